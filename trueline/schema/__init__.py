@@ -1,1 +1,56 @@
-"""The schema room."""
+"""Schemas: reading, writing and asking a tensorflow-metadata `Schema` about its features and domains.
+
+Imports only `trueline._core`; the protobuf library is loaded when a public name is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trueline.schema.domains import get_domain, set_domain
+    from trueline.schema.features import deprecated, expects, get_feature, in_environment, raw_features
+    from trueline.schema.files import load_schema_text, read_message, write_message, write_schema_text
+    from trueline.schema.paths import FeaturePath
+
+_HOMES = {
+    "FeaturePath": "paths",
+    "deprecated": "features",
+    "expects": "features",
+    "get_domain": "domains",
+    "get_feature": "features",
+    "in_environment": "features",
+    "load_schema_text": "files",
+    "raw_features": "features",
+    "read_message": "files",
+    "set_domain": "domains",
+    "write_message": "files",
+    "write_schema_text": "files",
+}
+
+__all__ = [
+    "FeaturePath",
+    "deprecated",
+    "expects",
+    "get_domain",
+    "get_feature",
+    "in_environment",
+    "load_schema_text",
+    "raw_features",
+    "read_message",
+    "set_domain",
+    "write_message",
+    "write_schema_text",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

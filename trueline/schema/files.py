@@ -1,0 +1,98 @@
+"""Protos on disk: schemas as text, and any message as text or binary, by URI. Errors name the file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from trueline._core.errors import ArtifactError, SchemaError
+
+if TYPE_CHECKING:
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
+M = TypeVar("M")
+
+__all__ = ["load_schema_text", "parse_text", "read_message", "write_message", "write_schema_text"]
+
+
+def parse_text(text: str, message: M, where: str) -> M:
+    """`message` filled from protobuf text.
+
+    Raises:
+        SchemaError: naming `where`, line and column, if the text does not parse.
+    """
+    from google.protobuf import text_format
+
+    try:
+        text_format.Parse(text, message)
+    except text_format.ParseError as error:
+        raise SchemaError(f"the text is no {_kind(message)}: {error}", where=where) from error
+    return message
+
+
+def read_message(uri: str, message: M, *, binary: bool = True) -> M:
+    """`message` filled from a file that holds it as binary protobuf or as protobuf text.
+
+    Raises:
+        SchemaError: naming the file, if its content does not parse.
+        ArtifactError: naming the file, if it is not there.
+    """
+    from google.protobuf.message import DecodeError
+
+    from trueline._core import store
+
+    if not store.exists(uri):
+        raise ArtifactError(f"there is no {_kind(message)} here", where=uri)
+    data = store.read_bytes(uri)
+    if binary:
+        target: Any = message
+        try:
+            target.ParseFromString(data)
+        except DecodeError as error:
+            raise SchemaError(f"the file is no binary {_kind(message)}: {error}", where=uri) from error
+        return message
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise SchemaError(f"the file is no text: {error}", where=uri, hint="is it a binary protobuf?") from error
+    return parse_text(text, message, uri)
+
+
+def write_message(message: Any, uri: str, *, binary: bool = True) -> None:
+    """Writes a message as binary protobuf (map keys sorted: equal messages give equal bytes) or as text."""
+    from google.protobuf import text_format
+
+    from trueline._core import store
+
+    if binary:
+        store.write_bytes(uri, message.SerializeToString(deterministic=True))
+    else:
+        store.write_text(uri, text_format.MessageToString(message, as_utf8=True))
+
+
+def load_schema_text(uri: str) -> schema_pb2.Schema:
+    """The `Schema` in a text file (``schema.pbtxt``).
+
+    Raises:
+        SchemaError: naming file, line and column, if the text does not parse.
+        ArtifactError: naming the file, if it is not there.
+    """
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
+    return read_message(uri, schema_pb2.Schema(), binary=False)
+
+
+def write_schema_text(schema: schema_pb2.Schema, uri: str) -> None:
+    """Writes a `Schema` as protobuf text.
+
+    Raises:
+        SchemaError: if `schema` is another thing.
+    """
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
+    if not isinstance(schema, schema_pb2.Schema):
+        raise SchemaError(f"a Schema proto is needed, got {type(schema).__name__}", where=uri)
+    write_message(schema, uri, binary=False)
+
+
+def _kind(message: Any) -> str:
+    return str(type(message).__name__)
