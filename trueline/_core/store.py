@@ -1,0 +1,214 @@
+"""Bytes by URI: local paths with the standard library, everything else (``s3://``, ``gs://``, ``memory://``) by fsspec.
+
+A write is atomic: a reader sees the old bytes or the new ones. fsspec is imported only when a URI asks for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import uuid
+from pathlib import Path
+from typing import IO, Any
+
+from trueline._core.errors import ArtifactError
+
+__all__ = [
+    "copy_tree",
+    "exists",
+    "is_local",
+    "join",
+    "listdir",
+    "local_path",
+    "makedirs",
+    "open_uri",
+    "read_bytes",
+    "read_text",
+    "remove_tree",
+    "size",
+    "walk",
+    "write_bytes",
+    "write_text",
+]
+
+
+def is_local(uri: str) -> bool:
+    """Whether the URI is a path of this machine."""
+    return "://" not in uri or uri.startswith("file://")
+
+
+def local_path(uri: str) -> Path:
+    """The path of a local URI.
+
+    Raises:
+        ArtifactError: when the URI lies elsewhere.
+    """
+    if not is_local(uri):
+        raise ArtifactError(f"{uri} is not on this machine", hint="copy it to a local folder first.")
+    return Path(uri.removeprefix("file://"))
+
+
+def _remote(uri: str) -> tuple[Any, str]:
+    import fsspec
+
+    try:
+        filesystem, path = fsspec.core.url_to_fs(uri)
+    except (ImportError, ValueError) as error:
+        raise ArtifactError(f"no file system for {uri}: {error}", hint="install its fsspec package.") from error
+    return filesystem, path
+
+
+def join(uri: str, *parts: str) -> str:
+    """A URI below another; parts use forward slashes."""
+    return "/".join([uri.rstrip("/") or "/", *(p.strip("/") for p in parts)])
+
+
+def exists(uri: str) -> bool:
+    """Whether a file or folder is there."""
+    if is_local(uri):
+        return local_path(uri).exists()
+    filesystem, path = _remote(uri)
+    return bool(filesystem.exists(path))
+
+
+def size(uri: str) -> int:
+    """Bytes of a file.
+
+    Raises:
+        ArtifactError: when it is not there.
+    """
+    try:
+        if is_local(uri):
+            return local_path(uri).stat().st_size
+        filesystem, path = _remote(uri)
+        return int(filesystem.size(path))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ArtifactError(f"{uri} does not exist") from error
+
+
+def open_uri(uri: str, mode: str = "rb") -> IO[Any]:
+    """An open file, ``rb`` or ``wb``; not atomic: artifacts become visible by their manifest.
+
+    Raises:
+        ArtifactError: when a file to read is not there.
+    """
+    try:
+        if is_local(uri):
+            path = local_path(uri)
+            if "w" in mode:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            return open(path, mode)
+        filesystem, path_text = _remote(uri)
+        handle: IO[Any] = filesystem.open(path_text, mode)
+        return handle
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ArtifactError(f"{uri} does not exist") from error
+
+
+def read_bytes(uri: str) -> bytes:
+    """All bytes of a file.
+
+    Raises:
+        ArtifactError: when it is not there.
+    """
+    with open_uri(uri) as handle:
+        data: bytes = handle.read()
+    return data
+
+
+def read_text(uri: str) -> str:
+    """A file as UTF-8 text.
+
+    Raises:
+        ArtifactError: when it is not there or is no UTF-8.
+    """
+    try:
+        return read_bytes(uri).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ArtifactError(f"{uri} is not UTF-8 text: {error}") from error
+
+
+def write_bytes(uri: str, data: bytes) -> None:
+    """Writes a file at once: under another name, flushed to disk, then renamed."""
+    if not is_local(uri):
+        filesystem, path_text = _remote(uri)
+        filesystem.makedirs(path_text.rsplit("/", 1)[0], exist_ok=True)
+        filesystem.pipe_file(path_text, data)
+        return
+    path = local_path(uri)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with open(temporary, "wb") as handle:
+            handle.write(data)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def write_text(uri: str, text: str) -> None:
+    """Writes UTF-8 text at once."""
+    write_bytes(uri, text.encode("utf-8"))
+
+
+def makedirs(uri: str) -> None:
+    """Makes a folder and those above it."""
+    if is_local(uri):
+        local_path(uri).mkdir(parents=True, exist_ok=True)
+    else:
+        filesystem, path = _remote(uri)
+        filesystem.makedirs(path, exist_ok=True)
+
+
+def listdir(uri: str) -> list[str]:
+    """Names directly below a folder, sorted; empty when it is not there."""
+    if is_local(uri):
+        path = local_path(uri)
+        return sorted(os.listdir(path)) if path.is_dir() else []
+    filesystem, path_text = _remote(uri)
+    if not filesystem.isdir(path_text):
+        return []
+    return sorted({p.rstrip("/").rsplit("/", 1)[-1] for p in filesystem.ls(path_text, detail=False)})
+
+
+def walk(uri: str) -> list[str]:
+    """Paths of all files below a folder, relative, with forward slashes, sorted."""
+    if is_local(uri):
+        root = local_path(uri)
+        return sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file())
+    filesystem, path_text = _remote(uri)
+    base = path_text.strip("/")
+    return sorted(p.strip("/")[len(base) :].lstrip("/") for p in filesystem.find(path_text))
+
+
+def remove_tree(uri: str) -> None:
+    """Removes a file or folder and all below it; nothing happens when it is not there."""
+    if is_local(uri):
+        path = local_path(uri)
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=False)
+        elif path.exists() or path.is_symlink():
+            path.unlink()
+        return
+    filesystem, path_text = _remote(uri)
+    if filesystem.exists(path_text):
+        filesystem.rm(path_text, recursive=True)
+
+
+def copy_tree(source: str, target: str) -> None:
+    """Copies all files below a folder, whatever stores the two lie in; a manifest is copied last.
+
+    Raises:
+        ArtifactError: when the source is not there.
+    """
+    if not exists(source):
+        raise ArtifactError(f"{source} does not exist")
+    names = walk(source)
+    for name in sorted(names, key=lambda n: (n == "MANIFEST.json", n)):
+        with open_uri(join(source, name)) as reader, open_uri(join(target, name), "wb") as writer:
+            shutil.copyfileobj(reader, writer, 1 << 20)
