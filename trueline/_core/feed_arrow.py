@@ -1,0 +1,80 @@
+"""One Arrow column to an array: nulls filled and marked before numpy sees them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trueline._core.feed_columns import FILL, Column
+from trueline._core.values import RawFeature, arrow_type_of, widened_type
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["column_from_arrow"]
+
+
+def _scalars(array: pa.Array, dtype: str) -> npt.NDArray[Any]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    fill, numpy_type = FILL[dtype]
+    if dtype == "timestamp":
+        array = array.cast(pa.int64())
+    if array.null_count:
+        array = pc.fill_null(array, fill)
+    values = array.to_numpy(zero_copy_only=False)
+    return np.asarray(values, numpy_type)
+
+
+def _unchunk(column: Any) -> pa.Array:
+    import pyarrow as pa
+
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+        if isinstance(column, pa.ChunkedArray):
+            column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    return column
+
+
+def column_from_arrow(feature: RawFeature, column: pa.Array | pa.ChunkedArray) -> tuple[Column, list[str]]:
+    """The column's values, presence and lengths, and what does not fit."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    array, target = _unchunk(column), arrow_type_of(feature)
+    if array.type != target:
+        fits = pa.types.is_null(array.type) or feature.dtype == "float32" or widened_type(array.type) == target
+        integral = feature.dtype == "float64" and pa.types.is_integer(array.type)
+        if not fits and not integral:
+            empty = Column(np.zeros(len(array)), np.zeros(len(array), bool))
+            return empty, [f"column {feature.name!r}: expected {target}, got {array.type}"]
+        array = array.cast(target, safe=False)
+    present = ~pc.is_null(array).to_numpy(zero_copy_only=False)
+    if feature.kind == "scalar":
+        return Column(_scalars(array, feature.dtype), present), []
+    if feature.kind == "fixed":
+        filled = array if not array.null_count else pc.fill_null(array, _zero_list(feature, array.type))
+        flat = _scalars(filled.flatten(), feature.dtype)
+        return Column(flat.reshape(len(array), feature.size or 0), present), []
+    return _ragged(feature, array, present), []
+
+
+def _zero_list(feature: RawFeature, arrow_type: pa.DataType) -> pa.Scalar:
+    import pyarrow as pa
+
+    fill, _ = FILL[feature.dtype]
+    return pa.scalar([fill] * int(feature.size or 0), arrow_type)
+
+
+def _ragged(feature: RawFeature, array: pa.Array, present: npt.NDArray[np.bool_]) -> Column:
+    import pyarrow.compute as pc
+
+    lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False).astype(np.int64)
+    fill, numpy_type = FILL[feature.dtype]
+    width = int(lengths.max(initial=0))
+    out = np.full((len(array), width), fill, numpy_type)
+    out[np.arange(width)[None, :] < lengths[:, None]] = _scalars(pc.list_flatten(array), feature.dtype)
+    return Column(out, present, lengths)

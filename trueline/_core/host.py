@@ -1,0 +1,140 @@
+"""Host steps: a user's own Python column function that runs before the ONNX part.
+
+A step is data: the function's name in an installed package, its inputs, its declared type and the version that it
+was made with. The function takes one Python list per input column (None = missing) and keyword parameters, and
+returns one list (None = missing). It runs in bulk, evaluation and batch inference; the server runs it only if the
+operator allow-lists its module. Code never comes from a model directory.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from trueline._core.errors import ModelError
+from trueline._core.values import DType, RawFeature
+
+__all__ = ["HOST_PREFIX", "HostStep", "check_allowed", "installed_version", "run_host_steps"]
+
+HOST_PREFIX = "host:"
+
+
+@dataclass(frozen=True)
+class HostStep:
+    """One column computed by Python code.
+
+    Attributes:
+        output: name of the new column; the ONNX part reads it as ``host:<output>``.
+        inputs: raw columns, or outputs of earlier steps, that the function reads.
+        function: ``package.module:name``.
+        dtype: type of the values it returns.
+        package: the installed distribution that holds the module, or "" when it has none.
+        version: that distribution's version when the graph was made, or "".
+        params: JSON keyword arguments.
+    """
+
+    output: str
+    inputs: tuple[str, ...]
+    function: str
+    dtype: DType
+    package: str = ""
+    version: str = ""
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def module(self) -> str:
+        """The module that must be importable, and allowed in a server."""
+        return self.function.partition(":")[0]
+
+    @property
+    def feature(self) -> RawFeature:
+        """The column as the ONNX part reads it."""
+        return RawFeature(HOST_PREFIX + self.output, self.dtype)
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object; `from_json` is its inverse."""
+        return {
+            "output": self.output,
+            "inputs": list(self.inputs),
+            "function": self.function,
+            "dtype": self.dtype,
+            "package": self.package,
+            "version": self.version,
+            "params": dict(self.params),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> HostStep:
+        """The step that `to_json` described."""
+        return cls(
+            str(data["output"]),
+            tuple(str(i) for i in data["inputs"]),
+            str(data["function"]),
+            cast(DType, data["dtype"]),
+            str(data.get("package", "")),
+            str(data.get("version", "")),
+            dict(data.get("params", {})),
+        )
+
+
+def installed_version(module: str) -> tuple[str, str]:
+    """(distribution, version) that hold a module, or ("", "") for a module outside any distribution."""
+    top = module.split(".")[0]
+    for name in importlib.metadata.packages_distributions().get(top, ()):
+        return name, importlib.metadata.version(name)
+    return "", ""
+
+
+def check_allowed(steps: Sequence[HostStep], allow: Collection[str] | None) -> None:
+    """Refuses steps whose module is not allowed; None allows all (bulk and evaluation, where the user runs own code).
+
+    Raises:
+        ModelError: naming every module that is missing from the list.
+    """
+    if allow is None:
+        return
+    refused = sorted({s.module for s in steps if s.module not in allow})
+    if refused:
+        raise ModelError(
+            f"the model has host steps from modules that are not allowed here: {', '.join(refused)}",
+            hint="allow them by name if you trust the installed packages: --allow-host MODULE.",
+        )
+
+
+def _load(step: HostStep) -> Any:
+    module_name, _, attribute = step.function.partition(":")
+    try:
+        return getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ModelError(
+            f"host step {step.output!r} needs {step.function}, which cannot be imported: {error}",
+            hint=f"install {step.package}=={step.version}." if step.package else "put its module on the import path.",
+        ) from error
+
+
+def run_host_steps(
+    steps: Sequence[HostStep], columns: Mapping[str, list[Any]], rows: int, allow: Collection[str] | None = None
+) -> dict[str, list[Any]]:
+    """The new columns, named ``host:<output>``, of `rows` values each.
+
+    Raises:
+        ModelError: a module that is not allowed or not importable, a function that raises, or returns another
+            number of values.
+    """
+    check_allowed(steps, allow)
+    made: dict[str, list[Any]] = {}
+    for step in steps:
+        arguments = [made.get(HOST_PREFIX + n, columns.get(n, [None] * rows)) for n in step.inputs]
+        try:
+            values = list(_load(step)(*arguments, **step.params))
+        except ModelError:
+            raise
+        except Exception as error:
+            raise ModelError(f"host step {step.output!r} ({step.function}) raised {type(error).__name__}: {error}") from error
+        if len(values) != rows:
+            raise ModelError(f"host step {step.output!r} ({step.function}) returned {len(values)} values for {rows} rows")
+        made[step.feature.name] = values
+    return made

@@ -1,0 +1,205 @@
+"""A model directory as something that predicts: the same code in bulk, evaluation, batch inference and the server.
+
+Reads ``MANIFEST.json``, ``model.json``, ``host.json`` and ``model.onnx`` with numpy and ONNX Runtime alone; pyarrow is
+imported only by `ModelRuntime.predict_arrow`. Nothing in the directory is executed but the ONNX graph.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from trueline._core import store
+from trueline._core.errors import ModelError
+from trueline._core.feeds import Arrays, Feeds
+from trueline._core.host import HostStep, check_allowed, run_host_steps
+from trueline._core.manifest import Manifest, read_manifest
+from trueline._core.values import RawFeature
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["MODEL_FORMAT", "ModelRuntime", "OnnxGraph"]
+
+MODEL_FORMAT = 1
+
+
+def make_session(model: bytes | str) -> Any:
+    """An ONNX Runtime session on one thread: results do not depend on how many threads a machine has.
+
+    Raises:
+        ModelError: when ONNX Runtime refuses the file, with its reason.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise ModelError(f"ONNX Runtime cannot load the graph: {error}") from error
+
+
+class OnnxGraph:
+    """One ONNX graph with its feeds and host steps: columns in, named arrays out.
+
+    Args:
+        model: the serialised graph.
+        feeds: what the graph takes, host columns included.
+        steps: host steps that make the ``host:`` columns.
+        raw: the raw columns that a caller gives; by default those of `feeds` that are no host columns.
+    """
+
+    def __init__(
+        self, model: bytes, feeds: Feeds, steps: Sequence[HostStep] = (), raw: Sequence[RawFeature] | None = None
+    ) -> None:
+        self.feeds = feeds
+        self.steps = tuple(steps)
+        made = {s.feature.name for s in self.steps}
+        self.raw = Feeds(raw if raw is not None else [f for f in feeds.features if f.name not in made])
+        self._made = made
+        self._session = make_session(model)
+        self.output_names = [o.name for o in self._session.get_outputs()]
+        self._wanted = [i.name for i in self._session.get_inputs()]
+        declared = {name for name, _, _ in feeds.onnx_inputs()}
+        if not set(self._wanted) <= declared:
+            raise ModelError(
+                f"the graph reads inputs that its feeds do not give: {sorted(set(self._wanted) - declared)}",
+                hint="the model directory was put together from different models.",
+            )
+
+    def run(self, arrays: Arrays) -> dict[str, npt.NDArray[Any]]:
+        """Runs the graph on arrays that `feeds` made."""
+        results = self._session.run(self.output_names, {n: arrays[n] for n in self._wanted})
+        return dict(zip(self.output_names, results, strict=True))
+
+    def predict_rows(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, npt.NDArray[Any]]:
+        """Predictions for rows of named values; see `Feeds.from_rows` for the rules and errors."""
+        return self.run(self.arrays_from_rows(rows))
+
+    def arrays_from_rows(self, rows: Sequence[Mapping[str, Any]]) -> Arrays:
+        """Validated arrays for `run`, host columns made."""
+        if not self.steps:
+            return self.feeds.from_rows(rows)
+        self.raw.from_rows(rows)
+        return self.arrays_from_columns({f.name: [r.get(f.name) for r in rows] for f in self.raw.features})
+
+    def predict_columns(self, columns: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]]:
+        """Predictions for columns of Python values; see `Feeds.from_columns`."""
+        return self.run(self.arrays_from_columns(columns))
+
+    def arrays_from_columns(self, columns: Mapping[str, Any]) -> Arrays:
+        """Validated arrays for `run`, host columns made."""
+        if not self.steps:
+            return self.feeds.from_columns(columns)
+        self.raw.from_columns(columns)
+        lists = {n: v.tolist() if isinstance(v, np.ndarray) else list(v) for n, v in columns.items()}
+        rows = len(next(iter(lists.values()), []))
+        made = run_host_steps(self.steps, lists, rows)
+        merged = lists | made
+        return self.feeds.from_columns({n: v for n, v in merged.items() if n in self.feeds.by_name})
+
+    def predict_arrow(self, data: pa.RecordBatch | pa.Table) -> dict[str, npt.NDArray[Any]]:
+        """Predictions for Arrow rows; further columns are ignored."""
+        return self.run(self.arrays_from_arrow(data))
+
+    def arrays_from_arrow(self, data: pa.RecordBatch | pa.Table) -> Arrays:
+        """Arrays for `run` from Arrow rows, host columns made."""
+        if not self.steps:
+            return self.feeds.from_arrow(data)
+        from trueline._core.host_arrow import with_host_columns
+
+        return self.feeds.from_arrow(with_host_columns(data, self.steps))
+
+
+class ModelRuntime:
+    """A loaded model: signature, graph and what ``model.json`` says.
+
+    Attributes:
+        uri: the model's folder.
+        info: the contents of ``model.json``.
+        manifest: what the folder holds; its fingerprint identifies the model.
+    """
+
+    def __init__(self, uri: str, info: Mapping[str, Any], manifest: Manifest | None, steps: Sequence[HostStep]) -> None:
+        self.uri = uri
+        self.info = dict(info)
+        self.manifest = manifest
+        self.steps = tuple(steps)
+
+    @classmethod
+    def load(cls, uri: str, *, allow_host: Collection[str] | None = None, verify: bool = True) -> Self:
+        """Loads a model directory.
+
+        Args:
+            uri: the folder.
+            allow_host: modules whose host steps may run; None allows all, ``()`` none.
+            verify: check the contents against the manifest; without, a folder that is still being made loads too.
+
+        Raises:
+            ArtifactError: the folder is incomplete or changed.
+            ModelError: files that do not parse, another format, a host step that is not allowed.
+        """
+        manifest = read_manifest(uri, "sha256") if verify else None
+        try:
+            info = json.loads(store.read_text(store.join(uri, "model.json")))
+            if info["format"] != MODEL_FORMAT:
+                raise ModelError(f"model.json has format {info['format']}, this version reads {MODEL_FORMAT}", where=uri)
+            host_uri = store.join(uri, "host.json")
+            host = json.loads(store.read_text(host_uri)) if store.exists(host_uri) else {"steps": []}
+            steps = [HostStep.from_json(s) for s in host["steps"]]
+            runtime = cls(uri, info, manifest, steps)
+            check_allowed(steps, allow_host)
+            runtime.graph  # noqa: B018 - loads the session now, so that a bad file is known at load time
+        except (ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"the model's files do not parse: {type(error).__name__}: {error}", where=uri) from error
+        return runtime
+
+    @cached_property
+    def graph(self) -> OnnxGraph:
+        """The graph raw features -> predictions."""
+        raw = [RawFeature.from_json(f) for f in self.info["signature"]["inputs"]]
+        return OnnxGraph(
+            store.read_bytes(store.join(self.uri, "model.onnx")), Feeds.from_json(self.info["feeds"]), self.steps, raw
+        )
+
+    @cached_property
+    def targets(self) -> OnnxGraph:
+        """The graph raw columns -> ``label``, ``label:present`` and ``weight``; for evaluation, never for serving."""
+        data = self.info["targets"]
+        steps = [HostStep.from_json(s) for s in data.get("host", [])]
+        return OnnxGraph(store.read_bytes(store.join(self.uri, "targets.onnx")), Feeds.from_json(data["feeds"]), steps)
+
+    @property
+    def inputs(self) -> tuple[RawFeature, ...]:
+        """The raw columns that a client gives."""
+        return self.graph.raw.features
+
+    @property
+    def outputs(self) -> list[dict[str, Any]]:
+        """Name, dtype, shape and meaning of each output."""
+        return list(self.info["signature"]["outputs"])
+
+    @property
+    def classes(self) -> list[Any] | None:
+        """The label's values in the order of ``probabilities``; None for regression."""
+        return self.info.get("classes")
+
+    def predict_rows(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, npt.NDArray[Any]]:
+        """Predictions for rows of named values: output name to array of shape ``[N, ...]``."""
+        return self.graph.predict_rows(rows)
+
+    def predict_columns(self, columns: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]]:
+        """Predictions for columns of Python values."""
+        return self.graph.predict_columns(columns)
+
+    def predict_arrow(self, data: pa.RecordBatch | pa.Table) -> dict[str, npt.NDArray[Any]]:
+        """Predictions for Arrow rows."""
+        return self.graph.predict_arrow(data)
