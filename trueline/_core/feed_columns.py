@@ -159,7 +159,9 @@ def _lists(feature: RawFeature, values: list[Any]) -> tuple[Column, list[str]]:
     owners = [i for i, r in enumerate(rows) for _ in (r or ())]
     flat, wrong = _checked(feature, [v for r in rows for v in (r or ())], owners.__getitem__)
     problems += wrong
-    problems += [_wrong(feature, owners[i], None, ": no missing values inside a list") for i, v in enumerate(flat) if v is None]
+    problems += [
+        _wrong(feature, owners[i], None, ": no missing values inside a list") for i, v in enumerate(flat) if v is None
+    ]
     flat_array, _ = _array(feature.dtype, flat)
     fill, numpy_type = FILL[feature.dtype]
     out = np.full((len(rows), width), fill, numpy_type)

@@ -88,7 +88,9 @@ class Feeds:
             elif not row.keys() <= known:
                 problems += [f"row {i}: unknown field {k!r}" for k in row if k not in known]
         if problems:
-            raise _feed_error(problems, did_you_mean(problems[0].split("'")[1] if "'" in problems[0] else "", self.by_name))
+            raise _feed_error(
+                problems, did_you_mean(problems[0].split("'")[1] if "'" in problems[0] else "", self.by_name)
+            )
         return self._from_lists({n: [row.get(n) for row in rows] for n in self.by_name}, len(rows))
 
     def from_columns(self, columns: Mapping[str, Any], *, extra: frozenset[str] = frozenset()) -> Arrays:
@@ -151,7 +153,9 @@ class Feeds:
             arrays[feature.name + PRESENT] = column.present
         elif not column.present.all():
             first = int(np.flatnonzero(~column.present)[0])
-            problems.append(f"row {first}, field {feature.name!r}: expected {feature.dtype}, got no value (it is required)")
+            problems.append(
+                f"row {first}, field {feature.name!r}: expected {feature.dtype}, got no value (it is required)"
+            )
 
     def to_json(self) -> list[dict[str, Any]]:
         """The description that lies in the model and that the browser's and the server's feeds follow."""

@@ -96,7 +96,9 @@ def _hash_bytes(array: pa.Array, seed: int) -> U64:
     large = pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type)
     _, offsets_buffer, data_buffer = array.buffers()
     offset_type = np.dtype(np.int64 if large else np.int32)
-    offsets = np.frombuffer(offsets_buffer, offset_type, count=len(array) + 1, offset=array.offset * offset_type.itemsize)
+    offsets = np.frombuffer(
+        offsets_buffer, offset_type, count=len(array) + 1, offset=array.offset * offset_type.itemsize
+    )
     starts = offsets[:-1].astype(np.int64)
     lengths = np.diff(offsets).astype(np.int64)
     low = int(offsets[0])

@@ -133,8 +133,12 @@ def run_host_steps(
         except ModelError:
             raise
         except Exception as error:
-            raise ModelError(f"host step {step.output!r} ({step.function}) raised {type(error).__name__}: {error}") from error
+            raise ModelError(
+                f"host step {step.output!r} ({step.function}) raised {type(error).__name__}: {error}"
+            ) from error
         if len(values) != rows:
-            raise ModelError(f"host step {step.output!r} ({step.function}) returned {len(values)} values for {rows} rows")
+            raise ModelError(
+                f"host step {step.output!r} ({step.function}) returned {len(values)} values for {rows} rows"
+            )
         made[step.feature.name] = values
     return made

@@ -43,6 +43,8 @@ def with_host_columns(
         try:
             array = pa.array(made[step.feature.name], arrow_type_of(step.feature))
         except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError) as error:
-            raise ModelError(f"host step {step.output!r} ({step.function}) must return {step.dtype}: {error}") from error
+            raise ModelError(
+                f"host step {step.output!r} ({step.function}) must return {step.dtype}: {error}"
+            ) from error
         table = table.append_column(step.feature.name, array)
     return table

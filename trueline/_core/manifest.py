@@ -88,9 +88,7 @@ def _parse(uri: str, text: str) -> Manifest:
     try:
         data: dict[str, Any] = json.loads(text)
         if data["format"] != _FORMAT:
-            raise ArtifactError(
-                f"the manifest has format {data['format']}, this version reads {_FORMAT}", where=uri
-            )
+            raise ArtifactError(f"the manifest has format {data['format']}, this version reads {_FORMAT}", where=uri)
         files = tuple(FileEntry(str(f["path"]), int(f["size"]), str(f["sha256"])) for f in data["files"])
         manifest = Manifest(str(data["kind"]), int(data["format_version"]), files)
     except (ValueError, KeyError, TypeError) as error:
@@ -115,7 +113,9 @@ def read_manifest(uri: str, verify: Literal["none", "size", "sha256"] = "size") 
     manifest_uri = store.join(uri, MANIFEST_NAME)
     if not store.exists(manifest_uri):
         raise ArtifactError(
-            f"no {MANIFEST_NAME}: the artifact is missing or was never finished", where=uri, hint="run its component again."
+            f"no {MANIFEST_NAME}: the artifact is missing or was never finished",
+            where=uri,
+            hint="run its component again.",
         )
     manifest = _parse(uri, store.read_text(manifest_uri))
     problems = []

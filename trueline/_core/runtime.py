@@ -151,7 +151,9 @@ class ModelRuntime:
         try:
             info = json.loads(store.read_text(store.join(uri, "model.json")))
             if info["format"] != MODEL_FORMAT:
-                raise ModelError(f"model.json has format {info['format']}, this version reads {MODEL_FORMAT}", where=uri)
+                raise ModelError(
+                    f"model.json has format {info['format']}, this version reads {MODEL_FORMAT}", where=uri
+                )
             host_uri = store.join(uri, "host.json")
             host = json.loads(store.read_text(host_uri)) if store.exists(host_uri) else {"steps": []}
             steps = [HostStep.from_json(s) for s in host["steps"]]
