@@ -252,10 +252,17 @@ class _Parser:
 
 
 def _floor_div(a: Any, b: Any) -> Any:
+    """Python's floor division; an integer divided by zero has no value."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    return pc.floor(pc.divide(pc.cast(a, pa.float64()), pc.cast(b, pa.float64())))
+    if not (pa.types.is_integer(a.type) and pa.types.is_integer(b.type)):
+        return pc.floor(_true_div(a, b))
+    b = pc.if_else(pc.equal(b, 0), pa.scalar(None, b.type), b)
+    quotient = pc.divide(a, b)
+    rest = pc.subtract(a, pc.multiply(quotient, b))
+    lower = pc.and_(pc.not_equal(rest, 0), pc.not_equal(pc.less(rest, 0), pc.less(b, 0)))
+    return pc.if_else(lower, pc.subtract(quotient, 1), quotient)
 
 
 def _true_div(a: Any, b: Any) -> Any:

@@ -83,14 +83,12 @@ class Feeds:
         known = self.by_name.keys() | extra
         problems: list[str] = []
         for i, row in enumerate(rows):
-            if not isinstance(row, Mapping):
+            if not hasattr(row, "keys"):
                 problems.append(f"row {i}: expected an object of named values, got {type(row).__name__}")
             elif not row.keys() <= known:
                 problems += [f"row {i}: unknown field {k!r}" for k in row if k not in known]
         if problems:
-            raise _feed_error(
-                problems, did_you_mean(problems[0].split("'")[1] if "'" in problems[0] else "", self.by_name)
-            )
+            raise _feed_error(problems, did_you_mean(problems[0].partition("'")[2].rstrip("'"), self.by_name))
         return self._from_lists({n: [row.get(n) for row in rows] for n in self.by_name}, len(rows))
 
     def from_columns(self, columns: Mapping[str, Any], *, extra: frozenset[str] = frozenset()) -> Arrays:
@@ -115,7 +113,7 @@ class Feeds:
         for feature in self.features:
             column, wrong = column_from_list(feature, lists[feature.name])
             problems += wrong
-            self._put(arrays, feature, column, problems)
+            self._put(arrays, feature, column, [] if wrong else problems)
         if problems:
             raise _feed_error(problems)
         return arrays
