@@ -128,7 +128,7 @@ def did_you_mean(name: str, existing: Iterable[str], *, limit: int = 12) -> str:
     names = sorted(existing)
     if not names:
         return "There is nothing by any name here."
-    close = difflib.get_close_matches(name, names, n=1)
+    close = difflib.get_close_matches(name, names, n=1) or [n for n in names if n.lower() == name.lower()][:1]
     listed = ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
     start = f"Did you mean {close[0]!r}? " if close else ""
     return f"{start}There is: {listed}."

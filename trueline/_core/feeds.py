@@ -113,7 +113,9 @@ class Feeds:
         for feature in self.features:
             column, wrong = column_from_list(feature, lists[feature.name])
             problems += wrong
-            self._put(arrays, feature, column, [] if wrong else problems)
+            if not feature.optional:
+                problems += [_required(feature, i) for i, v in enumerate(lists[feature.name]) if v is None]
+            self._put(arrays, feature, column)
         if problems:
             raise _feed_error(problems)
         return arrays
@@ -138,22 +140,19 @@ class Feeds:
                 if not feature.optional:
                     problems.append(f"column {feature.name!r} is required. {did_you_mean(feature.name, names)}")
                     continue
-            self._put(arrays, feature, column, problems)
+            if not feature.optional and not column.present.all() and not wrong:
+                problems.append(_required(feature, int(np.flatnonzero(~column.present)[0])))
+            self._put(arrays, feature, column)
         if problems:
             raise _feed_error(problems)
         return arrays
 
-    def _put(self, arrays: Arrays, feature: RawFeature, column: Column, problems: list[str]) -> None:
+    def _put(self, arrays: Arrays, feature: RawFeature, column: Column) -> None:
         arrays[feature.name] = column.values
         if column.lengths is not None:
             arrays[feature.name + LENGTH] = column.lengths
         if feature.optional:
             arrays[feature.name + PRESENT] = column.present
-        elif not column.present.all():
-            first = int(np.flatnonzero(~column.present)[0])
-            problems.append(
-                f"row {first}, field {feature.name!r}: expected {feature.dtype}, got no value (it is required)"
-            )
 
     def to_json(self) -> list[dict[str, Any]]:
         """The description that lies in the model and that the browser's and the server's feeds follow."""
@@ -169,6 +168,10 @@ def _feed_error(problems: list[str], hint: str | None = None) -> FeedError:
     more = len(problems) - _MAX_PROBLEMS
     listed = problems[:_MAX_PROBLEMS] + ([f"and {more} more"] if more > 0 else [])
     return FeedError("the data does not fit the model's signature", problems=listed, hint=hint)
+
+
+def _required(feature: RawFeature, row: int) -> str:
+    return f"row {row}, field {feature.name!r}: expected {feature.dtype}, got no value (required)"
 
 
 def _as_list(name: str, values: Any) -> list[Any]:

@@ -1,0 +1,141 @@
+"""Feeds: one description, and Arrow, rows and columns of the same data give the same arrays."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trueline._core.errors import FeedError
+from trueline._core.feeds import Feeds
+from trueline._core.values import RawFeature, arrow_type_of
+
+INT = st.integers(-(2**63), 2**63 - 1)
+SCALARS: dict[str, Any] = {
+    "float64": st.floats(),
+    "int64": INT,
+    "bool": st.booleans(),
+    "utf8": st.text(max_size=8),
+    "timestamp": st.integers(-(2**50), 2**50),
+}
+
+
+@st.composite
+def features_and_rows(draw: Any) -> tuple[list[RawFeature], list[dict[str, Any]]]:
+    features = []
+    for i, dtype in enumerate(draw(st.lists(st.sampled_from(list(SCALARS)), min_size=1, max_size=4))):
+        kind = draw(st.sampled_from(["scalar", "fixed", "ragged"]))
+        features.append(RawFeature(f"f{i}", dtype, kind, 2 if kind == "fixed" else None, draw(st.booleans())))
+    rows = []
+    for _ in range(draw(st.integers(0, 5))):
+        row: dict[str, Any] = {}
+        for f in features:
+            value = SCALARS[f.dtype]
+            if f.kind != "scalar":
+                value = st.lists(value, min_size=f.size or 0, max_size=f.size or 3)
+            row[f.name] = draw(st.one_of(st.none(), value) if f.optional else value)
+        rows.append(row)
+    return features, rows
+
+
+@given(features_and_rows())
+def test_arrow_rows_and_columns_give_the_same_arrays(case: tuple[list[RawFeature], list[dict[str, Any]]]) -> None:
+    features, rows = case
+    feeds = Feeds.from_json(Feeds(features).to_json())
+    columns = {f.name: [r[f.name] for r in rows] for f in features}
+    table = pa.table({f.name: pa.array(columns[f.name], arrow_type_of(f)) for f in features})
+    by_arrow, by_rows, by_columns = feeds.from_arrow(table), feeds.from_rows(rows), feeds.from_columns(columns)
+    declared = {name: (kind, shape) for name, kind, shape in feeds.onnx_inputs()}
+    assert set(by_arrow) == set(by_rows) == set(by_columns) == set(declared)
+    for name, array in by_arrow.items():
+        for other in (by_rows[name], by_columns[name]):
+            assert array.dtype == other.dtype
+            assert array.shape == other.shape
+            assert array.shape[0] == len(rows)
+            assert array.ndim == len(declared[name][1])
+            np.testing.assert_array_equal(array, other)
+
+
+def test_missing_is_marked_and_never_confused_with_a_value() -> None:
+    feeds = Feeds(
+        [RawFeature("x", "float64"), RawFeature("s", "utf8"), RawFeature("n", "int64"), RawFeature("b", "bool")]
+    )
+    arrays = feeds.from_rows([{"x": float("nan"), "s": "", "n": 0, "b": False}, {}])
+    for name in ("x", "s", "n", "b"):
+        assert arrays[name + ":present"].tolist() == [True, False]
+    assert np.isnan(arrays["x"][0])
+    assert arrays["x"][1] == 0.0
+    assert arrays["s"].tolist() == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value"),
+    [
+        ("float64", True),
+        ("float64", "1"),
+        ("int64", 1.0),
+        ("int64", True),
+        ("int64", 2**63),
+        ("bool", 1),
+        ("utf8", 1),
+        ("utf8", {"a": 1}),
+        ("utf8", ["a", "b"]),
+        ("timestamp", "yesterday"),
+    ],
+)
+def test_wrong_values_are_refused_by_row_and_field(dtype: Any, value: Any) -> None:
+    feeds = Feeds([RawFeature("fare", dtype)])
+    with pytest.raises(FeedError) as caught:
+        feeds.from_rows([{}, {"fare": value}])
+    assert len(caught.value.problems) == 1
+    assert caught.value.problems[0].startswith("row 1, field 'fare': expected")
+
+
+def test_all_problems_at_once_and_each_once() -> None:
+    feeds = Feeds([RawFeature("a", "int64", optional=False), RawFeature("b", "utf8")])
+    with pytest.raises(FeedError) as caught:
+        feeds.from_rows([{"a": "x", "b": 1}, {"b": "ok"}, {"a": 1, "b": 2.5}])
+    assert len(caught.value.problems) == 4
+    with pytest.raises(FeedError, match="Did you mean 'a'"):
+        feeds.from_rows([{"A": 1, "b": "x"}])
+    with pytest.raises(FeedError, match="required"):
+        feeds.from_rows([{"b": "x"}])
+
+
+def test_a_list_of_one_is_a_scalar_and_text_is_a_time() -> None:
+    feeds = Feeds([RawFeature("fare", "float64"), RawFeature("at", "timestamp")])
+    arrays = feeds.from_rows([{"fare": [12], "at": "1970-01-01T00:00:01+00:00"}])
+    assert arrays["fare"].tolist() == [12.0]
+    assert arrays["at"].tolist() == [1_000_000]
+    table = pa.table({"fare": [12.0], "at": [datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)]})
+    assert feeds.from_arrow(table)["at"].tolist() == [1_000_000]
+
+
+def test_arrow_column_of_another_type_is_refused() -> None:
+    feeds = Feeds([RawFeature("fare", "float64", optional=False)])
+    with pytest.raises(FeedError, match=r"fare.*expected double, got string"):
+        feeds.from_arrow(pa.table({"fare": ["12"]}))
+    with pytest.raises(FeedError, match="required"):
+        feeds.from_arrow(pa.table({"fares": [1.0]}))
+    assert feeds.from_arrow(pa.table({"fare": pa.array([1], pa.int32())}))["fare"].tolist() == [1.0]
+
+
+def test_columns_of_unequal_length_and_unknown_ones() -> None:
+    feeds = Feeds([RawFeature("a", "int64"), RawFeature("b", "int64")])
+    with pytest.raises(FeedError, match="different lengths"):
+        feeds.from_columns({"a": [1], "b": [1, 2]})
+    with pytest.raises(FeedError, match="unknown field 'c'"):
+        feeds.from_columns({"a": [1], "c": [1]})
+    with pytest.raises(FeedError, match="expected a list"):
+        feeds.from_columns({"a": "12"})
+    assert feeds.from_columns({"a": [1, 2]})["b:present"].tolist() == [False, False]
+
+
+def test_bytes_need_a_host_step() -> None:
+    with pytest.raises(FeedError, match="host step"):
+        Feeds([RawFeature("image", "bytes")]).onnx_inputs()
