@@ -1,1 +1,71 @@
-"""The pipeline room."""
+"""The pipeline room: how nodes are declared, wired, compiled, launched, cached and published.
+
+It may import `trueline._core`, the engine's seam and `trueline.metadata`; the standard components and the runners
+stand above it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trueline.pipeline.artifacts import ArtifactType
+    from trueline.pipeline.channel import Channel
+    from trueline.pipeline.compile import CompiledPipeline, compile_pipeline
+    from trueline.pipeline.context import ArtifactHandle, ExecutionContext
+    from trueline.pipeline.function import Input, Output, component
+    from trueline.pipeline.node import Component, In, Out
+    from trueline.pipeline.pipeline import Pipeline
+    from trueline.pipeline.system import Importer, Resolver
+    from trueline.pipeline.user_function import UserFunction
+
+__all__ = [
+    "ArtifactHandle",
+    "ArtifactType",
+    "Channel",
+    "CompiledPipeline",
+    "Component",
+    "ExecutionContext",
+    "Importer",
+    "In",
+    "Input",
+    "Out",
+    "Output",
+    "Pipeline",
+    "Resolver",
+    "UserFunction",
+    "compile_pipeline",
+    "component",
+]
+
+_HOME = {
+    "ArtifactHandle": "context",
+    "ArtifactType": "artifacts",
+    "Channel": "channel",
+    "CompiledPipeline": "compile",
+    "Component": "node",
+    "ExecutionContext": "context",
+    "Importer": "system",
+    "In": "node",
+    "Input": "function",
+    "Out": "node",
+    "Output": "function",
+    "Pipeline": "pipeline",
+    "Resolver": "system",
+    "UserFunction": "user_function",
+    "compile_pipeline": "compile",
+    "component": "function",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(f"trueline.pipeline.{_HOME[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,164 @@
+"""The compiled pipeline: what runners and launchers read, frozen dataclasses with a JSON form of one version."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from trueline._core.errors import ConfigError, did_you_mean
+from trueline.pipeline.artifacts import ArtifactType
+from trueline.pipeline.node import Component
+from trueline.pipeline.params import encode_params
+from trueline.pipeline.pipeline import Pipeline
+
+__all__ = ["FORMAT", "CompiledInput", "CompiledNode", "CompiledPipeline", "TypeRecord", "compile_pipeline"]
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class TypeRecord:
+    """An artifact type as the metadata store needs it: declared properties, base type, version of the files."""
+
+    properties: Mapping[str, str]
+    base: str | None
+    format: int
+
+
+@dataclass(frozen=True)
+class CompiledInput:
+    """One input: its type and the (node, output) pairs that feed it."""
+
+    type: str
+    optional: bool
+    sources: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class CompiledNode:
+    """One node as data.
+
+    Attributes:
+        id: unique in the pipeline.
+        type: the execution type's name.
+        system: ``importer``, ``resolver`` or None.
+        executor: the executor's reference as JSON, or None for a system node.
+        fingerprint: the extra cache key's reference as JSON, or None.
+        params: JSON; user functions stand as ``{"__function__": {...}}``.
+        inputs: by name.
+        outputs: artifact type names by output name.
+        upstream: ids of all nodes to wait for, sorted.
+        location: the user's file and line.
+    """
+
+    id: str
+    type: str
+    system: str | None
+    executor: Mapping[str, Any] | None
+    fingerprint: Mapping[str, Any] | None
+    params: Mapping[str, Any]
+    inputs: Mapping[str, CompiledInput]
+    outputs: Mapping[str, str]
+    upstream: tuple[str, ...]
+    location: str
+
+
+@dataclass(frozen=True)
+class CompiledPipeline:
+    """A pipeline as data, nodes in topological order."""
+
+    name: str
+    root: str
+    metadata: str
+    cache: bool
+    nodes: tuple[CompiledNode, ...]
+    types: Mapping[str, TypeRecord]
+    format: int = field(default=FORMAT)
+
+    def node(self, node_id: str) -> CompiledNode:
+        """The node of that id.
+
+        Raises:
+            ConfigError: when there is none.
+        """
+        for node in self.nodes:
+            if node.id == node_id:
+                return node
+        raise ConfigError(
+            f"pipeline {self.name!r} has no node {node_id!r}", hint=did_you_mean(node_id, [n.id for n in self.nodes])
+        )
+
+    def to_json(self) -> str:
+        """Canonical JSON: equal pipelines give equal text."""
+        return json.dumps(asdict(self), sort_keys=True, indent=1, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> CompiledPipeline:
+        """The pipeline that `to_json` described.
+
+        Raises:
+            ConfigError: for another format version, or a text that is no compiled pipeline.
+        """
+        try:
+            data = json.loads(text)
+            if data["format"] != FORMAT:
+                raise ConfigError(
+                    f"the compiled pipeline has format {data['format']}, this version reads {FORMAT}",
+                    hint="compile it again from its pipeline file.",
+                )
+            return cls(
+                name=str(data["name"]),
+                root=str(data["root"]),
+                metadata=str(data["metadata"]),
+                cache=bool(data["cache"]),
+                nodes=tuple(_node_from(node) for node in data["nodes"]),
+                types={name: TypeRecord(**record) for name, record in data["types"].items()},
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ConfigError(f"this is no compiled pipeline: {type(error).__name__}: {error}") from error
+
+
+def _node_from(data: Mapping[str, Any]) -> CompiledNode:
+    inputs = {
+        key: CompiledInput(item["type"], item["optional"], tuple((node, out) for node, out in item["sources"]))
+        for key, item in data["inputs"].items()
+    }
+    return CompiledNode(**{**data, "inputs": inputs, "upstream": tuple(data["upstream"])})
+
+
+def compile_pipeline(pipeline: Pipeline) -> CompiledPipeline:
+    """The pipeline as data."""
+    types: dict[str, TypeRecord] = {}
+    nodes = tuple(_compile_node(node, types) for node in pipeline.nodes)
+    return CompiledPipeline(pipeline.name, pipeline.root, pipeline.metadata, pipeline.cache, nodes, types)
+
+
+def _compile_node(node: Component, types: dict[str, TypeRecord]) -> CompiledNode:
+    executor, fingerprint = node.executor_function(), node.fingerprint_function()
+    inputs = {
+        key: CompiledInput(
+            _record(declared.type, types),
+            declared.optional,
+            tuple((channel.producer.node_id, channel.key) for channel in node.inputs[key]),
+        )
+        for key, declared in sorted(node.declared_inputs.items())
+    }
+    return CompiledNode(
+        id=node.node_id,
+        type=node.type_name(),
+        system=node.SYSTEM,
+        executor=executor.to_json() if executor else None,
+        fingerprint=fingerprint.to_json() if fingerprint else None,
+        params=encode_params(node.params),
+        inputs=inputs,
+        outputs={key: _record(out.type, types) for key, out in sorted(node.declared_outputs.items())},
+        upstream=tuple(sorted(p.node_id for p in node.predecessors())),
+        location=node.location,
+    )
+
+
+def _record(kind: type[ArtifactType], types: dict[str, TypeRecord]) -> str:
+    types[kind.TYPE_NAME] = TypeRecord(dict(kind.PROPERTIES), kind.BASE_TYPE, kind.FORMAT)
+    return kind.TYPE_NAME

@@ -1,0 +1,250 @@
+"""Components from plain functions: the annotations say what goes in and what comes out.
+
+    @component
+    def count_rows(examples: Input[Examples], split: str = "train") -> int:
+        return Examples.open(examples.uri).num_rows(split)
+
+    rows = count_rows(examples=gen.outputs["examples"])
+    report = write_report(rows=rows.outputs["result"], out_title="Rows")
+
+* ``Input[T]`` takes a channel of artifacts of type T; ``Input[T] | None = None`` is optional.
+* ``Output[T]`` is an artifact that the function fills: `ArtifactHandle` with `.uri` and `.properties`.
+* ``int, float, str, bool, dict, list`` are parameters; instead of a value, a channel of such a value may be given.
+* The returned value becomes the value artifact ``result``; a returned ``NamedTuple`` class gives one per field.
+* A parameter annotated `ExecutionContext` gets the context.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar, Union
+
+from trueline._core.errors import ArtifactError, ConfigError, did_you_mean
+from trueline.pipeline.artifacts import ArtifactType, ValueArtifact, value_type_of
+from trueline.pipeline.channel import Channel
+from trueline.pipeline.context import ArtifactHandle, ExecutionContext
+from trueline.pipeline.node import Component, In, Out
+from trueline.pipeline.user_function import UserFunction
+
+__all__ = ["FunctionComponent", "Input", "Output", "component", "execute"]
+
+T = TypeVar("T")
+_CODE = "function"
+_VALUE_TYPES = (int, float, str, bool, dict, list)
+
+
+class Input(ArtifactHandle, Generic[T]):
+    """Annotation: an input artifact of type T."""
+
+
+class Output(ArtifactHandle, Generic[T]):
+    """Annotation: an output artifact of type T."""
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """What a function's annotations say."""
+
+    inputs: Mapping[str, In]
+    outputs: Mapping[str, Out]
+    params: Mapping[str, type]
+    defaults: Mapping[str, Any]
+    context: str | None
+    returns: Mapping[str, type[ValueArtifact]]
+    single: bool
+
+
+class FunctionComponent:
+    """What `@component` makes: call it with keyword arguments to get a node; `.function` is the raw function."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.__trueline_function__ = function
+        self.__name__ = function.__name__
+        self.__doc__ = function.__doc__
+        self.__module__ = function.__module__
+        self.shape = _shape_of(function)
+
+    def __call__(self, *, node_id: str | None = None, **arguments: Any) -> Component:
+        """A node; a missing or unknown argument is reported when the pipeline is built."""
+        return _FunctionNode(self, node_id, arguments)
+
+
+def component(function: Callable[..., Any]) -> FunctionComponent:
+    """Makes a component class of a function.
+
+    Raises:
+        ConfigError: for annotations that are missing or mean nothing here; all of them at once.
+    """
+    return FunctionComponent(function)
+
+
+class _FunctionNode(Component):
+    EXECUTOR = "trueline.pipeline.function:execute"
+    OUTPUTS: ClassVar[Mapping[str, Out]] = {}
+
+    def __init__(self, made: FunctionComponent, node_id: str | None, arguments: Mapping[str, Any]) -> None:
+        shape = made.shape
+        self._name = f"{made.__module__}.{made.__name__}"
+        given = {**shape.defaults, **arguments}
+        channels = {k: v for k, v in given.items() if k in shape.inputs or _is_wire(v)}
+        values = {k: v for k, v in given.items() if k not in channels}
+        super().__init__(node_id=node_id or made.__name__, params={_CODE: UserFunction.of(made.function), **values})
+        for name in channels:
+            if name in shape.params:
+                self.declared_inputs[name] = In(value_type_of(shape.params[name]) or ValueArtifact)
+        self.declared_inputs.update(shape.inputs)
+        self.declared_outputs.update(shape.outputs)
+        known = {*shape.inputs, *shape.params}
+        for name in sorted(set(given) - known):
+            self.note(f"takes no argument {name!r}. {did_you_mean(name, known)}")
+        for name, kind in shape.params.items():
+            if name not in given:
+                self.note(f"needs the argument {name!r} ({kind.__name__})")
+            elif name in values:
+                self._check(name, kind, values[name])
+        self._wire({name: channel for name, channel in channels.items() if name in known})
+
+    def _check(self, name: str, kind: type, value: Any) -> None:
+        if value is None and self.params.get(name, ...) is None:
+            return
+        good = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            self.params[name] = float(value)
+        elif not good and not (kind is list and isinstance(value, tuple)):
+            self.note(f"argument {name!r} takes {kind.__name__}, but was given {value!r}")
+
+    def type_name(self) -> str:
+        return self._name
+
+
+def _is_wire(value: Any) -> bool:
+    return isinstance(value, Channel) or (
+        isinstance(value, list | tuple) and bool(value) and all(isinstance(v, Channel) for v in value)
+    )
+
+
+def _shape_of(function: Callable[..., Any]) -> _Shape:
+    where = f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
+    try:
+        hints = typing.get_type_hints(function)
+    except NameError as error:
+        raise ConfigError(f"an annotation of {function.__name__} cannot be resolved: {error}", where=where) from error
+    inputs: dict[str, In] = {}
+    outputs: dict[str, Out] = {}
+    params: dict[str, type] = {}
+    defaults: dict[str, Any] = {}
+    problems: list[str] = []
+    context = None
+    for name, parameter in inspect.signature(function).parameters.items():
+        hint, optional = _without_none(hints.get(name))
+        origin = typing.get_origin(hint) or hint
+        if origin is Input or origin is Output:
+            _add_artifact(name, hint, origin, optional, inputs, outputs, problems)
+            continue
+        if origin is ExecutionContext:
+            context = name
+            continue
+        if origin in _VALUE_TYPES:
+            params[name] = typing.cast(type, origin)
+        else:
+            problems.append(f"argument {name!r} has no annotation that means something here: {hints.get(name)!r}")
+        if parameter.default is not inspect.Parameter.empty:
+            defaults[name] = parameter.default
+    returns, single = _returns(hints.get("return"), problems)
+    clash = sorted(set(returns) & {*outputs, *inputs, *params})
+    problems += [f"returns a value named {key!r}, which is an argument too" for key in clash]
+    if problems:
+        raise ConfigError(
+            f"@component cannot use {function.__name__}",
+            where=where,
+            problems=problems,
+            hint="annotate with Input[T], Output[T], int, float, str, bool, dict, list or ExecutionContext.",
+        )
+    outputs.update({key: Out(kind) for key, kind in returns.items()})
+    return _Shape(inputs, outputs, params, defaults, context, returns, single)
+
+
+def _without_none(hint: Any) -> tuple[Any, bool]:
+    if typing.get_origin(hint) in (Union, types.UnionType):
+        rest = [arg for arg in typing.get_args(hint) if arg is not types.NoneType]
+        if len(rest) == 1:
+            return rest[0], True
+    return hint, False
+
+
+def _add_artifact(
+    name: str,
+    hint: Any,
+    origin: Any,
+    optional: bool,
+    inputs: dict[str, In],
+    outputs: dict[str, Out],
+    problems: list[str],
+) -> None:
+    args = typing.get_args(hint)
+    if len(args) != 1 or not isinstance(args[0], type) or not issubclass(args[0], ArtifactType):
+        problems.append(f"argument {name!r} must say an artifact type, as in {origin.__name__}[Examples]")
+    elif origin is Input:
+        inputs[name] = In(args[0], optional)
+    else:
+        outputs[name] = Out(args[0])
+
+
+def _returns(hint: Any, problems: list[str]) -> tuple[dict[str, type[ValueArtifact]], bool]:
+    if hint is None or hint is types.NoneType:
+        return {}, False
+    found = value_type_of(typing.get_origin(hint) or hint)
+    if found is not None:
+        return {"result": found}, True
+    returns: dict[str, type[ValueArtifact]] = {}
+    if isinstance(hint, type) and issubclass(hint, tuple) and hasattr(hint, "_fields"):
+        for field, kind in typing.get_type_hints(hint).items():
+            value = value_type_of(typing.get_origin(kind) or kind)
+            if value is None:
+                problems.append(f"returned field {field!r} has type {kind!r}, which no value artifact holds")
+            else:
+                returns[field] = value
+        return returns, False
+    problems.append(f"the return annotation {hint!r} is neither a value type nor a NamedTuple of them")
+    return {}, False
+
+
+def execute(ctx: ExecutionContext) -> None:
+    """The executor of all function components: calls the function, stores what it returns.
+
+    Raises:
+        ArtifactError: when a value artifact does not hold what the annotation says, or the function returns
+            another type than it declares.
+    """
+    reference = ctx.params[_CODE]
+    function = reference.load()
+    shape = _shape_of(inspect.unwrap(function))
+    arguments: dict[str, Any] = {name: ctx.params[name] for name in shape.params if name in ctx.params}
+    for name in shape.inputs:
+        arguments[name] = ctx.optional_input(name) if shape.inputs[name].optional else ctx.input(name)
+    for name in shape.params:
+        if name in ctx.inputs:
+            arguments[name] = ctx.input(name).value
+    arguments.update({name: ctx.output(name) for name in shape.outputs if name not in shape.returns})
+    if shape.context is not None:
+        arguments[shape.context] = ctx
+    _store(ctx, shape, function(**arguments))
+
+
+def _store(ctx: ExecutionContext, shape: _Shape, result: Any) -> None:
+    values = {"result": result} if shape.single else dict(zip(shape.returns, result or (), strict=True))
+    for key, value in values.items():
+        kind = shape.returns[key]
+        if type(value) is int and float in kind.PYTHON_TYPES:
+            value = float(value)
+        if type(value) not in kind.PYTHON_TYPES:
+            raise ArtifactError(
+                f"returned {value!r} for {key!r}, declared is {kind.TYPE_NAME}", where=f"node {ctx.node_id}"
+            )
+        ctx.output(key).value = value
+        ctx.report(**{key: value})

@@ -1,0 +1,180 @@
+"""Components: nodes of a pipeline as classes with typed keyword arguments.
+
+A component declares what it takes (`INPUTS`), what it makes (`OUTPUTS`) and which function does the work
+(`EXECUTOR`). Its constructor only notes; nothing runs, and nothing is raised for wrong wiring: the problems of all
+nodes are gathered and reported by `Pipeline` at once, each with the user's file and line.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, ClassVar, Literal, Self
+
+from trueline._core.errors import ConfigError, did_you_mean
+from trueline.pipeline.artifacts import ArtifactType
+from trueline.pipeline.channel import Channel, OutputChannels
+from trueline.pipeline.params import check_params
+from trueline.pipeline.user_function import UserFunction
+
+__all__ = ["Component", "In", "Out"]
+
+_PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep
+
+
+@dataclass(frozen=True)
+class In:
+    """One declared input: artifacts of `type`; an optional one may be left out or resolve to nothing."""
+
+    type: type[ArtifactType]
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Out:
+    """One declared output: an artifact of `type`."""
+
+    type: type[ArtifactType]
+
+
+class Component:
+    """Base of all nodes.
+
+    Attributes:
+        INPUTS: declared inputs by name.
+        OUTPUTS: declared outputs by name.
+        EXECUTOR: ``package.module:function`` or the function itself; it is called with an `ExecutionContext`.
+        FINGERPRINT: optional, the same forms; called with the parameters, it returns a JSON value that joins the
+            cache key, such as a digest of the files that the node reads from outside the pipeline.
+        SYSTEM: for nodes that the launcher itself carries out (`Importer`, `Resolver`).
+
+    Args:
+        node_id: the node's name in the pipeline; the class's name by default.
+        inputs: a channel, a list of channels or None, by input name.
+        params: JSON values or `UserFunction`, by name. Fill in the defaults: what is here is in the cache key.
+    """
+
+    INPUTS: ClassVar[Mapping[str, In]] = {}
+    OUTPUTS: ClassVar[Mapping[str, Out]] = {}
+    EXECUTOR: ClassVar[str | Callable[..., None] | None] = None
+    FINGERPRINT: ClassVar[str | Callable[..., Any] | None] = None
+    SYSTEM: ClassVar[Literal["importer", "resolver"] | None] = None
+
+    def __init__(
+        self,
+        *,
+        node_id: str | None = None,
+        inputs: Mapping[str, Channel | Sequence[Channel] | None] | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.node_id = node_id if node_id is not None else type(self).__name__
+        self.location = _location(self)
+        self.problems: list[str] = []
+        self.upstream: list[Component] = []
+        self.declared_inputs: dict[str, In] = dict(type(self).INPUTS)
+        self.declared_outputs: dict[str, Out] = dict(type(self).OUTPUTS)
+        self.params: dict[str, Any] = check_params(params or {}, self.note)
+        self._wire(inputs or {})
+
+    def _wire(self, inputs: Mapping[str, Channel | Sequence[Channel] | None]) -> None:
+        """Notes channels and outputs; called again by nodes whose inputs are not those of their class."""
+        self.inputs: dict[str, tuple[Channel, ...]] = {}
+        self.outputs = OutputChannels(self, {key: out.type for key, out in self.declared_outputs.items()})
+        for key, given in inputs.items():
+            if key not in self.declared_inputs:
+                self.note(f"has no input {key!r}. {did_you_mean(key, self.declared_inputs)}")
+                continue
+            self.inputs[key] = self._channels(key, given)
+        for key, declared in self.declared_inputs.items():
+            if not self.inputs.setdefault(key, ()) and not declared.optional and inputs.get(key) is None:
+                self.note(f"needs the input {key!r} of type {declared.type.TYPE_NAME}")
+
+    def _channels(self, key: str, given: Channel | Sequence[Channel] | None) -> tuple[Channel, ...]:
+        if given is None:
+            return ()
+        items: Sequence[Any] = [given] if not isinstance(given, list | tuple) else given
+        wanted, good = self.declared_inputs[key].type, []
+        for item in items:
+            if isinstance(item, Component):
+                self.note(
+                    f"input {key!r} was given the node {item.node_id!r}; give one of its outputs: "
+                    f"{', '.join(f'{item.node_id}.outputs[{name!r}]' for name in item.outputs) or 'it has none'}"
+                )
+            elif not isinstance(item, Channel):
+                self.note(f"input {key!r} was given {item!r}, which is no channel; give node.outputs[...]")
+            elif item.type is not None and not issubclass(item.type, wanted):
+                self.note(
+                    f"input {key!r} takes {wanted.TYPE_NAME}, but {item.producer.node_id}.{item.key} "
+                    f"is {item.type.TYPE_NAME}"
+                )
+                good.append(item)
+            else:
+                good.append(item)
+        return tuple(good)
+
+    def note(self, problem: str, *, caller: bool = False) -> None:
+        """Notes a problem for `Pipeline` to report, at the node's line or at the line that runs now."""
+        where = _location(self) if caller else self.location
+        self.problems.append(f"{where}: {self.node_id} {problem}")
+
+    def with_id(self, node_id: str) -> Self:
+        """The same node under another id."""
+        self.node_id = node_id
+        return self
+
+    def after(self, *nodes: Component) -> Self:
+        """Runs this node only after those have succeeded, without taking anything from them."""
+        self.upstream.extend(nodes)
+        return self
+
+    def predecessors(self) -> list[Component]:
+        """The nodes that this one waits for, each once."""
+        wired = [channel.producer for channels in self.inputs.values() for channel in channels]
+        return list(dict.fromkeys([*wired, *self.upstream]))
+
+    @classmethod
+    def executor_function(cls) -> UserFunction | None:
+        """The executor by reference; None for system nodes.
+
+        Raises:
+            ConfigError: when the class names none, or none that other processes could find.
+        """
+        if cls.SYSTEM is not None:
+            return None
+        if cls.EXECUTOR is None:
+            raise ConfigError(
+                f"component class {cls.__qualname__} names no EXECUTOR",
+                hint='write EXECUTOR = "package.module:execute".',
+            )
+        return UserFunction.of(cls.__dict__.get("EXECUTOR", cls.EXECUTOR))
+
+    @classmethod
+    def fingerprint_function(cls) -> UserFunction | None:
+        """The extra cache key's function by reference, or None."""
+        return None if cls.FINGERPRINT is None else UserFunction.of(cls.__dict__.get("FINGERPRINT", cls.FINGERPRINT))
+
+    def type_name(self) -> str:
+        """The execution type's name in the metadata store: the class's path, as in TFX."""
+        return f"{type(self).__module__}.{type(self).__qualname__}"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.node_id!r}>"
+
+
+def _location(node: object) -> str:
+    """``file:line`` of the first caller that is neither ours nor a constructor of this very node."""
+    frame: FrameType | None = sys._getframe(1)
+    last = frame
+    while frame is not None:
+        last = frame
+        ours = frame.f_code.co_filename.startswith(_PACKAGE)
+        if not ours and frame.f_locals.get("self") is not node:
+            break
+        frame = frame.f_back
+    if last is None:
+        return "<unknown>"
+    return f"{last.f_code.co_filename}:{last.f_lineno}"

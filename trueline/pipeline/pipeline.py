@@ -1,0 +1,149 @@
+"""The pipeline: nodes gathered by following their channels, checked as a whole, in a stable order."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from trueline._core import store
+from trueline._core.errors import ConfigError, TruelineError
+from trueline.pipeline.node import Component
+from trueline.pipeline.params import functions_in
+
+__all__ = ["Pipeline"]
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+
+
+class Pipeline:
+    """A checked graph of nodes.
+
+    Args:
+        name: names the pipeline in the metadata store; its cache and its resolvers see runs of this name only.
+        components: nodes; those that they take something from need not be listed.
+        root: where artifacts go, a folder or a URI; ``trueline-out/<name>`` by default.
+        metadata: the metadata database's URL; SQLite in the root folder by default.
+        cache: whether unchanged nodes may be taken from the cache.
+
+    Raises:
+        ConfigError: when anything is wrong; `problems` holds everything, each with the user's file and line.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        components: Sequence[Component] = (),
+        *,
+        root: str | os.PathLike[str] | None = None,
+        metadata: str | None = None,
+        cache: bool = True,
+    ) -> None:
+        self.name = name
+        self.cache = cache
+        self.root = _absolute(os.fspath(root) if root is not None else f"trueline-out/{name}")
+        problems: list[str] = []
+        if not _NAME.fullmatch(name):
+            problems.append(f"the pipeline's name {name!r} may hold letters, digits, '_', '-' and '.', up to 128")
+        if metadata is None and not store.is_local(self.root):
+            problems.append(f"the root {self.root} is remote: say with metadata=... where the database is")
+        self.metadata = metadata or f"sqlite:///{self.root}/metadata.db"
+        self.declared = tuple(components)
+        nodes = _gather(components, problems)
+        problems += _node_problems(nodes)
+        self.nodes = _ordered(nodes, problems)
+        if problems:
+            raise ConfigError(
+                f"pipeline {name!r} has {len(problems)} problem{'s' if len(problems) > 1 else ''}", problems=problems
+            )
+
+    def __repr__(self) -> str:
+        return f"<Pipeline {self.name!r} of {len(self.nodes)} nodes>"
+
+
+def _absolute(root: str) -> str:
+    if not store.is_local(root):
+        return root.rstrip("/")
+    return str(Path(root.removeprefix("file://")).expanduser().absolute())
+
+
+def _gather(components: Iterable[object], problems: list[str]) -> list[Component]:
+    """The listed nodes and all that lead to them, in order of first sight."""
+    seen: dict[int, Component] = {}
+    queue: list[Component] = []
+    for item in components:
+        if isinstance(item, Component):
+            queue.append(item)
+        else:
+            problems.append(f"components holds {item!r}, which is no node")
+    while queue:
+        node = queue.pop(0)
+        if id(node) not in seen:
+            seen[id(node)] = node
+            queue.extend(node.predecessors())
+    if not seen and not problems:
+        problems.append("there are no nodes")
+    return list(seen.values())
+
+
+def _node_problems(nodes: Sequence[Component]) -> list[str]:
+    problems = [problem for node in nodes for problem in node.problems]
+    by_id: dict[str, list[Component]] = {}
+    for node in nodes:
+        by_id.setdefault(node.node_id, []).append(node)
+        if not _NAME.fullmatch(node.node_id):
+            problems.append(
+                f"{node.location}: the node id {node.node_id!r} may hold letters, digits, '_', '-' and '.', up to 128"
+            )
+        problems += _function_problems(node)
+    for node_id, same in by_id.items():
+        if len(same) > 1:
+            places = " and ".join(node.location for node in same)
+            problems.append(
+                f"{same[-1].location}: {len(same)} nodes are called {node_id!r} ({places}); give node_id=..."
+            )
+    return problems
+
+
+def _function_problems(node: Component) -> list[str]:
+    problems = []
+    try:
+        wanted = [node.executor_function(), node.fingerprint_function(), *functions_in(node.params).values()]
+        for function in wanted:
+            if function is not None:
+                function.source_file()
+    except TruelineError as error:
+        problems.append(f"{node.location}: {node.node_id}: {error}")
+    return problems
+
+
+def _ordered(nodes: Sequence[Component], problems: list[str]) -> tuple[Component, ...]:
+    """Topological order; among nodes that are ready together, the order of their ids: stable for any listing."""
+    waiting = {id(node): {id(p) for p in node.predecessors()} for node in nodes}
+    by_key = {id(node): node for node in nodes}
+    order: list[Component] = []
+    while waiting:
+        ready = sorted((k for k, needs in waiting.items() if not needs), key=lambda k: by_key[k].node_id)
+        if not ready:
+            circle = _circle(by_key[next(iter(waiting))], set(waiting))
+            names = " -> ".join(node.node_id for node in circle)
+            problems.append(f"{circle[0].location}: the nodes form a circle: {names}")
+            return tuple(order)
+        for key in ready:
+            order.append(by_key[key])
+            del waiting[key]
+        for needs in waiting.values():
+            needs.difference_update(ready)
+    return tuple(order)
+
+
+def _circle(start: Component, waiting: set[int]) -> list[Component]:
+    """One circle, found by walking backwards among nodes that never became ready."""
+    path, places = [start], {id(start): 0}
+    while True:
+        step = next(node for node in path[-1].predecessors() if id(node) in waiting)
+        if id(step) in places:
+            return list(reversed([*path[places[id(step)] :], step]))
+        places[id(step)] = len(path)
+        path.append(step)

@@ -1,0 +1,213 @@
+"""What a function's result can depend on in source code, as one hash.
+
+For the user's own files: the function's statement, every top-level statement of its file that it reaches by name,
+top-level statements that bind no name (they may have effects), and, whole, the local files that it imports. For
+installed packages: the module's file. Hashes are taken over the syntax tree without docstrings, so comments,
+blank lines and formatting change nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib.util
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+__all__ = ["file_hash", "function_hash", "is_installed"]
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+@functools.cache
+def _installed_roots() -> tuple[Path, ...]:
+    paths = sysconfig.get_paths()
+    roots = [Path(paths[key]).resolve() for key in ("stdlib", "platstdlib", "purelib", "platlib") if key in paths]
+    return (*roots, _PACKAGE)
+
+
+def is_installed(path: Path) -> bool:
+    """Whether a file belongs to the standard library, an installed package or trueline."""
+    resolved = path.resolve()
+    if "site-packages" in resolved.parts or "dist-packages" in resolved.parts:
+        return True
+    return any(resolved.is_relative_to(root) for root in _installed_roots())
+
+
+def file_hash(path: Path) -> str:
+    """The hash of a whole file's syntax tree and of the local files it imports.
+
+    Raises:
+        OSError: when the file cannot be read.
+        SyntaxError: when it does not parse.
+    """
+    digest = hashlib.sha256()
+    for _, text in sorted(_collect_file(path, {}).items()):
+        digest.update(text.encode())
+    return digest.hexdigest()
+
+
+def function_hash(path: Path, name: str) -> str:
+    """The hash of what the top-level function `name` of a file depends on; of the whole file if it is installed.
+
+    Raises:
+        OSError: when the file cannot be read.
+        SyntaxError: when it does not parse.
+        LookupError: when the file binds no such name at its top level.
+    """
+    if is_installed(path):
+        return hashlib.sha256(_dump(_tree(path)).encode()).hexdigest()
+    texts: dict[str, str] = {}
+    texts[f"0:{name}"] = _collect_function(path, name, texts)
+    digest = hashlib.sha256()
+    for key, text in sorted(texts.items()):
+        digest.update(key.encode() + b"\0" + text.encode() + b"\0")
+    return digest.hexdigest()
+
+
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def _dump(tree: ast.AST) -> str:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module):
+            first = node.body[0] if node.body else None
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
+                first.value.value = ""
+    return ast.dump(tree, annotate_fields=False)
+
+
+def _collect_function(path: Path, name: str, texts: dict[str, str]) -> str:
+    statements = [s for s in _tree(path).body if not _is_main_guard(s)]
+    binders: dict[str, list[int]] = {}
+    effects = []
+    for index, statement in enumerate(statements):
+        bound = set(_bound_names(statement))
+        for each in bound:
+            binders.setdefault(each, []).append(index)
+        if not bound and not _is_docstring(statement):
+            effects.append(index)
+    if name not in binders:
+        raise LookupError(f"{path} binds no {name!r} at its top level")
+    reached: set[int] = set()
+    queue = [*binders[name], *effects]
+    while queue:
+        index = queue.pop()
+        if index in reached:
+            continue
+        reached.add(index)
+        for used in _used_names(statements[index]):
+            queue.extend(binders.get(used, ()))
+    for index in reached:
+        for imported in _local_imports(statements[index], path):
+            _collect_file(imported, texts)
+    return "\n".join(_dump(statements[index]) for index in sorted(reached))
+
+
+def _collect_file(path: Path, texts: dict[str, str]) -> dict[str, str]:
+    key = f"1:{path.name}:{hashlib.sha256(str(path.resolve()).encode()).hexdigest()}"
+    seen_key = str(path.resolve())
+    if seen_key in texts or any(k == key for k in texts):
+        return texts
+    tree = _tree(path)
+    texts[key] = ""
+    imports = [
+        p for statement in ast.walk(tree) if isinstance(statement, ast.stmt) for p in _local_imports(statement, path)
+    ]
+    texts[key] = _dump(tree)
+    for imported in imports:
+        _collect_file(imported, texts)
+    return texts
+
+
+def _is_main_guard(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.If) and "__name__" in {
+        n.id for n in ast.walk(statement.test) if isinstance(n, ast.Name)
+    }
+
+
+def _is_docstring(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def _bound_names(statement: ast.stmt) -> Iterator[str]:
+    """Names that a top-level statement binds or changes, also by ``NAME[...] =`` and ``NAME.attr =``."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        yield statement.name
+        return
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            for alias in node.names:
+                yield (alias.asname or alias.name).split(".")[0]
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            root: ast.expr = node
+            while isinstance(root, ast.Subscript | ast.Attribute):
+                root = root.value
+            if isinstance(root, ast.Name):
+                yield root.id
+
+
+def _used_names(statement: ast.stmt) -> set[str]:
+    return {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+
+
+def _local_imports(statement: ast.stmt, path: Path) -> Iterator[Path]:
+    for node in ast.walk(statement):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            names = [base, *(f"{base}{'' if base.endswith('.') else '.'}{alias.name}" for alias in node.names)]
+        for name in names:
+            found = _local_file(name, path)
+            if found is not None:
+                yield found
+
+
+def _local_file(module: str, path: Path) -> Path | None:
+    """The user's own file that an import leads to: beside the importing file, or on the path; else None."""
+    level = len(module) - len(module.lstrip("."))
+    parts = [part for part in module.lstrip(".").split(".") if part]
+    folder = path.resolve().parent
+    for _ in range(max(level - 1, 0)):
+        folder = folder.parent
+    roots = [folder] if level else [folder, *_package_roots(folder)]
+    for root in roots:
+        for candidate in (
+            root.joinpath(*parts).with_suffix(".py") if parts else None,
+            root.joinpath(*parts, "__init__.py"),
+        ):
+            if candidate is not None and candidate.is_file():
+                return candidate
+    if level or not parts:
+        return None
+    try:
+        spec = importlib.util.find_spec(parts[0])
+    except (ImportError, ValueError):
+        return None
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py") or is_installed(Path(spec.origin)):
+        return None
+    base = Path(spec.origin)
+    if len(parts) == 1:
+        return base
+    inner = base.parent.joinpath(*parts[1:])
+    for candidate in (inner.with_suffix(".py"), inner / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _package_roots(folder: Path) -> Iterator[Path]:
+    while (folder / "__init__.py").is_file():
+        folder = folder.parent
+        yield folder
