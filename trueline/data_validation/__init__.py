@@ -1,1 +1,72 @@
-"""The data_validation room."""
+"""Data validation: statistics in one pass, schema inference, anomalies, drift and skew, as tensorflow-metadata protos.
+
+Imports `trueline._core`, `trueline.schema` and `trueline.engine`; pyarrow and protobuf load when a public name is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trueline.data_validation.describe import describe_anomalies
+    from trueline.data_validation.files import (
+        load_anomalies_binary,
+        load_anomalies_text,
+        load_statistics,
+        load_statistics_text,
+        write_anomalies_binary,
+        write_anomalies_text,
+        write_statistics,
+        write_statistics_text,
+    )
+    from trueline.data_validation.inference import infer_schema
+    from trueline.data_validation.options import StatsOptions
+    from trueline.data_validation.statistics import generate_statistics
+    from trueline.data_validation.update import update_schema
+    from trueline.data_validation.validation import validate_statistics
+
+_HOMES = {
+    "StatsOptions": "options",
+    "describe_anomalies": "describe",
+    "generate_statistics": "statistics",
+    "infer_schema": "inference",
+    "load_anomalies_binary": "files",
+    "load_anomalies_text": "files",
+    "load_statistics": "files",
+    "load_statistics_text": "files",
+    "update_schema": "update",
+    "validate_statistics": "validation",
+    "write_anomalies_binary": "files",
+    "write_anomalies_text": "files",
+    "write_statistics": "files",
+    "write_statistics_text": "files",
+}
+
+__all__ = [
+    "StatsOptions",
+    "describe_anomalies",
+    "generate_statistics",
+    "infer_schema",
+    "load_anomalies_binary",
+    "load_anomalies_text",
+    "load_statistics",
+    "load_statistics_text",
+    "update_schema",
+    "validate_statistics",
+    "write_anomalies_binary",
+    "write_anomalies_text",
+    "write_statistics",
+    "write_statistics_text",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

