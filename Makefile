@@ -1,0 +1,53 @@
+# The two commands that a newcomer needs: `make demo` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: help demo test check test-all bench format clean
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.made:
+	$(PYTHON) scripts/check_python.py
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.made pyproject.toml constraints.txt
+	$(PIP) install -c constraints.txt -e '.[all-local]'
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.demo requirements-dev.txt
+	$(PIP) install -c constraints.txt torch==2.13.0
+	$(PIP) install -c constraints.txt -e '.[all-local,torch]' -r requirements-dev.txt
+	touch $@
+
+demo: $(VENV)/.demo ## the taxi line, from the raw CSV file to an answered request
+	$(BIN)/python examples/taxi/demo.py
+
+check: $(VENV)/.dev ## formatting, lint, types, import arrows
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: $(VENV)/.dev ## all tests but the slow ones; under ten minutes on two cores
+	$(PYTEST) -n 2 --dist loadfile -m "not slow"
+
+test-all: $(VENV)/.dev ## the slow tests too, each heavy group in an environment of its own
+	bash scripts/mlmd_env.sh
+	$(PYTEST) -n 2 --dist loadfile
+
+bench: $(VENV)/.dev ## benchmarks: JSON on standard output
+	$(BIN)/python benchmarks/statistics.py
+	$(BIN)/python benchmarks/transform.py
+	$(BIN)/python benchmarks/serving.py
+
+format: $(VENV)/.dev ## formats the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## removes environments, runs and caches
+	rm -rf $(VENV) .venvs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
