@@ -1,1 +1,57 @@
-"""The display room."""
+"""Views as pure functions: data in, one piece of HTML with inline SVG out.
+
+The notebook, the report file and the web page use the same functions; nothing is fetched from anywhere. May import
+`_core` and the libraries' plain results, never metadata, pipeline or the web.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trueline.display.html import Html, page
+    from trueline.display.report import NodeView, RunView, Section, run_report_html
+    from trueline.display.sections import (
+        anomalies_view,
+        evaluation_view,
+        facts_view,
+        model_view,
+    )
+    from trueline.display.statistics import statistics_html, statistics_view
+
+_HOMES = {
+    "Html": "html",
+    "page": "html",
+    "NodeView": "report",
+    "RunView": "report",
+    "Section": "report",
+    "run_report_html": "report",
+    "anomalies_view": "sections",
+    "evaluation_view": "sections",
+    "facts_view": "sections",
+    "model_view": "sections",
+    "statistics_html": "statistics",
+    "statistics_view": "statistics",
+}
+__all__ = [
+    "Html",
+    "NodeView",
+    "RunView",
+    "Section",
+    "anomalies_view",
+    "evaluation_view",
+    "facts_view",
+    "model_view",
+    "page",
+    "run_report_html",
+    "statistics_html",
+    "statistics_view",
+]
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,120 @@
+"""Views of what the components found: facts, anomalies, the model, the evaluation by slices."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from trueline.display.html import Html, Safe, join, number, table, tag
+
+__all__ = ["anomalies_view", "evaluation_view", "facts_view", "model_view"]
+
+
+def facts_view(facts: Mapping[str, Any]) -> Html:
+    """Named figures as cards."""
+    cards = [tag("div", tag("b", _value(v)), tag("span", k.replace("_", " ")), class_="card") for k, v in facts.items()]
+    return tag("div", *cards, class_="cards")
+
+
+def _value(value: Any) -> Safe:
+    if value is None or isinstance(value, bool | int | float):
+        return number(value)
+    return value if isinstance(value, Html) else str(value)
+
+
+_SEVERITY = {0: "unknown", 1: "warning", 2: "error"}
+
+
+def anomalies_view(anomalies: Any) -> Html:
+    """A table of an ``Anomalies`` proto (tensorflow-metadata), one row an anomaly."""
+    rows: list[Sequence[Safe]] = []
+    for name, info in sorted(anomalies.anomaly_info.items()):
+        class_ = "bad" if info.severity == 2 else "warn"
+        severity = tag("span", _SEVERITY.get(info.severity, "?"), class_=f"badge {class_}")
+        rows.append([tag("b", name), severity, info.short_description, info.description])
+    if not rows:
+        return tag("p", tag("span", "No anomalies found.", class_="good"))
+    return table(["Feature", "Severity", "What", "Description"], rows)
+
+
+def model_view(info: Mapping[str, Any]) -> Html:
+    """What ``model.json`` says: task, inputs, outputs, parity, leakage."""
+    signature = info.get("signature", {})
+    inputs = [
+        [
+            tag("b", f["name"]),
+            f["dtype"],
+            f.get("kind", "scalar"),
+            "optional" if f.get("optional", True) else "required",
+        ]
+        for f in signature.get("inputs", ())
+    ]
+    outputs = [
+        [tag("b", o["name"]), o["dtype"], json.dumps(o.get("shape")), str(o.get("meaning", "")).replace("_", " ")]
+        for o in signature.get("outputs", ())
+    ]
+    facts = {k: info.get(k) for k in ("task", "framework", "label", "classes") if info.get(k) is not None}
+    facts["features"] = len(info.get("features", ()))
+    parts: list[Safe] = [
+        facts_view(facts),
+        tag("h3", "What a request gives"),
+        table(["Input", "type", "kind", ""], inputs),
+    ]
+    parts += [tag("h3", "What an answer holds"), table(["Output", "type", "shape", "meaning"], outputs)]
+    parity = info.get("parity")
+    if parity:
+        shown = {k: v for k, v in parity.items() if isinstance(v, bool | int | float | str)}
+        parts += [tag("h3", "Parity with the framework's own prediction"), facts_view(shown)]
+    leaks = info.get("leakage") or ()
+    if leaks:
+        rows = [[tag("b", x["feature"]), x["raw"], " → ".join(x["path"]), " → ".join(x["label_path"])] for x in leaks]
+        note = tag("p", "These features read a raw column that the label reads too. Is it known when a request comes?")
+        parts += [tag("h3", "Probable leakage"), note, table(["Feature", "Raw column", "Path", "Label's path"], rows)]
+    return join(parts)
+
+
+def _metric(value: Any) -> Safe:
+    if isinstance(value, Mapping):
+        return tag("span", "undefined", class_="soft", title=str(value.get("undefined", "")))
+    return number(value) if isinstance(value, bool | int | float) else str(value)
+
+
+def evaluation_view(
+    slicing_metrics: Sequence[tuple[Any, Mapping[str, Any]]], validation: Mapping[str, Any] | None
+) -> Html:
+    """Metrics by slice, the whole data first, with the verdict of the gates.
+
+    Args:
+        slicing_metrics: (slice key, metric name to value) pairs; the empty slice key is the whole data.
+        validation: the validation result: ``ok``, ``failures`` with a ``sentence`` each, ``rubber_stamp``.
+    """
+    parts: list[Safe] = []
+    if validation is not None:
+        verdict = ("good", "passes every gate") if validation.get("ok") else ("bad", "does not pass")
+        parts.append(tag("p", tag("span", f"The model {verdict[1]}.", class_=f"badge {verdict[0]}")))
+        failures = [tag("li", f.get("sentence", str(f))) for f in validation.get("failures", ())]
+        if failures:
+            parts.append(tag("ul", *failures))
+        if validation.get("rubber_stamp"):
+            parts.append(
+                tag("p", "There was no blessed model to compare with: value thresholds alone decided.", class_="soft")
+            )
+    names: dict[str, None] = {}
+    for _, metrics in slicing_metrics:
+        names.update(dict.fromkeys(metrics))
+    rows = [
+        [tag("b", _slice_name(key)), *(_metric(metrics.get(n)) if n in metrics else "" for n in names)]
+        for key, metrics in slicing_metrics
+    ]
+    search = tag("input", type="search", placeholder="filter slices", data_filter="slices", aria_label="filter slices")
+    parts += [search, tag("div", table(["Slice", *names], rows, numeric=range(1, len(names) + 1)), id="slices")]
+    return join(parts)
+
+
+def _slice_name(key: Any) -> str:
+    if not key:
+        return "Overall"
+    if isinstance(key, str):
+        return key
+    return ", ".join(f"{k} = {v}" if not isinstance(k, list | tuple) else str(k) for k, v in key)

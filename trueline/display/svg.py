@@ -1,0 +1,140 @@
+"""The few marks that the views are drawn with: histogram, bars, interval, and a layered graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from trueline.display.html import Html, Safe, join, number, tag
+from trueline.display.layout import layered
+
+__all__ = ["Bucket", "GraphNode", "bars", "graph", "histogram"]
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """One bucket of a histogram: ``[low, high]`` and how many values it holds."""
+
+    low: float
+    high: float
+    count: float
+
+
+def _svg(width: float, height: float, label: str, *content: Safe) -> Html:
+    title = tag("title", label)
+    return tag(
+        "svg",
+        title,
+        *content,
+        viewBox=f"0 0 {width:g} {height:g}",
+        width=f"{width:g}",
+        height=f"{height:g}",
+        role="img",
+    )
+
+
+def _shares(buckets: Sequence[Bucket]) -> list[float]:
+    total = sum(b.count for b in buckets) or 1.0
+    return [b.count / total for b in buckets]
+
+
+def histogram(
+    buckets: Sequence[Bucket], other: Sequence[Bucket] = (), *, label: str, width: int = 190, height: int = 46
+) -> Html:
+    """Equal-width buckets as bars, a second data set laid over the first as shares of each."""
+    everything = [b for b in (*buckets, *other) if abs(b.low) != float("inf") and abs(b.high) != float("inf")]
+    if not everything:
+        return tag("span", "no finite values", class_="soft")
+    low, high = min(b.low for b in everything), max(b.high for b in everything)
+    span = (high - low) or 1.0
+    top = max([*_shares(buckets), *_shares(other), 1e-12])
+    marks: list[Html] = []
+    for series, class_ in ((buckets, "bar"), (other, "bar2")):
+        for bucket, share in zip(series, _shares(series), strict=True):
+            if abs(bucket.low) == float("inf") or abs(bucket.high) == float("inf"):
+                continue
+            x = (bucket.low - low) / span * (width - 2)
+            w = max((bucket.high - bucket.low) / span * (width - 2) - 1, 2.0)
+            h = share / top * (height - 14)
+            text = tag("title", f"{number(bucket.low)} to {number(bucket.high)}: {number(round(bucket.count, 1))}")
+            marks.append(_rect(x, height - 12 - h, w, h, class_, text))
+    axis = tag("line", x1="0", x2=str(width), y1=str(height - 12), y2=str(height - 12), class_="axis")
+    ends = join(
+        [
+            tag("text", number(low, 3), x="0", y=str(height - 1), class_="soft"),
+            tag("text", number(high, 3), x=str(width), y=str(height - 1), text_anchor="end", class_="soft"),
+        ]
+    )
+    return _svg(width, height, label, *marks, axis, ends)
+
+
+def _rect(x: float, y: float, w: float, h: float, class_: str, *content: Safe) -> Html:
+    return tag(
+        "rect", *content, x=f"{x:.1f}", y=f"{y:.1f}", width=f"{w:.1f}", height=f"{max(h, 0.5):.1f}", class_=class_
+    )
+
+
+def bars(values: Sequence[tuple[str, float]], *, label: str, width: int = 230, most: int = 5) -> Html:
+    """The largest values as horizontal bars with their names and shares."""
+    shown = list(values[:most])
+    if not shown:
+        return tag("span", "no values", class_="soft")
+    total = sum(v for _, v in values) or 1.0
+    top = max(v for _, v in shown) or 1.0
+    marks: list[Html] = []
+    for i, (name, value) in enumerate(shown):
+        y = i * 15
+        text = name if len(name) <= 22 else name[:21] + "…"
+        marks.append(_rect(0, y + 2, value / top * 70, 11, "bar", tag("title", f"{name}: {number(value)}")))
+        marks.append(tag("text", f"{text or '(empty)'}  {100 * value / total:.0f}%", x="76", y=str(y + 11)))
+    return _svg(width, 15 * len(shown) + 2, label, *marks)
+
+
+@dataclass(frozen=True)
+class GraphNode:
+    """One box of a graph: its text, a second line, a class for its colour and a link."""
+
+    id: str
+    detail: str = ""
+    class_: str = ""
+    href: str | None = None
+
+
+def graph(nodes: Sequence[GraphNode], edges: Sequence[tuple[str, str]], *, label: str) -> Html:
+    """A layered drawing of a directed acyclic graph, left to right."""
+    box_w, box_h, gap_x, gap_y = 148, 40, 46, 16
+    places = layered([n.id for n in nodes], edges)
+    columns = max((x for x, _ in places.values()), default=0) + 1
+    lanes = max((y for _, y in places.values()), default=0.0) + 1
+
+    def corner(node: str) -> tuple[float, float]:
+        x, y = places[node]
+        return 2 + x * (box_w + gap_x), 2 + y * (box_h + gap_y)
+
+    marks: list[Html] = []
+    for a, b in edges:
+        (xa, ya), (xb, yb) = corner(a), corner(b)
+        x1, y1, x2, y2 = xa + box_w, ya + box_h / 2, xb, yb + box_h / 2
+        middle = (x1 + x2) / 2
+        path = f"M{x1:.0f} {y1:.0f}C{middle:.0f} {y1:.0f} {middle:.0f} {y2:.0f} {x2:.0f} {y2:.0f}"
+        marks.append(tag("path", tag("title", f"{a} to {b}"), d=path, class_="edge"))
+    marks += [_box(node, corner(node.id), box_w, box_h) for node in nodes]
+    return _svg(columns * (box_w + gap_x) - gap_x + 4, lanes * (box_h + gap_y) - gap_y + 4, label, *marks)
+
+
+def _box(node: GraphNode, corner: tuple[float, float], width: float, height: float) -> Html:
+    x, y = corner
+    name = node.id if len(node.id) <= 21 else node.id[:20] + "…"
+    parts: list[Html] = [
+        tag("rect", tag("title", node.id), x=f"{x:g}", y=f"{y:g}", width=f"{width:g}", height=f"{height:g}", rx="6",
+            class_=f"box {node.class_}".strip()),
+        tag("text", name, x=f"{x + 10:g}", y=f"{y + 17:g}"),
+        tag("text", node.detail[:24], x=f"{x + 10:g}", y=f"{y + 32:g}", class_="soft"),
+    ]  # fmt: skip
+    inner = join(parts)
+    return tag("a", inner, href=node.href) if node.href else inner
+
+
+def edges_of(upstream: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+    """Edges from a mapping of node to the nodes it depends on."""
+    return [(a, b) for b, before in upstream.items() for a in before]
