@@ -1,1 +1,68 @@
-"""The components room."""
+"""The components room: the standard nodes of a line. Each parses its parameters, calls a library, writes an artifact.
+
+It may import every library and `trueline.pipeline`; no mathematics lives here, and only runners and the command line
+stand above it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trueline.components.evaluator import Evaluator
+    from trueline.components.example_gen import CsvExampleGen, ParquetExampleGen
+    from trueline.components.example_validator import ExampleValidator
+    from trueline.components.infra_validator import InfraValidator
+    from trueline.components.pusher import Pusher
+    from trueline.components.schema_gen import ImportSchemaGen, SchemaGen
+    from trueline.components.statistics_gen import StatisticsGen
+    from trueline.components.trainer import Trainer
+    from trueline.components.transform import Transform
+    from trueline.pipeline import Importer, Resolver, component
+
+_HOME = {
+    "CsvExampleGen": "trueline.components.example_gen",
+    "Evaluator": "trueline.components.evaluator",
+    "ExampleValidator": "trueline.components.example_validator",
+    "ImportSchemaGen": "trueline.components.schema_gen",
+    "Importer": "trueline.pipeline",
+    "InfraValidator": "trueline.components.infra_validator",
+    "ParquetExampleGen": "trueline.components.example_gen",
+    "Pusher": "trueline.components.pusher",
+    "Resolver": "trueline.pipeline",
+    "SchemaGen": "trueline.components.schema_gen",
+    "StatisticsGen": "trueline.components.statistics_gen",
+    "Trainer": "trueline.components.trainer",
+    "Transform": "trueline.components.transform",
+    "component": "trueline.pipeline",
+}
+
+__all__ = [
+    "CsvExampleGen",
+    "Evaluator",
+    "ExampleValidator",
+    "ImportSchemaGen",
+    "Importer",
+    "InfraValidator",
+    "ParquetExampleGen",
+    "Pusher",
+    "Resolver",
+    "SchemaGen",
+    "StatisticsGen",
+    "Trainer",
+    "Transform",
+    "component",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,48 @@
+"""Exit codes, and errors as a person reads them: no traceback unless asked for."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping
+
+import click
+
+from trueline._core.errors import ConfigError, GateError, TruelineError
+
+__all__ = ["EXIT_CODES", "FAILED", "GATE", "INTERRUPTED", "OK", "USAGE", "exit_code_of", "print_failure"]
+
+OK = 0
+FAILED = 1
+USAGE = 2
+GATE = 3
+INTERRUPTED = 130
+
+EXIT_CODES: Mapping[int, str] = {
+    OK: "everything asked for was done",
+    FAILED: "a node failed, or data, a model or a file could not be used",
+    USAGE: "the command, an option or the pipeline is written wrongly; nothing ran",
+    GATE: "a gate is closed: data, model or infrastructure did not pass; nothing was pushed",
+    INTERRUPTED: "interrupted",
+}
+
+
+def exit_code_of(error: BaseException) -> int:
+    """The exit code that an error means."""
+    if isinstance(error, GateError):
+        return GATE
+    if isinstance(error, ConfigError):
+        return USAGE
+    if isinstance(error, KeyboardInterrupt | click.Abort):
+        return INTERRUPTED
+    return FAILED
+
+
+def print_failure(error: BaseException, *, debug: bool) -> None:
+    """Writes an error to stderr: our own errors as they speak, others with their type and the way to see more."""
+    if debug:
+        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+        return
+    text = str(error)
+    if not isinstance(error, TruelineError):
+        text = f"{type(error).__name__}: {text}\nHint: run it again as `trueline --debug ...` for the traceback."
+    click.echo(click.style("Error: ", fg="red", bold=True) + text, err=True)

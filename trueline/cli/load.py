@@ -1,0 +1,138 @@
+"""Pipeline files: a Python module with ``create_pipeline(**params) -> Pipeline`` or a ready ``pipeline``."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import sys
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from trueline._core.errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    from trueline.pipeline import Pipeline
+
+__all__ = ["load_module", "load_pipeline", "parse_params"]
+
+_loaded_folders: set[str] = set()
+
+
+def load_pipeline(file: str, params: Sequence[str] | Mapping[str, Any] = ()) -> Pipeline:
+    """The pipeline that a file describes.
+
+    Args:
+        file: path of the Python file; its folder is put on the import path, so that it can import its neighbours.
+        params: ``key=value`` texts as from the command line, or values by name, for ``create_pipeline``.
+
+    Raises:
+        ConfigError: no such file, no pipeline in it, or parameters that it does not take (all are listed).
+    """
+    from trueline.pipeline import Pipeline
+
+    module = load_module(file)
+    maker = getattr(module, "create_pipeline", None)
+    if maker is None:
+        found = getattr(module, "pipeline", None)
+        if params:
+            raise ConfigError(
+                "the file takes no parameters: it has no create_pipeline function", where=file, hint="leave out --param."
+            )
+    else:
+        found = maker(**(params if isinstance(params, Mapping) else parse_params(maker, params, file)))
+    if not isinstance(found, Pipeline):
+        raise ConfigError(
+            f"the file makes no pipeline: found {type(found).__name__}",
+            where=file,
+            hint="define create_pipeline(...) that returns a trueline.Pipeline, or a module-level `pipeline`.",
+        )
+    return found
+
+
+def load_module(file: str) -> ModuleType:
+    """The file as a module under its own name, its folder first on the import path.
+
+    Modules of a project loaded earlier in this process are forgotten: two projects may each have a ``model.py``.
+    """
+    path = Path(file).resolve()
+    if not path.is_file():
+        near = sorted(p.name for p in path.parent.glob("*.py")) if path.parent.is_dir() else []
+        raise ConfigError("no such pipeline file", where=str(file), hint=did_you_mean(path.name, near))
+    folder = str(path.parent)
+    _forget_modules()
+    _loaded_folders.add(folder)
+    sys.path[:] = [folder, *(entry for entry in sys.path if entry not in _loaded_folders)]
+    importlib.invalidate_caches()
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ConfigError("the file is no Python module", where=str(file))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise ConfigError(f"the file does not parse: {error.msg}", where=f"{error.filename}:{error.lineno}") from error
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"the file imports a module that is not there: {error}", where=str(file)) from error
+    return module
+
+
+def _forget_modules() -> None:
+    for name, module in list(sys.modules.items()):
+        home = getattr(module, "__file__", None)
+        if home and str(Path(home).parent) in _loaded_folders:
+            del sys.modules[name]
+
+
+def parse_params(maker: Callable[..., Any], texts: Sequence[str], file: str) -> dict[str, Any]:
+    """Values for a function's parameters from ``key=value`` texts, converted by its annotations.
+
+    Raises:
+        ConfigError: listing every text that has no ``=``, no such parameter or a wrong value, and every parameter
+            that has no value.
+    """
+    accepted = inspect.signature(maker).parameters
+    hints = typing.get_type_hints(maker)
+    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in accepted.values())
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            problems.append(f"--param {text}: write key=value")
+        elif name not in accepted and not takes_any:
+            problems.append(f"--param {text}: no parameter {name!r}. {did_you_mean(name, accepted)}")
+        else:
+            try:
+                values[name] = _convert(value, hints.get(name, str))
+            except ValueError as error:
+                problems.append(f"--param {text}: {error}")
+    for name, parameter in accepted.items():
+        needed = parameter.default is inspect.Parameter.empty and parameter.kind in (
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            inspect.Parameter.KEYWORD_ONLY,
+        )
+        if needed and name not in values:
+            problems.append(f"create_pipeline needs {name}: give --param {name}=...")
+    if problems:
+        raise ConfigError("the pipeline's parameters are not right", where=file, problems=problems)
+    return values
+
+
+def _boolean(text: str) -> bool:
+    known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if text.lower() not in known:
+        raise ValueError(f"{text!r} is not true or false")
+    return known[text.lower()]
+
+
+_CONVERTERS: Mapping[Any, Callable[[str], Any]] = {str: str, int: int, float: float, bool: _boolean, Path: Path}
+
+
+def _convert(text: str, hint: Any) -> Any:
+    options = [option for option in typing.get_args(hint) or (hint,) if option is not type(None)]
+    converter = next((_CONVERTERS[option] for option in options if option in _CONVERTERS), str)
+    return converter(text)

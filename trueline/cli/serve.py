@@ -1,0 +1,29 @@
+"""``trueline serve``: the model server on a folder of pushed versions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from trueline._core.errors import ServingError
+
+__all__ = ["serve"]
+
+
+@click.command()
+@click.argument("directory")
+@click.option("--name", help="The model's name in the addresses; the folder's name by default.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8501, show_default=True, type=click.IntRange(0, 65535), help="REST port; 0 takes a free one.")
+@click.option("--allow-host", multiple=True, metavar="MODULE", help="Module whose host steps may run; repeatable.")
+def serve(directory: str, name: str | None, host: str, port: int, allow_host: tuple[str, ...]) -> None:
+    """Serve the newest version in DIRECTORY, a folder of integer-named versions as the Pusher makes them."""
+    from trueline import serving
+
+    base = Path(directory)
+    if not base.is_dir():
+        raise ServingError("no such folder", where=directory, hint="give the Pusher's push destination.")
+    model = name or base.resolve().name
+    click.echo(f"Serving {model} from {base} on http://{host}:{port}/v1/models/{model}:predict (Ctrl-C ends it)")
+    serving.serve(str(base), name=model, host=host, port=port, allow_host=allow_host)

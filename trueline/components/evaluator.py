@@ -1,0 +1,142 @@
+"""A model judged on held-out rows, slice by slice, against thresholds and against the model in use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from trueline._core import store
+from trueline.components.common import dataset_of, wanted_splits
+from trueline.pipeline.artifacts import Examples, Model, ModelBlessing, ModelEvaluation
+from trueline.pipeline.channel import Channel
+from trueline.pipeline.context import ArtifactHandle, ExecutionContext
+from trueline.pipeline.node import Component, In, Out
+
+if TYPE_CHECKING:
+    from trueline.model_analysis import EvalConfig
+
+__all__ = ["BLESSED_FILE", "NOT_BLESSED_FILE", "Evaluator", "execute"]
+
+BLESSED_FILE = "BLESSED"
+NOT_BLESSED_FILE = "NOT_BLESSED"
+
+
+class Evaluator(Component):
+    """Measures a model on raw examples and blesses it, or closes the line.
+
+    A model that breaks a threshold is not blessed, and the line stops here with the sentence that says which metric on
+    which slice; evaluation and blessing are published all the same. A config without any threshold judges nothing:
+    the line goes on, but the model is *not blessed* and a Pusher that asks for the blessing does not push. Change
+    thresholds need a baseline; without one (the first run) they are passed over, and the blessing says so by the
+    property ``rubber_stamp``.
+
+    Args:
+        examples: raw examples, as they came from ExampleGen.
+        model: the candidate.
+        baseline_model: the model to compare with, usually from ``Resolver(strategy="latest_blessed")``; it may resolve
+            to nothing.
+        eval_config: metrics, slices and thresholds, see `trueline.model_analysis.EvalConfig`.
+        example_splits: the splits to measure on.
+
+    Outputs: ``evaluation``; ``blessing``, with the empty file ``BLESSED`` or ``NOT_BLESSED`` and the properties
+        ``blessed``, ``current_model``, ``current_model_id``, ``baseline_model``, ``baseline_model_id``,
+        ``component_id``, ``rubber_stamp`` and ``reason``.
+    """
+
+    INPUTS = {"examples": In(Examples), "model": In(Model), "baseline_model": In(Model, optional=True)}
+    OUTPUTS = {"evaluation": Out(ModelEvaluation), "blessing": Out(ModelBlessing)}
+    EXECUTOR = "trueline.components.evaluator:execute"
+
+    def __init__(
+        self,
+        *,
+        examples: Channel,
+        model: Channel,
+        eval_config: EvalConfig,
+        baseline_model: Channel | None = None,
+        example_splits: Sequence[str] = ("eval",),
+        node_id: str | None = None,
+    ) -> None:
+        from trueline.model_analysis import EvalConfig
+
+        good = isinstance(eval_config, EvalConfig)
+        super().__init__(
+            node_id=node_id,
+            inputs={"examples": examples, "model": model, "baseline_model": baseline_model},
+            params={
+                "eval_config": eval_config.to_json() if good else "{}",
+                "example_splits": list(example_splits),
+            },
+        )
+        if not good:
+            self.note(f"needs an EvalConfig as eval_config, got {type(eval_config).__name__}")
+        if not example_splits:
+            self.note("has no example_splits to measure on")
+
+
+def execute(ctx: ExecutionContext) -> None:
+    """Evaluates, writes evaluation and blessing, and closes the gate on a broken threshold."""
+    from trueline.data import Examples as ExamplesReader
+    from trueline.model_analysis import EvalConfig, evaluate
+    from trueline.models import Model as LoadedModel
+
+    source, candidate = ctx.input("examples"), ctx.input("model")
+    baseline = ctx.optional_input("baseline_model")
+    config = EvalConfig.from_json(ctx.params["eval_config"])
+    examples = ExamplesReader.open(source.uri)
+    result = evaluate(
+        LoadedModel.load(candidate.uri),
+        dataset_of(examples, wanted_splits(source, ctx.params["example_splits"])),
+        config,
+        baseline=LoadedModel.load(baseline.uri) if baseline else None,
+        engine=ctx.engine,
+    )
+    result.save(ctx.output("evaluation").uri)
+    _bless(ctx, result, judged=_has_thresholds(config), candidate=candidate, baseline=baseline)
+
+
+def _has_thresholds(config: EvalConfig) -> bool:
+    """Whether the config judges anything at all."""
+    return any(
+        spec.thresholds
+        or spec.per_slice_thresholds
+        or any(metric.threshold or metric.per_slice_thresholds for metric in spec.metrics)
+        for spec in config.metrics_specs
+    )
+
+
+def _bless(
+    ctx: ExecutionContext, result: Any, *, judged: bool, candidate: ArtifactHandle, baseline: ArtifactHandle | None
+) -> None:
+    verdict, blessing = result.validation_result, ctx.output("blessing")
+    blessed = judged and bool(verdict.ok)
+    reason = "" if blessed else _reason(verdict, judged)
+    store.write_bytes(blessing.path(BLESSED_FILE if blessed else NOT_BLESSED_FILE), b"")
+    blessing.properties.update(
+        blessed=int(blessed),
+        current_model=candidate.uri,
+        current_model_id=candidate.id,
+        component_id=ctx.node_id,
+        rubber_stamp=int(bool(verdict.rubber_stamp)),
+        reason=reason,
+    )
+    if baseline is not None:
+        blessing.properties.update(baseline_model=baseline.uri, baseline_model_id=baseline.id)
+    ctx.report(blessed=blessed, compared_with_baseline=baseline is not None, metrics=_overall(result))
+    if judged and not blessed:
+        ctx.close_gate(reason)
+
+
+def _reason(verdict: Any, judged: bool) -> str:
+    if not judged:
+        return "The model was not judged: the evaluation config has no threshold, so nothing can bless it."
+    failures = list(verdict.failures)
+    if not failures:
+        return "The model is not blessed: the evaluation did not pass."
+    more = f" ({len(failures) - 1} more)" if len(failures) > 1 else ""
+    return f"The model is not blessed: {str(failures[0].sentence).rstrip('.')}{more}."
+
+
+def _overall(result: Any) -> dict[str, float]:
+    """The candidate's single-number metrics on all rows, for the progress table."""
+    return dict(result.overall())

@@ -1,0 +1,143 @@
+"""Statistics against a schema: the gate for data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from trueline._core import store
+from trueline.components.common import split_path, splits_of
+from trueline.components.schema_gen import SCHEMA_FILE
+from trueline.components.statistics_gen import STATISTICS_FILE
+from trueline.pipeline.artifacts import ExampleAnomalies, ExampleStatistics, Schema
+from trueline.pipeline.channel import Channel
+from trueline.pipeline.context import ArtifactHandle, ExecutionContext
+from trueline.pipeline.node import Component, In, Out
+
+if TYPE_CHECKING:
+    from tensorflow_metadata.proto.v0 import anomalies_pb2
+
+__all__ = ["ANOMALIES_FILE", "ExampleValidator", "execute"]
+
+ANOMALIES_FILE = "SchemaDiff.pb"
+
+
+class ExampleValidator(Component):
+    """Compares statistics with a schema, and closes the line when they do not fit.
+
+    Unlike TFX's, which only writes its findings, an anomaly of severity ERROR stops the line here; the anomalies are
+    published all the same, so that they can be read. WARNING never stops it.
+
+    Args:
+        statistics: what was measured.
+        schema: what was promised.
+        previous_statistics: statistics of an earlier run, for the schema's drift comparators (split by split).
+        serving_statistics: statistics of what the server saw, for the schema's skew comparators.
+        environment: the schema's environment to validate in.
+        exclude_splits: splits to leave out.
+        fail_on_anomalies: False lets the line go on whatever was found.
+
+    Outputs: ``anomalies``, one ``Split-<name>/SchemaDiff.pb`` a split; the property ``blessed`` is split -> 1 or 0.
+    """
+
+    INPUTS = {
+        "statistics": In(ExampleStatistics),
+        "schema": In(Schema),
+        "previous_statistics": In(ExampleStatistics, optional=True),
+        "serving_statistics": In(ExampleStatistics, optional=True),
+    }
+    OUTPUTS = {"anomalies": Out(ExampleAnomalies)}
+    EXECUTOR = "trueline.components.example_validator:execute"
+
+    def __init__(
+        self,
+        *,
+        statistics: Channel,
+        schema: Channel,
+        previous_statistics: Channel | None = None,
+        serving_statistics: Channel | None = None,
+        environment: str | None = None,
+        exclude_splits: Sequence[str] = (),
+        fail_on_anomalies: bool = True,
+        node_id: str | None = None,
+    ) -> None:
+        super().__init__(
+            node_id=node_id,
+            inputs={
+                "statistics": statistics,
+                "schema": schema,
+                "previous_statistics": previous_statistics,
+                "serving_statistics": serving_statistics,
+            },
+            params={
+                "environment": environment,
+                "exclude_splits": list(exclude_splits),
+                "fail_on_anomalies": fail_on_anomalies,
+            },
+        )
+
+
+def execute(ctx: ExecutionContext) -> None:
+    """Validates each split, publishes what was found, and closes the gate on errors."""
+    from trueline.data_validation import load_statistics, validate_statistics, write_anomalies_binary
+    from trueline.schema import load_schema_text
+
+    source, out = ctx.input("statistics"), ctx.output("anomalies")
+    schema = load_schema_text(store.join(ctx.input("schema").uri, SCHEMA_FILE))
+    previous, serving = ctx.optional_input("previous_statistics"), ctx.optional_input("serving_statistics")
+    errors: list[tuple[str, str, str]] = []
+    warnings = 0
+    splits = splits_of(source, ctx.params["exclude_splits"])
+    for split in splits:
+        anomalies = validate_statistics(
+            load_statistics(split_path(source, split, STATISTICS_FILE)),
+            schema,
+            environment=ctx.params["environment"],
+            previous_statistics=_beside(previous, split),
+            serving_statistics=_beside(serving, split),
+        )
+        write_anomalies_binary(anomalies, split_path(out, split, ANOMALIES_FILE))
+        found, mild = _findings(anomalies, split)
+        errors += found
+        warnings += mild
+    failed = {split for split, _, _ in errors}
+    out.properties.update(
+        span=source.properties.get("span", 0),
+        split_names=splits,
+        blessed={split: int(split not in failed) for split in splits},
+    )
+    ctx.report(anomalies=len(errors), warnings=warnings, features=sorted({name for _, name, _ in errors}))
+    if errors and ctx.params["fail_on_anomalies"]:
+        ctx.close_gate(_sentence(errors))
+
+
+def _beside(statistics: ArtifactHandle | None, split: str) -> Any:
+    """The same split of other statistics; a split that they do not have has no counterpart to be compared with."""
+    from trueline.data_validation import load_statistics
+
+    if statistics is None or split not in splits_of(statistics):
+        return None
+    return load_statistics(split_path(statistics, split, STATISTICS_FILE))
+
+
+def _findings(anomalies: anomalies_pb2.Anomalies, split: str) -> tuple[list[tuple[str, str, str]], int]:
+    """(split, feature, description) of each error, and the number of warnings."""
+    from tensorflow_metadata.proto.v0 import anomalies_pb2
+
+    errors: list[tuple[str, str, str]] = []
+    warnings = 0
+    named = [(name, info) for name, info in sorted(anomalies.anomaly_info.items())]
+    if anomalies.HasField("dataset_anomaly_info"):
+        named.append(("the data set", anomalies.dataset_anomaly_info))
+    for name, info in named:
+        if info.severity == anomalies_pb2.AnomalyInfo.ERROR:
+            errors.append((split, name, info.description or info.short_description))
+        else:
+            warnings += 1
+    return errors, warnings
+
+
+def _sentence(errors: Sequence[tuple[str, str, str]]) -> str:
+    split, name, description = errors[0]
+    more = f" ({len(errors) - 1} more anomalies)" if len(errors) > 1 else ""
+    return f"The data breaks the schema: feature {name!r} in split {split!r}: {description.rstrip('.')}{more}."

@@ -1,0 +1,145 @@
+"""A blessed model put where servers look for it, all at once or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import uuid
+from pathlib import Path
+
+from trueline._core import store
+from trueline._core.errors import ArtifactError
+from trueline._core.manifest import read_manifest
+from trueline.pipeline.artifacts import InfraBlessing, Model, ModelBlessing, PushedModel
+from trueline.pipeline.channel import Channel
+from trueline.pipeline.context import ArtifactHandle, ExecutionContext
+from trueline.pipeline.node import Component, In, Out
+
+__all__ = ["PUSHED_FILE", "Pusher", "execute", "push_model", "pushed_versions"]
+
+PUSHED_FILE = "pushed.json"
+
+
+class Pusher(Component):
+    """Copies a model to ``<push_destination>/<version>/``, where version is a growing whole number.
+
+    Every blessing that is wired must be there, must say yes, and must speak of this very model; else nothing is pushed
+    and the line stops here with the reason. Servers never see half a model: locally the copy is renamed into place,
+    elsewhere its manifest comes last. If the newest version there is the same model already, it stays as it is.
+
+    Args:
+        model: the model.
+        push_destination: a folder or URI that servers read.
+        model_blessing: the Evaluator's blessing.
+        infra_blessing: the InfraValidator's blessing.
+
+    Outputs: ``pushed_model``, with the properties ``pushed`` (1 or 0), ``pushed_destination``, ``pushed_version``.
+    """
+
+    INPUTS = {
+        "model": In(Model),
+        "model_blessing": In(ModelBlessing, optional=True),
+        "infra_blessing": In(InfraBlessing, optional=True),
+    }
+    OUTPUTS = {"pushed_model": Out(PushedModel)}
+    EXECUTOR = "trueline.components.pusher:execute"
+
+    def __init__(
+        self,
+        *,
+        model: Channel,
+        push_destination: str | os.PathLike[str],
+        model_blessing: Channel | None = None,
+        infra_blessing: Channel | None = None,
+        node_id: str | None = None,
+    ) -> None:
+        super().__init__(
+            node_id=node_id,
+            inputs={"model": model, "model_blessing": model_blessing, "infra_blessing": infra_blessing},
+            params={
+                "push_destination": os.fspath(push_destination),
+                "needs": [
+                    name
+                    for name, channel in (("model_blessing", model_blessing), ("infra_blessing", infra_blessing))
+                    if channel is not None
+                ],
+            },
+        )
+
+
+def execute(ctx: ExecutionContext) -> None:
+    """Pushes, or says why not."""
+    model, out = ctx.input("model"), ctx.output("pushed_model")
+    destination = ctx.params["push_destination"]
+    refusal = next((r for name in ctx.params["needs"] if (r := _refusal(name, ctx, model))), None)
+    if refusal is not None:
+        out.properties["pushed"] = 0
+        store.write_text(out.path(PUSHED_FILE), json.dumps({"pushed": False, "reason": refusal}))
+        ctx.report(pushed=False)
+        ctx.close_gate(refusal)
+        return
+    version, new = push_model(model.uri, destination)
+    record = {"pushed": True, "destination": destination, "version": version, "model": model.uri}
+    store.write_text(out.path(PUSHED_FILE), json.dumps(record, sort_keys=True))
+    out.properties.update(pushed=1, pushed_destination=destination, pushed_version=str(version))
+    ctx.report(pushed=True, version=version, already_there=not new)
+
+
+def _refusal(name: str, ctx: ExecutionContext, model: ArtifactHandle) -> str | None:
+    """Why a blessing does not let the model pass, or None."""
+    blessing = ctx.optional_input(name)
+    what = name.replace("_", " ")
+    if blessing is None:
+        return f"Nothing was pushed: the {what} that the Pusher waits for is not there."
+    if blessing.properties.get("current_model_id") != model.id:
+        return f"Nothing was pushed: the {what} speaks of another model."
+    if blessing.properties.get("blessed") != 1:
+        reason = str(blessing.properties.get("reason") or f"the {what} says no")
+        return f"Nothing was pushed: {reason[0].lower()}{reason[1:]}"
+    return None
+
+
+def pushed_versions(destination: str) -> list[int]:
+    """The complete versions at a destination, oldest first."""
+    found = [int(name) for name in store.listdir(destination) if name.isascii() and name.isdigit()]
+    return sorted(v for v in found if store.exists(store.join(destination, str(v), "MANIFEST.json")))
+
+
+def push_model(model_uri: str, destination: str) -> tuple[int, bool]:
+    """Copies a model to a new version; (version, True), or (newest version, False) when that is this model already.
+
+    Raises:
+        ArtifactError: the model is not whole, or its copy is not.
+    """
+    fingerprint = read_manifest(model_uri, "sha256").fingerprint
+    versions = pushed_versions(destination)
+    if versions and _fingerprint(store.join(destination, str(versions[-1]))) == fingerprint:
+        return versions[-1], False
+    taken = [int(name) for name in store.listdir(destination) if name.isascii() and name.isdigit()]
+    version = max(int(time.time()), *(v + 1 for v in taken), 0)
+    target = store.join(destination, str(version))
+    if store.is_local(destination):
+        _copy_and_rename(model_uri, destination, target)
+    else:
+        store.copy_tree(model_uri, target)
+        read_manifest(target, "sha256")
+    return version, True
+
+
+def _fingerprint(uri: str) -> str | None:
+    try:
+        return read_manifest(uri, "sha256").fingerprint
+    except ArtifactError:
+        return None
+
+
+def _copy_and_rename(model_uri: str, destination: str, target: str) -> None:
+    # A name that is no number: no server takes it for a version, whenever this process dies.
+    temporary = store.join(destination, f".pushing-{uuid.uuid4().hex}")
+    try:
+        store.copy_tree(model_uri, temporary)
+        read_manifest(temporary, "sha256")
+        Path(store.local_path(temporary)).rename(store.local_path(target))
+    finally:
+        store.remove_tree(temporary)
