@@ -74,7 +74,7 @@ def _string_row(feature: Any, other: Any) -> list[Safe]:
     ]
     if other is not None:
         second = [(v.value, v.frequency) for v in other.string_stats.top_values]
-        cells.append(bars(second, label=f"Top values of {_name(feature)} in the second data set"))
+        cells.append(bars(second, label=f"Top values of {_name(feature)} in the second data set", class_="bar2"))
     return cells
 
 
@@ -119,11 +119,11 @@ def statistics_view(statistics: Any, other: Any = None, *, names: tuple[str, str
             "max",
             "spread",
         ]
-        parts += [tag("h3", f"{len(numeric)} numeric features"), table(head, numeric, numeric=range(2, 10))]
+        parts += [tag("h3", f"Numeric features ({len(numeric)})"), table(head, numeric, numeric=range(2, 10))]
     if texts:
         head = ["Categorical feature", "type", "values", "missing", "distinct", "mean length", "top values"]
         head += [f"top values, {names[1]}"] if second is not None else []
-        parts += [tag("h3", f"{len(texts)} categorical features"), table(head, texts, numeric=range(2, 6))]
+        parts += [tag("h3", f"Categorical features ({len(texts)})"), table(head, texts, numeric=range(2, 6))]
     return join(parts)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from trueline.display.html import Html, Safe, join, number, tag
 from trueline.display.layout import layered
@@ -74,7 +75,9 @@ def _rect(x: float, y: float, w: float, h: float, class_: str, *content: Safe) -
     )
 
 
-def bars(values: Sequence[tuple[str, float]], *, label: str, width: int = 230, most: int = 5) -> Html:
+def bars(
+    values: Sequence[tuple[str, float]], *, label: str, width: int = 240, most: int = 5, class_: str = "bar"
+) -> Html:
     """The largest values as horizontal bars with their names and shares."""
     shown = list(values[:most])
     if not shown:
@@ -84,8 +87,8 @@ def bars(values: Sequence[tuple[str, float]], *, label: str, width: int = 230, m
     marks: list[Html] = []
     for i, (name, value) in enumerate(shown):
         y = i * 15
-        text = name if len(name) <= 22 else name[:21] + "…"
-        marks.append(_rect(0, y + 2, value / top * 70, 11, "bar", tag("title", f"{name}: {number(value)}")))
+        text = name if len(name) <= 21 else name[:20] + "…"
+        marks.append(_rect(0, y + 2, value / top * 70, 11, class_, tag("title", f"{name}: {number(value)}")))
         marks.append(tag("text", f"{text or '(empty)'}  {100 * value / total:.0f}%", x="76", y=str(y + 11)))
     return _svg(width, 15 * len(shown) + 2, label, *marks)
 
@@ -102,24 +105,34 @@ class GraphNode:
 
 def graph(nodes: Sequence[GraphNode], edges: Sequence[tuple[str, str]], *, label: str) -> Html:
     """A layered drawing of a directed acyclic graph, left to right."""
-    box_w, box_h, gap_x, gap_y = 148, 40, 46, 16
-    places = layered([n.id for n in nodes], edges)
-    columns = max((x for x, _ in places.values()), default=0) + 1
-    lanes = max((y for _, y in places.values()), default=0.0) + 1
+    box_w, box_h, gap_x, gap_y = 148, 40, 40, 14
+    layout = layered([n.id for n in nodes], edges)
+    places = [*layout.nodes.values(), *(p for bend in layout.bends.values() for p in bend)]
+    columns = max((x for x, _ in places), default=0) + 1
+    lanes = max((y for _, y in places), default=0.0) + 1
 
-    def corner(node: str) -> tuple[float, float]:
-        x, y = places[node]
-        return 2 + x * (box_w + gap_x), 2 + y * (box_h + gap_y)
+    def corner(place: tuple[int, float]) -> tuple[float, float]:
+        return 2 + place[0] * (box_w + gap_x), 2 + place[1] * (box_h + gap_y)
 
     marks: list[Html] = []
-    for a, b in edges:
-        (xa, ya), (xb, yb) = corner(a), corner(b)
-        x1, y1, x2, y2 = xa + box_w, ya + box_h / 2, xb, yb + box_h / 2
-        middle = (x1 + x2) / 2
-        path = f"M{x1:.0f} {y1:.0f}C{middle:.0f} {y1:.0f} {middle:.0f} {y2:.0f} {x2:.0f} {y2:.0f}"
-        marks.append(tag("path", tag("title", f"{a} to {b}"), d=path, class_="edge"))
-    marks += [_box(node, corner(node.id), box_w, box_h) for node in nodes]
+    for (a, b), bends in layout.bends.items():
+        points = []
+        for place in (layout.nodes[a], *bends, layout.nodes[b]):
+            x, y = corner(place)
+            points += [(x, y + box_h / 2), (x + box_w, y + box_h / 2)]
+        marks.append(tag("path", tag("title", f"{a} to {b}"), d=_curve(points[1:-1]), class_="edge"))
+    marks += [_box(node, corner(layout.nodes[node.id]), box_w, box_h) for node in nodes]
     return _svg(columns * (box_w + gap_x) - gap_x + 4, lanes * (box_h + gap_y) - gap_y + 4, label, *marks)
+
+
+def _curve(points: Sequence[tuple[float, float]]) -> str:
+    """Curves over the gaps between layers, straight lines through the layers."""
+    path = f"M{points[0][0]:.0f} {points[0][1]:.0f}"
+    for i, ((x1, y1), (x2, y2)) in enumerate(pairwise(points)):
+        middle = (x1 + x2) / 2
+        over_gap = f"C{middle:.0f} {y1:.0f} {middle:.0f} {y2:.0f} {x2:.0f} {y2:.0f}"
+        path += over_gap if i % 2 == 0 else f"L{x2:.0f} {y2:.0f}"
+    return path
 
 
 def _box(node: GraphNode, corner: tuple[float, float], width: float, height: float) -> Html:
