@@ -1,1 +1,71 @@
-"""The engine room."""
+"""The engine room: runs mergeable accumulators and functions over blocks of rows, knowing nothing of what they compute.
+
+It may import `trueline.schema` and `trueline._core`; pyarrow is loaded only when blocks are read.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trueline.engine.base import (
+        DEFAULT_BLOCK_ROWS,
+        Accumulator,
+        AccumulatorSpec,
+        Block,
+        Dataset,
+        Engine,
+        FunctionSpec,
+        Shard,
+    )
+    from trueline.engine.blocks import dataset_from_parquet, dataset_from_table, read_block
+    from trueline.engine.local import LocalEngine, default_engine
+    from trueline.engine.product import combine
+    from trueline.engine.state import pack_state, unpack_state
+    from trueline.engine.testing import check_accumulator
+    from trueline.engine.tree import TreeMerge
+
+__all__ = [
+    "DEFAULT_BLOCK_ROWS",
+    "Accumulator",
+    "AccumulatorSpec",
+    "Block",
+    "Dataset",
+    "Engine",
+    "FunctionSpec",
+    "LocalEngine",
+    "Shard",
+    "TreeMerge",
+    "check_accumulator",
+    "combine",
+    "dataset_from_parquet",
+    "dataset_from_table",
+    "default_engine",
+    "pack_state",
+    "read_block",
+    "unpack_state",
+]
+
+_HOMES = {
+    "LocalEngine": "local",
+    "TreeMerge": "tree",
+    "check_accumulator": "testing",
+    "combine": "product",
+    "dataset_from_parquet": "blocks",
+    "dataset_from_table": "blocks",
+    "default_engine": "local",
+    "pack_state": "state",
+    "read_block": "blocks",
+    "unpack_state": "state",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES.get(name, 'base')}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

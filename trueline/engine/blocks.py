@@ -1,0 +1,237 @@
+"""Reading blocks: one record batch per Parquet row group, only the columns asked for, in the contract's types.
+
+Open Parquet files are kept in a small pool. A handle belongs to one thread at a time, since pyarrow does not promise
+that two may read through one, and a file that has been replaced is opened anew.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from trueline._core import store
+from trueline._core.errors import ArtifactError, EngineError, did_you_mean
+from trueline.engine.base import DEFAULT_BLOCK_ROWS, Block, Dataset, Shard
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["dataset_from_parquet", "dataset_from_table", "read_block"]
+
+_KEPT_OPEN = 16
+_Key = tuple[str, tuple[str, ...], tuple[int, int]]
+
+
+class _Pool:
+    """Idle Parquet files, the least recently used closed first."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._lock = threading.Lock()
+        self._idle: OrderedDict[int, tuple[_Key, Any]] = OrderedDict()
+
+    def _take(self, key: _Key) -> Any | None:
+        with self._lock:
+            for number, (idle_key, handle) in self._idle.items():
+                if idle_key == key:
+                    del self._idle[number]
+                    return handle
+        return None
+
+    def _keep(self, key: _Key, handle: Any) -> None:
+        with self._lock:
+            self._idle[id(handle)] = (key, handle)
+            dropped = [self._idle.popitem(last=False)[1][1] for _ in range(len(self._idle) - self._size)]
+        for old in dropped:
+            old.close(force=True)
+
+    @contextmanager
+    def lease(self, uri: str, dictionaries: tuple[str, ...]) -> Iterator[Any]:
+        """An open file of one's own; it goes back into the pool unless reading it failed."""
+        key = (uri, dictionaries, _identity(uri))
+        handle = self._take(key) or _open(uri, dictionaries)
+        try:
+            yield handle
+        except BaseException:
+            with suppress(OSError):
+                handle.close(force=True)
+            raise
+        self._keep(key, handle)
+
+
+_POOL = _Pool(_KEPT_OPEN)
+
+
+def _identity(uri: str) -> tuple[int, int]:
+    """Size and time of a local file, so that a replaced one is noticed; remote artifacts never change in place."""
+    if not store.is_local(uri):
+        return (0, 0)
+    try:
+        found = store.local_path(uri).stat()
+    except OSError as error:
+        raise ArtifactError(f"the file cannot be opened: {error.strerror}", where=uri) from error
+    return (found.st_size, found.st_mtime_ns)
+
+
+def _open(uri: str, dictionaries: tuple[str, ...]) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    source = str(store.local_path(uri)) if store.is_local(uri) else store.open_uri(uri)
+    try:
+        return pq.ParquetFile(source, read_dictionary=list(dictionaries))
+    except (OSError, pa.ArrowException) as error:
+        raise ArtifactError(f"this is no readable Parquet file: {_first_line(error)}", where=uri) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0]
+
+
+def read_block(block: Block, columns: Sequence[str] | None = None, dictionaries: Sequence[str] = ()) -> pa.RecordBatch:
+    """All rows of a block as one batch, the columns in the order asked for (all by default).
+
+    Args:
+        block: the block.
+        columns: names; an empty sequence gives a batch without columns that has the block's row count.
+        dictionaries: string columns to leave dictionary-encoded, for a consumer that asks for codes.
+
+    Raises:
+        ArtifactError: when the file is gone, damaged or another one than was written, naming it.
+        EngineError: when a column does not exist.
+    """
+    table = block.table if block.table is not None else _read_row_group(block, columns, tuple(dictionaries))
+    if columns is not None:
+        _check_columns(block, columns, table.schema.names)
+        table = table.select(list(columns))
+    return _one_batch(table, block, frozenset(dictionaries))
+
+
+def _check_columns(block: Block, columns: Sequence[str], existing: Sequence[str]) -> None:
+    for name in columns:
+        if name not in existing:
+            raise EngineError(
+                f"there is no column {name!r} in block {block.number}",
+                where=block.uri or "a table in memory",
+                hint=did_you_mean(name, existing),
+            )
+
+
+def _read_row_group(block: Block, columns: Sequence[str] | None, dictionaries: tuple[str, ...]) -> pa.Table:
+    import pyarrow as pa
+
+    with _POOL.lease(block.uri, dictionaries) as handle:
+        if columns is not None:
+            _check_columns(block, columns, handle.schema_arrow.names)
+        if not 0 <= block.row_group < handle.num_row_groups:
+            raise ArtifactError(
+                f"there is no row group {block.row_group}, the file has {handle.num_row_groups}", where=block.uri
+            )
+        wanted = None if columns is None else list(columns)
+        try:
+            table = handle.read_row_group(block.row_group, columns=wanted, use_threads=False)
+        except (OSError, pa.ArrowException) as error:
+            raise ArtifactError(
+                f"row group {block.row_group} cannot be read: {_first_line(error)}",
+                where=block.uri,
+                hint="the file is damaged: run the component that wrote it again.",
+            ) from error
+        rows = handle.metadata.row_group(block.row_group).num_rows
+    if rows != block.rows:
+        raise ArtifactError(f"row group {block.row_group} has {rows} rows, {block.rows} were written", where=block.uri)
+    return table
+
+
+def _one_batch(table: pa.Table, block: Block, keep: frozenset[str]) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    from trueline._core.values import widen
+
+    if table.num_columns == 0:
+        return pa.RecordBatch.from_struct_array(pa.array([{}] * block.rows, type=pa.struct([])))
+    arrays = []
+    for name, column in zip(table.schema.names, table.columns, strict=True):
+        if column.num_chunks == 1:
+            arrays.append(column.chunk(0))
+            continue
+        combined = column.combine_chunks() if column.num_chunks else pa.array([], type=column.type)
+        if isinstance(combined, pa.ChunkedArray):
+            raise EngineError(
+                f"column {name!r} of block {block.number} holds more than 2 GiB of text",
+                where=block.uri or "a table in memory",
+                hint="ingest the data with a smaller block_rows.",
+            )
+        arrays.append(combined)
+    names = table.schema.names
+    batch = pa.RecordBatch.from_arrays(arrays, names=names)
+    if not keep:
+        return widen(batch)
+    wide = widen(batch.select([n for n in names if n not in keep]))
+    columns = [arrays[i] if n in keep else wide.column(n) for i, n in enumerate(names)]
+    return pa.RecordBatch.from_arrays(columns, names=names)
+
+
+def _wide_schema(schema: pa.Schema, place: str) -> pa.Schema:
+    import pyarrow as pa
+
+    from trueline._core.errors import SchemaError
+    from trueline._core.values import widened_type
+
+    fields, problems = [], []
+    for field in schema:
+        try:
+            fields.append(pa.field(field.name, widened_type(field.type)))
+        except SchemaError as error:
+            problems.append(f"column {field.name!r}: {error.message}")
+    if len(set(schema.names)) != len(schema.names):
+        problems.append("two columns have the same name")
+    if problems:
+        raise SchemaError("columns that cannot go down the line", where=place, problems=problems)
+    return pa.schema(fields)
+
+
+def dataset_from_table(table: pa.Table, block_rows: int = DEFAULT_BLOCK_ROWS) -> Dataset:
+    """A table in memory as blocks of `block_rows` rows (the last may be shorter); columns are widened when read.
+
+    Raises:
+        EngineError: for a block size below one.
+        SchemaError: for columns outside the value contract.
+    """
+    if block_rows < 1:
+        raise EngineError(f"a block of {block_rows} rows is none", hint="give at least one.")
+    blocks = []
+    for number, start in enumerate(range(0, table.num_rows, block_rows)):
+        part = table.slice(start, block_rows)
+        blocks.append(Block(number, "", number, part.num_rows, part))
+    return Dataset((Shard(0, tuple(blocks)),), _wide_schema(table.schema, "a table in memory"))
+
+
+def dataset_from_parquet(paths: Sequence[str]) -> Dataset:
+    """Parquet files as they are: each row group a block, numbered in the order of the paths; columns are widened.
+
+    Raises:
+        ArtifactError: for a file that is gone or no Parquet.
+        EngineError: no file, or files whose widened columns differ.
+        SchemaError: for columns outside the value contract.
+    """
+    if not paths:
+        raise EngineError("no Parquet file was given")
+    blocks: list[Block] = []
+    first: pa.Schema | None = None
+    for path in paths:
+        with _POOL.lease(path, ()) as handle:
+            schema = _wide_schema(handle.schema_arrow, path)
+            counts = [handle.metadata.row_group(i).num_rows for i in range(handle.num_row_groups)]
+        if first is not None and schema != first:
+            raise EngineError(
+                "the files have different columns",
+                where=path,
+                problems=[f"{paths[0]}: {first.to_string()}", f"{path}: {schema.to_string()}"],
+            )
+        first = schema
+        for row_group, rows in enumerate(counts):
+            blocks.append(Block(len(blocks), path, row_group, rows))
+    return Dataset((Shard(0, tuple(blocks)),), first)

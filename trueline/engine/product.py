@@ -1,0 +1,86 @@
+"""Many accumulators as one: each gets every batch, so all of them cost one pass over the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from trueline._core.errors import EngineError, TruelineError
+from trueline.engine.base import Accumulator, AccumulatorSpec
+from trueline.engine.state import pack_state, unpack_state
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Product", "combine"]
+
+_KIND = "product"
+_VERSION = 1
+
+
+def combine(parts: Mapping[str, AccumulatorSpec[Any]]) -> AccumulatorSpec[dict[str, Any]]:
+    """The product of named accumulators; its result maps each name to that accumulator's result.
+
+    Raises:
+        EngineError: when a parameter is no JSON value.
+    """
+    described: dict[str, Any] = {}
+    for name, spec in parts.items():
+        spec.to_json()
+        described[name] = {"name": spec.name, "params": dict(spec.params)}
+    return AccumulatorSpec("trueline.engine.product:Product", {"parts": described})
+
+
+class Product:
+    """The accumulator that `combine` describes."""
+
+    def __init__(self, parts: Mapping[str, Mapping[str, Any]]) -> None:
+        self._specs = {n: AccumulatorSpec[Any](str(p["name"]), dict(p["params"])) for n, p in sorted(parts.items())}
+        self._parts: dict[str, Accumulator[Any]] = {n: spec.new() for n, spec in self._specs.items()}
+
+    def update(self, batch: pa.RecordBatch) -> None:
+        """Gives the batch to every part.
+
+        Raises:
+            EngineError: when a part fails, naming it; the product's own errors pass as they are.
+        """
+        for name, part in self._parts.items():
+            try:
+                part.update(batch)
+            except TruelineError:
+                raise
+            except Exception as error:
+                raise EngineError(f"part {name!r} failed: {type(error).__name__}: {error}") from error
+
+    def merge(self, other: Self) -> None:
+        """Merges part by part."""
+        if self._specs != other._specs:
+            raise EngineError("two products of different accumulators cannot be merged")
+        for name, part in self._parts.items():
+            part.merge(other._parts[name])
+
+    def state(self) -> bytes:
+        """The parts' states, by name."""
+        arrays = {name: np.frombuffer(part.state(), np.uint8) for name, part in self._parts.items()}
+        return pack_state(_KIND, _VERSION, {}, arrays)
+
+    def finish(self) -> dict[str, Any]:
+        """Each part's result by its name."""
+        return {name: part.finish() for name, part in self._parts.items()}
+
+    @classmethod
+    def load(cls, state: bytes, parts: Mapping[str, Mapping[str, Any]]) -> Product:
+        """The product that gave this state.
+
+        Raises:
+            EngineError: for a damaged state, or one of other parts.
+        """
+        _, _, arrays = unpack_state(state, _KIND, _VERSION)
+        product = cls.__new__(cls)
+        product._specs = {n: AccumulatorSpec[Any](str(p["name"]), dict(p["params"])) for n, p in sorted(parts.items())}
+        if set(arrays) != set(product._specs):
+            raise EngineError(f"the state holds parts {sorted(arrays)}, the product has {sorted(product._specs)}")
+        product._parts = {n: spec.load(arrays[n].tobytes()) for n, spec in product._specs.items()}
+        return product
