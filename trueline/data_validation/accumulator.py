@@ -139,12 +139,14 @@ class StatisticsAccumulator:
 
 
 def _column(batch: pa.RecordBatch, path: tuple[str, ...]) -> pa.Array:
-    """The column of a path; for a field of a struct, one entry for each struct in the batch."""
+    """The column of a path; for a field of a struct, one entry for each struct that the level above holds."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     column = batch.column(path[0])
     for step in path[1:]:
+        if pa.types.is_struct(column.type):  # a plain struct counts as a list of one: a null holds none
+            column = column.drop_null()
         while not pa.types.is_struct(column.type):
             column = _flatten(column)
         column = pc.struct_field(column, step)
