@@ -131,8 +131,8 @@ def _bool_float(case: Case) -> list[str]:
 
 
 def _bool_to_float(case: Case) -> None:
-    low, high = case.view.numeric.min, case.view.numeric.max
-    case.feature.float_domain.min, case.feature.float_domain.max = low, high
+    numeric: Any = case.view.numeric
+    case.feature.float_domain.min, case.feature.float_domain.max = numeric.min, numeric.max
 
 
 def _int_strings(case: Case) -> list[str]:
