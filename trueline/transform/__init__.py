@@ -1,1 +1,159 @@
-"""The transform room."""
+"""Feature engineering as one typed graph from raw columns to features: traced, analysed, lowered to ONNX.
+
+Imports `trueline._core`, `trueline.schema` and `trueline.engine`; usually imported as ``import trueline.transform as tlt``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trueline.transform.analysis import analyze, analyze_and_transform
+    from trueline.transform.column import Column
+    from trueline.transform.functions import (
+        abs,
+        cast,
+        ceil,
+        clip,
+        concat,
+        cross,
+        exp,
+        fill_missing,
+        floor,
+        hash_strings,
+        is_missing,
+        is_nan,
+        join,
+        log,
+        log1p,
+        lower,
+        matches,
+        maximum,
+        minimum,
+        one_hot,
+        parse_number,
+        round,
+        sigmoid,
+        sqrt,
+        upper,
+        where,
+    )
+    from trueline.transform.graph import Graph, Node, ValueType
+    from trueline.transform.hoststeps import host
+    from trueline.transform.mappers import (
+        apply_buckets,
+        apply_vocabulary,
+        bucketize,
+        compute_and_apply_vocabulary,
+        max,
+        mean,
+        min,
+        quantiles,
+        scale_by_min_max,
+        scale_to_0_1,
+        scale_to_z_score,
+        size,
+        sum,
+        var,
+        vocabulary,
+    )
+    from trueline.transform.output import TransformOutput
+    from trueline.transform.tracer import trace
+
+__all__ = [
+    "Column",
+    "Graph",
+    "Node",
+    "TransformOutput",
+    "ValueType",
+    "abs",
+    "analyze",
+    "analyze_and_transform",
+    "apply_buckets",
+    "apply_vocabulary",
+    "bucketize",
+    "cast",
+    "ceil",
+    "clip",
+    "compute_and_apply_vocabulary",
+    "concat",
+    "cross",
+    "exp",
+    "fill_missing",
+    "floor",
+    "hash_strings",
+    "host",
+    "is_missing",
+    "is_nan",
+    "join",
+    "log",
+    "log1p",
+    "lower",
+    "matches",
+    "max",
+    "maximum",
+    "mean",
+    "min",
+    "minimum",
+    "one_hot",
+    "parse_number",
+    "quantiles",
+    "round",
+    "scale_by_min_max",
+    "scale_to_0_1",
+    "scale_to_z_score",
+    "sigmoid",
+    "size",
+    "sqrt",
+    "sum",
+    "trace",
+    "upper",
+    "var",
+    "vocabulary",
+    "where",
+]
+
+_HOMES = {
+    "Column": "column",
+    "Graph": "graph",
+    "Node": "graph",
+    "TransformOutput": "output",
+    "ValueType": "graph",
+    "analyze": "analysis",
+    "analyze_and_transform": "analysis",
+    "host": "hoststeps",
+    "trace": "tracer",
+    **dict.fromkeys(
+        (
+            "apply_buckets",
+            "apply_vocabulary",
+            "bucketize",
+            "compute_and_apply_vocabulary",
+            "max",
+            "mean",
+            "min",
+            "quantiles",
+            "scale_by_min_max",
+            "scale_to_0_1",
+            "scale_to_z_score",
+            "size",
+            "sum",
+            "var",
+            "vocabulary",
+        ),
+        "mappers",
+    ),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES.get(name, 'functions')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

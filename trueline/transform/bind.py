@@ -1,0 +1,86 @@
+"""Puts what the analyzers found into a graph: analyzers become constants, and what depends on constants alone is folded.
+
+Folding runs in the numpy oracle once, before any lowering, so that every path computes with the same constants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from trueline._core.errors import TransformError
+from trueline.transform.emitter import numpy_constant
+from trueline.transform.graph import Graph, Node, ValueType
+from trueline.transform.operations import operation
+from trueline.transform.operations.base import Value
+from trueline.transform.oracle import apply_node
+
+__all__ = ["bind", "constant_node"]
+
+
+def constant_node(value: Any, value_type: ValueType) -> Node:
+    """A constant of a scalar or table type."""
+    kind = value_type.kind
+    literal = None if kind == "table" else value
+    return Node("constant", (), {"value": value}, ValueType(value_type.dtype, kind, None, False, True, literal))
+
+
+def bind(graph: Graph, results: Mapping[int, Any], *, partial: bool = False) -> Graph:
+    """The graph without the analyzers that `results` has values for.
+
+    Args:
+        graph: a traced graph.
+        results: value by node index of the analyzer: a number, or a list for tables.
+        partial: leave analyzers without a result as they are (earlier phases); otherwise that is an error.
+
+    Raises:
+        TransformError: when an analyzer has no result.
+    """
+    nodes: list[Node] = []
+    places: list[int] = []
+    for index, node in enumerate(graph.nodes):
+        if node.is_analyzer and index not in results and not partial:
+            raise TransformError(
+                f"analyzer {node.op!r} has no value yet", where=node.where or None, hint="run analyze first."
+            )
+        made = _bound(nodes, places, node, results.get(index) if node.is_analyzer else None)
+        if isinstance(made, int):
+            places.append(made)
+        else:
+            places.append(len(nodes))
+            nodes.append(made)
+    outputs = tuple((name, places[i]) for name, i in graph.outputs)
+    return Graph(tuple(nodes), outputs, graph.features, graph.host_steps)
+
+
+def _bound(nodes: list[Node], places: list[int], node: Node, result: Any) -> Node | int:
+    """The node's new form, or the index of a node that it equals."""
+    if result is not None:
+        return replace(constant_node(result, node.type), scope=node.scope, where=node.where)
+    inputs = tuple(places[i] for i in node.inputs)
+    moved = replace(node, inputs=inputs)
+    if node.is_analyzer or node.op in ("input", "constant"):
+        return moved
+    types = [nodes[i].type for i in inputs]
+    if all(nodes[i].op == "constant" for i in inputs) and inputs:
+        return _folded(moved, [nodes[i] for i in inputs])
+    if node.op == "where" and nodes[inputs[0]].op == "constant":
+        branch = inputs[1] if nodes[inputs[0]].attrs["value"] else inputs[2]
+        if not nodes[branch].type.constant and nodes[branch].type.kind == node.type.kind:
+            return branch
+    return replace(moved, type=operation(node.op).typed(types, node.attrs))
+
+
+def _folded(node: Node, inputs: list[Node]) -> Node:
+    values = [Value(numpy_constant(n.attrs["value"], n.type.dtype)) for n in inputs]
+    value = apply_node(node, values, [n.type for n in inputs])
+    if value.present is not None and not np.all(value.present):
+        raise TransformError(
+            f"the constant {node.op} of {', '.join(str(n.attrs['value']) for n in inputs)} has no value",
+            where=node.where or None,
+            hint="integer division by 0 and a float without an integer are missing; guard them with tlt.where.",
+        )
+    return replace(constant_node(value.data.tolist(), node.type), scope=node.scope, where=node.where)

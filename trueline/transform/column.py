@@ -1,0 +1,198 @@
+"""`Column`: what a preprocessing function gets and returns; operators on it make nodes of the graph."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from trueline._core.values import DType
+from trueline.transform.graph import ValueType
+
+if TYPE_CHECKING:
+    from trueline.transform.tracer import Tracer
+
+__all__ = ["Column"]
+
+
+class Column:
+    """A column, or a constant, of the graph that is being traced.
+
+    Operators follow Python: ``/`` is always float, ``//`` and ``%`` round down, comparison gives a boolean column,
+    ``& | ^ ~`` combine boolean columns. Whatever has a missing operand is missing.
+    """
+
+    __slots__ = ("index", "tracer")
+
+    def __init__(self, tracer: Tracer, index: int) -> None:
+        self.tracer = tracer
+        self.index = index
+
+    @property
+    def type(self) -> ValueType:
+        """All that is known of the value."""
+        return self.tracer.nodes[self.index].type
+
+    @property
+    def dtype(self) -> DType:
+        """The type of the values: float64, int64, bool, utf8, timestamp or bytes."""
+        return self.type.dtype
+
+    @property
+    def optional(self) -> bool:
+        """Whether values may be missing."""
+        return self.type.optional
+
+    def __repr__(self) -> str:
+        return f"Column({self.tracer.describe(self)})"
+
+    def cast(self, dtype: DType, *, implied: bool = False) -> Column:
+        """The values as another type; see `trueline.transform.cast`."""
+        if dtype == self.dtype:
+            return self
+        literal = self.type.literal
+        if literal is not None and dtype == "float64" and isinstance(literal, bool | int):
+            return self.tracer.constant(float(literal))
+        attrs = {"implied": True} if implied else {}
+        return self.tracer.op("cast", self, to=dtype, **attrs)
+
+    def _binary(self, name: str, other: Any, *, swap: bool = False, to: DType | None = None) -> Column:
+        left, right = self, self.tracer.column(other)
+        if swap:
+            left, right = right, left
+        left, right = _promoted(name, left, right, to)
+        return self.tracer.op(name, left, right)
+
+    def __add__(self, other: Any) -> Column:
+        return self._binary("add", other)
+
+    def __radd__(self, other: Any) -> Column:
+        return self._binary("add", other, swap=True)
+
+    def __sub__(self, other: Any) -> Column:
+        return self._binary("subtract", other)
+
+    def __rsub__(self, other: Any) -> Column:
+        return self._binary("subtract", other, swap=True)
+
+    def __mul__(self, other: Any) -> Column:
+        return self._binary("multiply", other)
+
+    def __rmul__(self, other: Any) -> Column:
+        return self._binary("multiply", other, swap=True)
+
+    def __truediv__(self, other: Any) -> Column:
+        return self._binary("divide", other, to="float64")
+
+    def __rtruediv__(self, other: Any) -> Column:
+        return self._binary("divide", other, swap=True, to="float64")
+
+    def __floordiv__(self, other: Any) -> Column:
+        return self._binary("floor_divide", other)
+
+    def __rfloordiv__(self, other: Any) -> Column:
+        return self._binary("floor_divide", other, swap=True)
+
+    def __mod__(self, other: Any) -> Column:
+        return self._binary("mod", other)
+
+    def __rmod__(self, other: Any) -> Column:
+        return self._binary("mod", other, swap=True)
+
+    def __pow__(self, other: Any) -> Column:
+        if type(other) in (int, float) and other == 2:
+            return self._binary("multiply", self)  # exact, where a general power is rounded
+        return self._binary("power", other, to="float64")
+
+    def __rpow__(self, other: Any) -> Column:
+        return self._binary("power", other, swap=True, to="float64")
+
+    def __neg__(self) -> Column:
+        return self.tracer.op("negate", self.cast("int64", implied=True) if self.dtype == "bool" else self)
+
+    def __abs__(self) -> Column:
+        return self.tracer.op("absolute", self)
+
+    def __lt__(self, other: Any) -> Column:
+        return self._binary("less", other)
+
+    def __le__(self, other: Any) -> Column:
+        return self._binary("less_equal", other)
+
+    def __gt__(self, other: Any) -> Column:
+        return self._binary("greater", other)
+
+    def __ge__(self, other: Any) -> Column:
+        return self._binary("greater_equal", other)
+
+    def __eq__(self, other: Any) -> Column:  # type: ignore[override]  # a column, as in numpy and polars
+        return self._binary("equal", other)
+
+    def __ne__(self, other: Any) -> Column:  # type: ignore[override]  # a column, as in numpy and polars
+        return self._binary("not_equal", other)
+
+    def __and__(self, other: Any) -> Column:
+        return self.tracer.op("and", self, other)
+
+    def __rand__(self, other: Any) -> Column:
+        return self.tracer.op("and", other, self)
+
+    def __or__(self, other: Any) -> Column:
+        return self.tracer.op("or", self, other)
+
+    def __ror__(self, other: Any) -> Column:
+        return self.tracer.op("or", other, self)
+
+    def __xor__(self, other: Any) -> Column:
+        return self.tracer.op("xor", self, other)
+
+    def __invert__(self) -> Column:
+        return self.tracer.op("not", self)
+
+    def __getitem__(self, index: int) -> Column:
+        return self.tracer.op("element", self, index=index)
+
+    __hash__ = None  # type: ignore[assignment]  # == gives a column
+
+    def __bool__(self) -> NoReturn:
+        self.tracer.fail(
+            f"the truth of the column {self.tracer.describe(self)} is not known while tracing",
+            "use tlt.where instead of if, and & | ~ instead of and, or, not; chained comparisons need &.",
+        )
+
+    def _no_value(self) -> NoReturn:
+        self.tracer.fail(
+            f"the column {self.tracer.describe(self)} has no value while tracing",
+            "only tlt functions and operators work on columns; tlt.host runs your own Python on rows.",
+        )
+
+    def __iter__(self) -> NoReturn:
+        self._no_value()
+
+    def __len__(self) -> NoReturn:
+        self._no_value()
+
+    def __float__(self) -> NoReturn:
+        self._no_value()
+
+    def __int__(self) -> NoReturn:
+        self._no_value()
+
+    def __index__(self) -> NoReturn:
+        self._no_value()
+
+    def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        self._no_value()
+
+
+_RANK = {"bool": 0, "int64": 1, "float64": 2}
+
+
+def _promoted(name: str, left: Column, right: Column, to: DType | None) -> tuple[Column, Column]:
+    """Both sides in the wider of two numeric types; other types are left to the operation's rule."""
+    if left.dtype not in _RANK or right.dtype not in _RANK:
+        return left, right
+    target: DType = to or max(left.dtype, right.dtype, key=lambda d: _RANK[d])
+    if target == "bool":
+        if name in ("equal", "not_equal"):
+            return left, right
+        target = "int64"  # as in Python, True + True is 2
+    return left.cast(target, implied=True), right.cast(target, implied=True)

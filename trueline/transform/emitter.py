@@ -1,0 +1,124 @@
+"""A small writer of ONNX nodes: named tensors, shared constants, no repeated nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["ML_DOMAIN", "MS_DOMAIN", "Emitter", "numpy_constant"]
+
+ML_DOMAIN = "ai.onnx.ml"
+MS_DOMAIN = "com.microsoft"
+_DTYPES: dict[str, Any] = {
+    "float64": np.float64,
+    "float32": np.float32,
+    "int64": np.int64,
+    "timestamp": np.int64,
+    "bool": np.bool_,
+    "utf8": object,
+}
+
+
+def numpy_constant(value: Any, dtype: str) -> npt.NDArray[Any]:
+    """A literal or a list of literals as an array of the dtype."""
+    array: npt.NDArray[Any] = np.array(value, dtype=_DTYPES[dtype])
+    return array
+
+
+class Emitter:
+    """Collects nodes and initialisers; equal nodes and equal constants are written once."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.initializers: list[Any] = []
+        self.domains: set[str] = {""}
+        self._constants: dict[tuple[Any, ...], str] = {}
+        self._known: dict[tuple[Any, ...], str] = {}
+        self._count = 0
+
+    def _name(self, stem: str) -> str:
+        self._count += 1
+        return f"{stem}_{self._count}"
+
+    def node(self, op: str, *inputs: str, domain: str = "", **attrs: Any) -> str:
+        """Writes one node with one output and returns the output's name."""
+        from onnx import helper
+
+        key = (op, inputs, domain, repr(sorted(attrs.items()))) if _short(attrs) else None
+        if key is not None and key in self._known:
+            return self._known[key]
+        name = self._name(op)
+        self.nodes.append(helper.make_node(op, list(inputs), [name], name=name, domain=domain, **attrs))
+        self.domains.add(domain)
+        if key is not None:
+            self._known[key] = name
+        return name
+
+    def array(self, value: npt.NDArray[Any]) -> str:
+        """A constant tensor's name."""
+        from onnx import numpy_helper
+
+        content = tuple(value.ravel().tolist()) if value.dtype == object else value.tobytes()
+        key = (str(value.dtype), value.shape, content)
+        if key not in self._constants:
+            name = self._name("const")
+            self.initializers.append(numpy_helper.from_array(value, name))
+            self._constants[key] = name
+        return self._constants[key]
+
+    def constant(self, value: Any, dtype: str) -> str:
+        """A literal, or a list of literals, as a constant tensor."""
+        return self.array(numpy_constant(value, dtype))
+
+    def ints(self, *values: int) -> str:
+        """An int64 vector: axes, shapes."""
+        return self.array(np.array(values, dtype=np.int64))
+
+    def cast(self, tensor: str, dtype: str) -> str:
+        """A Cast to one of the contract's dtypes."""
+        return self.node("Cast", tensor, to=elem_type(dtype))
+
+    def all_of(self, masks: Sequence[str | None]) -> str | None:
+        """The conjunction of presence masks; None counts as all there."""
+        result: str | None = None
+        for mask in masks:
+            if mask is not None and mask != result:
+                result = mask if result is None else self.node("And", result, mask)
+        return result
+
+    def where_bool(self, condition: str, yes: str, no: str) -> str:
+        """Where over booleans, for which ONNX Runtime has no kernel."""
+        taken = self.node("And", condition, yes)
+        return self.node("Or", taken, self.node("And", self.node("Not", condition), no))
+
+    def where(self, condition: str, yes: str, no: str, dtype: str) -> str:
+        """Where for any dtype."""
+        if dtype == "bool":
+            return self.where_bool(condition, yes, no)
+        return self.node("Where", condition, yes, no)
+
+    def column(self, tensor: str) -> str:
+        """``[N]`` as ``[N, 1]``."""
+        return self.node("Unsqueeze", tensor, self.ints(1))
+
+
+def _short(attrs: dict[str, Any]) -> bool:
+    return all(not isinstance(v, list) or len(v) < 16 for v in attrs.values())
+
+
+def elem_type(dtype: str) -> int:
+    """The ONNX element type of a dtype."""
+    from onnx import TensorProto
+
+    names = {
+        "float64": "DOUBLE",
+        "float32": "FLOAT",
+        "int64": "INT64",
+        "timestamp": "INT64",
+        "bool": "BOOL",
+        "utf8": "STRING",
+    }
+    return int(getattr(TensorProto, names[dtype]))

@@ -1,0 +1,222 @@
+"""Functions on columns that need no pass over the data: selection, missing values, casts, mathematics, text, shapes.
+
+Whatever has a missing argument is missing, except where a function says otherwise. NaN, 0, "" and False are values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from trueline._core.values import DType
+from trueline.transform.column import Column, _promoted
+from trueline.transform.tracer import Tracer
+
+__all__ = [
+    "abs",
+    "cast",
+    "ceil",
+    "clip",
+    "concat",
+    "cross",
+    "exp",
+    "fill_missing",
+    "floor",
+    "hash_strings",
+    "is_missing",
+    "is_nan",
+    "join",
+    "log",
+    "log1p",
+    "lower",
+    "matches",
+    "maximum",
+    "minimum",
+    "one_hot",
+    "parse_number",
+    "round",
+    "sigmoid",
+    "sqrt",
+    "upper",
+    "where",
+]
+
+
+def tracer_of(*values: Any) -> Tracer:
+    """The trace that the first column belongs to."""
+    for value in values:
+        if isinstance(value, Column):
+            return value.tracer
+    raise TypeError("a tlt function needs a column of the traced function; its arguments are all literals")
+
+
+def as_float(x: Column) -> Column:
+    """The column in float64, as mathematics needs it."""
+    return x.cast("float64", implied=True) if x.dtype in ("int64", "bool") else x
+
+
+def _pair(name: str, a: Any, b: Any) -> Column:
+    tracer = tracer_of(a, b)
+    with tracer.scope(name):
+        left, right = _promoted(name, tracer.column(a), tracer.column(b), None)
+        return tracer.op(name, left, right)
+
+
+def where(condition: Column, yes: Any, no: Any) -> Column:
+    """`yes` where the condition holds, else `no`; missing where the condition is, or where the chosen branch is."""
+    tracer = tracer_of(condition, yes, no)
+    with tracer.scope("where"):
+        left, right = _promoted("equal", tracer.column(yes), tracer.column(no), None)
+        return tracer.op("where", condition, left, right)
+
+
+def fill_missing(x: Column, value: Any) -> Column:
+    """The column with its missing values replaced by a literal or by another column's values. NaN is no missing value."""
+    tracer = tracer_of(x, value)
+    filling = tracer.column(value)
+    if x.dtype == "float64" and filling.dtype == "int64":
+        filling = filling.cast("float64", implied=True)
+    with tracer.scope("fill_missing"):
+        return tracer.op("fill_missing", x, filling)
+
+
+def is_missing(x: Column) -> Column:
+    """True where the value is missing; never missing itself."""
+    if x.type.constant:
+        x.tracer.fail(f"{x.tracer.describe(x)} is a constant and never missing")
+    return x.tracer.op("is_missing", x)
+
+
+def is_nan(x: Column) -> Column:
+    """True where the value is NaN."""
+    return x.tracer.op("is_nan", x)
+
+
+def cast(x: Column, dtype: DType) -> Column:
+    """The values as another type.
+
+    Float to int64 truncates; NaN, infinities and what does not fit are missing. Integers become decimal text, booleans
+    ``true`` and ``false``. Float to text is an error: ONNX Runtime keeps 8 digits. Text to number: `parse_number`.
+    """
+    return x.cast(dtype)
+
+
+def exp(x: Column) -> Column:
+    """e to the power x (rounded: 4 ulps)."""
+    return x.tracer.op("exp", as_float(x))
+
+
+def log(x: Column) -> Column:
+    """The natural logarithm (rounded: 4 ulps); of 0 -inf, of negatives NaN."""
+    return x.tracer.op("log", as_float(x))
+
+
+def log1p(x: Column) -> Column:
+    """log(1 + x), accurate for small x (rounded: 6 ulps)."""
+    return x.tracer.op("log1p", as_float(x))
+
+
+def sqrt(x: Column) -> Column:
+    """The square root; of negatives NaN."""
+    return x.tracer.op("sqrt", as_float(x))
+
+
+def sigmoid(x: Column) -> Column:
+    """1 / (1 + exp(-x)) (rounded: 6 ulps)."""
+    return x.tracer.op("sigmoid", as_float(x))
+
+
+def abs(x: Column) -> Column:
+    """The absolute value."""
+    return x.tracer.op("absolute", x)
+
+
+def floor(x: Column) -> Column:
+    """The largest whole number not above x, as float64."""
+    return x.tracer.op("floor", as_float(x))
+
+
+def ceil(x: Column) -> Column:
+    """The smallest whole number not below x, as float64."""
+    return x.tracer.op("ceil", as_float(x))
+
+
+def round(x: Column) -> Column:
+    """The nearest whole number as float64; halves go to the even one, as in Python."""
+    return x.tracer.op("round", as_float(x))
+
+
+def minimum(a: Any, b: Any) -> Column:
+    """The smaller of two in each row; NaN if either is NaN."""
+    return _pair("minimum", a, b)
+
+
+def maximum(a: Any, b: Any) -> Column:
+    """The larger of two in each row; NaN if either is NaN."""
+    return _pair("maximum", a, b)
+
+
+def clip(x: Column, low: Any, high: Any) -> Column:
+    """The values limited to [low, high]; NaN stays NaN."""
+    with x.tracer.scope("clip"):
+        return maximum(minimum(x, high), low)
+
+
+def lower(x: Column) -> Column:
+    """ASCII letters in lower case; all other characters stay."""
+    return x.tracer.op("lower", x)
+
+
+def upper(x: Column) -> Column:
+    """ASCII letters in upper case; all other characters stay."""
+    return x.tracer.op("upper", x)
+
+
+def join(*columns: Any, separator: str = "") -> Column:
+    """The texts of each row one behind the other; integers and booleans are written as `cast` writes them."""
+    tracer = tracer_of(*columns)
+    parts = [tracer.column(c) for c in columns]
+    with tracer.scope("join"):
+        parts = [
+            p.cast("utf8", implied=True) if p.dtype in ("int64", "bool") and not p.type.constant else p for p in parts
+        ]
+        return tracer.op("join", *parts, separator=separator)
+
+
+def cross(*columns: Any, separator: str = "_x_", hash_buckets: int | None = None) -> Column:
+    """A crossed feature: the values joined by a separator and, if asked for, hashed into buckets."""
+    with tracer_of(*columns).scope("cross"):
+        joined = join(*columns, separator=separator)
+        return joined if hash_buckets is None else hash_strings(joined, hash_buckets)
+
+
+def hash_strings(x: Column, hash_buckets: int) -> Column:
+    """MurmurHash3 (x86, 32 bits) of the UTF-8 text modulo the number of buckets, int64; integers by their decimal text.
+
+    TensorFlow Transform takes FarmHash, which no ONNX runtime has: bucket numbers differ from TensorFlow's.
+    """
+    with x.tracer.scope("hash_strings"):
+        text = x.cast("utf8", implied=True) if x.dtype == "int64" else x
+        return x.tracer.op("hash_bucket", text, buckets=int(hash_buckets))
+
+
+def matches(x: Column, pattern: str) -> Column:
+    """Whether the whole text matches an RE2 pattern."""
+    return x.tracer.op("matches", x, pattern=pattern)
+
+
+def parse_number(x: Column) -> Column:
+    """The number that a text is (``-1.5e3``), as float64; missing where it is none. Exponents have at most two digits."""
+    return x.tracer.op("parse_number", x)
+
+
+def one_hot(x: Column, depth: int) -> Column:
+    """A float vector of `depth` with 1 at the place of x; all 0 where x lies outside 0 .. depth - 1 (so for -1)."""
+    return x.tracer.op("one_hot", x, depth=int(depth))
+
+
+def concat(columns: Sequence[Column]) -> Column:
+    """Scalars and vectors side by side in one float vector; missing where any of them is."""
+    tracer = tracer_of(*columns)
+    with tracer.scope("concat"):
+        return tracer.op("concat", *(as_float(c) for c in columns))

@@ -1,0 +1,73 @@
+"""`host`: a user's own Python column function as a step before the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from trueline._core.errors import EngineError
+from trueline._core.host import HOST_PREFIX, HostStep, installed_version
+from trueline._core.values import DType
+from trueline.engine.base import resolve
+from trueline.transform.column import Column
+
+__all__ = ["host"]
+
+_DTYPES = ("float64", "int64", "bool", "utf8", "timestamp")
+
+
+def host(
+    function: Callable[..., Any] | str, *inputs: Column, dtype: DType, name: str | None = None, **params: Any
+) -> Column:
+    """A column that Python code computes before the graph runs: in bulk, evaluation, batch inference and, if the
+    operator allow-lists its module, in the server. The code comes from an installed package, never from the model.
+
+    Args:
+        function: ``"package.module:name"``, or the function itself, which must be importable by its name. It gets one
+            Python list per input (None = missing; a timestamp as int microseconds) and `params`, and returns one list.
+        inputs: raw columns or results of other host steps.
+        dtype: the declared type of what it returns.
+        name: name of the new column; by default the function's name and its inputs'.
+        params: keyword arguments, JSON values only.
+
+    Raises:
+        TransformError: for a function that cannot be imported by name, other inputs, or another dtype.
+    """
+    if not inputs or not all(isinstance(i, Column) for i in inputs):
+        raise TypeError("tlt.host takes columns after the function")
+    tracer = inputs[0].tracer
+    path = function if isinstance(function, str) else f"{function.__module__}:{function.__qualname__}"
+    try:
+        found = resolve(path)
+    except EngineError as error:
+        tracer.fail(error.message, "put the function at the top level of an installed package.")
+    module = path.partition(":")[0]
+    if module == "__main__" or not callable(found) or (callable(function) and found is not function):
+        tracer.fail(
+            f"{path!r} is not importable elsewhere by that name",
+            "write the function at the top level of a module in an installed package; lambdas and notebooks will not do.",
+        )
+    if dtype not in _DTYPES:
+        tracer.fail(f"a host step cannot give {dtype!r}", f"types: {', '.join(_DTYPES)}.")
+    names = [_column_name(i) for i in inputs]
+    output = name or "_".join([path.partition(":")[2], *names])
+    if output in {f.name for f in tracer.features}:
+        tracer.fail(f"the host step's column {output!r} has the name of a raw column", "give it another name=...")
+    package, version = installed_version(module)
+    step = HostStep(output, tuple(names), path, dtype, package, version, params)
+    known = {s.output: s for s in tracer.host_steps}
+    if output in known and known[output] != step:
+        tracer.fail(f"two different host steps make the column {output!r}", "give one of them name=...")
+    if output not in known:
+        tracer.host_steps.append(step)
+    return tracer.input(step.feature)
+
+
+def _column_name(column: Column) -> str:
+    node = column.tracer.nodes[column.index]
+    if node.op != "input":
+        column.tracer.fail(
+            f"a host step runs before the graph and cannot read {column.tracer.describe(column)}",
+            "give it raw columns, or results of other host steps.",
+        )
+    return str(node.attrs["name"]).removeprefix(HOST_PREFIX)

@@ -1,0 +1,164 @@
+"""Lowers a bound graph to ONNX (opset 20, ai.onnx.ml 3): the form that bulk transform, evaluation and serving all run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from trueline._core.feeds import Feeds
+from trueline._core.values import PRESENT, RawFeature
+from trueline.transform.emitter import ML_DOMAIN, MS_DOMAIN, Emitter, elem_type
+from trueline.transform.graph import Graph, Node
+from trueline.transform.operations import operation
+from trueline.transform.operations.base import Wire
+
+if TYPE_CHECKING:
+    import onnx
+
+__all__ = ["OUTPUT_PREFIX", "Target", "lower", "output_feature"]
+
+OUTPUT_PREFIX = "transformed:"
+_VERSIONS = {"": 20, ML_DOMAIN: 3, MS_DOMAIN: 1}
+_IR_VERSION = 10
+_BLANK: dict[str, Any] = {"float64": 0.0, "float32": 0.0, "int64": 0, "timestamp": 0, "bool": False, "utf8": ""}
+
+
+@dataclass(frozen=True)
+class Target:
+    """One output of the ONNX graph.
+
+    Attributes:
+        name: the output's name; its presence is ``<name>:present``.
+        index: the node.
+        final: cast float64 to float32 and blank missing payloads, as the transform's outputs are.
+    """
+
+    name: str
+    index: int
+    final: bool = True
+
+
+def output_feature(name: str, node: Node) -> RawFeature:
+    """A transform's output as a feature: float64 becomes float32."""
+    t = node.type
+    kind = "scalar" if t.kind == "table" else t.kind
+    return RawFeature(name, "float32" if t.dtype == "float64" else t.dtype, kind, t.size, t.optional)
+
+
+def lower(
+    graph: Graph, targets: Sequence[Target], *, cuts: Mapping[int, str] | None = None, name: str = "transform"
+) -> onnx.ModelProto:
+    """The ONNX model that computes the targets.
+
+    Args:
+        graph: a bound graph, without analyzers.
+        targets: its outputs.
+        cuts: nodes that are given as inputs (tensor name by node index) instead of being computed.
+        name: the ONNX graph's name.
+
+    Returns:
+        A model whose inputs are `Feeds.onnx_inputs` of the columns that the targets reach, then the cuts in use.
+    """
+    from onnx import helper
+
+    cuts = dict(cuts or {})
+    features, used_cuts, order = _needed(graph, [t.index for t in targets], cuts)
+    feeds = Feeds(features)
+    inputs = [helper.make_tensor_value_info(n, _elem(kind), shape) for n, kind, shape in feeds.onnx_inputs()]
+    for index in used_cuts:
+        inputs += _cut_inputs(graph.nodes[index], cuts[index])
+    em = Emitter()
+    wires = _wires(graph, em, order, cuts)
+    outputs = [info for target in targets for info in _write_output(em, wires[target.index], target)]
+    proto = helper.make_graph(em.nodes, name, inputs, outputs, initializer=em.initializers)
+    imports = [helper.make_opsetid(domain, _VERSIONS[domain]) for domain in sorted(em.domains | {""})]
+    model = helper.make_model(proto, opset_imports=imports, ir_version=_IR_VERSION, producer_name="trueline")
+    helper.set_model_props(model, {"trueline.feeds": json.dumps(feeds.to_json(), sort_keys=True)})
+    return model
+
+
+def _needed(graph: Graph, roots: list[int], cuts: Mapping[int, str]) -> tuple[list[RawFeature], list[int], list[int]]:
+    """Features read, cuts used, and the nodes to compute in order."""
+    seen: set[int] = set()
+    stack = list(roots)
+    while stack:
+        index = stack.pop()
+        if index not in seen:
+            seen.add(index)
+            if index not in cuts:
+                stack.extend(graph.nodes[index].inputs)
+    names = {graph.nodes[i].attrs["name"] for i in seen if graph.nodes[i].op == "input" and i not in cuts}
+    everything = (*graph.features, *(s.feature for s in graph.host_steps))
+    features = [f for f in everything if f.name in names]
+    return features, sorted(i for i in seen if i in cuts), sorted(seen)
+
+
+def _elem(onnx_type: str) -> int:
+    names = {"double": "float64", "float": "float32", "int64": "int64", "bool": "bool", "string": "utf8"}
+    return elem_type(names[onnx_type.removeprefix("tensor(").removesuffix(")")])
+
+
+def _cut_inputs(node: Node, name: str) -> list[Any]:
+    from onnx import helper
+
+    shape: list[str | int] = ["N", node.type.size] if node.type.kind == "fixed" and node.type.size else ["N"]
+    infos = [helper.make_tensor_value_info(name, elem_type(node.type.dtype), shape)]
+    if node.type.optional:
+        infos.append(helper.make_tensor_value_info(name + PRESENT, elem_type("bool"), ["N"]))
+    return infos
+
+
+def _wires(graph: Graph, em: Emitter, order: list[int], cuts: Mapping[int, str]) -> dict[int, Wire]:
+    wires: dict[int, Wire] = {}
+    for index in order:
+        node = graph.nodes[index]
+        given = cuts.get(index) or (node.attrs["name"] if node.op == "input" else None)
+        if given is not None:
+            wires[index] = Wire(given, given + PRESENT if node.type.optional else None, node.type)
+        elif node.op == "constant":
+            wires[index] = _constant_wire(em, node)
+        else:
+            wires[index] = _operation_wire(em, node, [wires[i] for i in node.inputs])
+    return wires
+
+
+def _constant_wire(em: Emitter, node: Node) -> Wire:
+    value = node.attrs["value"]
+    # a table is written by the operation that applies it, in the form that it needs
+    data = "" if node.type.kind == "table" else em.constant(value, node.type.dtype)
+    return Wire(data, None, replace(node.type, literal=value))
+
+
+def _operation_wire(em: Emitter, node: Node, inputs: list[Wire]) -> Wire:
+    record = operation(node.op)
+    payload = inputs
+    if record.elementwise and node.type.kind == "fixed":
+        payload = [
+            replace(w, data=em.column(w.data)) if w.type.kind == "scalar" and not w.type.constant else w for w in inputs
+        ]
+    data = record.onnx(em, payload, node.attrs)
+    present = record.presence.onnx(em, inputs, node.attrs)
+    return Wire(data, present, node.type)
+
+
+def _write_output(em: Emitter, wire: Wire, target: Target) -> list[Any]:
+    from onnx import helper
+
+    data, dtype = wire.data, wire.type.dtype
+    if target.final:
+        if wire.present is not None:
+            mask = em.column(wire.present) if wire.type.kind == "fixed" else wire.present
+            data = em.where(mask, data, em.constant(_BLANK[dtype], dtype), dtype)
+        if dtype == "float64":
+            data, dtype = em.cast(data, "float32"), "float32"
+    shape: list[str | int] = ["N", wire.type.size] if wire.type.kind == "fixed" and wire.type.size else ["N"]
+    em.nodes.append(helper.make_node("Identity", [data], [target.name], name=f"output {target.name}"))
+    infos = [helper.make_tensor_value_info(target.name, elem_type(dtype), shape)]
+    if wire.type.optional:
+        present = wire.present if wire.present is not None else em.node("Equal", data, data)
+        name = target.name + PRESENT
+        em.nodes.append(helper.make_node("Identity", [present], [name], name=f"output {name}"))
+        infos.append(helper.make_tensor_value_info(name, elem_type("bool"), ["N"]))
+    return infos

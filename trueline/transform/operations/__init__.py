@@ -1,0 +1,29 @@
+"""The table of operations: one record each of type rule, numpy oracle, ONNX lowering and class.
+
+Imports `trueline._core` and `trueline.transform.graph`; onnx and pyarrow only inside the functions that need them.
+"""
+
+from __future__ import annotations
+
+from trueline._core.errors import TransformError, did_you_mean
+from trueline.transform.operations import arithmetic, logic, tables, text
+from trueline.transform.operations.base import Operation, RuleError, Value, Wire
+
+__all__ = ["OPERATIONS", "Operation", "RuleError", "Value", "Wire", "operation"]
+
+OPERATIONS: dict[str, Operation] = {
+    record.name: record for record in (*arithmetic.OPERATIONS, *logic.OPERATIONS, *text.OPERATIONS, *tables.OPERATIONS)
+}
+"""Every operation by name."""
+
+
+def operation(name: str) -> Operation:
+    """The record of that name.
+
+    Raises:
+        TransformError: naming the operations that exist.
+    """
+    record = OPERATIONS.get(name)
+    if record is None:
+        raise TransformError(f"there is no operation {name!r}", hint=did_you_mean(name, OPERATIONS))
+    return record

@@ -1,0 +1,188 @@
+"""What an operation is: a record of a type rule, a numpy oracle, an ONNX lowering, a presence rule and a class.
+
+Oracle and lowering both carry a value as the pair payload and presence. The payload of a missing value is arbitrary
+and must neither raise nor reach a result; outputs replace it by 0, "" or False.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from trueline._core.values import DType
+from trueline.transform.graph import ValueType
+
+if TYPE_CHECKING:
+    from trueline.transform.emitter import Emitter
+
+__all__ = [
+    "ALL",
+    "NEVER",
+    "Array",
+    "Attrs",
+    "Operation",
+    "Presence",
+    "RuleError",
+    "Value",
+    "Wire",
+    "both_present",
+    "broadcast",
+    "common",
+    "expect",
+    "plain",
+    "plain_onnx",
+    "scalars_only",
+]
+
+Array = npt.NDArray[Any]
+Attrs = Mapping[str, Any]
+Types = Sequence[ValueType]
+
+
+class RuleError(Exception):
+    """A type rule refuses its inputs; the tracer adds the user's file and line."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value in the oracle: payload ``[N]``, ``[N, size]`` or a constant, and presence ``[N]`` (None: all there)."""
+
+    data: Array
+    present: npt.NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True)
+class Wire:
+    """A value in the ONNX graph: tensor names of payload and presence (None: all there), and its type."""
+
+    data: str
+    present: str | None
+    type: ValueType
+
+
+@dataclass(frozen=True)
+class Presence:
+    """When a result is there.
+
+    Attributes:
+        optional: whether the result may be missing, from the inputs' types.
+        numpy: the mask ``[N]``, or None for all there.
+        onnx: the mask's tensor name, or None.
+    """
+
+    optional: Callable[[Types, Attrs], bool]
+    numpy: Callable[[Sequence[Value], Attrs], npt.NDArray[np.bool_] | None]
+    onnx: Callable[[Emitter, Sequence[Wire], Attrs], str | None]
+
+
+def both_present(masks: Sequence[npt.NDArray[np.bool_] | None]) -> npt.NDArray[np.bool_] | None:
+    """The conjunction of masks; None counts as all there."""
+    result: npt.NDArray[np.bool_] | None = None
+    for mask in masks:
+        if mask is not None:
+            result = mask if result is None else result & mask
+    return result
+
+
+ALL = Presence(
+    lambda types, attrs: any(t.optional for t in types),
+    lambda values, attrs: both_present([v.present for v in values]),
+    lambda em, wires, attrs: em.all_of([w.present for w in wires]),
+)
+"""The result is there where all inputs are."""
+NEVER = Presence(lambda types, attrs: False, lambda values, attrs: None, lambda em, wires, attrs: None)
+"""The result is never missing."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One row of the table of operations.
+
+    Attributes:
+        name: as graphs store it.
+        rule: result type from input types; raises `RuleError`. Presence and constness are filled in by `typed`.
+        numpy: the oracle's payload.
+        onnx: the lowering's payload; returns a tensor name.
+        presence: when the result is there; by default where all inputs are.
+        elementwise: whether a scalar beside a vector stands for a vector of equal values.
+        kind: ``exact``: same bits in oracle and ONNX Runtime for every batch size; ``rounded``: within `ulps`.
+        ulps: for ``rounded``, the largest distance in units in the last place of float64.
+        profile: where the lowering runs: ``portable`` (ai.onnx, ai.onnx.ml) or ``contrib`` (com.microsoft too).
+        symbol: infix sign for readable expressions.
+    """
+
+    name: str
+    rule: Callable[[Types, Attrs], ValueType]
+    numpy: Callable[[Sequence[Value], Attrs], Array]
+    onnx: Callable[[Emitter, Sequence[Wire], Attrs], str]
+    presence: Presence = ALL
+    elementwise: bool = True
+    kind: Literal["exact", "rounded"] = "exact"
+    ulps: int = 0
+    profile: Literal["portable", "contrib"] = "portable"
+    symbol: str = ""
+
+    def typed(self, types: Types, attrs: Attrs) -> ValueType:
+        """The whole result type.
+
+        Raises:
+            RuleError: saying what the operation takes instead.
+        """
+        if self.elementwise:
+            _no_lists(types)
+        result = self.rule(types, attrs)
+        constant = bool(types) and all(t.constant for t in types)
+        return replace(result, optional=self.presence.optional(types, attrs), constant=constant)
+
+
+def _no_lists(types: Types) -> None:
+    for t in types:
+        if t.kind == "ragged":
+            raise RuleError(
+                "a column of lists has no element-wise operations; turn it into scalars with tlt.host first"
+            )
+        if t.kind == "table":
+            raise RuleError("a table (boundaries, vocabulary) is no number; pick one with table[i] or apply it")
+
+
+def broadcast(types: Types, dtype: DType) -> ValueType:
+    """The element-wise result's shape: vectors of one size, scalars stand for vectors."""
+    sizes = {t.size for t in types if t.kind == "fixed"}
+    if len(sizes) > 1:
+        raise RuleError(f"vectors of different sizes: {sorted(s or 0 for s in sizes)}")
+    return ValueType(dtype, "fixed", sizes.pop()) if sizes else ValueType(dtype)
+
+
+def expect(types: Types, *dtypes: DType) -> None:
+    """Refuses inputs of other dtypes."""
+    for t in types:
+        if t.dtype not in dtypes:
+            raise RuleError(f"it takes {' or '.join(dtypes)}, not {t.dtype}")
+
+
+def scalars_only(types: Types) -> None:
+    """Refuses vectors."""
+    if any(t.kind != "scalar" for t in types):
+        raise RuleError("it takes scalar columns only, not vectors")
+
+
+def common(types: Types, *dtypes: DType) -> ValueType:
+    """All inputs have one of `dtypes`, the same one, which is also the result's."""
+    expect(types, *dtypes)
+    if len({t.dtype for t in types}) > 1:
+        raise RuleError(f"its arguments have different types: {', '.join(t.dtype for t in types)}")
+    return broadcast(types, types[0].dtype)
+
+
+def plain(function: Callable[..., Array]) -> Callable[[Sequence[Value], Attrs], Array]:
+    """An oracle that needs payloads alone."""
+    return lambda values, attrs: function(*(v.data for v in values))
+
+
+def plain_onnx(op: str, domain: str = "", **fixed: Any) -> Callable[[Emitter, Sequence[Wire], Attrs], str]:
+    """A lowering that is one ONNX node over payloads."""
+    return lambda em, wires, attrs: em.node(op, *(w.data for w in wires), domain=domain, **fixed)

@@ -1,0 +1,178 @@
+"""Text: ASCII lower and upper case, joining, hashing, full regular-expression match, numbers out of text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trueline.transform.emitter import MS_DOMAIN
+from trueline.transform.graph import ValueType
+from trueline.transform.operations.base import (
+    ALL,
+    Array,
+    Attrs,
+    Operation,
+    Presence,
+    RuleError,
+    Value,
+    Wire,
+    both_present,
+    broadcast,
+    common,
+    expect,
+    scalars_only,
+)
+from trueline.transform.operations.murmur import murmur3_32
+
+if TYPE_CHECKING:
+    from trueline.transform.emitter import Emitter
+
+__all__ = ["NUMBER", "OPERATIONS", "hash_tensor"]
+
+NUMBER = r"[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{1,2})?"
+"""Texts that `parse_number` takes; the exponent has at most two digits, so that no double overflows in parsing."""
+_TO_LOWER = {c: c + 32 for c in range(65, 91)}
+_TO_UPPER = {v: k for k, v in _TO_LOWER.items()}
+
+
+def _text(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
+    return common(types, "utf8")
+
+
+def _map_text(function: Callable[[str], Any], x: Array, numpy_type: Any) -> Array:
+    out = np.empty(x.size, dtype=numpy_type)
+    for i, text in enumerate(x.ravel().tolist()):
+        out[i] = function(text)
+    return out.reshape(x.shape)
+
+
+def _np_case(upper: bool) -> Any:
+    def oracle(values: Sequence[Value], attrs: Attrs) -> Array:
+        table = _TO_UPPER if upper else _TO_LOWER
+        return _map_text(lambda t: t.translate(table), values[0].data, object)
+
+    return oracle
+
+
+def _onnx_case(action: str) -> Any:
+    def emit(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
+        x = wires[0].data
+        # StringNormalizer takes [C] alone; locale "C" changes ASCII letters only and exists in every container.
+        flat = em.node("Reshape", x, em.ints(-1))
+        # It refuses an empty vector: one padding text stands behind the column and is cut off again.
+        padded = em.node("Concat", flat, em.constant([""], "utf8"), axis=0)
+        changed = em.node("StringNormalizer", padded, case_change_action=action, locale="C")
+        cut = em.node("Slice", changed, em.ints(0), em.ints(-1), em.ints(0))
+        return em.node("Reshape", cut, em.node("Shape", x), allowzero=1)
+
+    return emit
+
+
+def _np_join(values: Sequence[Value], attrs: Attrs) -> Array:
+    arrays = np.broadcast_arrays(*(v.data for v in values))
+    out = np.empty(arrays[0].size, dtype=object)
+    for i, parts in enumerate(zip(*(a.ravel().tolist() for a in arrays), strict=True)):
+        out[i] = attrs["separator"].join(parts)
+    return out.reshape(arrays[0].shape)
+
+
+def _onnx_join(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
+    result = wires[0].data
+    for wire in wires[1:]:
+        if attrs["separator"]:
+            result = em.node("StringConcat", result, em.constant(attrs["separator"], "utf8"))
+        result = em.node("StringConcat", result, wire.data)
+    return result
+
+
+def _hash_rule(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
+    expect(types, "utf8")
+    if not 0 < int(attrs["buckets"]) < 2**31:
+        raise RuleError(f"hash_buckets must lie between 1 and 2**31 - 1, not {attrs['buckets']}")
+    return broadcast(types, "int64")
+
+
+def _np_hash(values: Sequence[Value], attrs: Attrs) -> Array:
+    buckets = int(attrs["buckets"])
+    return _map_text(lambda t: murmur3_32(t) % buckets, values[0].data, np.int64)
+
+
+def hash_tensor(em: Emitter, texts: str, buckets: int) -> str:
+    """MurmurHash3 of texts, modulo the number of buckets, as int64."""
+    hashed = em.node("MurmurHash3", texts, domain=MS_DOMAIN, positive=1)
+    return em.node("Mod", em.cast(hashed, "int64"), em.constant(buckets, "int64"))
+
+
+def _onnx_hash(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
+    return hash_tensor(em, wires[0].data, int(attrs["buckets"]))
+
+
+def _match_rule(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
+    expect(types, "utf8")
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:  # Arrow's RE2 is ONNX Runtime's RE2
+        pc.match_substring_regex(pa.array(["a"]), attrs["pattern"])
+    except pa.ArrowInvalid as error:
+        raise RuleError(f"{attrs['pattern']!r} is no RE2 pattern: {error}") from error
+    return broadcast(types, "bool")
+
+
+def _np_match(values: Sequence[Value], attrs: Attrs) -> Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    x = values[0].data
+    pattern = rf"\A(?:{attrs['pattern']})\z"
+    found = pc.match_substring_regex(pa.array(x.ravel().tolist(), pa.string()), pattern)
+    return np.asarray(found.to_numpy(zero_copy_only=False)).astype(np.bool_).reshape(x.shape)
+
+
+def _onnx_match(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
+    return em.node("RegexFullMatch", wires[0].data, pattern=attrs["pattern"])
+
+
+def _parse_rule(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
+    expect(types, "utf8")
+    scalars_only(types)
+    return ValueType("float64")
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(NUMBER, text, re.ASCII) is not None
+
+
+def _np_parse(values: Sequence[Value], attrs: Attrs) -> Array:
+    return _map_text(lambda t: float(t) if _is_number(t) else 0.0, values[0].data, np.float64)
+
+
+def _parse_present(values: Sequence[Value], attrs: Attrs) -> npt.NDArray[np.bool_] | None:
+    return both_present([values[0].present, _map_text(_is_number, values[0].data, np.bool_)])
+
+
+def _onnx_parse(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
+    valid = em.node("RegexFullMatch", wires[0].data, pattern=NUMBER)
+    return em.cast(em.node("Where", valid, wires[0].data, em.constant("0", "utf8")), "float64")
+
+
+PARSED = Presence(
+    lambda types, attrs: True,
+    _parse_present,
+    lambda em, wires, attrs: em.all_of([wires[0].present, em.node("RegexFullMatch", wires[0].data, pattern=NUMBER)]),
+)
+"""Missing where the text is no number."""
+
+OPERATIONS = (
+    Operation("lower", _text, _np_case(upper=False), _onnx_case("LOWER")),
+    Operation("upper", _text, _np_case(upper=True), _onnx_case("UPPER")),
+    Operation("join", _text, _np_join, _onnx_join),
+    Operation("hash_bucket", _hash_rule, _np_hash, _onnx_hash, profile="contrib"),
+    Operation("matches", _match_rule, _np_match, _onnx_match, ALL),
+    Operation("parse_number", _parse_rule, _np_parse, _onnx_parse, PARSED),
+)
+"""Rows of the table of operations."""

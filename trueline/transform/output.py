@@ -1,0 +1,247 @@
+"""`TransformOutput`: an analysed graph: transforms batches, gives the ONNX graph, answers what depends on what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trueline._core.errors import TransformError, did_you_mean
+from trueline._core.feeds import Feeds
+from trueline._core.host import HostStep
+from trueline._core.rowid import ROW_COLUMN
+from trueline._core.values import RawFeature, arrow_type_of, widen
+from trueline.transform.analyzers import Vocabulary
+from trueline.transform.bind import bind
+from trueline.transform.graph import Graph
+from trueline.transform.lower_onnx import OUTPUT_PREFIX, Target, lower, output_feature
+from trueline.transform.operations.base import Value
+from trueline.transform.phases import Findings, constants
+from trueline.transform.render import describe, path_between
+
+if TYPE_CHECKING:
+    import onnx
+    import pyarrow as pa
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
+    from trueline.transform.bulk import Executor
+
+__all__ = ["TransformOutput"]
+
+
+class TransformOutput:
+    """An analysed preprocessing function.
+
+    Args:
+        traced: the graph as traced, with its analyzers.
+        findings: what the analyzers found, by node.
+    """
+
+    def __init__(self, traced: Graph, findings: Findings) -> None:
+        self.traced = traced
+        self.findings = dict(findings)
+        self.graph = bind(traced, constants(self.findings))
+        self._executors: dict[tuple[str, ...], Executor] = {}
+
+    @cached_property
+    def outputs(self) -> tuple[RawFeature, ...]:
+        """The transformed features in the order of the user's dict; floats are float32."""
+        return tuple(output_feature(name, self.graph.nodes[i]) for name, i in self.graph.outputs)
+
+    def _chosen(self, outputs: Sequence[str] | None) -> list[tuple[str, int]]:
+        if outputs is None:
+            return list(self.graph.outputs)
+        return [(name, self.graph.output(name)) for name in outputs]
+
+    def transform(self, data: pa.RecordBatch | pa.Table, outputs: Sequence[str] | None = None) -> Any:
+        """The transformed rows, computed by ONNX Runtime; of a table a table, of a batch a batch.
+
+        Args:
+            data: raw columns; narrower Arrow types are widened, further columns are ignored.
+            outputs: names of the outputs wanted; all by default.
+
+        Returns:
+            Arrow data with ``__row__`` first where the input has it, then the outputs; missing values are nulls.
+
+        Raises:
+            FeedError: columns of another type than traced, or missing values in a required column.
+            ModelError: a host step that fails.
+        """
+        import pyarrow as pa
+
+        if isinstance(data, pa.Table):
+            batches = [self.transform(b, outputs) for b in data.to_batches(max_chunksize=65_536)]
+            return pa.Table.from_batches(batches, self.arrow_schema(outputs, ROW_COLUMN in data.schema.names))
+        chosen = self._chosen(outputs)
+        return self._arrow(data, chosen, self._executor(chosen).run(self._prepared(data, chosen)))
+
+    def oracle(self, data: pa.RecordBatch | pa.Table, outputs: Sequence[str] | None = None) -> pa.RecordBatch:
+        """As `transform`, computed by the numpy interpreter: slow, and independent of ONNX Runtime."""
+        from trueline.transform.oracle import evaluate, feed_values
+
+        chosen = self._chosen(outputs)
+        table = self._prepared(data, chosen)
+        names = self.graph.input_names(i for _, i in chosen)
+        found = evaluate(self.graph, feed_values(self.graph, table, names), [i for _, i in chosen])
+        return self._arrow(data, chosen, {name: _as_output(found[i]) for name, i in chosen})
+
+    def _executor(self, chosen: Sequence[tuple[str, int]]) -> Executor:
+        from trueline.transform.bulk import Executor
+
+        key = tuple(name for name, _ in chosen)
+        if key not in self._executors:
+            self._executors[key] = Executor(self.graph, dict(chosen))
+        return self._executors[key]
+
+    def _prepared(self, data: pa.RecordBatch | pa.Table, chosen: Sequence[tuple[str, int]]) -> Any:
+        """The columns that the outputs read, widened, with host columns."""
+        import pyarrow as pa
+
+        names = self.graph.input_names(i for _, i in chosen)
+        steps = self.graph.steps_for(names)
+        needed = self.graph.raw_names(names)
+        table = data.combine_chunks() if isinstance(data, pa.Table) else pa.Table.from_batches([data])
+        table = table.select([n for n in table.schema.names if n in needed])
+        batches = table.to_batches()
+        if batches:
+            table = pa.Table.from_batches([widen(b) for b in batches])
+        else:
+            table = pa.Table.from_batches([widen(pa.RecordBatch.from_pylist([], schema=table.schema))])
+        if steps:
+            from trueline._core.host_arrow import with_host_columns
+
+            table = with_host_columns(table, steps)
+        return table
+
+    def _arrow(self, data: Any, chosen: Sequence[tuple[str, int]], values: Mapping[str, Value]) -> pa.RecordBatch:
+        import pyarrow as pa
+
+        features = {f.name: f for f in self.outputs}
+        has_row = ROW_COLUMN in data.schema.names
+        arrays = []
+        if has_row:
+            rows = data.column(ROW_COLUMN)
+            arrays.append(rows.combine_chunks() if isinstance(rows, pa.ChunkedArray) else rows)
+        arrays += [_array(features[name], values[name]) for name, _ in chosen]
+        return pa.RecordBatch.from_arrays(arrays, schema=self.arrow_schema([n for n, _ in chosen], has_row))
+
+    def arrow_schema(self, outputs: Sequence[str] | None = None, row_id: bool = False) -> pa.Schema:
+        """The Arrow schema of `transform`'s result."""
+        import pyarrow as pa
+
+        features = {f.name: f for f in self.outputs}
+        fields = [pa.field(ROW_COLUMN, pa.int64())] if row_id else []
+        fields += [pa.field(n, arrow_type_of(features[n])) for n, _ in self._chosen(outputs)]
+        return pa.schema(fields)
+
+    def to_onnx(self, outputs: Sequence[str] | None = None) -> onnx.ModelProto:
+        """The ONNX graph of some outputs: only what they reach, only the columns that they read.
+
+        Inputs are `feeds(outputs).onnx_inputs()`; outputs are ``transformed:<name>`` and, where a value may be
+        missing, bool ``transformed:<name>:present``. ``metadata_props["trueline.feeds"]`` describes the feeds.
+        """
+        return lower(self.graph, [Target(OUTPUT_PREFIX + name, i) for name, i in self._chosen(outputs)])
+
+    def feeds(self, outputs: Sequence[str] | None = None) -> Feeds:
+        """The feeds of `to_onnx(outputs)`, host columns included."""
+        names = self.graph.input_names(i for _, i in self._chosen(outputs))
+        everything = (*self.graph.features, *(s.feature for s in self.graph.host_steps))
+        return Feeds([f for f in everything if f.name in names])
+
+    def raw_features(self, outputs: Sequence[str] | None = None) -> tuple[RawFeature, ...]:
+        """The raw columns that some outputs read in a row, those of host steps included: what a client sends."""
+        names = self.graph.raw_names(self.graph.input_names(i for _, i in self._chosen(outputs)))
+        return tuple(f for f in self.graph.features if f.name in names)
+
+    def host_steps(self, outputs: Sequence[str] | None = None) -> tuple[HostStep, ...]:
+        """The host steps that some outputs need, in the order in which they run."""
+        return self.graph.steps_for(self.graph.input_names(i for _, i in self._chosen(outputs)))
+
+    def depends(self, output: str) -> frozenset[str]:
+        """The raw columns that an output's value in a row depends on; what analyzers read does not count."""
+        return self.graph.raw_names(self.graph.input_names([self.graph.output(output)]))
+
+    def path(self, output: str, raw: str) -> list[str]:
+        """Readable steps from a raw column to an output: ``["tips", "tips > 0.2 * fare (greater)", "big_tipper"]``.
+
+        Raises:
+            TransformError: when the output does not depend on the column.
+        """
+        target = self.traced.output(output)
+        for column in sorted(self.traced.input_names([target])):
+            steps = self.traced.steps_for([column])
+            if column != raw and raw not in {i for s in steps for i in s.inputs}:
+                continue
+            indices = path_between(self.traced, column, target)
+            host = [raw, *(f"{s.function} (host step {s.output})" for s in steps)] if steps else [raw]
+            return [*host, *(describe(self.traced, i) for i in indices[1:]), output]
+        raise TransformError(
+            f"output {output!r} does not depend on {raw!r}", hint=did_you_mean(raw, self.depends(output))
+        )
+
+    @cached_property
+    def output_schema(self) -> schema_pb2.Schema:
+        """The outputs as a tensorflow-metadata Schema, with the domains of ids and buckets."""
+        from trueline.transform.output_schema import output_schema
+
+        return output_schema(self.graph, self.outputs)
+
+    @cached_property
+    def vocabularies(self) -> dict[str, Vocabulary]:
+        """Every vocabulary by name."""
+        found = {i: v for i, v in self.findings.items() if isinstance(v, Vocabulary)}
+        return {str(self.traced.nodes[i].attrs["name"]): v for i, v in sorted(found.items())}
+
+    def vocabulary_by_name(self, name: str) -> list[Any]:
+        """The tokens in order of id.
+
+        Raises:
+            TransformError: naming the vocabularies that exist.
+        """
+        if name not in self.vocabularies:
+            raise TransformError(f"there is no vocabulary {name!r}", hint=did_you_mean(name, self.vocabularies))
+        return list(self.vocabularies[name].tokens)
+
+    @cached_property
+    def content_hash(self) -> str:
+        """sha256 of what the analysed graph computes, constants and vocabularies included."""
+        return self.graph.content_hash
+
+    def save(self, uri: str) -> None:
+        """Writes ``graph.json``, ``transform.onnx``, ``transformed_schema.pbtxt`` and ``vocabularies/``."""
+        from trueline.transform.storage import save
+
+        save(self, uri)
+
+    @classmethod
+    def load(cls, uri: str) -> TransformOutput:
+        """What `save` wrote.
+
+        Raises:
+            ArtifactError: a file is missing or does not belong to the graph.
+            TransformError: another format, or a graph that contradicts itself.
+        """
+        from trueline.transform.storage import load
+
+        return load(uri)
+
+
+def _as_output(value: Value) -> Value:
+    with np.errstate(all="ignore"):
+        data = value.data.astype(np.float32) if value.data.dtype == np.float64 else value.data
+    return Value(data, value.present)
+
+
+def _array(feature: RawFeature, value: Value) -> pa.Array:
+    import pyarrow as pa
+
+    data, present = value.data, value.present
+    arrow_type = arrow_type_of(feature)
+    missing = None if present is None or present.all() else ~present
+    if feature.kind == "fixed":
+        flat = pa.array(np.ascontiguousarray(data).ravel(), arrow_type.value_type)
+        mask = None if missing is None else pa.array(missing)
+        return pa.FixedSizeListArray.from_arrays(flat, type=arrow_type, mask=mask)
+    return pa.array(data, arrow_type, mask=missing, from_pandas=False)

@@ -1,0 +1,72 @@
+"""The transformed features as a tensorflow-metadata Schema: types, presence, shapes and integer domains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from trueline._core.values import RawFeature
+from trueline.transform.graph import Graph, Node
+
+if TYPE_CHECKING:
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
+__all__ = ["integer_domain", "output_schema"]
+
+Domain = tuple[int, int] | None
+
+
+def output_schema(graph: Graph, outputs: Sequence[RawFeature]) -> schema_pb2.Schema:
+    """The schema of a bound graph's outputs.
+
+    Args:
+        graph: a bound graph.
+        outputs: its outputs as features, in the order of ``graph.outputs``.
+    """
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
+    types = {"float32": schema_pb2.FLOAT, "int64": schema_pb2.INT, "timestamp": schema_pb2.INT, "bool": schema_pb2.INT}
+    schema = schema_pb2.Schema()
+    for feature, (_, index) in zip(outputs, graph.outputs, strict=True):
+        entry = schema.feature.add(name=feature.name, type=types.get(feature.dtype, schema_pb2.BYTES))
+        if not feature.optional:
+            entry.presence.min_fraction = 1.0
+            if feature.kind == "fixed":
+                entry.shape.dim.add(size=feature.size)
+            else:
+                entry.shape.SetInParent()
+        domain = integer_domain(graph, index)
+        if feature.dtype == "bool":
+            entry.bool_domain.SetInParent()
+        elif domain is not None:
+            entry.int_domain.min, entry.int_domain.max = domain
+            entry.int_domain.is_categorical = True
+    return schema
+
+
+def integer_domain(graph: Graph, index: int) -> Domain:
+    """Least and greatest id that a categorical node can give, or None where that is not known."""
+    node = graph.nodes[index]
+    rule = _DOMAINS.get(node.op)
+    return rule(graph, node) if rule is not None else None
+
+
+def _of_vocabulary(graph: Graph, node: Node) -> Domain:
+    size, oov = len(graph.nodes[node.inputs[1]].attrs["value"]), int(node.attrs["oov"])
+    default = 0 if oov else int(node.attrs["default"])
+    return min(0, default), max(size - 1 + oov, default)
+
+
+def _of_filled(graph: Graph, node: Node) -> Domain:
+    domain, filling = integer_domain(graph, node.inputs[0]), graph.nodes[node.inputs[1]]
+    if domain is None or filling.op != "constant" or not isinstance(filling.attrs["value"], int):
+        return None
+    return min(domain[0], filling.attrs["value"]), max(domain[1], filling.attrs["value"])
+
+
+_DOMAINS: dict[str, Callable[[Graph, Node], Domain]] = {
+    "apply_vocabulary": _of_vocabulary,
+    "apply_buckets": lambda graph, node: (0, len(graph.nodes[node.inputs[1]].attrs["value"])),
+    "hash_bucket": lambda graph, node: (0, int(node.attrs["buckets"]) - 1),
+    "fill_missing": _of_filled,
+}

@@ -1,0 +1,326 @@
+"""The mergeable states that analyzers read: counts, extremes, sums, moments, weighted points, token counts.
+
+Each takes a column's present values, merges, and turns into a JSON header with arrays and back. Missing values never
+reach a state. Counts, extremes, integer sums and token counts merge exactly; float sums and moments to rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from trueline._core.errors import TransformError
+
+__all__ = ["STATES", "Count", "Extremes", "Moments", "Points", "State", "Tokens", "Total", "Vocabulary"]
+
+Array = npt.NDArray[Any]
+Parts = tuple[dict[str, Any], dict[str, Any]]
+"""A JSON header and arrays (numpy or Arrow) by name."""
+
+
+class State(Protocol):
+    """What the fused pass asks of a state."""
+
+    def update(self, values: Any) -> None:
+        """Takes in the present values of a block: an Arrow array without nulls."""
+        ...
+
+    def merge(self, other: Self) -> None:
+        """Takes in the state of later blocks."""
+        ...
+
+    def parts(self) -> Parts:
+        """The state as header and arrays."""
+        ...
+
+    def restore(self, header: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
+        """Takes on the state that `parts` gave."""
+        ...
+
+
+def _numbers(values: Any) -> Array:
+    array: Array = values.to_numpy(zero_copy_only=False)
+    return array
+
+
+class Count:
+    """How many values there are."""
+
+    def __init__(self, dtype: str) -> None:
+        self.count = 0
+
+    def update(self, values: Any) -> None:
+        self.count += len(values)
+
+    def merge(self, other: Self) -> None:
+        self.count += other.count
+
+    def parts(self) -> Parts:
+        return {"count": self.count}, {}
+
+    def restore(self, header: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
+        self.count = int(header["count"])
+
+
+class Extremes:
+    """Least and greatest value; NaN is left out. Of no values: +inf and -inf, or the ends of int64."""
+
+    def __init__(self, dtype: str) -> None:
+        limits = np.iinfo(np.int64)
+        self.ends: Array = np.array([np.inf, -np.inf] if dtype == "float64" else [limits.max, limits.min])
+
+    @property
+    def least(self) -> Any:
+        return self.ends[0].item()
+
+    @property
+    def greatest(self) -> Any:
+        return self.ends[1].item()
+
+    def update(self, values: Any) -> None:
+        array = _numbers(values)
+        if array.dtype == np.float64:
+            array = array[~np.isnan(array)]
+        if len(array):
+            self.ends = np.array([min(self.ends[0], array.min()), max(self.ends[1], array.max())], self.ends.dtype)
+
+    def merge(self, other: Self) -> None:
+        ends = [min(self.ends[0], other.ends[0]), max(self.ends[1], other.ends[1])]
+        self.ends = np.array(ends, self.ends.dtype)
+
+    def parts(self) -> Parts:
+        return {}, {"ends": self.ends}
+
+    def restore(self, header: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
+        self.ends = arrays["ends"]
+
+
+class Total:
+    """The sum; of integers it is exact, and too large a sum for 64 bits is an error. NaN makes it NaN."""
+
+    def __init__(self, dtype: str) -> None:
+        self.integer = dtype == "int64"
+        self.total: Any = 0 if self.integer else np.zeros(1)
+
+    @property
+    def sum(self) -> Any:
+        if not self.integer:
+            return self.total[0].item()
+        if not -(2**63) <= self.total < 2**63:
+            raise TransformError(f"the sum {self.total} does not fit into 64 bits", hint="cast the column to float64.")
+        return self.total
+
+    def update(self, values: Any) -> None:
+        array = _numbers(values)
+        if self.integer:  # two halves, so that no partial sum wraps
+            self.total += (int((array >> 32).sum()) << 32) + int((array & 0xFFFFFFFF).sum())
+        else:
+            with np.errstate(all="ignore"):
+                self.total = self.total + array.sum()
+
+    def merge(self, other: Self) -> None:
+        with np.errstate(all="ignore"):
+            self.total = self.total + other.total
+
+    def parts(self) -> Parts:
+        return ({"total": str(self.total)}, {}) if self.integer else ({}, {"total": self.total})
+
+    def restore(self, header: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
+        self.total = int(header["total"]) if self.integer else arrays["total"]
+
+
+class Moments:
+    """Count, mean and sum of squared deviations of the finite values (as TensorFlow Transform: NaN and infinities
+    are left out, ddof 0). Two passes within a block, then the merge of Chan, Golub and LeVeque (1979)."""
+
+    def __init__(self, dtype: str) -> None:
+        self.count = 0
+        self.state: Array = np.zeros(2)
+
+    @property
+    def mean(self) -> float:
+        return float(self.state[0])
+
+    @property
+    def variance(self) -> float:
+        return float(self.state[1] / self.count) if self.count else 0.0
+
+    def update(self, values: Any) -> None:
+        array = _numbers(values)
+        array = array[np.isfinite(array)]
+        if len(array):
+            block = Moments("float64")
+            block.count = len(array)
+            with np.errstate(all="ignore"):
+                mean = _mean(array)
+                block.state = np.array([mean, np.square(array - mean).sum()])
+            self.merge(block)  # type: ignore[arg-type]  # Self
+
+    def merge(self, other: Self) -> None:
+        if not other.count:
+            return
+        if not self.count:
+            self.count, self.state = other.count, other.state
+            return
+        count = self.count + other.count
+        with np.errstate(all="ignore"):
+            delta = other.state[0] - self.state[0]
+            mean = self.state[0] + delta * (other.count / count)
+            squares = self.state[1] + other.state[1] + delta * delta * (self.count / count) * other.count
+        self.count, self.state = count, np.array([mean, squares])
+
+    def parts(self) -> Parts:
+        return {"count": self.count}, {"state": self.state}
+
+    def restore(self, header: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
+        self.count, self.state = int(header["count"]), arrays["state"]
+
+
+def _mean(array: Array) -> Any:
+    """The mean, taken about the first value: a column of equal values has exactly that value as its mean."""
+    return array[0] + (array - array[0]).sum() / len(array)
+
+
+class Points:
+    """A quantile summary: at most `CAP` values with weights; exact while there are no more distinct values.
+
+    A fuller summary is pruned to `CAP` values at equal distances in rank, which moves a rank by at most
+    weight / (2 * CAP); in a tree of depth d the error is at most d / (2 * CAP) of all values: under 0.04 % for a
+    million blocks. NaN is left out.
+    """
+
+    CAP = 32_768
+
+    def __init__(self, dtype: str) -> None:
+        self.values: Array = np.zeros(0)
+        self.weights: Array = np.zeros(0, np.int64)
+
+    def update(self, values: Any) -> None:
+        array = _numbers(values)
+        distinct, counts = np.unique(array[~np.isnan(array)] + 0.0, return_counts=True)  # + 0.0: one zero
+        self._join(distinct, counts.astype(np.int64))
+
+    def merge(self, other: Self) -> None:
+        self._join(other.values, other.weights)
+
+    def _join(self, values: Array, weights: Array) -> None:
+        both = np.concatenate([self.weights, weights])
+        self.values, places = np.unique(np.concatenate([self.values, values]), return_inverse=True)
+        self.weights = np.zeros(len(self.values), np.int64)
+        np.add.at(self.weights, places, both)
+        if len(self.values) > self.CAP:
+            self._prune()
+
+    def _prune(self) -> None:
+        cumulative = np.cumsum(self.weights)
+        total = int(cumulative[-1])
+        edges = np.arange(self.CAP + 1, dtype=np.int64) * (total // self.CAP)
+        edges += np.arange(self.CAP + 1, dtype=np.int64) * (total % self.CAP) // self.CAP
+        middles = (edges[:-1] + edges[1:]) // 2
+        chosen = self.values[np.searchsorted(cumulative, middles, side="right")]
+        self.values, places = np.unique(chosen, return_inverse=True)
+        self.weights = np.zeros(len(self.values), np.int64)
+        np.add.at(self.weights, places, np.diff(edges))
+
+    def quantiles(self, num_buckets: int) -> list[float]:
+        """The ``num_buckets - 1`` inner boundaries: the i-th is the smallest value whose cumulative weight is above
+        i / num_buckets of all (TensorFlow Transform's rule). Of no values: zeros."""
+        if not len(self.values):
+            return [0.0] * (num_buckets - 1)
+        cumulative = np.cumsum(self.weights)
+        total = int(cumulative[-1])
+        # an integer is above i * W / n exactly when it is above the quotient rounded down
+        ranks = [i * total // num_buckets for i in range(1, num_buckets)]
+        found: list[float] = self.values[np.searchsorted(cumulative, ranks, side="right")].tolist()
+        return found
+
+    def parts(self) -> Parts:
+        return {}, {"values": self.values, "weights": self.weights}
+
+    def restore(self, header: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
+        self.values, self.weights = arrays["values"], arrays["weights"]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Tokens in order of id, their counts, and how many distinct tokens there were before any limit."""
+
+    tokens: tuple[Any, ...]
+    counts: tuple[int, ...]
+    unfiltered: int
+
+
+class Tokens:
+    """How often each token occurs, exactly."""
+
+    def __init__(self, dtype: str) -> None:
+        import pyarrow as pa
+
+        self.dtype = dtype
+        self.token_type = pa.string() if dtype == "utf8" else pa.int64()
+        self._tables = [self._table(pa.array([], self.token_type), pa.array([], pa.int64()))]
+
+    @staticmethod
+    def _table(tokens: Any, counts: Any) -> Any:
+        import pyarrow as pa
+
+        return pa.table({"token": tokens, "count": counts})
+
+    def update(self, values: Any) -> None:
+        counted = values.value_counts()
+        self._tables.append(self._table(counted.field(0).cast(self.token_type), counted.field(1)))
+        self._compact()
+
+    def merge(self, other: Self) -> None:
+        self._tables += other._tables
+        self._compact()
+
+    def _compact(self) -> None:
+        import pyarrow as pa
+
+        if len(self._tables) > 1:
+            grouped = pa.concat_tables(self._tables).group_by("token", use_threads=False).aggregate([("count", "sum")])
+            self._tables = [self._table(grouped.column("token"), grouped.column("count_sum"))]
+
+    def parts(self) -> Parts:
+        table = self._tables[0].sort_by("token").combine_chunks()
+        return {}, {name: table.column(name).combine_chunks() for name in ("token", "count")}
+
+    def restore(self, header: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
+        self._tables = [self._table(arrays["token"], arrays["count"])]
+
+    def vocabulary(self, top_k: int | None, frequency_threshold: int | None) -> Vocabulary:
+        """Tokens by descending count, then descending bytes (integers as decimal text), as TensorFlow Transform orders.
+
+        Empty texts and texts with a line break are no tokens: a vocabulary file has one token a line.
+        """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        table = self._tables[0]
+        if self.dtype == "utf8":
+            broken = pc.match_substring_regex(table["token"], "[\n\r]")
+            table = table.filter(pc.and_(pc.not_equal(table["token"], ""), pc.invert(broken)))
+        unfiltered = table.num_rows
+        table = table.append_column("text", table["token"].cast(pa.string()))
+        table = table.sort_by([("count", "descending"), ("text", "descending")])
+        if frequency_threshold is not None:
+            table = table.filter(pc.greater_equal(table["count"], frequency_threshold))
+        if top_k is not None:
+            table = table.slice(0, top_k)
+        return Vocabulary(tuple(table["token"].to_pylist()), tuple(table["count"].to_pylist()), unfiltered)
+
+
+STATES: dict[str, type[Any]] = {
+    "count": Count,
+    "extremes": Extremes,
+    "total": Total,
+    "moments": Moments,
+    "points": Points,
+    "tokens": Tokens,
+}
+"""Every state by name; each is made with the dtype of its column."""

@@ -1,0 +1,198 @@
+"""Tracing: the user's preprocessing function is called once with `Column` objects, and a typed graph comes out.
+
+Nothing is computed while tracing. Every mistake is reported at the user's own file and line, with the column as the
+user wrote it and its type.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from trueline._core.errors import TransformError, did_you_mean
+from trueline._core.host import HostStep
+from trueline._core.values import DType, RawFeature
+from trueline.transform.bind import constant_node
+from trueline.transform.check import node_type
+from trueline.transform.column import Column
+from trueline.transform.graph import Graph, Node, ValueType, encode_json
+from trueline.transform.operations import RuleError
+from trueline.transform.render import expression
+
+__all__ = ["Tracer", "trace"]
+
+_ROOM = str(Path(__file__).parent)
+
+
+def _user_frame() -> str:
+    """``file:line`` of the innermost frame outside this room."""
+    frame = sys._getframe(1)
+    while frame is not None and str(Path(frame.f_code.co_filename)).startswith(_ROOM):
+        if frame.f_back is None:
+            return ""
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+class Tracer:
+    """Builds one graph; equal nodes are made once."""
+
+    def __init__(self, features: Sequence[RawFeature]) -> None:
+        self.features = tuple(features)
+        self.nodes: list[Node] = []
+        self.host_steps: list[HostStep] = []
+        self._known: dict[str, int] = {}
+        self._scope: contextvars.ContextVar[str] = contextvars.ContextVar("scope", default="")
+
+    @property
+    def graph(self) -> Graph:
+        """What has been traced so far, without outputs."""
+        return Graph(tuple(self.nodes), (), self.features, tuple(self.host_steps))
+
+    @contextlib.contextmanager
+    def scope(self, name: str) -> Iterator[None]:
+        """Nodes made inside belong to the user function `name` (the outermost one counts)."""
+        token = self._scope.set(self._scope.get() or name)
+        try:
+            yield
+        finally:
+            self._scope.reset(token)
+
+    def fail(self, message: str, hint: str | None = None) -> NoReturn:
+        """Raises `TransformError` at the user's line."""
+        raise TransformError(message, where=_user_frame() or None, hint=hint)
+
+    def describe(self, column: Column) -> str:
+        """``'fare * 2' (float64, may be missing)``."""
+        text = expression(self.graph, column.index)
+        return f"'{text if len(text) <= 60 else text[:57] + '...'}' ({column.type})"
+
+    def _add(self, node: Node) -> Column:
+        key = json.dumps(
+            [node.op, node.inputs, encode_json(dict(node.attrs)), node.type.dtype, node.type.kind], sort_keys=True
+        )
+        if key not in self._known:
+            self._known[key] = len(self.nodes)
+            self.nodes.append(node)
+        return Column(self, self._known[key])
+
+    def _place(self) -> str:
+        path, _, line = _user_frame().rpartition(":")
+        return f"{Path(path).name}:{line}" if path else ""
+
+    def input(self, feature: RawFeature) -> Column:
+        """The column of a raw feature or of a host step."""
+        value_type = ValueType(feature.dtype, feature.kind, feature.size, feature.optional)
+        return self._add(Node("input", (), {"name": feature.name}, value_type, "", self._place()))
+
+    def constant(self, value: bool | int | float | str) -> Column:
+        """A literal that the user wrote."""
+        dtypes: dict[type, DType] = {bool: "bool", int: "int64", float: "float64", str: "utf8"}
+        dtype = dtypes.get(type(value))
+        if dtype is None:
+            value, dtype = _plain_number(self, value)
+        if dtype == "int64" and not -(2**63) <= int(value) < 2**63:
+            self.fail(f"the integer {value} does not fit into 64 bits")
+        return self._add(constant_node(value, ValueType(dtype)))
+
+    def table(self, values: Sequence[Any], dtype: DType) -> Column:
+        """A constant list: boundaries, tokens."""
+        return self._add(constant_node(list(values), ValueType(dtype, "table")))
+
+    def column(self, value: Any) -> Column:
+        """A column as it is, or a literal as a constant column."""
+        if isinstance(value, Column):
+            if value.tracer is not self:
+                self.fail("a column of another trace is used here", "use only the columns that this call was given.")
+            return value
+        if isinstance(value, bool | int | float | str) or hasattr(value, "dtype"):
+            return self.constant(value)
+        self.fail(
+            f"expected a column or a literal, got {type(value).__name__}",
+            "columns, numbers, booleans and strings can be used.",
+        )
+
+    def op(self, name: str, /, *inputs: Any, **attrs: Any) -> Column:
+        """One operation or analyzer on columns and literals."""
+        columns = [self.column(i) for i in inputs]
+        types = [c.type for c in columns]
+        try:
+            value_type = node_type(name, attrs, types)
+        except RuleError as error:
+            of = " and ".join(self.describe(c) for c in columns)
+            scope = self._scope.get()
+            raise TransformError(
+                f"{scope or name.removeprefix('analyze.')} of {of}: {error}", where=_user_frame() or None
+            ) from None
+        node = Node(name, tuple(c.index for c in columns), attrs, value_type, self._scope.get(), self._place())
+        return self._add(node)
+
+    def finish(self, outputs: Mapping[str, Any]) -> Graph:
+        """The graph with its outputs."""
+        named = tuple((name, column.index) for name, column in outputs.items())
+        return Graph(tuple(self.nodes), named, self.features, tuple(self.host_steps))
+
+
+def _plain_number(tracer: Tracer, value: Any) -> tuple[Any, DType]:
+    import numpy as np
+
+    for kinds, dtype, make in ((np.bool_, "bool", bool), (np.integer, "int64", int), (np.floating, "float64", float)):
+        if isinstance(value, kinds):
+            return make(value), dtype  # type: ignore[return-value]  # the three dtypes above
+    tracer.fail(f"a {type(value).__name__} is no literal", "write a Python number, boolean or string.")
+
+
+class _Inputs(dict[str, Column]):
+    """The columns by name; an unknown name is an error at the user's line that lists what exists."""
+
+    def __init__(self, tracer: Tracer, features: Sequence[RawFeature]) -> None:
+        super().__init__({f.name: tracer.input(f) for f in features})
+        self._tracer = tracer
+
+    def __missing__(self, name: str) -> Column:
+        self._tracer.fail(f"there is no column {name!r}", did_you_mean(str(name), self))
+
+
+def trace(preprocessing_fn: Callable[[Any], Mapping[str, Any]], features: Sequence[RawFeature]) -> Graph:
+    """The graph of a preprocessing function.
+
+    Args:
+        preprocessing_fn: takes a mapping of column name to `Column` and returns a non-empty dict of output name to
+            `Column`; it is called once, without data.
+        features: the raw columns.
+
+    Raises:
+        TransformError: at the user's file and line.
+    """
+    tracer = Tracer(features)
+    outputs = preprocessing_fn(_Inputs(tracer, features))
+    code = getattr(preprocessing_fn, "__code__", None)
+    where = f"{code.co_filename}:{code.co_firstlineno}" if code is not None else None
+    if not isinstance(outputs, Mapping) or not outputs:
+        got = "an empty dict" if isinstance(outputs, Mapping) else type(outputs).__name__
+        raise TransformError(
+            f"preprocessing_fn returned {got}", where=where, hint="return a dict of output name to column."
+        )
+    problems = [p for name, value in outputs.items() if (p := _output_problem(tracer, name, value))]
+    if problems:
+        raise TransformError("preprocessing_fn returned unusable outputs", where=where, problems=problems)
+    return tracer.finish(outputs)
+
+
+def _output_problem(tracer: Tracer, name: Any, value: Any) -> str | None:
+    if not isinstance(name, str) or not name:
+        return f"an output is named {name!r}; names are non-empty strings"
+    if name.startswith("__") or ":" in name:
+        return f"output {name!r}: names that begin with '__' or hold ':' are the line's own"
+    if not isinstance(value, Column) or value.tracer is not tracer:
+        return f"output {name!r} is a {type(value).__name__}, no column of this trace"
+    if value.type.constant or value.type.kind == "table":
+        return f"output {name!r} is one value for the whole data, not a column: {tracer.describe(value)}"
+    if value.type.dtype == "bytes" or value.type.kind == "ragged":
+        return f"output {name!r} is {value.type}; turn it into scalars with tlt.host"
+    return None
