@@ -1,1 +1,46 @@
-"""The model_analysis room."""
+"""Measures models on slices of data and judges them: metrics, sampling noise, thresholds, gates that fail closed.
+
+May import `_core`, `engine` and, through a model's runtime, what a `Model` keeps on disk; never metadata, pipeline,
+components or a framework.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_PUBLIC = {
+    "EvalConfig": "config",
+    "EvalOptions": "config",
+    "EvalResult": "result",
+    "GateFailure": "validation",
+    "GenericChangeThreshold": "config",
+    "GenericValueThreshold": "config",
+    "METRICS": "metrics",
+    "MetricAccumulator": "accumulator",
+    "MetricConfig": "config",
+    "MetricThreshold": "config",
+    "MetricsSpec": "config",
+    "ModelSpec": "config",
+    "PerSliceMetricThreshold": "config",
+    "SliceMetrics": "measured",
+    "SlicingSpec": "config",
+    "ValidationResult": "validation",
+    "analyze_raw_data": "api",
+    "evaluate": "api",
+    "metric_names": "metrics",
+    "slice_name": "slices",
+    "validate_metrics": "gates",
+}
+
+__all__ = [*sorted(_PUBLIC)]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        return getattr(importlib.import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC})

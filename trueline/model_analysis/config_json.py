@@ -1,0 +1,107 @@
+"""Frozen dataclasses <-> JSON, driven by their type hints, with every problem of a text reported at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from collections.abc import Mapping
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from trueline._core.errors import ConfigError, did_you_mean
+
+__all__ = ["decode", "encode", "freeze"]
+
+T = TypeVar("T")
+_SCALARS: dict[type, tuple[type, ...]] = {str: (str,), bool: (bool,), int: (int,), float: (int, float)}
+
+
+def freeze(record: Any) -> None:
+    """Turns the list fields of a frozen dataclass into tuples; called from ``__post_init__``."""
+    for field in dataclasses.fields(record):
+        value = getattr(record, field.name)
+        if isinstance(value, list):
+            object.__setattr__(record, field.name, tuple(value))
+
+
+def encode(value: Any) -> Any:
+    """JSON value of a dataclass; fields that hold their default are left out."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        out = {}
+        for field in dataclasses.fields(value):
+            item = getattr(value, field.name)
+            default = field.default
+            if field.default_factory is not dataclasses.MISSING:
+                default = field.default_factory()
+            if item != default:
+                out[field.name] = encode(item)
+        return out
+    if isinstance(value, Mapping):
+        return {str(k): encode(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [encode(v) for v in value]
+    return value
+
+
+def decode(cls: type[T], data: Any) -> T:
+    """The dataclass that `encode` described.
+
+    Raises:
+        ConfigError: listing every unknown field and every value of a wrong type, each with its path.
+    """
+    problems: list[str] = []
+    value = _decode(cls, data, "", problems)
+    if problems:
+        raise ConfigError(f"this is no {cls.__name__}", problems=problems)
+    result: T = value
+    return result
+
+
+def _decode(hint: Any, data: Any, path: str, problems: list[str]) -> Any:
+    if hint is Any:
+        return data
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return _record(hint, data, path, problems)
+    origin, args = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        options = [a for a in args if a is not type(None)]
+        if data is None and len(options) < len(args):
+            return None
+        return _decode(options[0], data, path, problems)
+    if origin is tuple:
+        if not isinstance(data, (list, tuple)):
+            problems.append(f"{path or 'top'}: a list is expected, not {type(data).__name__}")
+            return ()
+        return tuple(_decode(args[0], item, f"{path}[{i}]", problems) for i, item in enumerate(data))
+    if origin in (Mapping, dict):
+        if not isinstance(data, Mapping):
+            problems.append(f"{path or 'top'}: an object is expected, not {type(data).__name__}")
+            return {}
+        return {str(k): _decode(args[1], v, f"{path}.{k}", problems) for k, v in data.items()}
+    allowed = _SCALARS[hint]
+    if not isinstance(data, allowed) or (isinstance(data, bool) and hint is not bool):
+        problems.append(f"{path or 'top'}: {hint.__name__} is expected, not {data!r}")
+        return hint()
+    return hint(data)
+
+
+def _record(cls: Any, data: Any, path: str, problems: list[str]) -> Any:
+    if not isinstance(data, Mapping):
+        problems.append(f"{path or 'top'}: an object is expected, not {type(data).__name__}")
+        return None
+    hints = get_type_hints(cls)
+    names = [f.name for f in dataclasses.fields(cls)]
+    before = len(problems)
+    values = {}
+    for name, item in data.items():
+        place = f"{path}.{name}" if path else str(name)
+        if name in names:
+            values[name] = _decode(hints[name], item, place, problems)
+        else:
+            problems.append(f"{place}: there is no such field. {did_you_mean(str(name), names)}")
+    required = [
+        f.name
+        for f in dataclasses.fields(cls)
+        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING and f.name not in values
+    ]
+    problems.extend(f"{path or 'top'}: field {name!r} is missing" for name in required)
+    return cls(**values) if len(problems) == before else None

@@ -1,0 +1,147 @@
+"""What AUC and its kin need of a slice: the scores themselves up to a cap, then histograms of fixed size.
+
+Up to `cap` rows the scores are kept and every rank metric is exact. Above, scores are counted in 10,000 equal buckets
+of 0..1 (TFMA's default resolution), and for the noise in 1,000 buckets by group of rows. Whether a slice is exact
+depends on its total number of rows alone, and the fixed merge tree does the rest: equal blocks give equal bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from trueline.model_analysis.curves import Curve, roc_error_bound
+from trueline.model_analysis.moments import Floats
+
+__all__ = ["COARSE_BUCKETS", "FINE_BUCKETS", "RankStore"]
+
+FINE_BUCKETS = 10_000
+COARSE_BUCKETS = 1_000
+Array = npt.NDArray[Any]
+
+
+class RankStore:
+    """Scores of M models with shared labels and weights, of one slice.
+
+    Args:
+        models: M.
+        groups: G, groups of rows for the noise; 1 means none is measured.
+        cap: rows kept exactly.
+    """
+
+    def __init__(self, models: int, groups: int, cap: int) -> None:
+        self.models, self.groups, self.cap = models, groups, cap
+        self._count = 0
+        self._chunks: list[tuple[Floats, Array]] = []  # float64 [2 + M, n]: positive weight, negative weight, scores
+        self._fine: npt.NDArray[np.float64] | None = None  # [M, 2, FINE_BUCKETS]
+        self._coarse: Floats | None = None  # [M, G, 2, COARSE_BUCKETS]
+
+    @property
+    def exact(self) -> bool:
+        """Whether all scores are still kept."""
+        return self._fine is None
+
+    def add(self, positive: Floats, negative: Floats, scores: Floats, groups: Array) -> None:
+        """Takes in n rows: weights of the two classes ``[n]``, scores ``[M, n]`` within 0..1, groups ``[n]``."""
+        self._take(np.concatenate([positive[None], negative[None], scores]), groups.astype(np.uint8))
+
+    def _take(self, rows: Floats, groups: Array) -> None:
+        self._count += rows.shape[1]
+        if self.exact and self._count <= self.cap:
+            self._chunks.append((rows, groups))
+            return
+        self._spill()
+        self._bin(rows, groups)
+
+    def _spill(self) -> None:
+        if self._fine is None:
+            self._fine = np.zeros((self.models, 2, FINE_BUCKETS))
+            self._coarse = np.zeros((self.models, self.groups, 2, COARSE_BUCKETS)) if self.groups > 1 else None
+            chunks, self._chunks = self._chunks, []
+            for rows, groups in chunks:
+                self._bin(rows, groups)
+
+    def _bin(self, rows: Floats, groups: Array) -> None:
+        assert self._fine is not None
+        for m in range(self.models):
+            fine = np.minimum((rows[2 + m] * FINE_BUCKETS).astype(np.int64), FINE_BUCKETS - 1)
+            for side in (0, 1):
+                self._fine[m, side] += np.bincount(fine, rows[side], FINE_BUCKETS)
+            if self._coarse is not None:
+                place = groups.astype(np.int64) * COARSE_BUCKETS + fine // (FINE_BUCKETS // COARSE_BUCKETS)
+                for side in (0, 1):
+                    counted = np.bincount(place, rows[side], self.groups * COARSE_BUCKETS)
+                    self._coarse[m, :, side] += counted.reshape(self.groups, COARSE_BUCKETS)
+
+    def merge(self, other: Self) -> None:
+        """Takes in the rows that follow this slice's."""
+        if other._fine is None:
+            if self.exact and self._count + other._count > self.cap:
+                self._spill()
+            for rows, groups in other._chunks:
+                self._take(rows, groups)
+            return
+        self._spill()
+        assert self._fine is not None
+        self._count += other._count
+        self._fine += other._fine
+        if self._coarse is not None and other._coarse is not None:
+            self._coarse += other._coarse
+
+    def _joined(self) -> tuple[Floats, Array]:
+        if not self._chunks:
+            return np.zeros((2 + self.models, 0)), np.zeros(0, dtype=np.uint8)
+        rows = np.concatenate([r for r, _ in self._chunks], axis=1)
+        return rows, np.concatenate([g for _, g in self._chunks])
+
+    def arrays(self) -> dict[str, Array]:
+        """Everything it holds, as named arrays."""
+        if self._fine is None:
+            rows, groups = self._joined()
+            return {"rows": rows, "groups": groups}
+        count = np.array([self._count], dtype=np.int64)
+        coarse = {} if self._coarse is None else {"coarse": self._coarse}
+        return {"fine": self._fine, "count": count, **coarse}
+
+    def restore(self, arrays: Mapping[str, Array]) -> None:
+        """Takes back what `arrays` gave."""
+        if "rows" in arrays:
+            self._chunks = [(arrays["rows"], arrays["groups"])] if arrays["rows"].shape[1] else []
+            self._count = int(arrays["rows"].shape[1])
+        else:
+            self._fine, self._coarse = arrays["fine"], arrays.get("coarse")
+            self._count = int(arrays["count"][0])
+
+    def curve(self, model: int) -> tuple[Curve, float | None]:
+        """The model's curve of the whole slice (R = 1), and for histograms the bound of the ROC area's error."""
+        if self._fine is not None:
+            positive, negative = self._fine[model]
+            return Curve.of(positive[None], negative[None]), roc_error_bound(positive, negative)
+        places, rows, _ = self._places(model)
+        count = int(places.max()) + 1 if len(places) else 0
+        sides = [np.bincount(places, rows[side], count)[None].astype(np.float64) for side in (0, 1)]
+        return Curve.of(sides[0], sides[1]), None
+
+    def curves_without_groups(self, model: int) -> Curve:
+        """The model's curves of the slice without each group of rows (R = G)."""
+        if self._coarse is not None:
+            by_group = self._coarse[model].transpose(1, 0, 2)
+        else:
+            places, rows, groups = self._places(model)
+            count = int(places.max()) + 1 if len(places) else 0
+            flat = groups.astype(np.int64) * count + places
+            by_group = np.stack(
+                [np.bincount(flat, rows[side], self.groups * count).reshape(self.groups, count) for side in (0, 1)]
+            )
+        whole = by_group.sum(axis=1, keepdims=True)
+        rest = np.maximum(whole - by_group, 0.0)
+        return Curve.of(rest[0], rest[1])
+
+    def _places(self, model: int) -> tuple[npt.NDArray[np.int64], Floats, Array]:
+        """For each row the rank of its score among the distinct scores."""
+        rows, groups = self._joined()
+        places = np.unique(rows[2 + model], return_inverse=True)[1].astype(np.int64)
+        return places, rows, groups

@@ -1,0 +1,184 @@
+"""Where labels and predictions come from: models that are run, or columns of a table that already holds predictions.
+
+`BatchEvaluator` is the accumulator that engines rebuild from JSON: a source, a plan, and the core that both feed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from trueline._core.errors import DataError, ModelError
+from trueline.model_analysis.accumulator import MetricAccumulator
+from trueline.model_analysis.measured import Measured
+from trueline.model_analysis.moments import Floats
+from trueline.model_analysis.plan import EvalPlan
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from trueline._core.runtime import ModelRuntime
+
+__all__ = ["BATCH_EVALUATOR", "Batch", "BatchEvaluator", "load_runtime"]
+
+BATCH_EVALUATOR = "trueline.model_analysis.sources:BatchEvaluator"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Labels, predictions and weights of a batch, as `MetricAccumulator.update_arrays` takes them."""
+
+    labels: Floats
+    predictions: Mapping[str, Floats]
+    weights: Floats | None
+    present: npt.NDArray[np.bool_] | None
+
+
+class BatchEvaluator:
+    """Evaluates batches; the accumulator of `evaluate` and `analyze_raw_data`.
+
+    Args:
+        source: JSON: ``{"kind": "models", "models": {name: {"uri", "fingerprint"}}}`` or ``{"kind": "table", "label",
+            "weight", "predictions": {name: column}}``.
+        plan: JSON of an `EvalPlan`.
+    """
+
+    def __init__(self, source: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
+        self._source = source
+        self._core = MetricAccumulator(EvalPlan.from_json(plan))
+
+    def update(self, batch: pa.RecordBatch) -> None:
+        """Takes in the rows of one block."""
+        if not batch.num_rows:
+            return
+        data = _SOURCES[self._source["kind"]](self._source, self._core.plan, batch)
+        self._core.update_arrays(data.labels, data.predictions, data.weights, batch, data.present)
+
+    def merge(self, other: Self) -> None:
+        """Takes in the state of the blocks that follow."""
+        self._core.merge(other._core)
+
+    def state(self) -> bytes:
+        """The core's state."""
+        return self._core.state()
+
+    @classmethod
+    def load(cls, state: bytes, source: Mapping[str, Any], plan: Mapping[str, Any]) -> Self:
+        """The accumulator that gave this state."""
+        self = cls(source, plan)
+        self._core = MetricAccumulator.from_state(state, self._core.plan)
+        return self
+
+    def finish(self) -> Measured:
+        """What was measured."""
+        return self._core.finish()
+
+
+@lru_cache(maxsize=8)
+def load_runtime(uri: str, fingerprint: str) -> ModelRuntime:
+    """The model's runtime, loaded once a process.
+
+    Raises:
+        ModelError: the folder holds another model than the evaluation was started with.
+    """
+    from trueline._core.runtime import ModelRuntime
+
+    runtime = ModelRuntime.load(uri)
+    found = runtime.manifest.fingerprint if runtime.manifest else ""
+    if found != fingerprint:
+        raise ModelError(
+            f"the model changed while it was evaluated: fingerprint {found[:12]}, expected {fingerprint[:12]}",
+            where=uri,
+        )
+    return runtime
+
+
+def _from_models(source: Mapping[str, Any], plan: EvalPlan, batch: pa.RecordBatch) -> Batch:
+    runtimes = {name: load_runtime(m["uri"], m["fingerprint"]) for name, m in source["models"].items()}
+    candidate = runtimes[plan.models[0]]
+    targets = candidate.targets.predict_arrow(batch)
+    label = targets["label"].reshape(batch.num_rows)
+    present = targets.get("label:present")
+    weights = targets.get("weight")
+    weight_present = targets.get("weight:present")
+    if weights is not None:
+        weights = weights.astype(np.float64).reshape(batch.num_rows)
+        if weight_present is not None:  # a missing weight is 1, as in TFMA
+            weights = np.where(weight_present.reshape(batch.num_rows), weights, 1.0)
+    labels = label.astype(np.float64) if plan.task == "regression" else _class_numbers(label, candidate.classes or [])
+    predictions = {
+        name: _model_scores(runtime.predict_arrow(batch), plan.task, runtime.classes, candidate.classes)
+        for name, runtime in runtimes.items()
+    }
+    return Batch(labels, predictions, weights, None if present is None else present.astype(bool))
+
+
+def _class_numbers(label: npt.NDArray[Any], classes: list[Any]) -> Floats:
+    """The place of each label among the classes, NaN where it is none of them."""
+    numbers = np.full(len(label), np.nan)
+    for index, value in enumerate(classes):
+        numbers[np.asarray(label == value, dtype=bool)] = index
+    return numbers
+
+
+def _model_scores(outputs: Mapping[str, npt.NDArray[Any]], task: str, own: Any, wanted: Any) -> Floats:
+    """Regression predictions ``[N]``, probabilities of the second class ``[N]``, or of all classes ``[N, C]``."""
+    if task == "regression":
+        return outputs["prediction"].astype(np.float64).reshape(-1)
+    order = [own.index(value) for value in wanted]
+    probabilities: Floats = outputs["probabilities"].astype(np.float64)[:, order]
+    return probabilities[:, 1] if task == "binary" else probabilities
+
+
+def _from_table(source: Mapping[str, Any], plan: EvalPlan, batch: pa.RecordBatch) -> Batch:
+    labels, present = _numbers(batch, source["label"])
+    weights = None
+    if source["weight"] is not None:
+        weights, there = _numbers(batch, source["weight"])
+        weights = np.where(there, weights, 1.0)
+    predictions = {
+        name: _matrix(batch, column, plan.classes) if plan.task == "multiclass" else _numbers(batch, column)[0]
+        for name, column in source["predictions"].items()
+    }
+    return Batch(labels, predictions, weights, present)
+
+
+def _numbers(batch: pa.RecordBatch, name: str) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """A column as float64 with NaN for what is missing, and where it is there."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    column = batch.column(batch.schema.get_field_index(name))
+    try:
+        cast = pc.cast(column, pa.float64())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise DataError(f"column {name!r} of type {column.type} holds no numbers: {error}") from error
+    present: npt.NDArray[np.bool_] = column.is_valid().to_numpy(zero_copy_only=False)
+    values: Floats = cast.fill_null(float("nan")).to_numpy(zero_copy_only=False)
+    return values, present
+
+
+def _matrix(batch: pa.RecordBatch, name: str, classes: int) -> Floats:
+    """A list column as ``[N, C]``; rows that are missing or of another length become NaN."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    column = batch.column(batch.schema.get_field_index(name))
+    lengths = pc.list_value_length(column).fill_null(-1).to_numpy(zero_copy_only=False)
+    parents = pc.list_parent_indices(column).to_numpy(zero_copy_only=False)
+    flat = pc.cast(pc.list_flatten(column), pa.float64()).fill_null(float("nan")).to_numpy(zero_copy_only=False)
+    out = np.full((batch.num_rows, classes), np.nan)
+    right = lengths == classes
+    out[right] = flat[right[parents]].reshape(-1, classes)
+    return out
+
+
+_SOURCES: dict[str, Callable[[Mapping[str, Any], EvalPlan, Any], Batch]] = {
+    "models": _from_models,
+    "table": _from_table,
+}
