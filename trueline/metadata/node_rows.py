@@ -1,0 +1,222 @@
+"""Artifacts, executions and contexts share their shape: one description of each, one way to write and read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from trueline._core.errors import MetadataError, did_you_mean
+from trueline.metadata.records import (
+    Artifact,
+    ArtifactState,
+    Context,
+    Execution,
+    ExecutionState,
+    PropertyValue,
+    TypeKind,
+    TypeSpec,
+)
+from trueline.metadata.rows import check_properties, property_columns, property_value
+from trueline.metadata.tables import artifact, context, execution, properties, type_
+from trueline.metadata.types import find_type, list_types, load_type
+
+__all__ = ["ARTIFACTS", "CONTEXTS", "EXECUTIONS", "NodeKind", "chunks", "now_ms", "put_node", "read_nodes"]
+
+N = TypeVar("N", Artifact, Execution, Context)
+
+
+@dataclass(frozen=True)
+class NodeKind(Generic[N]):
+    """How one of the three kinds of node lies in its tables."""
+
+    word: str
+    kind: TypeKind
+    table: sa.Table
+    properties: sa.Table
+    id_column: str
+    own_columns: Callable[[N], dict[str, Any]]
+    make: Callable[[Mapping[str, Any], dict[str, Any]], N]
+
+
+ARTIFACTS: NodeKind[Artifact] = NodeKind(
+    "artifact",
+    TypeKind.ARTIFACT,
+    artifact,
+    properties["Artifact"],
+    "artifact_id",
+    lambda node: {"uri": node.uri, "state": int(node.state)},
+    lambda row, rest: Artifact(uri=row["uri"], state=ArtifactState(row["state"] or 0), **rest),
+)
+EXECUTIONS: NodeKind[Execution] = NodeKind(
+    "execution",
+    TypeKind.EXECUTION,
+    execution,
+    properties["Execution"],
+    "execution_id",
+    lambda node: {"last_known_state": int(node.state)},
+    lambda row, rest: Execution(state=ExecutionState(row["last_known_state"] or 0), **rest),
+)
+CONTEXTS: NodeKind[Context] = NodeKind(
+    "context",
+    TypeKind.CONTEXT,
+    context,
+    properties["Context"],
+    "context_id",
+    lambda node: {},
+    lambda row, rest: Context(**rest),
+)
+
+
+def now_ms() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def put_node(connection: sa.Connection, kind: NodeKind[N], node: N) -> int:
+    """Inserts a node without an id, replaces one with an id; returns the id.
+
+    A replacement that changes nothing leaves the time of update alone. As in ML Metadata, an update deletes
+    properties that are left out.
+
+    Raises:
+        MetadataError: unknown type or id, properties that do not fit, a name or external id that is taken, or a
+            changed name or type (neither can ever change).
+    """
+    spec = _spec_of(connection, kind, node)
+    what = f"{kind.word} {node.name or node.id or node.type!r}"
+    declared = check_properties(spec, node.properties, node.custom_properties, what)
+    try:
+        if node.id is None:
+            return _insert(connection, kind, node, spec, declared)
+        return _update(connection, kind, node, spec, declared)
+    except IntegrityError as error:
+        raise MetadataError(
+            f"{what} cannot be stored: its name or external id is taken",
+            hint=f"names are unique within type {spec.name!r}, external ids everywhere.",
+        ) from error
+
+
+def _spec_of(connection: sa.Connection, kind: NodeKind[N], node: N) -> TypeSpec:
+    found = load_type(connection, node.type_id) if node.type_id else find_type(connection, kind.kind, node.type)
+    if found is None or found.id is None:
+        known = [spec.name for spec in list_types(connection, kind.kind)]
+        raise MetadataError(f"there is no {kind.word} type {node.type!r}", hint=did_you_mean(node.type, known))
+    return found
+
+
+def _insert(
+    connection: sa.Connection, kind: NodeKind[N], node: N, spec: TypeSpec, declared: Mapping[str, PropertyValue]
+) -> int:
+    now = now_ms()
+    values = {
+        "type_id": spec.id,
+        "name": node.name,
+        "external_id": node.external_id,
+        "create_time_since_epoch": now,
+        "last_update_time_since_epoch": now,
+        **kind.own_columns(node),
+    }
+    result = connection.execute(kind.table.insert().values(**values))
+    assert result.inserted_primary_key is not None
+    node_id = int(result.inserted_primary_key[0])
+    _write_properties(connection, kind, node_id, declared, node.custom_properties)
+    return node_id
+
+
+def _update(
+    connection: sa.Connection, kind: NodeKind[N], node: N, spec: TypeSpec, declared: Mapping[str, PropertyValue]
+) -> int:
+    assert node.id is not None
+    stored = next(iter(read_nodes(connection, kind, kind.table.c.id == node.id)), None)
+    if stored is None:
+        raise MetadataError(f"there is no {kind.word} with id {node.id}")
+    if stored.type_id != spec.id:
+        raise MetadataError(f"{kind.word} {node.id} has type {stored.type!r}; it cannot become {spec.name!r}")
+    if node.name is not None and node.name != stored.name:
+        raise MetadataError(f"{kind.word} {node.id} is called {stored.name!r}; names never change")
+    own = {**kind.own_columns(node), "external_id": node.external_id}
+    changed = own != {**kind.own_columns(stored), "external_id": stored.external_id}
+    new_properties = dict(declared) != dict(stored.properties) or dict(node.custom_properties) != dict(
+        stored.custom_properties
+    )
+    if not changed and not new_properties:
+        return node.id
+    # A clock that stands still or runs back must not hide that something changed.
+    own["last_update_time_since_epoch"] = max(now_ms(), stored.updated + 1)
+    connection.execute(kind.table.update().where(kind.table.c.id == node.id).values(**own))
+    if new_properties:
+        connection.execute(kind.properties.delete().where(kind.properties.c[kind.id_column] == node.id))
+        _write_properties(connection, kind, node.id, declared, node.custom_properties)
+    return node.id
+
+
+def _write_properties(
+    connection: sa.Connection,
+    kind: NodeKind[N],
+    node_id: int,
+    declared: Mapping[str, PropertyValue],
+    custom: Mapping[str, PropertyValue],
+) -> None:
+    rows = [
+        {kind.id_column: node_id, "name": name, "is_custom_property": flag, **property_columns(value)}
+        for flag, values in ((0, declared), (1, custom))
+        for name, value in values.items()
+    ]
+    if rows:
+        connection.execute(kind.properties.insert(), rows)
+
+
+def read_nodes(
+    connection: sa.Connection,
+    kind: NodeKind[N],
+    *conditions: sa.ColumnElement[bool],
+    newest_first: bool = False,
+    limit: int | None = None,
+) -> list[N]:
+    """Nodes that meet all conditions, by id."""
+    query = sa.select(kind.table, type_.c.name.label("type_name")).join(type_, type_.c.id == kind.table.c.type_id)
+    order = kind.table.c.id.desc() if newest_first else kind.table.c.id
+    rows = connection.execute(query.where(*conditions).order_by(order).limit(limit)).mappings().all()
+    values = _properties_of(connection, kind, [row["id"] for row in rows])
+    made = []
+    for row in rows:
+        declared, custom = values.get(row["id"], ({}, {}))
+        rest = {
+            "type": row["type_name"],
+            "name": row["name"],
+            "properties": declared,
+            "custom_properties": custom,
+            "external_id": row["external_id"],
+            "id": row["id"],
+            "type_id": row["type_id"],
+            "created": row["create_time_since_epoch"],
+            "updated": row["last_update_time_since_epoch"],
+        }
+        made.append(kind.make(dict(row), rest))
+    return made
+
+
+def _properties_of(
+    connection: sa.Connection, kind: NodeKind[Any], ids: Sequence[int]
+) -> dict[int, tuple[dict[str, PropertyValue], dict[str, PropertyValue]]]:
+    found: dict[int, tuple[dict[str, PropertyValue], dict[str, PropertyValue]]] = {}
+    key = kind.properties.c[kind.id_column]
+    for part in chunks(ids):
+        query = sa.select(kind.properties).where(key.in_(part)).order_by(key, kind.properties.c.name)
+        for row in connection.execute(query).mappings():
+            pair = found.setdefault(row[kind.id_column], ({}, {}))
+            value = property_value(dict(row))
+            if value is not None:
+                pair[1 if row["is_custom_property"] else 0][row["name"]] = value
+    return found
+
+
+def chunks(ids: Iterable[int], size: int = 500) -> Iterable[list[int]]:
+    """Ids in portions that fit a statement's limit on bound values."""
+    listed = list(ids)
+    return (listed[i : i + size] for i in range(0, len(listed), size))

@@ -1,0 +1,345 @@
+"""Runs and their nodes: state, times, findings, reasons. What ML Metadata has no place for."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from trueline._core.errors import MetadataError, did_you_mean
+from trueline.metadata.node_rows import now_ms
+from trueline.metadata.own_tables import cache_entry, process, run, run_node
+from trueline.metadata.store import MetadataStore
+
+__all__ = [
+    "HEARTBEAT_TIMEOUT",
+    "CacheEntry",
+    "NodeRecord",
+    "NodeState",
+    "RunRecord",
+    "RunStatus",
+    "RunStore",
+    "add_cache_entry",
+    "close_execution",
+    "open_execution",
+    "write_node",
+]
+
+RunStatus = Literal["RUNNING", "COMPLETE", "FAILED", "CANCELED"]
+NodeState = Literal["PENDING", "RUNNING", "COMPLETE", "CACHED", "REUSED", "FAILED", "SKIPPED", "CANCELED"]
+HEARTBEAT_TIMEOUT = 60_000
+"""Milliseconds without a heartbeat after which a run of another machine counts as dead."""
+
+
+@dataclass(frozen=True)
+class NodeRecord:
+    """One node of one run. Times are milliseconds since the epoch."""
+
+    node_id: str
+    state: NodeState
+    execution_id: int | None = None
+    started: int | None = None
+    finished: int | None = None
+    found: Mapping[str, Any] | None = None
+    message: str | None = None
+    reason: str | None = None
+    log: str | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took; None while it has not ended."""
+        return None if self.started is None or self.finished is None else (self.finished - self.started) / 1000
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run, with its nodes in topological order where it was asked for by id."""
+
+    run_id: str
+    pipeline: str
+    status: RunStatus
+    started: int
+    finished: int | None
+    params: Mapping[str, Any]
+    message: str | None
+    plan: str
+    host: str
+    pid: int
+    alive: bool
+    nodes: tuple[NodeRecord, ...] = ()
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """What an execution's cache key was made of."""
+
+    execution_id: int
+    node_id: str
+    key: str
+    parts: Mapping[str, Any]
+
+
+class RunStore:
+    """Run state beside a metadata store.
+
+    Raises:
+        MetadataError: on use, if the database was made by another program and never adopted.
+    """
+
+    def __init__(self, store: MetadataStore) -> None:
+        self.store = store
+        self._database = store.database
+
+    # -- a run's life -----------------------------------------------------------------------------------------------
+
+    def start(
+        self,
+        run_id: str,
+        pipeline: str,
+        plan: str,
+        params: Mapping[str, Any],
+        node_ids: Sequence[str],
+        context_id: int | None = None,
+    ) -> None:
+        """Notes a run as RUNNING by this process, all its nodes as PENDING."""
+        now = now_ms()
+        row = {
+            "run_id": run_id,
+            "pipeline": pipeline,
+            "context_id": context_id,
+            "status": "RUNNING",
+            "started": now,
+            "params": json.dumps(dict(params), sort_keys=True),
+            "plan": plan,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "pid_started": _started(os.getpid()),
+            "heartbeat": now,
+        }
+        nodes = [{"run_id": run_id, "node_id": node_id, "state": "PENDING", "found": "{}"} for node_id in node_ids]
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(run.insert().values(**row))
+            if nodes:
+                connection.execute(run_node.insert(), nodes)
+
+        self._database.write(work)
+
+    def beat(self, run_id: str) -> None:
+        """Says that the run's process is alive."""
+        self._update_run(run_id, heartbeat=now_ms())
+
+    def finish(self, run_id: str, status: RunStatus, message: str | None = None) -> None:
+        """Ends a run."""
+        self._update_run(run_id, status=status, finished=now_ms(), message=message)
+
+    def _update_run(self, run_id: str, **values: Any) -> None:
+        self._database.write(lambda c: c.execute(run.update().where(run.c.run_id == run_id).values(**values)))
+
+    def set_node(self, run_id: str, node_id: str, **values: Any) -> None:
+        """Changes columns of a node: state, execution_id, started, finished, found, message, reason, log."""
+        self._database.write(lambda connection: write_node(connection, run_id, node_id, **values))
+
+    # -- asking -----------------------------------------------------------------------------------------------------
+
+    def runs(self, pipeline: str | None = None, limit: int | None = None) -> list[RunRecord]:
+        """Runs, the newest first, without their nodes."""
+        query = sa.select(run).order_by(run.c.started.desc(), run.c.run_id.desc()).limit(limit)
+        if pipeline is not None:
+            query = query.where(run.c.pipeline == pipeline)
+        with self._reading() as connection:
+            return [_run_record(row) for row in connection.execute(query).mappings()]
+
+    def run(self, run_id: str) -> RunRecord:
+        """One run with its nodes; an unambiguous beginning of the id is enough, ``latest`` is the newest.
+
+        Raises:
+            MetadataError: no such run, or several begin so.
+        """
+        if run_id == "latest":
+            newest = self.runs(limit=1)
+            if not newest:
+                raise MetadataError("there are no runs yet", hint="run a pipeline first.")
+            run_id = newest[0].run_id
+        with self._reading() as connection:
+            row = connection.execute(sa.select(run).where(run.c.run_id == run_id)).mappings().first()
+            if row is None:
+                like = sa.select(run).where(run.c.run_id.startswith(run_id, autoescape=True))
+                found = connection.execute(like).mappings().all()
+                if len(found) != 1:
+                    known = list(connection.execute(sa.select(run.c.run_id)).scalars())
+                    what = f"{len(found)} runs begin with" if found else "there is no run"
+                    raise MetadataError(f"{what} {run_id!r}", hint=did_you_mean(run_id, known))
+                row = found[0]
+            nodes = connection.execute(sa.select(run_node).where(run_node.c.run_id == row["run_id"])).mappings().all()
+        return _run_record(row, _in_plan_order(row["plan"], [_node_record(node) for node in nodes]))
+
+    def node(self, run_id: str, node_id: str) -> NodeRecord:
+        """One node of one run.
+
+        Raises:
+            MetadataError: no such run or node.
+        """
+        record = self.run(run_id)
+        for node in record.nodes:
+            if node.node_id == node_id:
+                return node
+        raise MetadataError(
+            f"run {record.run_id} has no node {node_id!r}",
+            hint=did_you_mean(node_id, [n.node_id for n in record.nodes]),
+        )
+
+    def run_of_execution(self, execution_id: int) -> tuple[str, str] | None:
+        """(run id, node id) of an execution, or None for one of another program."""
+        query = sa.select(run_node.c.run_id, run_node.c.node_id).where(run_node.c.execution_id == execution_id)
+        with self._reading() as connection:
+            found = connection.execute(query).first()
+        return None if found is None else (str(found[0]), str(found[1]))
+
+    # -- the cache's memory -----------------------------------------------------------------------------------------
+
+    def cache_entries(
+        self,
+        *,
+        key: str | None = None,
+        pipeline: str | None = None,
+        node_id: str | None = None,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> list[CacheEntry]:
+        """Cache entries, the newest first; `before` is an execution id."""
+        query = sa.select(cache_entry).order_by(cache_entry.c.execution_id.desc()).limit(limit)
+        for column, value in (
+            (cache_entry.c.cache_key, key),
+            (cache_entry.c.pipeline, pipeline),
+            (cache_entry.c.node_id, node_id),
+        ):
+            if value is not None:
+                query = query.where(column == value)
+        if before is not None:
+            query = query.where(cache_entry.c.execution_id < before)
+        with self._reading() as connection:
+            rows = connection.execute(query).mappings().all()
+        return [CacheEntry(r["execution_id"], r["node_id"], r["cache_key"], json.loads(r["parts"])) for r in rows]
+
+    def cache_entry(self, execution_id: int) -> CacheEntry | None:
+        """The entry of one execution, or None."""
+        found = self.cache_entries(before=execution_id + 1, limit=1)
+        return found[0] if found and found[0].execution_id == execution_id else None
+
+    # -- what was interrupted ---------------------------------------------------------------------------------------
+
+    def dead_runs(self) -> list[RunRecord]:
+        """Runs noted as RUNNING whose process is gone."""
+        with self._reading() as connection:
+            rows = connection.execute(sa.select(run).where(run.c.status == "RUNNING")).mappings().all()
+        return [record for record in map(_run_record, rows) if not record.alive]
+
+    def open_executions(self, run_id: str) -> list[tuple[int, str, list[str]]]:
+        """(execution id, node id, URIs of outputs being written) of a run's unfinished executions."""
+        query = sa.select(process).where(process.c.run_id == run_id)
+        with self._reading() as connection:
+            rows = connection.execute(query).mappings().all()
+        return [(row["execution_id"], row["node_id"], json.loads(row["output_uris"])) for row in rows]
+
+    def _reading(self) -> Any:
+        if not self._database.adopted:
+            raise MetadataError(
+                "this metadata database holds no runs of trueline",
+                where=self._database.url,
+                hint="it was made by another program; `trueline store adopt` adds the tables that trueline needs.",
+            )
+        return self._database.read()
+
+
+def write_node(connection: sa.Connection, run_id: str, node_id: str, **values: Any) -> None:
+    """`RunStore.set_node` inside a transaction of the caller."""
+    if "found" in values:
+        values["found"] = json.dumps(values["found"] or {}, sort_keys=True)
+    same = (run_node.c.run_id == run_id) & (run_node.c.node_id == node_id)
+    connection.execute(run_node.update().where(same).values(**values))
+
+
+def open_execution(
+    connection: sa.Connection, execution_id: int, run_id: str, node_id: str, uris: Sequence[str]
+) -> None:
+    """Notes where an execution is about to write, so that an interrupted one can be cleaned away."""
+    values = {"execution_id": execution_id, "run_id": run_id, "node_id": node_id, "output_uris": json.dumps(list(uris))}
+    connection.execute(process.insert().values(**values))
+
+
+def close_execution(connection: sa.Connection, execution_id: int) -> None:
+    """The execution has ended: nothing half-written is left of it."""
+    connection.execute(process.delete().where(process.c.execution_id == execution_id))
+
+
+def add_cache_entry(
+    connection: sa.Connection, execution_id: int, pipeline: str, node_id: str, key: str, parts: Mapping[str, Any]
+) -> None:
+    """Remembers what an execution's cache key was made of."""
+    values = {"execution_id": execution_id, "pipeline": pipeline, "node_id": node_id, "cache_key": key}
+    connection.execute(cache_entry.insert().values(**values, parts=json.dumps(parts, sort_keys=True)))
+
+
+def _run_record(row: Mapping[Any, Any], nodes: tuple[NodeRecord, ...] = ()) -> RunRecord:
+    return RunRecord(
+        run_id=row["run_id"],
+        pipeline=row["pipeline"],
+        status=row["status"],
+        started=row["started"],
+        finished=row["finished"],
+        params=json.loads(row["params"]),
+        message=row["message"],
+        plan=row["plan"],
+        host=row["host"],
+        pid=row["pid"],
+        alive=row["status"] == "RUNNING" and _is_alive(row),
+        nodes=nodes,
+    )
+
+
+def _node_record(row: Mapping[Any, Any]) -> NodeRecord:
+    columns = ("node_id", "state", "execution_id", "started", "finished", "message", "reason", "log")
+    return NodeRecord(**{name: row[name] for name in columns}, found=json.loads(row["found"]))
+
+
+def _in_plan_order(plan: str, nodes: Sequence[NodeRecord]) -> tuple[NodeRecord, ...]:
+    try:
+        order = {node["id"]: i for i, node in enumerate(json.loads(plan)["nodes"])}
+    except (ValueError, KeyError, TypeError):
+        order = {}
+    return tuple(sorted(nodes, key=lambda node: (order.get(node.node_id, len(order)), node.node_id)))
+
+
+def _is_alive(row: Mapping[Any, Any]) -> bool:
+    if row["host"] != socket.gethostname():
+        return bool(now_ms() - row["heartbeat"] < HEARTBEAT_TIMEOUT)
+    started = _started(row["pid"])
+    return started == row["pid_started"] if started or row["pid_started"] else _exists(row["pid"])
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _started(pid: int) -> str:
+    """When a process of this machine began, as the kernel says it; "" if it is gone, or where there is no /proc."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+        fields = stat.rpartition(")")[2].split()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
+        return "" if fields[0] == "Z" else f"{boot}:{fields[19]}"
+    except (OSError, IndexError):
+        return ""

@@ -1,0 +1,114 @@
+"""Reading and writing types, inside a transaction of the caller."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+
+from trueline._core.errors import MetadataError, did_you_mean
+from trueline.metadata.records import PropertyType, TypeKind, TypeSpec
+from trueline.metadata.tables import parent_type, type_, type_property
+
+__all__ = ["ensure_type", "find_type", "list_types", "load_type"]
+
+
+def find_type(connection: sa.Connection, kind: TypeKind, name: str, version: str | None = None) -> TypeSpec | None:
+    """The type of that identity, or None."""
+    same_version = type_.c.version.is_(None) if version is None else type_.c.version == version
+    query = sa.select(type_.c.id).where(type_.c.name == name, type_.c.type_kind == int(kind), same_version)
+    found = connection.execute(query.order_by(type_.c.id)).scalars().first()
+    return None if found is None else load_type(connection, found)
+
+
+def load_type(connection: sa.Connection, type_id: int) -> TypeSpec:
+    """The type of that id.
+
+    Raises:
+        MetadataError: when there is none.
+    """
+    row = connection.execute(sa.select(type_).where(type_.c.id == type_id)).mappings().first()
+    if row is None:
+        raise MetadataError(f"there is no type with id {type_id}")
+    properties = connection.execute(
+        sa.select(type_property.c.name, type_property.c.data_type).where(type_property.c.type_id == type_id)
+    )
+    base = connection.execute(
+        sa.select(type_.c.name)
+        .join(parent_type, parent_type.c.parent_type_id == type_.c.id)
+        .where(parent_type.c.type_id == type_id)
+    ).scalar()
+    return TypeSpec(
+        name=row["name"],
+        kind=TypeKind(row["type_kind"]),
+        properties={name: PropertyType(data_type or 0) for name, data_type in sorted(properties.tuples())},
+        base=base,
+        version=row["version"],
+        description=row["description"],
+        id=row["id"],
+    )
+
+
+def list_types(connection: sa.Connection, kind: TypeKind) -> list[TypeSpec]:
+    """All types of a kind but ML Metadata's own base types, by id."""
+    query = sa.select(type_.c.id).where(type_.c.type_kind == int(kind), ~type_.c.name.startswith("mlmd."))
+    return [load_type(connection, type_id) for type_id in connection.execute(query.order_by(type_.c.id)).scalars()]
+
+
+def ensure_type(connection: sa.Connection, spec: TypeSpec) -> TypeSpec:
+    """The stored type, created or widened by new properties; omitted properties stay (the union is kept).
+
+    Raises:
+        MetadataError: a property changes its type, or the base type changes.
+    """
+    stored = find_type(connection, spec.kind, spec.name, spec.version)
+    if stored is None:
+        result = connection.execute(
+            type_.insert().values(
+                name=spec.name, version=spec.version, type_kind=int(spec.kind), description=spec.description
+            )
+        )
+        assert result.inserted_primary_key is not None
+        type_id = int(result.inserted_primary_key[0])
+        known: Mapping[str, PropertyType] = {}
+        base = None
+    else:
+        assert stored.id is not None
+        type_id, known, base = stored.id, stored.properties, stored.base
+    _add_properties(connection, type_id, spec, known)
+    if spec.base is not None and base is None:
+        connection.execute(
+            parent_type.insert().values(type_id=type_id, parent_type_id=_base_id(connection, spec.base, spec.kind))
+        )
+    elif spec.base is not None and base != spec.base:
+        raise MetadataError(f"type {spec.name!r} has the base type {base}; it cannot become {spec.base}")
+    return load_type(connection, type_id)
+
+
+def _add_properties(connection: sa.Connection, type_id: int, spec: TypeSpec, known: Mapping[str, PropertyType]) -> None:
+    problems = [
+        f"property {name!r} is stored as {known[name].name} and cannot become {declared.name}"
+        for name, declared in spec.properties.items()
+        if name in known and known[name] is not declared
+    ]
+    if problems:
+        raise MetadataError(
+            f"type {spec.name!r} exists with other properties",
+            problems=problems,
+            hint="give the property another name, or the type another version.",
+        )
+    rows = [
+        {"type_id": type_id, "name": name, "data_type": int(declared)}
+        for name, declared in spec.properties.items()
+        if name not in known
+    ]
+    if rows:
+        connection.execute(type_property.insert(), rows)
+
+
+def _base_id(connection: sa.Connection, base: str, kind: TypeKind) -> int:
+    query = sa.select(type_.c.name, type_.c.id).where(type_.c.type_kind == int(kind), type_.c.name.startswith("mlmd."))
+    known = dict(connection.execute(query).tuples().all())
+    if base not in known:
+        raise MetadataError(f"there is no base type {base!r}", hint=did_you_mean(base, known))
+    return int(known[base])
