@@ -98,7 +98,7 @@ def test_map_blocks_gives_json_in_block_order_and_reports_each(parquet, processe
 def test_names_that_lead_nowhere(table, processes, mode):
     engine = processes if mode == "processes" else LocalEngine(2)
     for name in ("engine_samples:Nothing", "no_such_module:x", "nocolon"):
-        with pytest.raises(EngineError, match="names no object|cannot be imported"):
+        with pytest.raises(EngineError, match=r"names no object|cannot be imported"):
             engine.run(AccumulatorSpec(name), Dataset.from_table(table))
     with pytest.raises(EngineError, match="no JSON value"):
         engine.run(AccumulatorSpec("engine_samples:Moments", {"column": {1}}), Dataset.from_table(table))
