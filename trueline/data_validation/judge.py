@@ -95,10 +95,10 @@ def _judge_present(
         feature.in_environment.append(environment)
         return
     case = Case(schema, feature, view, view.path, environment, max_domain)
-    reasons, ended = apply_rules(IDENTITY_RULES, case)
-    if not ended and view.num_present > 0 and not deprecated(feature):
-        for rules in (PRESENCE_RULES, DOMAIN_RULES):
-            reasons += apply_rules(rules, case)[0]
+    reasons = apply_rules(IDENTITY_RULES, case)
+    if view.num_present > 0 and not deprecated(feature):
+        reasons += apply_rules(PRESENCE_RULES, case)
+        reasons += apply_rules(DOMAIN_RULES, case)
         reasons += _compare(verdict, case, named)
     verdict.add(view.path, reasons)
 

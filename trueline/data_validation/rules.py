@@ -8,10 +8,11 @@ reasons, `update_schema` keeps the copy. Rules follow TensorFlow Data Validation
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from trueline.data_validation.views import FeatureView
+from trueline.schema.features import deprecated
 from trueline.schema.paths import FeaturePath
 
 __all__ = ["Case", "Reason", "Rule", "apply_rules", "retire", "shorten"]
@@ -68,27 +69,25 @@ class Rule:
         short: a few words.
         find: the texts of what is wrong; none where all is well.
         mend: changes the schema so that the data fit; called once if something was found.
-        ends: whether nothing more is asked of the feature once this rule has found something.
     """
 
     type: str
     short: str
     find: Callable[[Case], Sequence[str]]
     mend: Callable[[Case], None]
-    ends: bool = field(default=False)
 
 
-def apply_rules(rules: Sequence[Rule], case: Case) -> tuple[list[Reason], bool]:
-    """The reasons that rules find, in order, and whether one of them ended the matter."""
+def apply_rules(rules: Sequence[Rule], case: Case) -> list[Reason]:
+    """The reasons that rules find, in order; nothing more is asked of a feature that a rule has retired."""
     reasons: list[Reason] = []
     for rule in rules:
+        if deprecated(case.feature):
+            break
         texts = rule.find(case)
         if texts:
             reasons += [Reason(rule.type, rule.short, text) for text in texts]
             rule.mend(case)
-            if rule.ends:
-                return reasons, True
-    return reasons, False
+    return reasons
 
 
 def retire(case: Case) -> None:

@@ -17,10 +17,10 @@ _CONTROLS = (
 
 
 def judge_dataset(schema: Any, dataset: DatasetView, controls: dict[str, DatasetView]) -> list[Reason]:
-    """The reasons against a dataset; limits that it breaks are widened in the schema.
+    """The reasons against a dataset.
 
     Args:
-        schema: a copy of the schema.
+        schema: what is expected.
         dataset: the data.
         controls: ``previous`` and ``version``, where given.
     """
@@ -38,11 +38,9 @@ def _judge_count(constraints: Any, count: float) -> Iterator[Reason]:
     """Both limits hold on their own; upstream looks at the upper one only where there is a lower one."""
     if constraints.HasField("min_examples_count") and count < constraints.min_examples_count:
         text = f"The dataset has {count:g} examples, at least {constraints.min_examples_count} are expected."
-        constraints.min_examples_count = int(count)
         yield Reason("DATASET_LOW_NUM_EXAMPLES", "Too few examples", text)
     if constraints.HasField("max_examples_count") and count > constraints.max_examples_count:
         text = f"The dataset has {count:g} examples, at most {constraints.max_examples_count} are expected."
-        constraints.max_examples_count = int(count)
         yield Reason("DATASET_HIGH_NUM_EXAMPLES", "Too many examples", text)
 
 
@@ -52,13 +50,8 @@ def _judge_ratio(comparator: Any, count: float, control: DatasetView, words: str
     found = f"{count:g} examples against {base:g} in {words}"
     low, high = comparator.min_fraction_threshold, comparator.max_fraction_threshold
     if comparator.HasField("min_fraction_threshold") and ratio is not None and ratio < low:
-        comparator.min_fraction_threshold = ratio
         text = f"There are {found}, a ratio of {ratio:.6g}; at least {low:g} is expected."
         yield Reason("COMPARATOR_LOW_NUM_EXAMPLES", "Far fewer examples", text)
     if comparator.HasField("max_fraction_threshold") and (ratio is None or ratio > high):
-        if ratio is None:
-            comparator.ClearField("max_fraction_threshold")
-        else:
-            comparator.max_fraction_threshold = ratio
         text = f"There are {found}; at most {high:g} times as many are expected."
         yield Reason("COMPARATOR_HIGH_NUM_EXAMPLES", "Far more examples", text)

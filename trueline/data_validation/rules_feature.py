@@ -67,6 +67,7 @@ def _bad_source(case: Case) -> list[str]:
 
 def _mend_source(case: Case) -> None:
     case.feature.validation_derived_source.CopyFrom(case.view.proto.validation_derived_source)
+    _mend_lifecycle(case)
 
 
 def _not_present(case: Case) -> list[str]:
@@ -76,12 +77,12 @@ def _not_present(case: Case) -> list[str]:
 
 
 IDENTITY_RULES = (
-    Rule("FEATURE_MISSING_NAME", "Feature without a name", _missing_name, retire, ends=True),
+    Rule("FEATURE_MISSING_NAME", "Feature without a name", _missing_name, retire),
     Rule("FEATURE_MISSING_TYPE", "Feature without a type", _missing_type, _mend_type),
     Rule("DERIVED_FEATURE_BAD_LIFECYCLE", "Derived feature in a wrong stage", _bad_lifecycle, _mend_lifecycle),
     Rule("DERIVED_FEATURE_INVALID_SOURCE", "Source of a derived feature unknown", _bad_source, _mend_source),
-    Rule("UNEXPECTED_DATA_TYPE", "Unexpected data type", _unexpected_type, retire, ends=True),
-    Rule("FEATURE_TYPE_NOT_PRESENT", "Column empty", _not_present, retire, ends=True),
+    Rule("UNEXPECTED_DATA_TYPE", "Unexpected data type", _unexpected_type, retire),
+    Rule("FEATURE_TYPE_NOT_PRESENT", "Column empty", _not_present, retire),
 )
 """Asked first; the type decides whether anything else can be asked."""
 
@@ -118,8 +119,8 @@ def _mend_value_count(case: Case) -> None:
     for count in _value_counts(case.feature):
         if count.HasField("min") and count.min < 0:
             count.ClearField("min")
-        if count.HasField("max") and (count.max < count.min or count.max < 0):
-            count.ClearField("max")
+        if count.HasField("max"):
+            count.max = max(count.max, count.min, 0)
 
 
 def _bad_shape(case: Case) -> list[str]:

@@ -23,7 +23,7 @@ def update_schema(
 
     New columns are added with the number of their values (no shape), limits move to what was seen, values are added
     to domains, domains that outgrow `max_string_domain_size` are dropped, and required columns that the data lack are
-    marked as deprecated.
+    marked as deprecated. Constraints on the dataset as a whole stay.
 
     Raises:
         SchemaError: for arguments of another type, or several datasets without a default slice.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import SchemaError, did_you_mean
@@ -23,6 +24,7 @@ def validate_statistics(
     previous_statistics: statistics_pb2.DatasetFeatureStatisticsList | None = None,
     serving_statistics: statistics_pb2.DatasetFeatureStatisticsList | None = None,
     previous_version_statistics: statistics_pb2.DatasetFeatureStatisticsList | None = None,
+    severity_overrides: Mapping[str, str] | None = None,
 ) -> anomalies_pb2.Anomalies:
     """The anomalies of a dataset.
 
@@ -33,16 +35,19 @@ def validate_statistics(
         previous_statistics: of earlier data; drift comparators compare with them.
         serving_statistics: of the data that a model serves on; skew comparators compare with them.
         previous_version_statistics: of an earlier version of the same data; the version comparator compares with them.
+        severity_overrides: type of anomaly -> ``WARNING`` or ``ERROR``, where it is not to be ERROR:
+            ``{"SCHEMA_NEW_COLUMN": "WARNING"}``.
 
     Returns:
-        Anomalies by feature path, all of severity ERROR; the dataset's own; every drift and skew measurement. Data of
+        Anomalies by feature path, of the greatest severity of their reasons; the dataset's own; every drift and skew measurement. Data of
         no examples give `data_missing` and no anomalies.
 
     Raises:
-        SchemaError: for arguments of another type, several datasets without a default slice, or an environment that
-            the schema does not know.
+        SchemaError: for arguments of another type, several datasets without a default slice, an environment that
+            the schema does not know, or an override of what there is not.
     """
     check_schema(schema, environment)
+    severities = _check_severities(severity_overrides or {})
     dataset = dataset_view(statistics)
     controls = Controls(
         _optional(previous_statistics, "previous_statistics"),
@@ -53,7 +58,7 @@ def validate_statistics(
     if dataset.num_examples == 0:
         result.data_missing = True
         return result
-    _fill(result, judge(schema, dataset, environment, controls))
+    _fill(result, judge(schema, dataset, environment, controls), severities)
     return result
 
 
@@ -73,6 +78,19 @@ def check_schema(schema: Any, environment: str | None = None) -> None:
         )
 
 
+def _check_severities(overrides: Mapping[str, str]) -> dict[str, int]:
+    from tensorflow_metadata.proto.v0 import anomalies_pb2
+
+    types, severities = anomalies_pb2.AnomalyInfo.Type.keys(), anomalies_pb2.AnomalyInfo.Severity.keys()
+    problems = [f"type {name!r}: {did_you_mean(name, types)}" for name in overrides if name not in types]
+    problems += [
+        f"severity {name!r}: {did_you_mean(name, severities)}" for name in overrides.values() if name not in severities
+    ]
+    if problems:
+        raise SchemaError("these severity overrides cannot be used", problems=problems)
+    return {name: int(anomalies_pb2.AnomalyInfo.Severity.Value(severity)) for name, severity in overrides.items()}
+
+
 def _optional(statistics: Any, what: str) -> DatasetView | None:
     return None if statistics is None else dataset_view(statistics, what)
 
@@ -85,19 +103,19 @@ def _empty(schema: Any) -> anomalies_pb2.Anomalies:
     return result
 
 
-def _fill(result: anomalies_pb2.Anomalies, verdict: Verdict) -> None:
+def _fill(result: anomalies_pb2.Anomalies, verdict: Verdict, severities: dict[str, int]) -> None:
     for path, reasons in verdict.features.items():
         info = result.anomaly_info[str(path)]
         info.path.step.extend(path.steps)
-        _fill_info(info, reasons)
+        _fill_info(info, reasons, severities)
     if verdict.dataset:
-        _fill_info(result.dataset_anomaly_info, verdict.dataset)
+        _fill_info(result.dataset_anomaly_info, verdict.dataset, severities)
     for path, measured in verdict.measurements.items():
         _fill_measurements(result.drift_skew_info.add(), path, measured)
 
 
-def _fill_info(info: Any, reasons: list[Reason]) -> None:
-    info.severity = info.Severity.Value("ERROR")
+def _fill_info(info: Any, reasons: list[Reason], severities: dict[str, int]) -> None:
+    info.severity = max(severities.get(reason.type, info.Severity.Value("ERROR")) for reason in reasons)
     info.description = " ".join(reason.text for reason in reasons)
     info.short_description = reasons[0].short if len(reasons) == 1 else "Multiple errors"
     for reason in reasons:
