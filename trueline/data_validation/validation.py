@@ -39,8 +39,8 @@ def validate_statistics(
             ``{"SCHEMA_NEW_COLUMN": "WARNING"}``.
 
     Returns:
-        Anomalies by feature path, of the greatest severity of their reasons; the dataset's own; every drift and skew measurement. Data of
-        no examples give `data_missing` and no anomalies.
+        Anomalies by feature path, of the greatest severity of their reasons; the dataset's own; every drift and skew
+        measurement. Data of no examples give `data_missing` and no anomalies.
 
     Raises:
         SchemaError: for arguments of another type, several datasets without a default slice, an environment that
