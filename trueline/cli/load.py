@@ -39,7 +39,9 @@ def load_pipeline(file: str, params: Sequence[str] | Mapping[str, Any] = ()) -> 
         found = getattr(module, "pipeline", None)
         if params:
             raise ConfigError(
-                "the file takes no parameters: it has no create_pipeline function", where=file, hint="leave out --param."
+                "the file takes no parameters: it has no create_pipeline function",
+                where=file,
+                hint="leave out --param.",
             )
     else:
         found = maker(**(params if isinstance(params, Mapping) else parse_params(maker, params, file)))

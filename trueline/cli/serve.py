@@ -15,7 +15,7 @@ __all__ = ["serve"]
 @click.argument("directory")
 @click.option("--name", help="The model's name in the addresses; the folder's name by default.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8501, show_default=True, type=click.IntRange(0, 65535), help="REST port; 0 takes a free one.")
+@click.option("--port", default=8501, show_default=True, type=click.IntRange(0, 65535), help="REST port; 0: any.")
 @click.option("--allow-host", multiple=True, metavar="MODULE", help="Module whose host steps may run; repeatable.")
 def serve(directory: str, name: str | None, host: str, port: int, allow_host: tuple[str, ...]) -> None:
     """Serve the newest version in DIRECTORY, a folder of integer-named versions as the Pusher makes them."""

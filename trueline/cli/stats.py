@@ -85,16 +85,14 @@ def _print_table(statistics: Any) -> None:
 
 def _row(feature: Any) -> tuple[str, ...]:
     name = feature.name or ".".join(feature.path.step)
+    tail = ("", "", "", "", "")
     if feature.HasField("num_stats"):
-        numbers, common = feature.num_stats, feature.num_stats.common_stats
+        numbers = feature.num_stats
         tail = ("", f"{numbers.mean:.6g}", f"{numbers.min:.6g}", f"{numbers.median:.6g}", f"{numbers.max:.6g}")
     elif feature.HasField("string_stats"):
-        texts, common = feature.string_stats, feature.string_stats.common_stats
-        top = texts.top_values[0].value if texts.top_values else ""
-        tail = (f"{texts.unique:,}", top[:30], "", "", "")
-    else:
-        common = feature.bytes_stats.common_stats if feature.HasField("bytes_stats") else feature.struct_stats.common_stats
-        tail = ("", "", "", "", "")
+        texts = feature.string_stats
+        tail = (f"{texts.unique:,}", texts.top_values[0].value[:30] if texts.top_values else "", "", "", "")
+    common = getattr(feature, feature.WhichOneof("stats")).common_stats
     return (name, _kind(feature), f"{common.num_non_missing:,}", f"{common.num_missing:,}", *tail)
 
 

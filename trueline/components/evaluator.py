@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from trueline._core import store
 from trueline.components.common import dataset_of, wanted_splits
@@ -43,8 +43,12 @@ class Evaluator(Component):
         ``component_id``, ``rubber_stamp`` and ``reason``.
     """
 
-    INPUTS = {"examples": In(Examples), "model": In(Model), "baseline_model": In(Model, optional=True)}
-    OUTPUTS = {"evaluation": Out(ModelEvaluation), "blessing": Out(ModelBlessing)}
+    INPUTS: ClassVar[Mapping[str, In]] = {
+        "examples": In(Examples),
+        "model": In(Model),
+        "baseline_model": In(Model, optional=True),
+    }
+    OUTPUTS: ClassVar[Mapping[str, Out]] = {"evaluation": Out(ModelEvaluation), "blessing": Out(ModelBlessing)}
     EXECUTOR = "trueline.components.evaluator:execute"
 
     def __init__(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from trueline._core import store
 from trueline._core.errors import DataError
@@ -23,7 +23,7 @@ def _splits(given: Mapping[str, int] | Sequence[tuple[str, int]]) -> list[list[A
 
 
 class _FileExampleGen(Component):
-    OUTPUTS = {"examples": Out(Examples)}
+    OUTPUTS: ClassVar[Mapping[str, Out]] = {"examples": Out(Examples)}
     FINGERPRINT = "trueline.components.example_gen:fingerprint"
 
     def __init__(
@@ -42,7 +42,7 @@ class _FileExampleGen(Component):
                 "splits": _splits(splits),
                 "max_rejects": max_rejects,
                 "block_rows": block_rows,
-            }
+            },
         )
         for name, buckets in _splits(splits):
             if not isinstance(buckets, int) or buckets < 1:

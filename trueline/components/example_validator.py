@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from trueline._core import store
 from trueline.components.common import split_path, splits_of
@@ -40,13 +40,13 @@ class ExampleValidator(Component):
     Outputs: ``anomalies``, one ``Split-<name>/SchemaDiff.pb`` a split; the property ``blessed`` is split -> 1 or 0.
     """
 
-    INPUTS = {
+    INPUTS: ClassVar[Mapping[str, In]] = {
         "statistics": In(ExampleStatistics),
         "schema": In(Schema),
         "previous_statistics": In(ExampleStatistics, optional=True),
         "serving_statistics": In(ExampleStatistics, optional=True),
     }
-    OUTPUTS = {"anomalies": Out(ExampleAnomalies)}
+    OUTPUTS: ClassVar[Mapping[str, Out]] = {"anomalies": Out(ExampleAnomalies)}
     EXECUTOR = "trueline.components.example_validator:execute"
 
     def __init__(

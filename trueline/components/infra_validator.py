@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from trueline._core import store
 from trueline.components.common import wanted_splits
@@ -35,8 +36,8 @@ class InfraValidator(Component):
         ``current_model_id`` and ``reason``.
     """
 
-    INPUTS = {"model": In(Model), "examples": In(Examples, optional=True)}
-    OUTPUTS = {"blessing": Out(InfraBlessing)}
+    INPUTS: ClassVar[Mapping[str, In]] = {"model": In(Model), "examples": In(Examples, optional=True)}
+    OUTPUTS: ClassVar[Mapping[str, Out]] = {"blessing": Out(InfraBlessing)}
     EXECUTOR = "trueline.components.infra_validator:execute"
 
     def __init__(

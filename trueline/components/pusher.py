@@ -6,7 +6,9 @@ import json
 import os
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from trueline._core import store
 from trueline._core.errors import ArtifactError
@@ -37,12 +39,12 @@ class Pusher(Component):
     Outputs: ``pushed_model``, with the properties ``pushed`` (1 or 0), ``pushed_destination``, ``pushed_version``.
     """
 
-    INPUTS = {
+    INPUTS: ClassVar[Mapping[str, In]] = {
         "model": In(Model),
         "model_blessing": In(ModelBlessing, optional=True),
         "infra_blessing": In(InfraBlessing, optional=True),
     }
-    OUTPUTS = {"pushed_model": Out(PushedModel)}
+    OUTPUTS: ClassVar[Mapping[str, Out]] = {"pushed_model": Out(PushedModel)}
     EXECUTOR = "trueline.components.pusher:execute"
 
     def __init__(

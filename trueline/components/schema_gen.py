@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from trueline._core import store
 from trueline._core.manifest import file_sha256
@@ -34,8 +34,8 @@ class SchemaGen(Component):
     Outputs: ``schema``.
     """
 
-    INPUTS = {"statistics": In(ExampleStatistics)}
-    OUTPUTS = {"schema": Out(Schema)}
+    INPUTS: ClassVar[Mapping[str, In]] = {"statistics": In(ExampleStatistics)}
+    OUTPUTS: ClassVar[Mapping[str, Out]] = {"schema": Out(Schema)}
     EXECUTOR = "trueline.components.schema_gen:execute"
 
     def __init__(
@@ -67,7 +67,7 @@ class ImportSchemaGen(Component):
     Outputs: ``schema``.
     """
 
-    OUTPUTS = {"schema": Out(Schema)}
+    OUTPUTS: ClassVar[Mapping[str, Out]] = {"schema": Out(Schema)}
     EXECUTOR = "trueline.components.schema_gen:execute_import"
     FINGERPRINT = "trueline.components.schema_gen:fingerprint"
 

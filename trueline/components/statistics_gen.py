@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from trueline._core import store
 from trueline.components.common import split_path, splits_of
@@ -33,8 +33,8 @@ class StatisticsGen(Component):
     Outputs: ``statistics``, one ``Split-<name>/FeatureStats.pb`` a split.
     """
 
-    INPUTS = {"examples": In(Examples), "schema": In(Schema, optional=True)}
-    OUTPUTS = {"statistics": Out(ExampleStatistics)}
+    INPUTS: ClassVar[Mapping[str, In]] = {"examples": In(Examples), "schema": In(Schema, optional=True)}
+    OUTPUTS: ClassVar[Mapping[str, Out]] = {"statistics": Out(ExampleStatistics)}
     EXECUTOR = "trueline.components.statistics_gen:execute"
 
     def __init__(

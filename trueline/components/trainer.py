@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
-from trueline.components.common import code_reference, wanted_splits
-from trueline.components.sample import read_sample
+from trueline.components.common import code_reference
 from trueline.pipeline.artifacts import Examples, HyperParameters, Model, ModelRun, Schema, TransformGraph
 from trueline.pipeline.channel import Channel
-from trueline.pipeline.context import ExecutionContext
 from trueline.pipeline.node import Component, In, Out
 
 __all__ = ["Trainer", "execute"]
@@ -37,13 +35,13 @@ class Trainer(Component):
     Outputs: ``model`` and ``model_run`` (what was logged with ``fn_args.log``, and the working folder).
     """
 
-    INPUTS = {
+    INPUTS: ClassVar[Mapping[str, In]] = {
         "examples": In(Examples),
         "transform_graph": In(TransformGraph),
         "schema": In(Schema, optional=True),
         "hyperparameters": In(HyperParameters, optional=True),
     }
-    OUTPUTS = {"model": Out(Model), "model_run": Out(ModelRun)}
+    OUTPUTS: ClassVar[Mapping[str, Out]] = {"model": Out(Model), "model_run": Out(ModelRun)}
     EXECUTOR = "trueline.components.trainer:execute"
 
     def __init__(

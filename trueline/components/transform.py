@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from trueline._core import store
 from trueline.components.common import code_reference, splits_of, wanted_splits
@@ -41,8 +41,11 @@ class Transform(Component):
     Outputs: ``transform_graph`` and ``transformed_examples``.
     """
 
-    INPUTS = {"examples": In(Examples), "schema": In(Schema)}
-    OUTPUTS = {"transform_graph": Out(TransformGraph), "transformed_examples": Out(Examples)}
+    INPUTS: ClassVar[Mapping[str, In]] = {"examples": In(Examples), "schema": In(Schema)}
+    OUTPUTS: ClassVar[Mapping[str, Out]] = {
+        "transform_graph": Out(TransformGraph),
+        "transformed_examples": Out(Examples),
+    }
     EXECUTOR = "trueline.components.transform:execute"
 
     def __init__(

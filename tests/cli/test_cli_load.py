@@ -1,0 +1,67 @@
+"""Pipeline files: parameters are converted by their annotations, and all problems are told at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from trueline._core.errors import ConfigError
+from trueline.cli.load import load_module, load_pipeline, parse_params
+
+
+def maker(data: str, rows: int = 3, share: float | None = None, fast: bool = False, place: Path = Path()) -> None:
+    """A pipeline maker's signature."""
+
+
+def test_values_take_the_type_of_their_annotation():
+    texts = ["data=a=b", "rows=7", "share=0.5", "fast=yes", "place=x/y"]
+    assert parse_params(maker, texts, "p.py") == {
+        "data": "a=b",
+        "rows": 7,
+        "share": 0.5,
+        "fast": True,
+        "place": Path("x/y"),
+    }
+
+
+def test_all_problems_are_told_at_once():
+    with pytest.raises(ConfigError) as caught:
+        parse_params(maker, ["rows=many", "fast=perhaps", "dta=1", "odd"], "p.py")
+    text = str(caught.value)
+    assert len(caught.value.problems) == 5
+    for part in ("rows=many", "fast=perhaps", "Did you mean 'data'", "write key=value", "needs data"):
+        assert part in text
+
+
+def test_two_projects_with_a_model_of_the_same_name_do_not_mix(tmp_path):
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "model.py").write_text(f"NAME = {name!r}\n")
+        (folder / "pipeline.py").write_text("from model import NAME\n")
+    assert load_module(str(tmp_path / "one" / "pipeline.py")).NAME == "one"
+    assert load_module(str(tmp_path / "two" / "pipeline.py")).NAME == "two"
+    assert load_module(str(tmp_path / "one" / "pipeline.py")).NAME == "one"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x = 1\n", "makes no pipeline"),
+        ("def create_pipeline():\n    return 3\n", "found int"),
+        ("def create_pipeline(:\n", "does not parse"),
+        ("import there_is_no_such_module\n", "there_is_no_such_module"),
+    ],
+)
+def test_a_file_that_makes_no_pipeline_says_so(tmp_path, text, said):
+    file = tmp_path / "pipeline.py"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=said):
+        load_pipeline(str(file))
+
+
+def test_a_missing_file_hints_at_its_neighbours(tmp_path):
+    (tmp_path / "pipeline.py").write_text("")
+    with pytest.raises(ConfigError, match=r"Did you mean 'pipeline\.py'"):
+        load_pipeline(str(tmp_path / "pipelin.py"))

@@ -1,0 +1,60 @@
+"""How states, times and findings are written in tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+__all__ = ["STYLES", "duration", "found_text", "moment"]
+
+STYLES: Mapping[str, str] = {
+    "PENDING": "dim",
+    "RUNNING": "cyan",
+    "COMPLETE": "green",
+    "CACHED": "blue",
+    "REUSED": "blue",
+    "FAILED": "bold red",
+    "SKIPPED": "yellow",
+    "CANCELED": "yellow",
+}
+
+
+def duration(seconds: float | None) -> str:
+    """``0.42 s``, ``3 min 05 s``; nothing for None."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.2f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s"
+
+
+def moment(milliseconds: int | None) -> str:
+    """Milliseconds since 1970 as local date and time; nothing for None."""
+    return "" if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def found_text(found: Mapping[str, Any] | None) -> str:
+    """Findings on one line: ``rows 15,002, blessed yes``; what is empty is left out."""
+    parts = (f"{name.replace('_', ' ')} {_value(value)}" for name, value in (found or {}).items() if _says(value))
+    return ", ".join(parts)
+
+
+def _says(value: Any) -> bool:
+    return value is not None and value != "" and value != [] and value != {}
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        # A pushed version is a moment, not an amount: nobody reads it with commas.
+        return f"{value:,}" if abs(value) < 10**9 else str(value)
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, Mapping):
+        return "(" + ", ".join(f"{key} {_value(item)}" for key, item in value.items()) + ")"
+    if isinstance(value, list | tuple):
+        return ", ".join(_value(item) for item in value)
+    return str(value)

@@ -1,0 +1,124 @@
+"""The taxi line: will a passenger tip more than 20 % of the fare?
+
+Run it with ``trueline run pipeline.py``. The first run trains, judges and pushes a model; a second one finds that
+nothing has changed; edit model.py, and only what depends on the edit runs again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from model import LABEL, preprocessing_fn, run_fn
+
+from trueline import Pipeline
+from trueline.components import (
+    CsvExampleGen,
+    Evaluator,
+    ExampleValidator,
+    InfraValidator,
+    Pusher,
+    Resolver,
+    SchemaGen,
+    StatisticsGen,
+    Trainer,
+    Transform,
+)
+from trueline.model_analysis import (
+    EvalConfig,
+    EvalOptions,
+    GenericChangeThreshold,
+    GenericValueThreshold,
+    MetricConfig,
+    MetricsSpec,
+    MetricThreshold,
+    PerSliceMetricThreshold,
+    SlicingSpec,
+)
+
+HERE = Path(__file__).resolve().parent
+
+
+def eval_config(min_auc: float) -> EvalConfig:
+    """What the model must be able to do, on all trips and hour by hour."""
+    auc = MetricConfig(
+        "AUC",
+        per_slice_thresholds=(
+            # On all trips: a floor, and no worse than the model in use by more than one point and sampling noise.
+            PerSliceMetricThreshold(
+                (SlicingSpec(),),
+                MetricThreshold(
+                    value_threshold=GenericValueThreshold(lower_bound=min_auc),
+                    change_threshold=GenericChangeThreshold(direction="HIGHER_IS_BETTER", absolute=-0.01),
+                ),
+            ),
+            # Hour by hour: no hour of the day may fall behind the model in use by more than five points and noise.
+            PerSliceMetricThreshold(
+                (SlicingSpec(feature_keys=("trip_start_hour",)),),
+                MetricThreshold(
+                    change_threshold=GenericChangeThreshold(direction="HIGHER_IS_BETTER", absolute=-0.05),
+                ),
+            ),
+        ),
+    )
+    return EvalConfig(
+        metrics_specs=(
+            MetricsSpec(
+                metrics=(auc, *(MetricConfig(n) for n in ("BinaryAccuracy", "AUCPrecisionRecall", "ExampleCount")))
+            ),
+        ),
+        slicing_specs=(
+            SlicingSpec(),
+            SlicingSpec(feature_keys=("trip_start_hour",)),
+            SlicingSpec(feature_keys=("payment_type",)),
+        ),
+        options=EvalOptions(min_slice_size=30),
+    )
+
+
+def create_pipeline(
+    data: str = str(HERE / "data"),
+    serving_dir: str = str(HERE / "out" / "serving" / "taxi"),
+    root: str = str(HERE / "out" / "line"),
+    min_auc: float = 0.85,
+    max_rejects: int = 0,
+) -> Pipeline:
+    """The line from CSV files to a model that servers pick up.
+
+    Args:
+        data: a CSV file or a folder of them.
+        serving_dir: where servers look for versions of the model.
+        root: where artifacts and their memory go.
+        min_auc: the least area under the ROC curve on all held-out trips.
+        max_rejects: how many unreadable rows may be set aside.
+    """
+    examples = CsvExampleGen(input_base=data, max_rejects=max_rejects)
+    statistics = StatisticsGen(examples=examples.outputs["examples"])
+    schema = SchemaGen(statistics=statistics.outputs["statistics"])
+    validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"])
+    transform = Transform(
+        examples=examples.outputs["examples"], schema=schema.outputs["schema"], preprocessing_fn=preprocessing_fn
+    ).after(validator)
+    trainer = Trainer(
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        schema=schema.outputs["schema"],
+        run_fn=run_fn,
+        label=LABEL,
+        hyperparameters={"max_iter": 100},
+        name="taxi",
+    )
+    blessed = Resolver(strategy="latest_blessed", node_id="LatestBlessedModel")
+    evaluator = Evaluator(
+        examples=examples.outputs["examples"],
+        model=trainer.outputs["model"],
+        baseline_model=blessed.outputs["model"],
+        eval_config=eval_config(min_auc),
+    )
+    infra = InfraValidator(model=trainer.outputs["model"], examples=examples.outputs["examples"]).after(evaluator)
+    pusher = Pusher(
+        model=trainer.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=infra.outputs["blessing"],
+        push_destination=serving_dir,
+    )
+    return Pipeline("taxi", [pusher, validator], root=root)
