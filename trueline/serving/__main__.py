@@ -1,0 +1,8 @@
+"""``python -m trueline.serving``."""
+
+import sys
+
+from trueline.serving.server import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""The little of HTTP that the app needs over plain ASGI: a request's head, its body within limits, one answer."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+import zlib
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from trueline.serving.errors import BAD_REQUEST, PAYLOAD_TOO_LARGE, RequestError
+
+__all__ = ["Answer", "ClientGoneError", "Head", "Message", "Receive", "Scope", "Send", "read_body", "send_answer"]
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+_DISCARD_BYTES = 4 * 1024 * 1024
+_DISCARD_SECONDS = 1.0
+_ID_PREFIX = secrets.token_hex(6)
+_ID_COUNT = itertools.count(1)
+_ID_LENGTH = 128
+JSON_TYPE = b"application/json"
+
+
+class ClientGoneError(Exception):
+    """The client closed the connection before its request was whole."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """One response: status, body, content type and further headers."""
+
+    status: int
+    body: bytes
+    content_type: bytes = JSON_TYPE
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Head:
+    """What the app reads of a request's headers."""
+
+    request_id: bytes
+    length: int | None
+    encoding: bytes
+    expects_continue: bool
+
+    @classmethod
+    def of(cls, scope: Scope) -> Head:
+        """The head of an ASGI request; a request id is made when the client sent none, or none that is fit to log."""
+        head = cls(b"", None, b"", False)
+        for name, value in scope["headers"]:
+            if name == b"x-request-id":
+                if 0 < len(value) <= _ID_LENGTH and value.isascii() and all(33 <= c < 127 for c in value):
+                    head.request_id = value
+            elif name == b"content-length":
+                head.length = int(value) if value.isdigit() else None
+            elif name == b"content-encoding":
+                head.encoding = value.lower()
+            elif name == b"expect":
+                head.expects_continue = True
+        if not head.request_id:
+            head.request_id = b"%s-%x" % (_ID_PREFIX.encode(), next(_ID_COUNT))
+        return head
+
+
+async def read_body(receive: Receive, head: Head, limit: int) -> bytes:
+    """The request's body, inflated when it came as gzip.
+
+    Raises:
+        RequestError: 413 for more than `limit` bytes, before or after inflating; 400 for another encoding.
+        ClientGoneError: the connection closed before the body was whole.
+    """
+    if head.length is not None and head.length > limit:
+        if not head.expects_continue:
+            await _discard(receive)
+        raise _too_large(limit)
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientGoneError
+    body: bytes = message.get("body", b"")
+    if message.get("more_body", False) or len(body) > limit:
+        body = await _rest(receive, message, limit)
+    return _inflate(body, head.encoding, limit) if head.encoding not in (b"", b"identity") else body
+
+
+async def _rest(receive: Receive, message: Message, limit: int) -> bytes:
+    pieces, size = [], 0
+    while True:
+        piece = message.get("body", b"")
+        size += len(piece)
+        if size > limit:
+            if message.get("more_body", False):
+                await _discard(receive)
+            raise _too_large(limit)
+        pieces.append(piece)
+        if not message.get("more_body", False):
+            return b"".join(pieces)
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError
+
+
+def _too_large(limit: int) -> RequestError:
+    return RequestError(PAYLOAD_TOO_LARGE, f"the request body is larger than {limit} bytes", hint="send fewer rows.")
+
+
+async def _discard(receive: Receive) -> None:
+    """Reads on for a moment, so that a client which writes before it reads gets its answer and not a reset."""
+    dropped = 0
+    try:
+        async with asyncio.timeout(_DISCARD_SECONDS):
+            while dropped < _DISCARD_BYTES:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientGoneError
+                dropped += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
+    except TimeoutError:
+        return
+
+
+def _inflate(body: bytes, encoding: bytes, limit: int) -> bytes:
+    if encoding not in (b"gzip", b"x-gzip"):
+        raise RequestError(BAD_REQUEST, f"content-encoding {encoding.decode('latin-1')!r} is not known: use gzip")
+    inflater = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    try:
+        data = inflater.decompress(body, limit + 1)
+    except zlib.error as error:
+        raise RequestError(BAD_REQUEST, f"the body is not gzip: {error}") from None
+    if len(data) > limit:
+        raise _too_large(limit)
+    if not inflater.eof:
+        raise RequestError(BAD_REQUEST, "the body is gzip that ends too early")
+    return data
+
+
+async def send_answer(send: Send, answer: Answer, request_id: bytes) -> None:
+    """Sends one whole response."""
+    headers = [
+        (b"content-type", answer.content_type),
+        (b"content-length", b"%d" % len(answer.body)),
+        (b"x-request-id", request_id),
+        *answer.headers,
+    ]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})

@@ -1,0 +1,186 @@
+"""Natural batching: while the model is busy, requests collect; when it is free, it takes all of them at once.
+
+No timer: a request that finds the model idle runs at the end of the event loop's tick. A batch never spans versions,
+because every version owns its batcher, and requests are validated before they come here. When a batch fails, its
+requests run one by one, so that each one's error is its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trueline._core.errors import TruelineError
+from trueline.serving.errors import INTERNAL, UNAVAILABLE, RequestError
+
+__all__ = ["Arrays", "Batcher", "concatenate", "split"]
+
+Arrays = dict[str, npt.NDArray[Any]]
+Result = Arrays | Exception
+
+
+@dataclass(slots=True)
+class _Waiting:
+    arrays: Arrays
+    rows: int
+    future: asyncio.Future[Arrays]
+
+
+class Batcher:
+    """Runs one model version, one batch at a time.
+
+    Args:
+        run: the model: named arrays in, named arrays with the same first dimension out.
+        executor: the one slot where runs happen that are too long for the event loop.
+        inline: whether small batches run on the event loop.
+        inline_rows: the largest batch that does.
+        max_batch_rows: rows of one run, unless a single request has more.
+        max_queue_rows: rows that may wait.
+        observe: told the rows of every run.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[Arrays], Arrays],
+        executor: Executor,
+        *,
+        inline: bool,
+        inline_rows: int,
+        max_batch_rows: int,
+        max_queue_rows: int,
+        observe: Callable[[int], None] = lambda rows: None,
+    ) -> None:
+        self._run = run
+        self._executor = executor
+        self._inline_rows = inline_rows if inline else 0
+        self._max_batch_rows = max_batch_rows
+        self._max_queue_rows = max_queue_rows
+        self._observe = observe
+        self._queue: deque[_Waiting] = deque()
+        self.queued_rows = 0
+        self._busy = False
+        self._scheduled = False
+
+    def submit(self, arrays: Arrays, rows: int) -> asyncio.Future[Arrays]:
+        """The outputs for validated arrays of `rows` rows. Call it on the event loop.
+
+        Raises:
+            RequestError: 503, when too many rows wait; through the future 500, when the model fails.
+        """
+        if self._queue and self.queued_rows + rows > self._max_queue_rows:
+            raise RequestError(
+                UNAVAILABLE,
+                f"the queue of this model version is full: {self.queued_rows} rows wait, "
+                f"{self._max_queue_rows} may; try again later",
+            )
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Arrays] = loop.create_future()
+        self._queue.append(_Waiting(arrays, rows, future))
+        self.queued_rows += rows
+        if not self._busy and not self._scheduled:
+            self._scheduled = True
+            loop.call_soon(self._flush)
+        return future
+
+    def _take(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        rows = 0
+        while self._queue and (not batch or rows + self._queue[0].rows <= self._max_batch_rows):
+            batch.append(self._queue.popleft())
+            rows += batch[-1].rows
+        self.queued_rows -= rows
+        return batch
+
+    def _flush(self) -> None:
+        self._scheduled = False
+        while self._queue and not self._busy:
+            batch = self._take()
+            rows = sum(w.rows for w in batch)
+            self._observe(rows)
+            if rows <= self._inline_rows:
+                _deliver(batch, _run_batch(self._run, batch))
+            else:
+                self._busy = True
+                job = asyncio.get_running_loop().run_in_executor(self._executor, _run_batch, self._run, batch)
+                job.add_done_callback(lambda done, batch=batch: self._finished(done, batch))  # type: ignore[misc]
+
+    def _finished(self, done: asyncio.Future[list[Result]], batch: list[_Waiting]) -> None:
+        self._busy = False
+        error = done.exception() if not done.cancelled() else asyncio.CancelledError()
+        results: list[Result]
+        if error is None:
+            results = done.result()
+        else:
+            results = [RequestError(UNAVAILABLE, f"the model version was stopped: {error}") for _ in batch]
+        _deliver(batch, results)
+        self._flush()
+
+
+def _deliver(batch: Sequence[_Waiting], results: Sequence[Result]) -> None:
+    for waiting, result in zip(batch, results, strict=True):
+        if waiting.future.done():
+            continue
+        if isinstance(result, Exception):
+            waiting.future.set_exception(result)
+        else:
+            waiting.future.set_result(result)
+
+
+def _run_batch(run: Callable[[Arrays], Arrays], batch: Sequence[_Waiting]) -> list[Result]:
+    if len(batch) == 1:
+        return [_run_one(run, batch[0])]
+    try:
+        outputs = run(concatenate([w.arrays for w in batch]))
+        return list(split(outputs, [w.rows for w in batch]))
+    except Exception:  # any failure of the batch: each request then gets its own result or error
+        return [_run_one(run, w) for w in batch]
+
+
+def _run_one(run: Callable[[Arrays], Arrays], waiting: _Waiting) -> Result:
+    try:
+        return run(waiting.arrays)
+    except TruelineError as error:
+        return RequestError(INTERNAL, str(error))
+    except Exception as error:
+        return RequestError(INTERNAL, f"the model failed on this request: {type(error).__name__}: {error}")
+
+
+def concatenate(parts: Sequence[Mapping[str, npt.NDArray[Any]]]) -> Arrays:
+    """One set of arrays from several; the second axis of ragged features is padded to the longest."""
+    merged: Arrays = {}
+    for name in parts[0]:
+        arrays = [p[name] for p in parts]
+        if arrays[0].ndim == 2:
+            arrays = _same_width(arrays)
+        merged[name] = np.concatenate(arrays)
+    return merged
+
+
+def _same_width(arrays: list[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+    width = max(a.shape[1] for a in arrays)
+    out = []
+    for array in arrays:
+        if array.shape[1] < width:
+            fill = "" if array.dtype == object else 0
+            wide = np.full((array.shape[0], width), fill, array.dtype)
+            wide[:, : array.shape[1]] = array
+            array = wide
+        out.append(array)
+    return out
+
+
+def split(outputs: Mapping[str, npt.NDArray[Any]], rows: Sequence[int]) -> list[Arrays]:
+    """The outputs of a batch, cut back into requests of `rows` rows each."""
+    parts: list[Arrays] = []
+    start = 0
+    for count in rows:
+        parts.append({name: array[start : start + count] for name, array in outputs.items()})
+        start += count
+    return parts

@@ -1,0 +1,235 @@
+"""The server as a process: a socket, uvicorn with uvloop and httptools, events as JSON lines, an orderly end.
+
+``python -m trueline.serving --model taxi=/models/taxi --port 8501``. Every event is one JSON line on standard output:
+``listening``, ``ready``, ``available``, ``load_failed``, ``unloaded``, ``scan_failed``, ``draining``, ``stopped``.
+SIGTERM and SIGINT: readiness turns false, requests in flight are answered, the process ends with status 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import uvicorn
+
+from trueline._core.errors import ConfigError, TruelineError
+from trueline.serving.app import ServingApp, create_app
+from trueline.serving.options import ServerOptions
+from trueline.serving.protocol import TimedProtocol, sweep
+
+__all__ = ["Place", "main", "serve", "serve_models"]
+
+_READY_POLL = 0.02
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a server listens and how it tells so.
+
+    Attributes:
+        host: address to bind.
+        port: port to bind; 0 takes a free one.
+        ready_file: written once every model answers: ``{"host", "port", "pid", "models"}`` as JSON.
+        fail_fast: end with status 1 when the first version of any model does not load.
+        drain_delay: seconds between SIGTERM and the end of listening, for load balancers to notice `/readyz`.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8501
+    ready_file: str | None = None
+    fail_fast: bool = False
+    drain_delay: float = 0.0
+
+
+def emit(event: str, facts: Mapping[str, Any]) -> None:
+    """One event as one JSON line on standard output."""
+    print(json.dumps({"event": event, **facts}), flush=True)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server which turns readiness off at the first signal."""
+
+    def __init__(self, config: uvicorn.Config, app: ServingApp, drain_delay: float) -> None:
+        super().__init__(config)
+        self._app = app
+        self._drain_delay = drain_delay
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """First signal: drain; second: end at once."""
+        if self._app.draining or not self._drain_delay:
+            self._app.draining = True
+            super().handle_exit(sig, frame)
+            return
+        self._app.draining = True
+        asyncio.get_running_loop().call_later(self._drain_delay, super().handle_exit, sig, None)
+
+
+def _bind(place: Place) -> socket.socket:
+    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((place.host, place.port))
+    except OSError as error:
+        bound.close()
+        raise ConfigError(f"cannot listen on {place.host} port {place.port}: {error}") from error
+    return bound
+
+
+def _config(app: Any, options: ServerOptions) -> uvicorn.Config:
+    uvloop_there = sys.platform != "win32"
+    return uvicorn.Config(
+        app,
+        loop="uvloop" if uvloop_there else "asyncio",
+        http=TimedProtocol,
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        backlog=2048,
+        timeout_keep_alive=max(1, round(options.keep_alive_seconds)),
+        timeout_graceful_shutdown=max(1, round(options.drain_seconds)),
+    )
+
+
+def serve(base_dir: str, name: str, host: str = "127.0.0.1", port: int = 8501, **settings: Any) -> int:
+    """Serves one model until SIGTERM; see `ServerOptions` and `Place` for further settings by keyword.
+
+    Args:
+        base_dir: folder whose integer subfolders are versions.
+        name: the model's name in URLs.
+        host: address to bind.
+        port: port to bind; 0 takes a free one.
+        settings: fields of `ServerOptions` and `Place`.
+
+    Returns:
+        the exit status: 0 after an orderly end.
+    """
+    place_names = {f.name for f in fields(Place)}
+    place = Place(host, port, **{k: v for k, v in settings.items() if k in place_names})
+    options = ServerOptions(**{k: v for k, v in settings.items() if k not in place_names})
+    return serve_models({name: base_dir}, place, options)
+
+
+def serve_models(models: Mapping[str, str], place: Place, options: ServerOptions | None = None) -> int:
+    """Serves several models until SIGTERM. Call it on the main thread.
+
+    Raises:
+        ConfigError: names or options that are wrong, a port that is taken.
+    """
+    options = options or ServerOptions()
+    failed: list[str] = []
+
+    def on_event(event: str, facts: Mapping[str, Any]) -> None:
+        emit(event, facts)
+        if event == "load_failed" and place.fail_fast and facts["model"] not in app.manager.table:
+            failed.append(facts["error"])
+            server.should_exit = True
+
+    app = create_app(models, options, on_event=on_event)
+    bound = _bind(place)
+    server = _Server(_config(app, options), app, place.drain_delay)
+    before = {s: signal.signal(s, _ignore) for s in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        server.config.load()
+        runner = asyncio.Runner(loop_factory=server.config.get_loop_factory())
+        with runner:
+            runner.run(_run(server, app, bound, place, options))
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+    emit("stopped", {"pid": os.getpid()})
+    return 1 if failed else 0
+
+
+def _ignore(signum: int, frame: FrameType | None) -> None:
+    """uvicorn raises the signal again when it is done; by then the work is done too."""
+
+
+async def _run(server: _Server, app: ServingApp, bound: socket.socket, place: Place, options: ServerOptions) -> None:
+    helpers = [
+        asyncio.ensure_future(sweep(server.server_state.connections, options.read_seconds)),
+        asyncio.ensure_future(_announce(server, app, bound, place)),
+    ]
+    try:
+        await server.serve(sockets=[bound])
+    finally:
+        for helper in helpers:
+            helper.cancel()
+        await asyncio.gather(*helpers, return_exceptions=True)
+        if place.ready_file is not None:
+            Path(place.ready_file).unlink(missing_ok=True)
+
+
+async def _announce(server: _Server, app: ServingApp, bound: socket.socket, place: Place) -> None:
+    while not server.started:
+        await asyncio.sleep(_READY_POLL)
+    host, port = bound.getsockname()[:2]
+    facts = {"host": host, "port": port, "pid": os.getpid(), "models": sorted(app.manager.bases)}
+    emit("listening", facts)
+    while not app.ready:
+        if app.draining:
+            return
+        await asyncio.sleep(_READY_POLL)
+    if place.ready_file is not None:
+        _write_whole(Path(place.ready_file), json.dumps(facts) + "\n")
+    emit("ready", facts)
+    while not app.draining:
+        await asyncio.sleep(5 * _READY_POLL)
+    emit("draining", {"pid": os.getpid()})
+
+
+def _write_whole(path: Path, text: str) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_text(text)
+    part.replace(path)
+
+
+def _model_argument(text: str) -> tuple[str, str]:
+    name, equals, base = text.partition("=")
+    if not (name and equals and base):
+        raise argparse.ArgumentTypeError(f"expected NAME=FOLDER, got {text!r}")
+    return name, base
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m trueline.serving", description="Serve models over REST.")
+    parser.add_argument("--model", action="append", required=True, type=_model_argument, metavar="NAME=FOLDER")
+    parser.add_argument("--host", default=Place.host)
+    parser.add_argument("--port", type=int, default=Place.port, help="0 takes a free port")
+    parser.add_argument("--ready-file", help="written as JSON once every model answers")
+    parser.add_argument("--fail-fast", action="store_true", help="end with status 1 if a model's first version fails")
+    parser.add_argument("--drain-delay", type=float, default=0.0, metavar="SECONDS")
+    parser.add_argument("--allow-host", action="append", default=[], metavar="MODULE", help="host steps that may run")
+    for field in fields(ServerOptions):
+        if field.name != "allow_host":
+            kind = float if isinstance(field.default, float) else int
+            parser.add_argument(f"--{field.name.replace('_', '-')}", type=kind, default=field.default)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    arguments = _parser().parse_args(argv)
+    place_values = {f.name: getattr(arguments, f.name) for f in fields(Place)}
+    option_values = {f.name: getattr(arguments, f.name) for f in fields(ServerOptions)}
+    option_values["allow_host"] = tuple(option_values["allow_host"])
+    names = [name for name, _ in arguments.model]
+    try:
+        if len(set(names)) != len(names):
+            raise ConfigError(f"two models share a name: {', '.join(names)}")
+        return serve_models(dict(arguments.model), Place(**place_values), ServerOptions(**option_values))
+    except TruelineError as error:
+        print(str(error), file=sys.stderr)
+        return 2
