@@ -1,6 +1,6 @@
 """Feature engineering as one typed graph from raw columns to features: traced, analysed, lowered to ONNX.
 
-Imports `trueline._core`, `trueline.schema` and `trueline.engine`; usually imported as ``import trueline.transform as tlt``.
+Imports `trueline._core`, `trueline.schema` and `trueline.engine`; users write ``import trueline.transform as tlt``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Puts what the analyzers found into a graph: analyzers become constants, and what depends on constants alone is folded.
+"""Puts what analyzers found into a graph: they become constants, and what depends on constants alone is folded.
 
 Folding runs in the numpy oracle once, before any lowering, so that every path computes with the same constants.
 """

@@ -161,7 +161,7 @@ class Executor:
         value_type = self.graph.nodes[index].type
         numpy_types = {"float64": np.float32 if self.final else np.float64, "bool": np.bool_, "utf8": object}
         shape = (0, value_type.size) if value_type.kind == "fixed" and value_type.size else (0,)
-        data = np.zeros(shape, numpy_types.get(value_type.dtype, np.int64))
+        data: npt.NDArray[Any] = np.zeros(shape, numpy_types.get(value_type.dtype, np.int64))
         return Value(data, np.zeros(0, np.bool_) if value_type.optional else None)
 
 
@@ -181,6 +181,10 @@ def _frontiers(graph: Graph, roots: list[int]) -> dict[str, list[int]]:
         node = graph.nodes[index]
         own = frozenset([str(node.attrs["name"])]) if node.op == "input" else frozenset()
         reads[index] = own.union(*(reads[i] for i in node.inputs))
+    readers: dict[int, list[int]] = {}
+    for index in reached:
+        for i in graph.nodes[index].inputs:
+            readers.setdefault(i, []).append(index)
     text = {
         graph.nodes[i].attrs["name"]
         for i in reached
@@ -191,7 +195,6 @@ def _frontiers(graph: Graph, roots: list[int]) -> dict[str, list[int]]:
         column = next(iter(reads[index])) if len(reads[index]) == 1 else None
         if column not in text or graph.nodes[index].op == "input" or column is None:
             continue
-        readers = [j for j in reached if index in graph.nodes[j].inputs]
-        if index in roots or any(reads[j] != reads[index] for j in readers):
+        if index in roots or any(reads[j] != reads[index] for j in readers.get(index, ())):
             frontiers.setdefault(column, []).append(index)
     return frontiers

@@ -153,13 +153,13 @@ class Column:
     __hash__ = None  # type: ignore[assignment]  # == gives a column
 
     def __bool__(self) -> NoReturn:
-        self.tracer.fail(
+        raise self.tracer.error(
             f"the truth of the column {self.tracer.describe(self)} is not known while tracing",
             "use tlt.where instead of if, and & | ~ instead of and, or, not; chained comparisons need &.",
         )
 
     def _no_value(self) -> NoReturn:
-        self.tracer.fail(
+        raise self.tracer.error(
             f"the column {self.tracer.describe(self)} has no value while tracing",
             "only tlt functions and operators work on columns; tlt.host runs your own Python on rows.",
         )
@@ -190,9 +190,13 @@ def _promoted(name: str, left: Column, right: Column, to: DType | None) -> tuple
     """Both sides in the wider of two numeric types; other types are left to the operation's rule."""
     if left.dtype not in _RANK or right.dtype not in _RANK:
         return left, right
-    target: DType = to or max(left.dtype, right.dtype, key=lambda d: _RANK[d])
+    target: DType = to if to is not None else _wider(left.dtype, right.dtype)
     if target == "bool":
         if name in ("equal", "not_equal"):
             return left, right
         target = "int64"  # as in Python, True + True is 2
     return left.cast(target, implied=True), right.cast(target, implied=True)
+
+
+def _wider(a: DType, b: DType) -> DType:
+    return a if _RANK[a] >= _RANK[b] else b

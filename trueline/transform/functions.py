@@ -71,7 +71,7 @@ def where(condition: Column, yes: Any, no: Any) -> Column:
 
 
 def fill_missing(x: Column, value: Any) -> Column:
-    """The column with its missing values replaced by a literal or by another column's values. NaN is no missing value."""
+    """The column, missing values replaced by a literal or another column's values. NaN is no missing value."""
     tracer = tracer_of(x, value)
     filling = tracer.column(value)
     if x.dtype == "float64" and filling.dtype == "int64":
@@ -83,7 +83,7 @@ def fill_missing(x: Column, value: Any) -> Column:
 def is_missing(x: Column) -> Column:
     """True where the value is missing; never missing itself."""
     if x.type.constant:
-        x.tracer.fail(f"{x.tracer.describe(x)} is a constant and never missing")
+        raise x.tracer.error(f"{x.tracer.describe(x)} is a constant and never missing")
     return x.tracer.op("is_missing", x)
 
 
@@ -206,7 +206,7 @@ def matches(x: Column, pattern: str) -> Column:
 
 
 def parse_number(x: Column) -> Column:
-    """The number that a text is (``-1.5e3``), as float64; missing where it is none. Exponents have at most two digits."""
+    """The number that a text is (``-1.5e3``), float64; missing where it is none. Exponents have at most two digits."""
     return x.tracer.op("parse_number", x)
 
 

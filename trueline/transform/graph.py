@@ -23,7 +23,7 @@ __all__ = ["ANALYZER_PREFIX", "FORMAT", "Graph", "Node", "NodeKind", "ValueType"
 FORMAT = 1
 ANALYZER_PREFIX = "analyze."
 NodeKind = Literal["scalar", "fixed", "ragged", "table"]
-"""How a node's value is shaped: per row a scalar, a vector or a list; ``table`` is a constant list (boundaries, tokens)."""
+"""How a value is shaped: per row a scalar, a vector or a list; ``table`` is a constant list (boundaries, tokens)."""
 
 
 @dataclass(frozen=True)

@@ -40,24 +40,27 @@ def host(
     try:
         found = resolve(path)
     except EngineError as error:
-        tracer.fail(error.message, "put the function at the top level of an installed package.")
+        hint = "put the function at the top level of an installed package."
+        raise tracer.error(error.message, hint) from error
     module = path.partition(":")[0]
     if module == "__main__" or not callable(found) or (callable(function) and found is not function):
-        tracer.fail(
+        raise tracer.error(
             f"{path!r} is not importable elsewhere by that name",
-            "write the function at the top level of a module in an installed package; lambdas and notebooks will not do.",
+            "write the function at the top level of a module in an installed package; no lambda, no notebook.",
         )
     if dtype not in _DTYPES:
-        tracer.fail(f"a host step cannot give {dtype!r}", f"types: {', '.join(_DTYPES)}.")
+        raise tracer.error(f"a host step cannot give {dtype!r}", f"types: {', '.join(_DTYPES)}.")
     names = [_column_name(i) for i in inputs]
     output = name or "_".join([path.partition(":")[2], *names])
     if output in {f.name for f in tracer.features}:
-        tracer.fail(f"the host step's column {output!r} has the name of a raw column", "give it another name=...")
+        raise tracer.error(
+            f"the host step's column {output!r} has the name of a raw column", "give it another name=..."
+        )
     package, version = installed_version(module)
     step = HostStep(output, tuple(names), path, dtype, package, version, params)
     known = {s.output: s for s in tracer.host_steps}
     if output in known and known[output] != step:
-        tracer.fail(f"two different host steps make the column {output!r}", "give one of them name=...")
+        raise tracer.error(f"two different host steps make the column {output!r}", "give one of them name=...")
     if output not in known:
         tracer.host_steps.append(step)
     return tracer.input(step.feature)
@@ -66,7 +69,7 @@ def host(
 def _column_name(column: Column) -> str:
     node = column.tracer.nodes[column.index]
     if node.op != "input":
-        column.tracer.fail(
+        raise column.tracer.error(
             f"a host step runs before the graph and cannot read {column.tracer.describe(column)}",
             "give it raw columns, or results of other host steps.",
         )

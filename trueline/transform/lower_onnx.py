@@ -1,4 +1,4 @@
-"""Lowers a bound graph to ONNX (opset 20, ai.onnx.ml 3): the form that bulk transform, evaluation and serving all run."""
+"""Lowers a bound graph to ONNX (opset 20, ai.onnx.ml 3): what bulk transform, evaluation and serving all run."""
 
 from __future__ import annotations
 

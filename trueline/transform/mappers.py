@@ -7,6 +7,7 @@ hash buckets are MurmurHash3 instead of FarmHash; missing stays missing instead 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -74,7 +75,7 @@ def quantiles(x: Column, num_buckets: int) -> Column:
     Exact up to 32,768 distinct values, beyond within 0.04 % of all values in rank.
     """
     if num_buckets < 1:
-        x.tracer.fail(f"num_buckets must be at least 1, it is {num_buckets}")
+        raise x.tracer.error(f"num_buckets must be at least 1, it is {num_buckets}")
     return x.tracer.op("analyze.quantiles", as_float(x), num_buckets=int(num_buckets))
 
 
@@ -97,7 +98,7 @@ def scale_by_min_max(x: Column, output_min: float = 0.0, output_max: float = 1.0
     NaN in the data does not lead there.
     """
     if not output_min < output_max:
-        x.tracer.fail(f"output_min {output_min} must be smaller than output_max {output_max}")
+        raise x.tracer.error(f"output_min {output_min} must be smaller than output_max {output_max}")
     with x.tracer.scope("scale_by_min_max"):
         x = as_float(x)
         least, greatest = min(x), max(x)
@@ -116,7 +117,7 @@ def scale_to_0_1(x: Column) -> Column:
 
 
 def apply_buckets(x: Column, bucket_boundaries: Column | Sequence[float]) -> Column:
-    """How many boundaries are not above x, int64: a value equal to a boundary lies in the upper bucket; NaN in the last.
+    """How many boundaries are not above x, int64: a value on a boundary lies in the upper bucket, NaN in the last.
 
     Args:
         x: numbers; integers are compared as float64.
@@ -124,8 +125,8 @@ def apply_buckets(x: Column, bucket_boundaries: Column | Sequence[float]) -> Col
     """
     if not isinstance(bucket_boundaries, Column):
         given = [float(b) for b in bucket_boundaries]
-        if any(not a <= b for a, b in zip(given, given[1:], strict=False)) or any(b != b for b in given):
-            x.tracer.fail(f"bucket boundaries must be sorted and without NaN: {given}")
+        if any(not a <= b for a, b in itertools.pairwise(given)) or any(b != b for b in given):
+            raise x.tracer.error(f"bucket boundaries must be sorted and without NaN: {given}")
         bucket_boundaries = x.tracer.table(given, "float64")
     with x.tracer.scope("apply_buckets"):
         return x.tracer.op("apply_buckets", as_float(x), bucket_boundaries)
@@ -156,7 +157,7 @@ def vocabulary(
     """
     for name, limit in (("top_k", top_k), ("frequency_threshold", frequency_threshold)):
         if limit is not None and limit < 0:
-            x.tracer.fail(f"{name} must not be negative, it is {limit}")
+            raise x.tracer.error(f"{name} must not be negative, it is {limit}")
     attrs: dict[str, Any] = {"top_k": top_k, "frequency_threshold": frequency_threshold}
     attrs["name"] = _vocabulary_name(x, attrs, vocab_filename)
     return x.tracer.op("analyze.vocabulary", x, **attrs)
@@ -171,7 +172,7 @@ def _vocabulary_name(x: Column, attrs: dict[str, Any], given: str | None) -> str
     name, count = stem, 1
     while name in taken and (taken[name].inputs, dict(taken[name].attrs)) != ((x.index,), {**attrs, "name": name}):
         if given is not None:
-            x.tracer.fail(f"two different vocabularies are named {given!r}", "give each its own vocab_filename.")
+            raise x.tracer.error(f"two different vocabularies are named {given!r}", "give each its own vocab_filename.")
         count += 1
         name = f"{stem}_{count}"
     return name
@@ -191,11 +192,11 @@ def apply_vocabulary(
     if not isinstance(vocabulary, Column):
         tokens = list(vocabulary)
         if len(set(tokens)) != len(tokens):
-            x.tracer.fail("the vocabulary holds a token twice")
+            raise x.tracer.error("the vocabulary holds a token twice")
         dtype: DType = x.dtype if x.dtype == "int64" else "utf8"
         wrong = [t for t in tokens if type(t) is not (int if dtype == "int64" else str)]
         if wrong:
-            x.tracer.fail(f"the vocabulary of {x.tracer.describe(x)} holds {wrong[0]!r}")
+            raise x.tracer.error(f"the vocabulary of {x.tracer.describe(x)} holds {wrong[0]!r}")
         vocabulary = x.tracer.table(tokens, dtype)
     attrs = {"default": int(default_value), "oov": int(num_oov_buckets)}
     with x.tracer.scope("apply_vocabulary"):

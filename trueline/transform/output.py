@@ -19,7 +19,7 @@ from trueline.transform.graph import Graph
 from trueline.transform.lower_onnx import OUTPUT_PREFIX, Target, lower, output_feature
 from trueline.transform.operations.base import Value
 from trueline.transform.phases import Findings, constants
-from trueline.transform.render import describe, path_between
+from trueline.transform.render import path_steps
 
 if TYPE_CHECKING:
     import onnx
@@ -174,9 +174,8 @@ class TransformOutput:
             steps = self.traced.steps_for([column])
             if column != raw and raw not in {i for s in steps for i in s.inputs}:
                 continue
-            indices = path_between(self.traced, column, target)
-            host = [raw, *(f"{s.function} (host step {s.output})" for s in steps)] if steps else [raw]
-            return [*host, *(describe(self.traced, i) for i in indices[1:]), output]
+            hosts = [f"{s.function} (host step {s.output})" for s in steps]
+            return [raw, *hosts, *path_steps(self.traced, column, target), output]
         raise TransformError(
             f"output {output!r} does not depend on {raw!r}", hint=did_you_mean(raw, self.depends(output))
         )

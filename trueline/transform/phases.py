@@ -7,6 +7,7 @@ transform itself does; a raw column is read from Arrow as it is) and feeds each 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
 
@@ -160,7 +161,7 @@ def find(graph: Graph, dataset: Dataset, engine: Engine) -> Findings:
         dataset: the data to analyse.
         engine: who runs the passes.
     """
-    wanted = [i for i in graph.reachable([i for _, i in graph.outputs], through_analyzers=True)]
+    wanted = graph.reachable([i for _, i in graph.outputs], through_analyzers=True)
     findings: Findings = {}
     levels = sorted({graph.phases[i] for i in wanted if graph.nodes[i].is_analyzer})
     for level in levels:
@@ -195,7 +196,5 @@ def _pruned(graph: Graph) -> Graph:
     """Only the nodes that the outputs reach."""
     kept = sorted(graph.reachable([i for _, i in graph.outputs]))
     places = {old: new for new, old in enumerate(kept)}
-    from dataclasses import replace
-
     nodes = tuple(replace(n, inputs=tuple(places[i] for i in n.inputs)) for n in (graph.nodes[i] for i in kept))
     return Graph(nodes, tuple((name, places[i]) for name, i in graph.outputs), graph.features, graph.host_steps)

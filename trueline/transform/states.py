@@ -158,7 +158,7 @@ class Moments:
             with np.errstate(all="ignore"):
                 mean = _mean(array)
                 block.state = np.array([mean, np.square(array - mean).sum()])
-            self.merge(block)  # type: ignore[arg-type]  # Self
+            self.merge(block)
 
     def merge(self, other: Self) -> None:
         if not other.count:

@@ -1,4 +1,4 @@
-"""The TransformGraph artifact on disk: ``graph.json``, ``transform.onnx``, ``transformed_schema.pbtxt``, ``vocabularies/``.
+"""The TransformGraph artifact: ``graph.json``, ``transform.onnx``, ``transformed_schema.pbtxt``, ``vocabularies/``.
 
 ``graph.json`` (format 1) is the source of truth: the traced graph and what the analyzers found. A vocabulary lies in
 ``vocabularies/<name>``, one token a line, with its counts in ``<name>.counts``.

@@ -12,7 +12,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from trueline._core.errors import TransformError, did_you_mean
 from trueline._core.host import HostStep
@@ -63,9 +63,9 @@ class Tracer:
         finally:
             self._scope.reset(token)
 
-    def fail(self, message: str, hint: str | None = None) -> NoReturn:
-        """Raises `TransformError` at the user's line."""
-        raise TransformError(message, where=_user_frame() or None, hint=hint)
+    def error(self, message: str, hint: str | None = None) -> TransformError:
+        """A `TransformError` at the user's line."""
+        return TransformError(message, where=_user_frame() or None, hint=hint)
 
     def describe(self, column: Column) -> str:
         """``'fare * 2' (float64, may be missing)``."""
@@ -97,7 +97,7 @@ class Tracer:
         if dtype is None:
             value, dtype = _plain_number(self, value)
         if dtype == "int64" and not -(2**63) <= int(value) < 2**63:
-            self.fail(f"the integer {value} does not fit into 64 bits")
+            raise self.error(f"the integer {value} does not fit into 64 bits")
         return self._add(constant_node(value, ValueType(dtype)))
 
     def table(self, values: Sequence[Any], dtype: DType) -> Column:
@@ -108,11 +108,13 @@ class Tracer:
         """A column as it is, or a literal as a constant column."""
         if isinstance(value, Column):
             if value.tracer is not self:
-                self.fail("a column of another trace is used here", "use only the columns that this call was given.")
+                raise self.error(
+                    "a column of another trace is used here", "use only the columns that this call was given."
+                )
             return value
         if isinstance(value, bool | int | float | str) or hasattr(value, "dtype"):
             return self.constant(value)
-        self.fail(
+        raise self.error(
             f"expected a column or a literal, got {type(value).__name__}",
             "columns, numbers, booleans and strings can be used.",
         )
@@ -144,7 +146,7 @@ def _plain_number(tracer: Tracer, value: Any) -> tuple[Any, DType]:
     for kinds, dtype, make in ((np.bool_, "bool", bool), (np.integer, "int64", int), (np.floating, "float64", float)):
         if isinstance(value, kinds):
             return make(value), dtype  # type: ignore[return-value]  # the three dtypes above
-    tracer.fail(f"a {type(value).__name__} is no literal", "write a Python number, boolean or string.")
+    raise tracer.error(f"a {type(value).__name__} is no literal", "write a Python number, boolean or string.")
 
 
 class _Inputs(dict[str, Column]):
@@ -155,7 +157,7 @@ class _Inputs(dict[str, Column]):
         self._tracer = tracer
 
     def __missing__(self, name: str) -> Column:
-        self._tracer.fail(f"there is no column {name!r}", did_you_mean(str(name), self))
+        raise self._tracer.error(f"there is no column {name!r}", did_you_mean(str(name), self))
 
 
 def trace(preprocessing_fn: Callable[[Any], Mapping[str, Any]], features: Sequence[RawFeature]) -> Graph:

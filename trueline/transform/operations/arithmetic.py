@@ -94,7 +94,7 @@ def _np_mod(a: Array, b: Array) -> Array:
 
 
 def _safe_divisor(em: Emitter, b: str) -> tuple[str, str]:
-    """A divisor with 0 and -1 replaced by 1 (a processor faults on both, for the least integer), and where it was -1."""
+    """A divisor with 0 and -1 replaced by 1 (processors fault on both), and where it was -1."""
     minus_one = em.node("Equal", b, em.constant(-1, "int64"))
     bad = em.node("Or", minus_one, em.node("Equal", b, em.constant(0, "int64")))
     return em.node("Where", bad, em.constant(1, "int64"), b), minus_one

@@ -121,7 +121,8 @@ def _one_hot_rule(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
 
 
 def _np_one_hot(values: Sequence[Value], attrs: Attrs) -> Array:
-    return (values[0].data[:, None] == np.arange(int(attrs["depth"]))).astype(np.float64)
+    hot = values[0].data[:, None] == np.arange(int(attrs["depth"]))
+    return np.asarray(hot, dtype=np.float64)
 
 
 def _onnx_one_hot(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
