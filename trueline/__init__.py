@@ -1,3 +1,101 @@
-"""trueline: a production line for machine-learning models."""
+"""trueline: a production line for machine-learning models, for every framework.
+
+The data is measured, the features are made, the model is judged and the server predicts with one and the same
+definition of every step. This is the flat public face; names resolve on first use, so that ``import trueline`` loads
+neither Arrow, ONNX, SQLAlchemy nor any framework. The libraries are useful alone: ``trueline.data_validation``,
+``trueline.transform``, ``trueline.models``, ``trueline.model_analysis``, ``trueline.serving``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from trueline._core.errors import (
+    ArtifactError,
+    ConfigError,
+    DataError,
+    EngineError,
+    ExprError,
+    FeedError,
+    GateError,
+    MetadataError,
+    ModelError,
+    ParityError,
+    SchemaError,
+    ServingError,
+    TransformError,
+    TruelineError,
+)
+
+if TYPE_CHECKING:
+    from trueline._core.values import RawFeature
+    from trueline.data import Examples
+    from trueline.engine import Accumulator, AccumulatorSpec, Dataset, LocalEngine
+    from trueline.metadata import MetadataStore
+    from trueline.models import Fitted, Model
+    from trueline.pipeline import Component, Pipeline, component
+    from trueline.runners.local import LocalRunner
+    from trueline.training import FnArgs
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Accumulator": "trueline.engine",
+    "AccumulatorSpec": "trueline.engine",
+    "Component": "trueline.pipeline",
+    "Dataset": "trueline.engine",
+    "Examples": "trueline.data",
+    "Fitted": "trueline.models",
+    "FnArgs": "trueline.training",
+    "LocalEngine": "trueline.engine",
+    "LocalRunner": "trueline.runners.local",
+    "MetadataStore": "trueline.metadata",
+    "Model": "trueline.models",
+    "Pipeline": "trueline.pipeline",
+    "RawFeature": "trueline._core.values",
+    "component": "trueline.pipeline",
+}
+
+__all__ = [
+    "Accumulator",
+    "AccumulatorSpec",
+    "ArtifactError",
+    "Component",
+    "ConfigError",
+    "DataError",
+    "Dataset",
+    "EngineError",
+    "Examples",
+    "ExprError",
+    "FeedError",
+    "Fitted",
+    "FnArgs",
+    "GateError",
+    "LocalEngine",
+    "LocalRunner",
+    "MetadataError",
+    "MetadataStore",
+    "Model",
+    "ModelError",
+    "ParityError",
+    "Pipeline",
+    "RawFeature",
+    "SchemaError",
+    "ServingError",
+    "TransformError",
+    "TruelineError",
+    "component",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        found = getattr(importlib.import_module(_HOMES[name]), name)
+        globals()[name] = found
+        return found
+    raise AttributeError(f"module 'trueline' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
