@@ -128,8 +128,12 @@ def _start(base: Path, log: Path, allow_host: Sequence[str]) -> subprocess.Popen
     command = [sys.executable, "-m", "trueline.serving", "--model", f"{_NAME}={base}", "--port", "0", "--fail-fast"]
     for module in allow_host:
         command += ["--allow-host", module]
+    # What this process can import the trial server can too: host steps may stand beside the user's pipeline file.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with log.open("wb") as handle:
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=handle, stderr=subprocess.STDOUT)
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=handle, stderr=subprocess.STDOUT, env=environment
+        )
 
 
 def _events(log: Path) -> list[dict[str, Any]]:
