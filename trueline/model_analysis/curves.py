@@ -14,7 +14,7 @@ import numpy as np
 
 from trueline.model_analysis.moments import Floats
 
-__all__ = ["CURVE_AREAS", "Curve", "average_precision", "best_where", "roc_error_bound"]
+__all__ = ["CURVE_AREAS", "Curve", "average_precision", "best_where", "extreme_curves"]
 
 
 @dataclass(frozen=True)
@@ -121,10 +121,14 @@ def best_where(curve: Curve, wanted: Floats, limit: Floats, bound: float) -> Flo
     return curve.two_classes(np.where(np.isfinite(best), best, np.nan))
 
 
-def roc_error_bound(positives: Floats, negatives: Floats) -> float:
-    """How far the binned ROC area can be from the exact one: half of the pairs that share a bucket, as a fraction.
+def extreme_curves(positives: Floats, negatives: Floats) -> Curve:
+    """The worst and the best curve that scores binned into these buckets ``[B]`` can have (R = 2).
 
-    A pair within one bucket counts one half, whichever way round it really stands.
+    Within a bucket the order of scores is lost. In the worst case all negatives of it stand above all positives, in the
+    best case the reverse. Every area and operating point here grows when a positive moves up, so the exact value lies
+    between the two; for the ROC area the distance is half of the pairs that share a bucket.
     """
-    pairs = float(positives.sum() * negatives.sum())
-    return 0.5 * float((positives * negatives).sum()) / pairs if pairs > 0 else float("nan")
+    none = np.zeros_like(positives)
+    lower_first = np.stack([positives, none], axis=1).ravel(), np.stack([none, negatives], axis=1).ravel()
+    upper_first = np.stack([none, positives], axis=1).ravel(), np.stack([negatives, none], axis=1).ravel()
+    return Curve.of(np.stack([lower_first[0], upper_first[0]]), np.stack([lower_first[1], upper_first[1]]))

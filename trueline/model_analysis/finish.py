@@ -69,7 +69,7 @@ def _slice_metrics(plan: EvalPlan, key: SliceKey, state: SliceState, index: int,
             value = float(found.values[name][index, m, 0])
             reason = _undefined(planned, state, m, value, plan.task)
             error = _number(found.errors[name][index, m]) if found.errors else None
-            bound = found.bounds.get((name, index, m))
+            bound = _number(found.bounds.get((name, index, m), math.nan))
             estimates[m][name] = Estimate(None, reason) if reason else Estimate(value, None, error, bound)
         if len(plan.models) == 2:
             error = _number(found.change_errors[name][index]) if found.change_errors else None
@@ -120,7 +120,7 @@ def _rank_values(
 ) -> None:
     if state.rank is None:
         return
-    whole, bound = state.rank.curve(model)
+    whole, extremes = state.rank.curve(model)
     extra = next(iter(values.values())).shape[2] > 1
     without = state.rank.curves_without_groups(model) if extra else None
     for planned in metrics:
@@ -128,9 +128,9 @@ def _rank_values(
             values[planned.key][index, model, 0] = planned.metric.curve(whole, planned.options)[0]
             if without is not None:
                 values[planned.key][index, model, 1:] = planned.metric.curve(without, planned.options)
-            if bound is not None:
-                # Other areas and points have no such closed bound: a bucket's width is what they can be off by.
-                bounds[planned.key, index, model] = bound
+            if extremes is not None:
+                off = np.abs(planned.metric.curve(extremes, planned.options) - values[planned.key][index, model, 0])
+                bounds[planned.key, index, model] = float(off.max())
 
 
 def _undefined(planned: PlannedMetric, state: SliceState, model: int, value: float, task: str) -> str | None:

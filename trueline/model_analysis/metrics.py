@@ -163,6 +163,12 @@ def _confusion_metrics() -> list[Metric]:
     ]
 
 
+def _max_recall() -> Metric:
+    """Recall when nearly every score counts as positive, at TFMA's threshold."""
+    recall = next(m for m in _confusion_metrics() if m.class_name == "Recall")
+    return replace(recall, class_name="MaxRecall", name="max_recall", options={"thresholds": 1e-12})
+
+
 def _threshold(options: Options) -> float:
     value = options["thresholds"]
     return float(value[0] if isinstance(value, (list, tuple)) else value)
@@ -202,7 +208,8 @@ _MEAN_METRICS = (
     Metric("MeanAbsolutePercentageError", "mean_absolute_percentage_error", _SCALAR, "all labels are 0",
            ("percentage_error", "label_not_zero"),
            lambda s, o: 100 * _over(s("percentage_error"), s("label_not_zero")), better=LOWER),
-    Metric("MeanSquaredLogarithmicError", "mean_squared_logarithmic_error", _SCALAR, _NO_WEIGHT,
+    Metric("MeanSquaredLogarithmicError", "mean_squared_logarithmic_error", _SCALAR,
+           "a label or prediction is -1 or below, or the weights add up to 0",
            ("log_error", "weight"), _mean("log_error"), better=LOWER),
     Metric("SquaredPearsonCorrelation", "squared_pearson_correlation", _SCALAR, "labels or predictions are constant",
            ("weight", "label", "prediction", "label_square", "prediction_square", "product"), _pearson, better=HIGHER),
@@ -293,7 +300,14 @@ _CLASS_METRICS = (
 
 METRICS: dict[tuple[str, str], Metric] = {
     (metric.class_name, task): metric
-    for metric in (*_confusion_metrics(), *_MEAN_METRICS, *_LOSS_METRICS, *_RANK_METRICS, *_CLASS_METRICS)
+    for metric in (
+        *_confusion_metrics(),
+        _max_recall(),
+        *_MEAN_METRICS,
+        *_LOSS_METRICS,
+        *_RANK_METRICS,
+        *_CLASS_METRICS,
+    )
     for task in metric.tasks
 }
 

@@ -69,8 +69,9 @@ def _percentage_error(r: ScalarRows) -> Floats:
 
 
 def _log_error(r: ScalarRows) -> Floats:
-    gap: Floats = np.log1p(np.maximum(r.label, 0.0)) - np.log1p(np.maximum(r.prediction, 0.0))
-    return gap * gap
+    with np.errstate(divide="ignore", invalid="ignore"):  # -1 and below have no logarithm: the sum becomes NaN
+        gap: Floats = np.log1p(r.label) - np.log1p(r.prediction)
+    return np.where(np.isfinite(gap), gap * gap, np.nan)
 
 
 _SCALAR: dict[str, Callable[[ScalarRows], Floats]] = {

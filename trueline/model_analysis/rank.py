@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from trueline.model_analysis.curves import Curve, roc_error_bound
+from trueline.model_analysis.curves import Curve, extreme_curves
 from trueline.model_analysis.moments import Floats
 
 __all__ = ["COARSE_BUCKETS", "FINE_BUCKETS", "RankStore"]
@@ -115,11 +115,11 @@ class RankStore:
             self._fine, self._coarse = arrays["fine"], arrays.get("coarse")
             self._count = int(arrays["count"][0])
 
-    def curve(self, model: int) -> tuple[Curve, float | None]:
-        """The model's curve of the whole slice (R = 1), and for histograms the bound of the ROC area's error."""
+    def curve(self, model: int) -> tuple[Curve, Curve | None]:
+        """The model's curve of the whole slice (R = 1), and for histograms the two that it must lie between (R = 2)."""
         if self._fine is not None:
             positive, negative = self._fine[model]
-            return Curve.of(positive[None], negative[None]), roc_error_bound(positive, negative)
+            return Curve.of(positive[None], negative[None]), extreme_curves(positive, negative)
         places, rows, _ = self._places(model)
         count = int(places.max()) + 1 if len(places) else 0
         sides = [np.bincount(places, rows[side], count)[None].astype(np.float64) for side in (0, 1)]
