@@ -117,7 +117,7 @@ class RunStore:
             "started": now,
             "params": json.dumps(dict(params), sort_keys=True),
             "plan": plan,
-            "host": socket.gethostname(),
+            "host": _host(),
             "pid": os.getpid(),
             "pid_started": _started(os.getpid()),
             "heartbeat": now,
@@ -236,10 +236,11 @@ class RunStore:
     # -- what was interrupted ---------------------------------------------------------------------------------------
 
     def dead_runs(self) -> list[RunRecord]:
-        """Runs noted as RUNNING whose process is gone."""
+        """Runs whose process is gone while they were RUNNING, or while an execution was still writing."""
+        unfinished = (run.c.status == "RUNNING") | run.c.run_id.in_(sa.select(process.c.run_id))
         with self._reading() as connection:
-            rows = connection.execute(sa.select(run).where(run.c.status == "RUNNING")).mappings().all()
-        return [record for record in map(_run_record, rows) if not record.alive]
+            rows = connection.execute(sa.select(run).where(unfinished)).mappings().all()
+        return [_run_record(row) for row in rows if not _is_alive(row)]
 
     def open_executions(self, run_id: str) -> list[tuple[int, str, list[str]]]:
         """(execution id, node id, URIs of outputs being written) of a run's unfinished executions."""
@@ -318,10 +319,18 @@ def _in_plan_order(plan: str, nodes: Sequence[NodeRecord]) -> tuple[NodeRecord, 
 
 
 def _is_alive(row: Mapping[Any, Any]) -> bool:
-    if row["host"] != socket.gethostname():
+    if row["host"] != _host():
         return bool(now_ms() - row["heartbeat"] < HEARTBEAT_TIMEOUT)
     started = _started(row["pid"])
     return started == row["pid_started"] if started or row["pid_started"] else _exists(row["pid"])
+
+
+def _host() -> str:
+    """This machine and, within it, the process namespace: process numbers mean nothing outside it."""
+    try:
+        return f"{socket.gethostname()}/{os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return socket.gethostname()
 
 
 def _exists(pid: int) -> bool:

@@ -33,7 +33,7 @@ from trueline.metadata.types import ensure_type, find_type, list_types
 __all__ = ["MetadataStore"]
 
 T = TypeVar("T")
-ArtifactEvent = tuple[Artifact, EventType, tuple[str | int, ...]]
+ArtifactEvent = tuple[Artifact | int, EventType, tuple[str | int, ...]]
 
 
 class MetadataStore:
@@ -117,7 +117,7 @@ class MetadataStore:
 
         Args:
             execution: inserted, or replaced if it has an id.
-            artifacts: (artifact, event type, path); an artifact with an id and nothing to change is left as it is.
+            artifacts: (artifact or the id of a stored one, event type, path).
             contexts: found by type and name, or made; execution and artifacts are linked to all of them.
             also: further writes of the same transaction: (connection, execution id, artifact ids).
 
@@ -130,7 +130,7 @@ class MetadataStore:
         listed, grouped = list(artifacts), list(contexts)
 
         def work(connection: sa.Connection) -> tuple[int, list[int], list[int]]:
-            artifact_ids = [put_node(connection, ARTIFACTS, artifact) for artifact, _, _ in listed]
+            artifact_ids = [a if isinstance(a, int) else put_node(connection, ARTIFACTS, a) for a, _, _ in listed]
             execution_id = put_node(connection, EXECUTIONS, execution)
             events = [
                 Event(artifact_id, execution_id, kind, path)

@@ -27,7 +27,7 @@ from trueline._core.errors import ArtifactError, ConfigError, did_you_mean
 from trueline.pipeline.artifacts import ArtifactType, ValueArtifact, value_type_of
 from trueline.pipeline.channel import Channel
 from trueline.pipeline.context import ArtifactHandle, ExecutionContext
-from trueline.pipeline.node import Component, In, Out
+from trueline.pipeline.node import Component, In, Out, stable_module
 from trueline.pipeline.user_function import UserFunction
 
 __all__ = ["FunctionComponent", "Input", "Output", "component", "execute"]
@@ -89,7 +89,7 @@ class _FunctionNode(Component):
 
     def __init__(self, made: FunctionComponent, node_id: str | None, arguments: Mapping[str, Any]) -> None:
         shape = made.shape
-        self._name = f"{made.__module__}.{made.__name__}"
+        self._name = f"{stable_module(made.__module__)}.{made.__name__}"
         given = {**shape.defaults, **arguments}
         channels = {k: v for k, v in given.items() if k in shape.inputs or _is_wire(v)}
         values = {k: v for k, v in given.items() if k not in channels}

@@ -21,7 +21,7 @@ from trueline.pipeline.channel import Channel, OutputChannels
 from trueline.pipeline.params import check_params
 from trueline.pipeline.user_function import UserFunction
 
-__all__ = ["Component", "In", "Out"]
+__all__ = ["Component", "In", "Out", "stable_module"]
 
 _PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep
 
@@ -159,10 +159,18 @@ class Component:
 
     def type_name(self) -> str:
         """The execution type's name in the metadata store: the class's path, as in TFX."""
-        return f"{type(self).__module__}.{type(self).__qualname__}"
+        return f"{stable_module(type(self).__module__)}.{type(self).__qualname__}"
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.node_id!r}>"
+
+
+def stable_module(module: str) -> str:
+    """A module's name that does not depend on how its file was started: a script goes by its file's name."""
+    if module == "__main__" or module.startswith("_trueline_"):
+        file = getattr(sys.modules.get(module), "__file__", None)
+        return Path(file).stem if file else "script"
+    return module
 
 
 def _location(node: object) -> str:

@@ -1,0 +1,147 @@
+"""Step two of a launch: has exactly this been done before?
+
+The key covers everything that a result can depend on: the executor's code, parameters with their defaults, the code
+of user functions, the node's own fingerprint of outside files, and the contents (not the ids or times) of all
+inputs. Its parts are stored, so that a miss can say which of them changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import trueline
+from trueline._core.errors import ArtifactError, ConfigError
+from trueline.metadata.records import Artifact, ExecutionState
+from trueline.metadata.runs import CacheEntry
+from trueline.pipeline.artifacts import artifact_type
+from trueline.pipeline.compile import CompiledNode
+from trueline.pipeline.context import ArtifactHandle
+from trueline.pipeline.handles import verified_fingerprint
+from trueline.pipeline.params import decode_params, functions_in
+from trueline.pipeline.reasons import differences
+from trueline.pipeline.run_context import RunContext
+from trueline.pipeline.user_function import UserFunction
+
+__all__ = ["Hit", "Key", "Miss", "cache_key", "look_up"]
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Key:
+    """A cache key and the parts that it was hashed from."""
+
+    digest: str
+    parts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Hit:
+    """An earlier execution whose outputs are whole."""
+
+    execution_id: int
+    outputs: Mapping[str, list[Artifact]]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Miss:
+    """Why the node has to run."""
+
+    reason: str
+
+
+def cache_key(run: RunContext, node: CompiledNode, inputs: Mapping[str, list[ArtifactHandle]]) -> Key:
+    """The node's key in this run.
+
+    Raises:
+        ConfigError: code that cannot be read, or a fingerprint function that fails or returns no JSON value.
+    """
+    params = decode_params(node.params)
+    executor = UserFunction.from_json(node.executor) if node.executor else None
+    parts = {
+        "format": _FORMAT,
+        "pipeline": run.plan.name,
+        "node": node.id,
+        "trueline": trueline.__version__,
+        "executor": {"name": executor.name, "code": executor.fingerprint()} if executor else None,
+        "params": _nameless(params),
+        "functions": {path: function.fingerprint() for path, function in functions_in(params).items()},
+        "fingerprint": _own_fingerprint(node, params),
+        "inputs": {key: [_input_part(handle) for handle in handles] for key, handles in inputs.items()},
+        "outputs": dict(node.outputs),
+    }
+    text = json.dumps(parts, sort_keys=True)
+    return Key(hashlib.sha256(text.encode()).hexdigest(), json.loads(text))
+
+
+def _nameless(value: Any) -> Any:
+    """Parameters with functions by name alone: their code is hashed, and a moved file is no change."""
+    if isinstance(value, UserFunction):
+        return {"__function__": value.name}
+    if isinstance(value, Mapping):
+        return {key: _nameless(item) for key, item in value.items()}
+    return [_nameless(item) for item in value] if isinstance(value, list) else value
+
+
+def _input_part(handle: ArtifactHandle) -> dict[str, Any]:
+    declared = artifact_type(handle.type).PROPERTIES
+    kept = {name: value for name, value in handle.properties.items() if name in declared}
+    return {"fingerprint": handle.fingerprint, "properties": kept}
+
+
+def _own_fingerprint(node: CompiledNode, params: dict[str, Any]) -> Any:
+    if node.fingerprint is None:
+        return None
+    function = UserFunction.from_json(node.fingerprint)
+    try:
+        value = function.load()(params)
+        return json.loads(json.dumps(value, sort_keys=True))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"the fingerprint function {function} fails: {error}", where=f"node {node.id}") from error
+
+
+def look_up(run: RunContext, node: CompiledNode, key: Key) -> Hit | Miss:
+    """The newest earlier execution with this key whose outputs are LIVE and whole, or the reason why not."""
+    if not run.use_cache:
+        return Miss("the cache is off")
+    damage: str | None = None
+    for entry in run.runs.cache_entries(key=key.digest, pipeline=run.plan.name):
+        execution = next(iter(run.store.executions(ids=[entry.execution_id])), None)
+        if execution is None or execution.state not in (ExecutionState.COMPLETE, ExecutionState.CACHED):
+            continue
+        outputs = run.outputs_of(entry.execution_id)
+        problem = _damage(node, outputs)
+        if problem is None:
+            return Hit(entry.execution_id, outputs, f"nothing changed since execution {entry.execution_id}")
+        damage = damage or problem
+    if damage is not None:
+        return Miss(damage)
+    newest = run.runs.cache_entries(pipeline=run.plan.name, node_id=node.id, limit=1)
+    return Miss(_reason(newest[0] if newest else None, key))
+
+
+def _reason(earlier: CacheEntry | None, key: Key) -> str:
+    if earlier is None:
+        return "first run of this node"
+    if earlier.key == key.digest:
+        return f"execution {earlier.execution_id} with the same inputs did not succeed"
+    return "; ".join(differences(earlier.parts, key.parts)) or "the key's format changed"
+
+
+def _damage(node: CompiledNode, outputs: Mapping[str, list[Artifact]]) -> str | None:
+    for key in node.outputs:
+        if not outputs.get(key):
+            return f"the output {key} was not recorded"
+        for artifact in outputs[key]:
+            try:
+                verified_fingerprint(artifact, thorough=True)
+            except ArtifactError as error:
+                what = "; ".join(error.problems) or error.message
+                gone = "no MANIFEST.json" in error.message or "is gone" in what
+                return f"the files of {key} are {'gone' if gone else 'damaged'} ({what})"
+    return None

@@ -1,0 +1,209 @@
+"""Step three of a launch: the executor runs, in a thread of this process or in a process of its own."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from trueline._core.errors import TruelineError
+from trueline.pipeline.context import ArtifactHandle, ExecutionContext
+from trueline.pipeline.params import decode_params
+from trueline.pipeline.user_function import UserFunction
+
+__all__ = ["NodeTask", "Outcome", "describe_error", "run_here", "run_in_process"]
+
+Report = Callable[[dict[str, Any]], None]
+_POLL_SECONDS = 0.1
+_HOME = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class NodeTask:
+    """One execution as data: what another process needs to carry it out."""
+
+    node_id: str
+    pipeline: str
+    run_id: str
+    execution_id: int
+    executor: Mapping[str, Any]
+    params: Mapping[str, Any]
+    inputs: Mapping[str, list[dict[str, Any]]]
+    outputs: Mapping[str, dict[str, Any]]
+    tmp_dir: str
+    log: str
+    sys_path: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        """JSON; `from_json` is its inverse."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> NodeTask:
+        """The task that `to_json` described."""
+        data = json.loads(text)
+        return cls(**{**data, "sys_path": tuple(data["sys_path"])})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an execution ended: `error` is None, or one sentence with `trace` beside it."""
+
+    found: Mapping[str, Any] = field(default_factory=dict)
+    properties: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    gate: str | None = None
+    error: str | None = None
+    trace: str | None = None
+
+
+def describe_error(error: BaseException, where: str) -> str:
+    """The message of a failure; a full disk is named as such."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            return f"the disk is full ({where}): free some space and run again; nothing half-written was kept"
+        cause = cause.__cause__ or cause.__context__
+    return str(error) if isinstance(error, TruelineError) else f"{type(error).__name__}: {error}"
+
+
+def run_here(task: NodeTask, report: Report | None = None, stream: IO[str] | None = None) -> Outcome:
+    """Runs the executor in this thread; never raises for what the executor raises."""
+    with _logger(task, stream) as log:
+        context = ExecutionContext(
+            inputs={key: [ArtifactHandle.from_json(h) for h in handles] for key, handles in task.inputs.items()},
+            outputs={key: ArtifactHandle.from_json(handle) for key, handle in task.outputs.items()},
+            params=decode_params(task.params),
+            node_id=task.node_id,
+            pipeline_name=task.pipeline,
+            run_id=task.run_id,
+            execution_id=task.execution_id,
+            tmp_dir=task.tmp_dir,
+            log=log,
+            on_report=report,
+        )
+        log.info("node %s, execution %s begins", task.node_id, task.execution_id)
+        try:
+            UserFunction.from_json(task.executor).load()(context)
+            found = _json_only(context.found)
+            properties = {key: _json_only(handle.properties) for key, handle in context.outputs.items()}
+        except (Exception, SystemExit) as error:
+            trace = traceback.format_exc()
+            log.error("failed\n%s", trace)
+            return Outcome(_json_or_empty(context.found), error=describe_error(error, task.tmp_dir), trace=trace)
+        log.info("ended%s", f", the gate is closed: {context.gate}" if context.gate else "")
+        return Outcome(found, properties, context.gate)
+
+
+def _json_only(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values as JSON holds them; numbers of numpy become Python's."""
+    decoded: dict[str, Any] = json.loads(json.dumps(dict(values), default=_plain))
+    return decoded
+
+
+def _json_or_empty(values: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return _json_only(values)
+    except (TypeError, ValueError):
+        return {}
+
+
+def _plain(value: Any) -> Any:
+    for method in ("item", "tolist"):
+        if callable(getattr(value, method, None)):
+            try:
+                return getattr(value, method)()
+            except ValueError:
+                continue
+    raise TypeError(f"{value!r} ({type(value).__name__}) is no JSON value: it can be no property and no finding")
+
+
+@contextmanager
+def _logger(task: NodeTask, stream: IO[str] | None) -> Any:
+    log = logging.getLogger(f"trueline.node.{task.run_id}.{task.node_id}.{task.execution_id}")
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    handler: logging.Handler
+    if stream is not None:
+        handler = logging.StreamHandler(stream)
+    else:
+        Path(task.log).parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(task.log, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.addHandler(handler)
+    try:
+        yield log
+    finally:
+        log.removeHandler(handler)
+        handler.close()
+        logging.Logger.manager.loggerDict.pop(log.name, None)
+
+
+def run_in_process(task: NodeTask, report: Report | None, stop: Callable[[], bool]) -> Outcome:
+    """Runs the executor in a spawned process: whatever kills it, kills this node alone."""
+    folder = Path(task.tmp_dir).parent / f".{Path(task.tmp_dir).name}-exchange"
+    folder.mkdir(parents=True, exist_ok=True)
+    task_file, outcome_file, reports = folder / "task.json", folder / "outcome.json", folder / "found.jsonl"
+    task_file.write_text(task.to_json(), encoding="utf-8")
+    Path(task.log).parent.mkdir(parents=True, exist_ok=True)
+    module = "trueline.pipeline.node_process"
+    command = [sys.executable, "-P", "-m", module, str(task_file), str(outcome_file), str(reports)]
+    path = os.pathsep.join(filter(None, [str(_HOME), os.environ.get("PYTHONPATH", "")]))
+    environment = {**os.environ, "TRUELINE_NODE": task.node_id, "PYTHONPATH": path}
+    with Path(task.log).open("ab") as log:
+        # The pipe to the child's input stays open while we live: its end tells the child that we are gone.
+        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment)
+        try:
+            code = _wait(child, reports, report, stop)
+        finally:
+            if child.poll() is None:
+                child.kill()
+                child.wait()
+            if child.stdin is not None:
+                child.stdin.close()
+    try:
+        return Outcome(**json.loads(outcome_file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return Outcome(error=_death(code), trace=f"see the log file {task.log}")
+
+
+def _wait(child: subprocess.Popen[bytes], reports: Path, report: Report | None, stop: Callable[[], bool]) -> int:
+    seen = 0
+    while True:
+        try:
+            code = child.wait(_POLL_SECONDS)
+        except subprocess.TimeoutExpired:
+            if stop():
+                child.terminate()
+                time.sleep(_POLL_SECONDS)
+                child.kill()
+            code = None
+        if report is not None and reports.exists():
+            lines = reports.read_text(encoding="utf-8").splitlines(keepends=True)
+            whole = [line for line in lines if line.endswith("\n")]
+            if len(whole) > seen:
+                report(json.loads(whole[-1]))
+                seen = len(whole)
+        if code is not None:
+            return code
+
+
+def _death(code: int) -> str:
+    if code >= 0:
+        return f"the node's process ended with status {code} and left no result"
+    try:
+        name = f" ({signal.Signals(-code).name})"
+    except ValueError:
+        name = ""
+    hint = "; was the memory used up?" if -code == 9 else ""
+    return f"killed by signal {-code}{name}{hint}"

@@ -1,0 +1,241 @@
+"""Launching one node: resolve its inputs, look in the cache, execute, publish."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+from trueline._core import store as files
+from trueline._core.errors import ArtifactError
+from trueline.metadata.node_rows import now_ms
+from trueline.metadata.records import Artifact, ExecutionState
+from trueline.pipeline.cache import Hit, Miss, cache_key, look_up
+from trueline.pipeline.compile import CompiledNode
+from trueline.pipeline.context import ArtifactHandle
+from trueline.pipeline.execute import NodeTask, Outcome, describe_error, run_here, run_in_process
+from trueline.pipeline.handles import artifact_of, content_fingerprint, handle_of, is_external, verified_fingerprint
+from trueline.pipeline.publish import (
+    publish_cached,
+    publish_failed,
+    publish_refused,
+    publish_success,
+    publish_system,
+    register,
+)
+from trueline.pipeline.resolve import resolve_inputs, resolve_system
+from trueline.pipeline.results import NodeResult
+from trueline.pipeline.run_context import RunContext
+
+__all__ = ["launch", "reuse", "skip"]
+
+
+def launch(run: RunContext, node: CompiledNode) -> NodeResult:
+    """Carries one node through all steps; whatever goes wrong becomes a FAILED result, never an exception."""
+    begun = time.monotonic()
+    log = str(run.log_path(node.id))
+    run.runs.set_node(run.run_id, node.id, state="RUNNING", started=now_ms(), log=log)
+    try:
+        if node.system == "resolver":
+            result = _resolve(run, node)
+        elif node.system == "importer":
+            result = _import(run, node)
+        else:
+            result = _launch_component(run, node)
+    except Exception as error:
+        result = _failed_before(run, node, error)
+    return _timed(result, time.monotonic() - begun, log)
+
+
+def _timed(result: NodeResult, seconds: float, log: str) -> NodeResult:
+    return NodeResult(**{**vars(result), "seconds": seconds, "log": log})
+
+
+def _failed_before(run: RunContext, node: CompiledNode, error: Exception) -> NodeResult:
+    """A failure outside the executor: inputs, cache key or the store itself."""
+    message = describe_error(error, run.plan.root)
+    path = run.log_path(node.id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as handle:
+        handle.write(traceback.format_exc())
+    execution_id = publish_refused(run, node, message, traceback.format_exc())
+    return NodeResult(node.id, "FAILED", message=message, execution_id=execution_id)
+
+
+def _launch_component(run: RunContext, node: CompiledNode) -> NodeResult:
+    inputs = resolve_inputs(run, node)
+    key = cache_key(run, node, inputs)
+    found = look_up(run, node, key)
+    if isinstance(found, Hit):
+        execution_id = publish_cached(run, node, inputs, found.outputs, key, found.reason, found=_found(run, found))
+        return NodeResult(
+            node.id,
+            "CACHED",
+            outputs=_handles(found.outputs),
+            cached_reason=found.reason,
+            execution_id=execution_id,
+            found=_found(run, found),
+        )
+    return _execute(run, node, inputs, key, found)
+
+
+def _found(run: RunContext, hit: Hit) -> Mapping[str, Any]:
+    """What the execution that made the artifacts reported: it is as true as before."""
+    place = run.runs.run_of_execution(hit.execution_id)
+    return (run.runs.node(*place).found or {}) if place else {}
+
+
+def _handles(outputs: Mapping[str, list[Artifact]]) -> dict[str, list[ArtifactHandle]]:
+    return {key: [handle_of(artifact) for artifact in artifacts] for key, artifacts in outputs.items()}
+
+
+def _execute(
+    run: RunContext, node: CompiledNode, inputs: Mapping[str, list[ArtifactHandle]], key: Any, miss: Miss
+) -> NodeResult:
+    execution, outputs = register(run, node, inputs, key, miss.reason)
+    assert execution.id is not None
+    tmp = run.work_dir / "tmp" / run.run_id / node.id
+    outcome = Outcome()
+    try:
+        tmp.mkdir(parents=True, exist_ok=True)
+        for handle in outputs.values():
+            files.makedirs(handle.uri)
+        task = NodeTask(
+            node_id=node.id,
+            pipeline=run.plan.name,
+            run_id=run.run_id,
+            execution_id=execution.id,
+            executor=node.executor or {},
+            params=node.params,
+            inputs={name: [handle.to_json() for handle in handles] for name, handles in inputs.items()},
+            outputs={name: handle.to_json() for name, handle in outputs.items()},
+            tmp_dir=str(tmp),
+            log=str(run.log_path(node.id)),
+            sys_path=tuple(sys.path),
+        )
+        outcome = _run(run, node, task)
+        if outcome.error is None and not run.cancelled.is_set():
+            for name, properties in outcome.properties.items():
+                outputs[name].properties = dict(properties)
+            published = publish_success(run, node, execution, outputs, outcome.found, outcome.gate)
+            state: Any = "COMPLETE" if outcome.gate is None else "FAILED"
+            return NodeResult(
+                node.id,
+                state,
+                found=outcome.found,
+                message=outcome.gate,
+                outputs=published,
+                cached_reason=miss.reason,
+                execution_id=execution.id,
+            )
+    except Exception as error:
+        outcome = Outcome(outcome.found, error=describe_error(error, run.plan.root), trace=traceback.format_exc())
+    finally:
+        shutil.rmtree(tmp, ignore_errors=True)
+        shutil.rmtree(tmp.parent / f".{tmp.name}-exchange", ignore_errors=True)
+    canceled = run.cancelled.is_set()
+    message = "the run was cancelled" if canceled else str(outcome.error)
+    publish_failed(run, node, execution, outputs, message, outcome.trace, outcome.found, canceled=canceled)
+    return NodeResult(
+        node.id,
+        "CANCELED" if canceled else "FAILED",
+        found=outcome.found,
+        message=message,
+        cached_reason=miss.reason,
+        execution_id=execution.id,
+    )
+
+
+def _run(run: RunContext, node: CompiledNode, task: NodeTask) -> Outcome:
+    def report(found: dict[str, Any]) -> None:
+        run.on_found(node.id, found)
+
+    if run.isolation_by_node.get(node.id, run.isolation) == "process":
+        return run_in_process(task, report, run.cancelled.is_set)
+    return run_here(task, report)
+
+
+def _resolve(run: RunContext, node: CompiledNode) -> NodeResult:
+    outputs, passed = resolve_system(run, node)
+    found: dict[str, Any] = {key: [artifact.id for artifact in artifacts] for key, artifacts in outputs.items()}
+    if passed:
+        found["passed_over"] = passed
+    execution_id = publish_system(run, node, outputs, None, found, cached=False, resolver=True)
+    return NodeResult(node.id, "COMPLETE", found=found, outputs=_handles(outputs), execution_id=execution_id)
+
+
+def _import(run: RunContext, node: CompiledNode) -> NodeResult:
+    params = node.params
+    key, kind = next(iter(node.outputs.items()))
+    uri = str(params["source_uri"])
+    fingerprint = content_fingerprint(uri)
+    handle = ArtifactHandle(kind, uri, dict(params["properties"]))
+    wanted = artifact_of(handle, run.plan.types[kind], fingerprint, external=True)
+    reason = "reimport is asked for"
+    if not params["reimport"]:
+        reason = "nothing like it was imported before"
+        for artifact in run.store.artifacts(uri=uri, type=kind, newest_first=True):
+            if _same_import(artifact, wanted):
+                reason = f"artifact {artifact.id} has the same URI, properties and contents"
+                return _imported(run, node, {key: [artifact]}, reason, cached=True)
+    return _imported(run, node, {key: [wanted]}, reason, cached=False)
+
+
+def _same_import(stored: Artifact, wanted: Artifact) -> bool:
+    same = dict(stored.properties) == dict(wanted.properties)
+    return same and is_external(stored) and dict(stored.custom_properties) == dict(wanted.custom_properties)
+
+
+def _imported(
+    run: RunContext, node: CompiledNode, outputs: dict[str, list[Artifact]], reason: str, *, cached: bool
+) -> NodeResult:
+    execution_id = publish_system(run, node, outputs, reason, {}, cached=cached, resolver=False)
+    return NodeResult(
+        node.id,
+        "CACHED" if cached else "COMPLETE",
+        outputs=_handles(run.outputs_of(execution_id)),
+        cached_reason=reason,
+        execution_id=execution_id,
+    )
+
+
+def reuse(run: RunContext, node: CompiledNode) -> NodeResult:
+    """For partial runs: the node's newest successful outputs become outputs of this run."""
+    begun = time.monotonic()
+    run.runs.set_node(run.run_id, node.id, state="RUNNING", started=now_ms())
+    try:
+        execution_id, outputs = _newest_success(run, node)
+        for artifacts in outputs.values():
+            for artifact in artifacts:
+                verified_fingerprint(artifact)
+        reason = f"outputs of execution {execution_id} are used again: the node is outside this partial run"
+        reused = publish_cached(run, node, {}, outputs, None, reason, state="REUSED")
+        result = NodeResult(node.id, "REUSED", outputs=_handles(outputs), cached_reason=reason, execution_id=reused)
+    except Exception as error:
+        result = _failed_before(run, node, error)
+    return _timed(result, time.monotonic() - begun, str(run.log_path(node.id)))
+
+
+def _newest_success(run: RunContext, node: CompiledNode) -> tuple[int, dict[str, list[Artifact]]]:
+    context = run.store.contexts(type="node", name=f"{run.plan.name}.{node.id}")
+    executions = run.store.executions(context=context[0].id, newest_first=True) if context else []
+    for execution in executions:
+        if execution.state in (ExecutionState.COMPLETE, ExecutionState.CACHED) and execution.id is not None:
+            outputs = run.outputs_of(execution.id)
+            if all(outputs.get(key) for key in node.outputs) or node.system == "resolver":
+                return execution.id, outputs
+    raise ArtifactError(
+        f"this partial run needs outputs of {node.id!r}, which has never succeeded",
+        where=f"pipeline {run.plan.name!r}",
+        hint=f"run from {node.id} once.",
+    )
+
+
+def skip(run: RunContext, node: CompiledNode, because: str) -> NodeResult:
+    """A node that does not run because another one did not succeed."""
+    message = f"node {because!r} did not succeed"
+    run.runs.set_node(run.run_id, node.id, state="SKIPPED", message=message)
+    return NodeResult(node.id, "SKIPPED", message=message)

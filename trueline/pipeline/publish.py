@@ -1,0 +1,270 @@
+"""Step four of a launch: what happened goes into the metadata store, each time in one transaction."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from trueline._core import store as files
+from trueline._core.errors import ArtifactError
+from trueline._core.manifest import MANIFEST_NAME, read_manifest, write_manifest
+from trueline.metadata.node_rows import now_ms
+from trueline.metadata.records import Artifact, EventType, Execution, ExecutionState
+from trueline.metadata.runs import add_cache_entry, close_execution, open_execution, write_node
+from trueline.metadata.store import ArtifactEvent
+from trueline.pipeline.cache import Key
+from trueline.pipeline.compile import CompiledNode
+from trueline.pipeline.context import ArtifactHandle
+from trueline.pipeline.handles import artifact_of
+from trueline.pipeline.run_context import RunContext
+
+__all__ = [
+    "EXECUTION_RESULT",
+    "close_artifact",
+    "publish_cached",
+    "publish_failed",
+    "publish_refused",
+    "publish_success",
+    "publish_system",
+    "register",
+]
+
+EXECUTION_RESULT = "__execution_result__"
+_INT64 = 2**63
+
+
+def exec_properties(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as TFX keeps them: custom properties, what is no primitive as JSON text, None left out."""
+    kept: dict[str, Any] = {}
+    for name, value in params.items():
+        if isinstance(value, bool | float | str) or (isinstance(value, int) and -_INT64 <= value < _INT64):
+            kept[name] = value
+        elif value is not None:
+            kept[name] = json.dumps(value, sort_keys=True)
+    return kept
+
+
+def execution_result(code: int, message: str) -> str:
+    """TFX's record of a failure."""
+    return json.dumps({"code": code, "resultMessage": message})
+
+
+def _input_events(inputs: Mapping[str, list[ArtifactHandle]]) -> list[ArtifactEvent]:
+    return [
+        (handle.id, EventType.INPUT, (key, index))
+        for key, handles in sorted(inputs.items())
+        for index, handle in enumerate(handles)
+        if handle.id is not None
+    ]
+
+
+def _execution(node: CompiledNode, state: ExecutionState) -> Execution:
+    return Execution(node.type, state, name=str(uuid.uuid4()), custom_properties=exec_properties(node.params))
+
+
+def register(
+    run: RunContext, node: CompiledNode, inputs: Mapping[str, list[ArtifactHandle]], key: Key | None, reason: str
+) -> tuple[Execution, dict[str, ArtifactHandle]]:
+    """A RUNNING execution with its inputs, and the places for its outputs, which nobody sees yet."""
+    outputs: dict[str, ArtifactHandle] = {}
+
+    def also(connection: sa.Connection, execution_id: int, _: list[int]) -> None:
+        for name, kind in node.outputs.items():
+            outputs[name] = ArtifactHandle(kind, run.output_uri(node.id, name, execution_id))
+        open_execution(connection, execution_id, run.run_id, node.id, [handle.uri for handle in outputs.values()])
+        if key is not None:
+            add_cache_entry(connection, execution_id, run.plan.name, node.id, key.digest, key.parts)
+        write_node(connection, run.run_id, node.id, execution_id=execution_id, reason=reason)
+
+    execution = _execution(node, ExecutionState.RUNNING)
+    execution_id, _, _ = run.store.put_execution(execution, _input_events(inputs), run.contexts(node), also)
+    return replace(execution, id=execution_id), outputs
+
+
+def close_artifact(handle: ArtifactHandle, format_version: int) -> str:
+    """Writes the manifest, the last file of an artifact, unless the library that wrote the files wrote it too.
+
+    Returns:
+        The fingerprint.
+    """
+    if files.exists(files.join(handle.uri, MANIFEST_NAME)):
+        try:
+            manifest = read_manifest(handle.uri, verify="size")
+        except ArtifactError:
+            manifest = None
+        if manifest is not None and manifest.kind == handle.type:
+            listed = {entry.path for entry in manifest.files} | {MANIFEST_NAME}
+            if listed == set(files.walk(handle.uri)):
+                return manifest.fingerprint
+    return write_manifest(handle.uri, handle.type, format_version).fingerprint
+
+
+def publish_success(
+    run: RunContext,
+    node: CompiledNode,
+    execution: Execution,
+    outputs: Mapping[str, ArtifactHandle],
+    found: Mapping[str, Any],
+    gate: str | None = None,
+) -> dict[str, list[ArtifactHandle]]:
+    """Manifests first, then LIVE artifacts and the execution's end at once.
+
+    With a closed gate the artifacts are there to be looked at, but the execution counts as FAILED.
+    """
+    fingerprints = {
+        name: close_artifact(handle, run.plan.types[handle.type].format) for name, handle in outputs.items()
+    }
+    listed: list[ArtifactEvent] = [
+        (
+            artifact_of(handle, run.plan.types[handle.type], fingerprints[name], gate=gate),
+            EventType.OUTPUT,
+            (name, 0),
+        )
+        for name, handle in outputs.items()
+    ]
+    properties = dict(execution.custom_properties)
+    if gate is not None:
+        properties[EXECUTION_RESULT] = execution_result(9, gate)
+    state = ExecutionState.COMPLETE if gate is None else ExecutionState.FAILED
+
+    def also(connection: sa.Connection, execution_id: int, _: list[int]) -> None:
+        close_execution(connection, execution_id)
+        write_node(
+            connection,
+            run.run_id,
+            node.id,
+            state="COMPLETE" if gate is None else "FAILED",
+            finished=now_ms(),
+            found=found,
+            message=gate,
+        )
+
+    ended = replace(execution, state=state, custom_properties=properties)
+    _, artifact_ids, _ = run.store.put_execution(ended, listed, run.contexts(node), also)
+    for artifact_id, (name, handle) in zip(artifact_ids, outputs.items(), strict=True):
+        handle.id, handle.fingerprint = artifact_id, fingerprints[name]
+    return {name: [handle] for name, handle in outputs.items()}
+
+
+def publish_failed(
+    run: RunContext,
+    node: CompiledNode,
+    execution: Execution,
+    outputs: Mapping[str, ArtifactHandle],
+    message: str,
+    trace: str | None,
+    found: Mapping[str, Any],
+    *,
+    canceled: bool = False,
+) -> None:
+    """Removes what was written, then notes the failure with message and trace."""
+    for handle in outputs.values():
+        files.remove_tree(handle.uri)
+    properties = {
+        **execution.custom_properties,
+        EXECUTION_RESULT: execution_result(1 if canceled else 2, f"{message}\n{trace or ''}".strip()),
+    }
+    state = ExecutionState.CANCELED if canceled else ExecutionState.FAILED
+
+    def also(connection: sa.Connection, execution_id: int, _: list[int]) -> None:
+        close_execution(connection, execution_id)
+        write_node(
+            connection,
+            run.run_id,
+            node.id,
+            state="CANCELED" if canceled else "FAILED",
+            finished=now_ms(),
+            found=found,
+            message=message,
+        )
+
+    run.store.put_execution(replace(execution, state=state, custom_properties=properties), (), (), also)
+
+
+def publish_refused(run: RunContext, node: CompiledNode, message: str, trace: str) -> int:
+    """A FAILED execution of a node whose executor was never reached; returns its id."""
+    execution = _execution(node, ExecutionState.FAILED)
+    properties = {**execution.custom_properties, EXECUTION_RESULT: execution_result(9, f"{message}\n{trace}")}
+
+    def also(connection: sa.Connection, execution_id: int, _: list[int]) -> None:
+        ended = {"state": "FAILED", "finished": now_ms(), "message": message, "execution_id": execution_id}
+        write_node(connection, run.run_id, node.id, **ended)
+
+    failed = replace(execution, custom_properties=properties)
+    return run.store.put_execution(failed, (), run.contexts(node), also)[0]
+
+
+def publish_cached(
+    run: RunContext,
+    node: CompiledNode,
+    inputs: Mapping[str, list[ArtifactHandle]],
+    outputs: Mapping[str, list[Artifact]],
+    key: Key | None,
+    reason: str,
+    *,
+    state: str = "CACHED",
+    found: Mapping[str, Any] | None = None,
+) -> int:
+    """A new CACHED execution over the same artifacts; returns its id."""
+    return _publish_existing(
+        run, node, ExecutionState.CACHED, EventType.OUTPUT, inputs, outputs, key, reason, state, found
+    )
+
+
+def publish_system(
+    run: RunContext,
+    node: CompiledNode,
+    outputs: Mapping[str, list[Artifact]],
+    reason: str | None,
+    found: Mapping[str, Any],
+    *,
+    cached: bool,
+    resolver: bool,
+) -> int:
+    """The execution of a resolver or importer; artifacts without an id are new. Returns the execution's id."""
+    event = EventType.INTERNAL_OUTPUT if resolver else EventType.OUTPUT
+    state = ExecutionState.CACHED if cached else ExecutionState.COMPLETE
+    word = "CACHED" if cached else "COMPLETE"
+    return _publish_existing(run, node, state, event, {}, outputs, None, reason, word, found)
+
+
+def _publish_existing(
+    run: RunContext,
+    node: CompiledNode,
+    execution_state: ExecutionState,
+    event: EventType,
+    inputs: Mapping[str, list[ArtifactHandle]],
+    outputs: Mapping[str, list[Artifact]],
+    key: Key | None,
+    reason: str | None,
+    state: str,
+    found: Mapping[str, Any] | None,
+) -> int:
+    listed: list[ArtifactEvent] = [
+        (artifact.id if artifact.id is not None else artifact, event, (name, index))
+        for name, artifacts in sorted(outputs.items())
+        for index, artifact in enumerate(artifacts)
+    ]
+
+    def also(connection: sa.Connection, execution_id: int, _: list[int]) -> None:
+        if key is not None:
+            add_cache_entry(connection, execution_id, run.plan.name, node.id, key.digest, key.parts)
+        write_node(
+            connection,
+            run.run_id,
+            node.id,
+            state=state,
+            execution_id=execution_id,
+            finished=now_ms(),
+            found=found or {},
+            reason=reason,
+        )
+
+    execution = _execution(node, execution_state)
+    events = [*_input_events(inputs), *listed]
+    return run.store.put_execution(execution, events, run.contexts(node), also)[0]

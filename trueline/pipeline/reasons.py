@@ -1,0 +1,136 @@
+"""Why a node ran again: what differs between two cache keys, one sentence a difference."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from trueline._core.errors import MetadataError
+from trueline.metadata.runs import RunStore
+from trueline.metadata.store import MetadataStore
+
+__all__ = ["Why", "differences", "why"]
+
+_ABSENT = object()
+
+
+@dataclass(frozen=True)
+class Why:
+    """Why a node of a run was executed, cached, or failed.
+
+    Attributes:
+        state: the node's state.
+        reason: what the cache said at the time.
+        changes: what differs from the node's newest earlier execution, one sentence each.
+        earlier_run, earlier_execution: that earlier execution; None if this was the first.
+    """
+
+    run_id: str
+    node_id: str
+    state: str
+    reason: str | None
+    message: str | None
+    changes: tuple[str, ...]
+    earlier_run: str | None
+    earlier_execution: int | None
+
+
+def why(store: MetadataStore, run_id: str, node_id: str) -> Why:
+    """Explains one node of one run from the stored parts of the cache keys.
+
+    Raises:
+        MetadataError: no such run or node.
+    """
+    runs = RunStore(store)
+    run = runs.run(run_id)
+    record = runs.node(run.run_id, node_id)
+    entry = runs.cache_entry(record.execution_id) if record.execution_id is not None else None
+    changes: tuple[str, ...] = ()
+    earlier_run = earlier_execution = None
+    if entry is not None:
+        before = runs.cache_entries(pipeline=run.pipeline, node_id=node_id, before=entry.execution_id, limit=1)
+        if before:
+            earlier_execution = before[0].execution_id
+            place = runs.run_of_execution(earlier_execution)
+            earlier_run = place[0] if place else None
+            changes = tuple(differences(before[0].parts, entry.parts))
+    elif record.execution_id is None and record.state not in ("SKIPPED", "PENDING", "CANCELED", "FAILED", "RUNNING"):
+        raise MetadataError(f"node {node_id!r} of run {run.run_id} left no trace in the cache's memory")
+    return Why(
+        run.run_id, node_id, record.state, record.reason, record.message, changes, earlier_run, earlier_execution
+    )
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What changed from one key's parts to another's, as sentences."""
+    found = [*_code(old, new), *_params(old.get("params") or {}, new.get("params") or {}, "")]
+    found += [f"code of {name} changed" for name in _changed(old, new, "functions")]
+    if old.get("fingerprint") != new.get("fingerprint"):
+        found.append(_fingerprint(old.get("fingerprint"), new.get("fingerprint")))
+    found += _inputs(old.get("inputs") or {}, new.get("inputs") or {})
+    if old.get("outputs") != new.get("outputs"):
+        found.append("the declared outputs changed")
+    return found
+
+
+def _code(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    if old.get("trueline") != new.get("trueline"):
+        yield f"trueline {old.get('trueline')} -> {new.get('trueline')}"
+    before, after = old.get("executor") or {}, new.get("executor") or {}
+    if before.get("name") != after.get("name"):
+        yield f"the executor is {after.get('name')}, it was {before.get('name')}"
+    elif before.get("code") != after.get("code"):
+        yield f"code of the executor {after.get('name')} changed"
+
+
+def _changed(old: Mapping[str, Any], new: Mapping[str, Any], part: str) -> list[str]:
+    before, after = old.get(part) or {}, new.get(part) or {}
+    return [
+        name for name in sorted({*before, *after}) if name in before and name in after and before[name] != after[name]
+    ]
+
+
+def _params(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    for name in sorted({*old, *new}):
+        before, after, path = old.get(name, _ABSENT), new.get(name, _ABSENT), f"{prefix}{name}"
+        if before == after and type(before) is type(after):
+            continue
+        if isinstance(before, Mapping) and isinstance(after, Mapping) and "__function__" not in {*before, *after}:
+            yield from _params(before, after, f"{path}.")
+        elif before is _ABSENT:
+            yield f"parameter {path}: {_short(after)} is new"
+        elif after is _ABSENT:
+            yield f"parameter {path} is no longer there (it was {_short(before)})"
+        else:
+            yield f"parameter {path}: {_short(before)} -> {_short(after)}"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Mapping) and set(value) == {"__function__"}:
+        return f"function {value['__function__']}"
+    text = json.dumps(value, sort_keys=True)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _fingerprint(old: Any, new: Any) -> str:
+    """Which outside files changed, when the fingerprint is a dict of file -> digest."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        names = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
+        listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        return f"what it reads from outside changed: {listed}"
+    return "what it reads from outside changed"
+
+
+def _inputs(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    for key in sorted({*old, *new}):
+        before, after = old.get(key) or [], new.get(key) or []
+        if before == after:
+            continue
+        if len(before) != len(after):
+            yield f"input {key}: {len(before)} -> {len(after)} artifacts"
+        elif [item["fingerprint"] for item in before] != [item["fingerprint"] for item in after]:
+            yield f"input {key} changed"
+        else:
+            yield f"properties of input {key} changed"

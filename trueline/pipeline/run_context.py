@@ -1,0 +1,86 @@
+"""What all steps of a launch share: the plan, the stores, the names of contexts, where files go."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event as Flag
+from typing import Any, Literal
+
+from trueline._core import store as files
+from trueline.metadata.records import Artifact, Context, TypeKind, TypeSpec
+from trueline.metadata.runs import RunStore
+from trueline.metadata.store import MetadataStore
+from trueline.pipeline.compile import CompiledNode, CompiledPipeline
+from trueline.pipeline.handles import outputs_by_key, type_spec
+
+__all__ = ["Isolation", "RunContext", "register_types"]
+
+Isolation = Literal["thread", "process"]
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """One run of one compiled pipeline.
+
+    Attributes:
+        plan: the pipeline.
+        run_id: unique in the metadata store.
+        store, runs: the metadata database.
+        use_cache: whether unchanged nodes are taken from the cache.
+        isolation: ``thread``: executors run in this process; ``process``: each in a process of its own.
+        on_found: told of findings while a node runs: (node id, found).
+        cancelled: set when the run is being given up.
+    """
+
+    plan: CompiledPipeline
+    run_id: str
+    store: MetadataStore
+    runs: RunStore
+    use_cache: bool = True
+    isolation: Isolation = "thread"
+    isolation_by_node: Mapping[str, Isolation] = field(default_factory=dict)
+    on_found: Callable[[str, dict[str, Any]], None] = lambda node_id, found: None
+    cancelled: Flag = field(default_factory=Flag)
+
+    def contexts(self, node: CompiledNode) -> list[Context]:
+        """TFX's contexts of an execution: pipeline, pipeline run, node."""
+        name = self.plan.name
+        return [
+            Context("pipeline", name),
+            Context("pipeline_run", self.run_id),
+            Context("node", f"{name}.{node.id}"),
+        ]
+
+    def output_uri(self, node_id: str, key: str, execution_id: int) -> str:
+        """``<root>/<node>/<key>/<execution id>``."""
+        return files.join(self.plan.root, node_id, key, str(execution_id))
+
+    @property
+    def work_dir(self) -> Path:
+        """The local folder for logs and temporary files."""
+        if files.is_local(self.plan.root):
+            return files.local_path(self.plan.root) / ".trueline"
+        return Path(tempfile.gettempdir()) / "trueline" / self.plan.name
+
+    def log_path(self, node_id: str) -> Path:
+        """The node's log file in this run."""
+        return self.work_dir / "logs" / self.run_id / f"{node_id}.log"
+
+    def outputs_of(self, execution_id: int) -> dict[str, list[Artifact]]:
+        """Output artifacts of an execution by output name."""
+        events = self.store.events(execution_ids=[execution_id])
+        artifacts = self.store.artifacts(ids={event.artifact_id for event in events if event.type.is_output})
+        return outputs_by_key(events, artifacts)
+
+
+def register_types(store: MetadataStore, plan: CompiledPipeline) -> None:
+    """Makes all types that a run will use."""
+    for name in ("pipeline", "pipeline_run", "node"):
+        store.put_type(TypeSpec(name, TypeKind.CONTEXT))
+    for name, record in sorted(plan.types.items()):
+        store.put_type(type_spec(name, record))
+    for name in sorted({node.type for node in plan.nodes}):
+        store.put_type(TypeSpec(name, TypeKind.EXECUTION))

@@ -1,0 +1,70 @@
+"""Partial runs: which nodes run, and which lend the outputs of an earlier run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from trueline._core.errors import ConfigError, did_you_mean
+from trueline.pipeline.compile import CompiledPipeline
+
+__all__ = ["select"]
+
+
+def select(
+    plan: CompiledPipeline, from_nodes: Iterable[str] | None, to_nodes: Iterable[str] | None
+) -> tuple[CompiledPipeline, frozenset[str]]:
+    """The part of a plan from some nodes to others, as TFX cuts it: descendants of the former that are ancestors
+    of the latter; either missing means all.
+
+    Returns:
+        The plan of the nodes that take part, and the ids of those among them whose earlier outputs are used again.
+        Resolvers and importers that feed the part are carried out anew: they look at what is there now.
+
+    Raises:
+        ConfigError: unknown ids (all of them), or nothing left to run.
+    """
+    starts, ends = list(from_nodes or ()), list(to_nodes or ())
+    if not starts and not ends:
+        return plan, frozenset()
+    known = [node.id for node in plan.nodes]
+    problems = [f"there is no node {n!r}. {did_you_mean(n, known)}" for n in (*starts, *ends) if n not in known]
+    if problems:
+        raise ConfigError(f"pipeline {plan.name!r} cannot be cut like this", problems=problems)
+    upstream = {node.id: set(node.upstream) for node in plan.nodes}
+    downstream: dict[str, set[str]] = {node.id: set() for node in plan.nodes}
+    for node_id, befores in upstream.items():
+        for before in befores:
+            downstream[before].add(node_id)
+    after = _reach(starts, downstream) if starts else set(known)
+    before_end = _reach(ends, upstream) if ends else set(known)
+    chosen = after & before_end
+    if not chosen:
+        raise ConfigError(
+            f"nothing lies between {', '.join(starts)} and {', '.join(ends)} in pipeline {plan.name!r}",
+            hint=f"the order is: {', '.join(known)}.",
+        )
+    feeding = {
+        producer
+        for node in plan.nodes
+        if node.id in chosen
+        for declared in node.inputs.values()
+        for producer, _ in declared.sources
+    } - chosen
+    reused = frozenset(node_id for node_id in feeding if plan.node(node_id).system is None)
+    taking_part = chosen | feeding
+    nodes = tuple(
+        replace(node, upstream=tuple(u for u in node.upstream if u in taking_part) if node.id in chosen else ())
+        for node in plan.nodes
+        if node.id in taking_part
+    )
+    return replace(plan, nodes=nodes), reused
+
+
+def _reach(starts: Iterable[str], edges: dict[str, set[str]]) -> set[str]:
+    found, queue = set(starts), list(starts)
+    while queue:
+        for step in edges[queue.pop()] - found:
+            found.add(step)
+            queue.append(step)
+    return found
