@@ -177,16 +177,21 @@ class Strings:
         self.frequencies = Frequencies(limits["max_distinct"], limits["max_distinct_bytes"])
 
     def update(self, values: pa.Array) -> None:
-        """Takes in strings, bytes, integers or booleans."""
+        """Takes in strings or bytes, plain or dictionary-encoded, integers or booleans."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        if not (pa.types.is_string(values.type) or pa.types.is_binary(values.type)):
-            values = pc.cast(pc.cast(values, pa.int64()) if not _is_texty(values.type) else values, pa.string())
-        self.bytes += pc.sum(pc.binary_length(values)).as_py() or 0
-        if pa.types.is_binary(values.type):
-            self.invalid += _count_invalid(values)
-        self.frequencies.update(values)
+        if pa.types.is_boolean(values.type) or pa.types.is_temporal(values.type):
+            values = pc.cast(values, pa.int64())
+        encoded = values if pa.types.is_dictionary(values.type) else pc.dictionary_encode(values)
+        codes, distinct = encoded.indices.to_numpy(zero_copy_only=False), encoded.dictionary
+        counts = np.bincount(codes, minlength=len(distinct)).astype(np.int64, copy=False)
+        if pa.types.is_integer(distinct.type):
+            distinct = pc.cast(distinct, pa.string())
+        self.bytes += int((pc.binary_length(distinct).to_numpy(zero_copy_only=False) * counts).sum())
+        if pa.types.is_binary(distinct.type) or pa.types.is_large_binary(distinct.type):
+            self.invalid += _count_invalid(distinct, counts)
+        self.frequencies.add(distinct, counts)
 
     def merge(self, other: Strings) -> None:
         """Takes in other strings."""
@@ -270,21 +275,16 @@ def _as_floats(values: pa.Array) -> npt.NDArray[np.float64]:
     return np.asarray(values.to_numpy(zero_copy_only=False).astype(np.float64, copy=False) + 0.0, np.float64)
 
 
-def _is_texty(arrow_type: pa.DataType) -> bool:
-    import pyarrow as pa
-
-    return bool(not pa.types.is_boolean(arrow_type))
-
-
-def _count_invalid(values: pa.Array) -> int:
-    """How many byte values are no UTF-8."""
+def _count_invalid(distinct: pa.Array, counts: npt.NDArray[np.int64]) -> int:
+    """How many byte values are no UTF-8, given the distinct ones and how often each occurs."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     try:
-        pc.cast(values, pa.string())
+        pc.cast(distinct, pa.large_string() if pa.types.is_large_binary(distinct.type) else pa.string())
     except pa.ArrowInvalid:
-        return sum(not _is_utf8(value) for value in values.to_pylist())
+        wrong = [not _is_utf8(value) for value in distinct.to_pylist()]
+        return int(counts[np.array(wrong)].sum())
     return 0
 
 

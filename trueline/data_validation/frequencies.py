@@ -50,21 +50,25 @@ class Frequencies:
         self.error = 0
         self.hashes: Hashes | None = None
 
-    def update(self, values: pa.Array) -> None:
-        """Takes in an Arrow array of strings or bytes without nulls."""
+    def add(self, values: pa.Array, counts: Ints) -> None:
+        """Takes in distinct values, Arrow strings or bytes without nulls, and how often each occurs."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        encoded = values if pa.types.is_dictionary(values.type) else pc.dictionary_encode(values)
-        counts = np.bincount(encoded.indices.to_numpy(zero_copy_only=False), minlength=len(encoded.dictionary))
-        self._add(_as_binary(encoded.dictionary), counts.astype(np.int64, copy=False))
+        if len(counts) and counts.min() == 0:  # a dictionary may hold values that no row uses
+            used = np.flatnonzero(counts)
+            values, counts = values.take(pa.array(used)), counts[used]
+        values = pc.cast(values, pa.large_binary())
+        if self.hashes is not None:
+            self.hashes = _smallest(self.hashes, _hashes_of(values))
+        self._add(values, counts)
 
     def merge(self, other: Frequencies) -> None:
         """Takes in the counts of other values."""
         if other.hashes is not None or self.hashes is not None:
             self.hashes = _smallest(self._known_hashes(), other._known_hashes())
         self.error += other.error
-        self._add(other.values, other.counts, hashed=True)
+        self._add(other.values, other.counts)
 
     @property
     def unique(self) -> int:
@@ -105,12 +109,10 @@ class Frequencies:
         self.values, self.counts = arrays["values"], arrays["counts"]
         self.error, self.hashes = int(header["error"]), arrays.get("hashes")
 
-    def _add(self, values: pa.Array, counts: Ints, hashed: bool = False) -> None:
+    def _add(self, values: pa.Array, counts: Ints) -> None:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        if self.hashes is not None and not hashed:
-            self.hashes = _smallest(self.hashes, _hashes_of(values))
         if len(self.counts):
             both = pc.dictionary_encode(pa.concat_arrays([self.values, values]))
             summed = np.zeros(len(both.dictionary), np.int64)
@@ -140,14 +142,6 @@ class Frequencies:
         if self.hashes is not None:
             return self.hashes
         return _smallest(_hashes_of(self.values))
-
-
-def _as_binary(values: pa.Array) -> pa.Array:
-    """Strings or bytes as large binary, the bytes not copied."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    return values if values.type == pa.large_binary() else pc.cast(values, pa.large_binary())
 
 
 def _hashes_of(values: pa.Array) -> Hashes:

@@ -1,0 +1,133 @@
+"""One pass on the engine gives the same bits however the blocks are dealt, and the same facts however they are cut."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from trueline._core.errors import ConfigError, SchemaError
+from trueline.data_validation import StatsOptions, generate_statistics
+from trueline.data_validation.statistics import statistics_spec
+from trueline.engine import Dataset, LocalEngine, check_accumulator
+
+TIGHT = StatsOptions(max_quantile_points=64, max_distinct=100, max_distinct_bytes=4096)
+
+
+@pytest.fixture(scope="module")
+def table() -> pa.Table:
+    rng = np.random.default_rng(11)
+    n = 6000
+    floats = rng.normal(size=n) * np.exp(rng.normal(size=n) * 5)
+    floats[::13] = np.nan
+    missing = rng.random(n) < 0.1
+    return pa.table(
+        {
+            "__row__": np.arange(n),
+            "float": pa.array(floats, mask=missing),
+            "int": rng.integers(-5, 50, n),
+            "wide": rng.integers(-(2**62), 2**62, n),
+            "text": [f"v{k}" for k in rng.zipf(1.4, n) % 2000],
+            "flag": pa.array([bool(k % 3) for k in range(n)], mask=missing),
+            "list": pa.array([list(range(k % 4)) if k % 5 else None for k in range(n)], pa.list_(pa.int64())),
+            "time": pa.array(rng.integers(0, 10**15, n), pa.timestamp("us")),
+            "bytes": pa.array([bytes([k % 251]) for k in range(n)], pa.binary()),
+            "struct": pa.array([{"a": k % 7, "b": None if k % 2 else "x"} if k % 11 else None for k in range(n)]),
+        }
+    )
+
+
+def test_the_accumulator_keeps_the_engines_promises(table: pa.Table) -> None:
+    """Same bits for shards, workers, threads, processes; other block borders within 1e-12; merge laws."""
+    spec = statistics_spec(table.schema, StatsOptions(max_quantile_points=10_000))
+    check_accumulator(spec, table, rtol=1e-12)
+
+
+def test_sketches_keep_their_bits_for_all_shards_and_workers(table: pa.Table) -> None:
+    dataset = Dataset.from_table(table, 700)
+    want = generate_statistics(dataset, TIGHT, LocalEngine(1)).SerializeToString(deterministic=True)
+    for shards, workers in ((1, 4), (7, 1), (7, 4)):
+        got = generate_statistics(dataset.deal(shards), TIGHT, LocalEngine(workers))
+        assert got.SerializeToString(deterministic=True) == want
+    with LocalEngine(2, processes=True) as engine:
+        got = generate_statistics(dataset.deal(3), TIGHT, engine)
+    assert got.SerializeToString(deterministic=True) == want
+
+
+def test_sketches_agree_with_exact_statistics_within_their_bounds(table: pa.Table) -> None:
+    dataset = Dataset.from_table(table, 700)
+    exact = generate_statistics(dataset, StatsOptions(max_quantile_points=10**6, max_distinct=10**6), LocalEngine(1))
+    rough = generate_statistics(dataset, TIGHT, LocalEngine(1))
+    column = np.sort(table.column("wide").to_numpy())
+    for one, two in zip(exact.datasets[0].features, rough.datasets[0].features, strict=True):
+        errors = {c.name: c.num for c in two.custom_stats}
+        if one.WhichOneof("stats") == "num_stats":
+            a, b = one.num_stats, two.num_stats
+            assert (a.min, a.max, a.num_zeros, a.mean) == (b.min, b.max, b.num_zeros, b.mean)
+            bound = 2 * errors.get("quantiles_rank_error", 0)
+            for x, y in zip(a.histograms[0].buckets, b.histograms[0].buckets, strict=True):
+                assert abs(x.sample_count - y.sample_count) <= bound
+        if list(one.path.step) == ["wide"]:
+            rank = np.searchsorted(column, two.num_stats.median)
+            assert abs(rank - len(column) / 2) <= errors["quantiles_rank_error"] + 1
+        if list(one.path.step) == ["text"]:
+            true = {b.label: b.sample_count for b in one.string_stats.rank_histogram.buckets}
+            for b in two.string_stats.rank_histogram.buckets:
+                assert true[b.label] - errors["frequency_error"] <= b.sample_count <= true[b.label]
+            assert two.string_stats.unique == one.string_stats.unique
+
+
+def test_structs_and_hidden_columns(table: pa.Table) -> None:
+    found = generate_statistics(table, engine=LocalEngine(1)).datasets[0]
+    paths = [tuple(f.path.step) for f in found.features]
+    assert ("__row__",) not in paths
+    assert paths[-3:] == [("struct",), ("struct", "a"), ("struct", "b")]
+    by_path = dict(zip(paths, found.features, strict=True))
+    parent = by_path["struct",].struct_stats.common_stats
+    child = by_path["struct", "b"].string_stats.common_stats
+    assert parent.num_missing == math.ceil(6000 / 11)
+    assert child.num_non_missing + child.num_missing == parent.tot_num_values
+
+
+def test_allowlist_orders_and_narrows(table: pa.Table) -> None:
+    found = generate_statistics(table, StatsOptions(feature_allowlist=("text", "int")), LocalEngine(1))
+    assert [f.path.step[0] for f in found.datasets[0].features] == ["text", "int"]
+    with pytest.raises(SchemaError, match="'txt': Did you mean 'text'"):
+        generate_statistics(table, StatsOptions(feature_allowlist=("txt",)), LocalEngine(1))
+
+
+def test_wrong_options_are_named_all_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        StatsOptions(num_top_values=0, num_values_histogram_buckets=1)
+    assert len(caught.value.problems) == 2
+
+
+def test_columns_without_statistics_are_named() -> None:
+    table = pa.table({"d": pa.array([None], pa.duration("s"))})
+    with pytest.raises(SchemaError, match="'d' has Arrow type duration"):
+        statistics_spec(table.schema)
+
+
+def test_importing_the_room_is_cheap() -> None:
+    code = (
+        "import sys, trueline.data_validation, trueline.schema;"
+        "print([m for m in ('pyarrow', 'google.protobuf', 'tensorflow_metadata', 'numpy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_public_name_is_there() -> None:
+    import trueline.data_validation as dv
+    import trueline.schema as schema
+
+    for module in (dv, schema):
+        assert sorted(module.__all__) == list(module.__all__)
+        for name in module.__all__:
+            assert callable(getattr(module, name))
+        with pytest.raises(AttributeError):
+            _ = module.no_such_name
