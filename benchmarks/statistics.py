@@ -122,7 +122,8 @@ CANDIDATES: dict[str, tuple[Callable[[str], None], str]] = {
 
 def measure(name: str, path: str) -> dict[str, float]:
     """CPU seconds, wall seconds and peak memory of one candidate in a process of its own."""
-    command = [sys.executable, __file__, "--child", name, "--data", path]
+    # -P: this file's folder must not hide the standard library's `statistics`.
+    command = [sys.executable, "-P", __file__, "--child", name, "--data", path]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
