@@ -9,6 +9,7 @@ from __future__ import annotations
 from penguin_steps import days_into_season
 
 import trueline.transform as tlt
+from trueline import Fitted
 
 LABEL = "species"
 
@@ -31,7 +32,7 @@ def preprocessing_fn(inputs):
         outputs[name + "_missing"] = tlt.is_missing(inputs[column])
     sex = tlt.lower(tlt.fill_missing(inputs["Sex"], "unknown"))
     outputs["sex"] = tlt.compute_and_apply_vocabulary(sex, num_oov_buckets=1, vocab_filename="sex")
-    day = tlt.host_step(days_into_season, [inputs["Date Egg"]], dtype="float64", params={"month": 11})
+    day = tlt.host(days_into_season, inputs["Date Egg"], dtype="float64", name="season_day", month=11)
     outputs["season_day"] = tlt.fill_missing(tlt.scale_to_z_score(day), 0.0)
     outputs[LABEL] = inputs["Species"]
     return outputs
@@ -45,7 +46,7 @@ def run_fn(fn_args):
     torch.manual_seed(fn_args.seed)
     x, y, _ = fn_args.train.arrays()
     classes = sorted(set(y.tolist()))
-    target = torch.from_numpy(np.searchsorted(np.array(classes), y.astype(str)))
+    target = torch.from_numpy(np.searchsorted(np.array(classes), np.array(y.tolist())))
     rows = torch.from_numpy(x)
     model = torch.nn.Sequential(
         torch.nn.Linear(x.shape[1], fn_args.hyperparameters.get("hidden", 16)),
@@ -59,4 +60,4 @@ def run_fn(fn_args):
         loss.backward()
         optimizer.step()
         fn_args.log("loss", float(loss), step)
-    return model.eval()
+    return Fitted(model.eval(), output="logits", classes=classes)

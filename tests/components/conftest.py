@@ -21,8 +21,8 @@ def artifact(tmp_path):
         for name, data in (files or {}).items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(data)
-        write_manifest(str(folder), kind)
-        return ArtifactHandle(kind, str(folder), properties, id=number)
+        fingerprint = write_manifest(str(folder), kind).fingerprint
+        return ArtifactHandle(kind, str(folder), properties, id=number, fingerprint=fingerprint)
 
     return make
 

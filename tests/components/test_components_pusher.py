@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from trueline._core.errors import ArtifactError
-from trueline._core.manifest import read_manifest
+from trueline._core.manifest import read_manifest, write_manifest
 from trueline.components.pusher import execute, push_model, pushed_versions
 
 MODEL = {"model.onnx": b"graph", "model.json": b"{}", "native/trees.json": b"[]"}
@@ -20,7 +21,7 @@ BLESSINGS = ["model_blessing", "infra_blessing"]
 
 def blessing(artifact, name, *, blessed, model, reason=""):
     kind = {"model_blessing": "ModelBlessing", "infra_blessing": "InfraBlessing"}[name]
-    return artifact(kind, {}, 50, blessed=blessed, current_model_id=model, reason=reason)
+    return artifact(kind, {}, 50, blessed=blessed, current_model_fingerprint=model, reason=reason)
 
 
 def pusher_context(context, model, destination, given, needs=tuple(BLESSINGS)):
@@ -31,7 +32,7 @@ def pusher_context(context, model, destination, given, needs=tuple(BLESSINGS)):
 
 def test_a_blessed_model_is_pushed_whole_under_a_whole_number(artifact, context, tmp_path):
     model = artifact("Model", MODEL, 7)
-    given = {name: blessing(artifact, name, blessed=1, model=7) for name in BLESSINGS}
+    given = {name: blessing(artifact, name, blessed=1, model=model.fingerprint) for name in BLESSINGS}
     ctx = pusher_context(context, model, tmp_path / "serving", given)
     execute(ctx)
     (version,) = pushed_versions(str(tmp_path / "serving"))
@@ -51,17 +52,18 @@ def test_a_blessed_model_is_pushed_whole_under_a_whole_number(artifact, context,
 @pytest.mark.parametrize(
     ("state", "said"),
     [
-        ({"blessed": 0, "model": 7, "reason": "The AUC is too low."}, "the AUC is too low."),
-        ({"blessed": 0, "model": 7}, "says no"),
-        ({"blessed": 1, "model": 8}, "speaks of another model"),
+        ({"blessed": 0, "model": "same", "reason": "The AUC is too low."}, "the AUC is too low."),
+        ({"blessed": 0, "model": "same"}, "says no"),
+        ({"blessed": 1, "model": "f0"}, "speaks of another model"),
         (None, "is not there"),
     ],
 )
 def test_any_blessing_that_does_not_say_yes_closes_the_gate(artifact, context, tmp_path, closed, state, said):
     model = artifact("Model", MODEL, 7)
-    given = {name: blessing(artifact, name, blessed=1, model=7) for name in BLESSINGS if name != closed}
+    given = {name: blessing(artifact, name, blessed=1, model=model.fingerprint) for name in BLESSINGS if name != closed}
     if state is not None:
-        given[closed] = blessing(artifact, closed, **state)
+        named = model.fingerprint if state["model"] == "same" else state["model"]
+        given[closed] = blessing(artifact, closed, **{**state, "model": named})
     ctx = pusher_context(context, model, tmp_path / "serving", given)
     execute(ctx)
     assert not (tmp_path / "serving").exists()
@@ -70,6 +72,18 @@ def test_any_blessing_that_does_not_say_yes_closes_the_gate(artifact, context, t
     assert ctx.outputs["pushed_model"].properties == {"pushed": 0}
     record = json.loads(Path(ctx.outputs["pushed_model"].path("pushed.json")).read_text())
     assert record == {"pushed": False, "reason": ctx.gate}
+
+
+def test_deleting_the_pushed_version_breaks_the_artifact(artifact, context, tmp_path):
+    """So the cache sees it, and the next run pushes again instead of believing that a model is there."""
+    ctx = pusher_context(context, artifact("Model", MODEL, 7), tmp_path / "serving", {}, needs=())
+    execute(ctx)
+    out = ctx.outputs["pushed_model"].uri
+    write_manifest(out, "PushedModel")
+    read_manifest(out, "sha256")
+    shutil.rmtree(tmp_path / "serving")
+    with pytest.raises(ArtifactError, match="is gone"):
+        read_manifest(out, "size")
 
 
 def test_without_wired_blessings_the_model_is_pushed(artifact, context, tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from trueline._core import store
 from trueline.components.common import dataset_of, wanted_splits
@@ -13,7 +13,7 @@ from trueline.pipeline.context import ArtifactHandle, ExecutionContext
 from trueline.pipeline.node import Component, In, Out
 
 if TYPE_CHECKING:
-    from trueline.model_analysis import EvalConfig
+    from trueline.model_analysis import EvalConfig, EvalResult
 
 __all__ = ["BLESSED_FILE", "NOT_BLESSED_FILE", "Evaluator", "execute"]
 
@@ -39,8 +39,8 @@ class Evaluator(Component):
         example_splits: the splits to measure on.
 
     Outputs: ``evaluation``; ``blessing``, with the empty file ``BLESSED`` or ``NOT_BLESSED`` and the properties
-        ``blessed``, ``current_model``, ``current_model_id``, ``baseline_model``, ``baseline_model_id``,
-        ``component_id``, ``rubber_stamp`` and ``reason``.
+        ``blessed``, ``current_model``, ``current_model_id``, ``current_model_fingerprint``, ``baseline_model``,
+        ``baseline_model_id``, ``component_id``, ``rubber_stamp`` and ``reason``.
     """
 
     INPUTS: ClassVar[Mapping[str, In]] = {
@@ -96,32 +96,24 @@ def execute(ctx: ExecutionContext) -> None:
         engine=ctx.engine,
     )
     result.save(ctx.output("evaluation").uri)
-    _bless(ctx, result, judged=_has_thresholds(config), candidate=candidate, baseline=baseline)
-
-
-def _has_thresholds(config: EvalConfig) -> bool:
-    """Whether the config judges anything at all."""
-    return any(
-        spec.thresholds
-        or spec.per_slice_thresholds
-        or any(metric.threshold or metric.per_slice_thresholds for metric in spec.metrics)
-        for spec in config.metrics_specs
-    )
+    _bless(ctx, result, candidate, baseline)
 
 
 def _bless(
-    ctx: ExecutionContext, result: Any, *, judged: bool, candidate: ArtifactHandle, baseline: ArtifactHandle | None
+    ctx: ExecutionContext, result: EvalResult, candidate: ArtifactHandle, baseline: ArtifactHandle | None
 ) -> None:
     verdict, blessing = result.validation_result, ctx.output("blessing")
-    blessed = judged and bool(verdict.ok)
-    reason = "" if blessed else _reason(verdict, judged)
+    judged = not verdict.missing_thresholds
+    blessed = judged and verdict.ok
+    reason = "" if blessed else _reason(result, judged)
     store.write_bytes(blessing.path(BLESSED_FILE if blessed else NOT_BLESSED_FILE), b"")
     blessing.properties.update(
         blessed=int(blessed),
         current_model=candidate.uri,
         current_model_id=candidate.id,
+        current_model_fingerprint=candidate.fingerprint,
         component_id=ctx.node_id,
-        rubber_stamp=int(bool(verdict.rubber_stamp)),
+        rubber_stamp=int(verdict.rubber_stamp),
         reason=reason,
     )
     if baseline is not None:
@@ -131,16 +123,17 @@ def _bless(
         ctx.close_gate(reason)
 
 
-def _reason(verdict: Any, judged: bool) -> str:
+def _reason(result: EvalResult, judged: bool) -> str:
     if not judged:
         return "The model was not judged: the evaluation config has no threshold, so nothing can bless it."
-    failures = list(verdict.failures)
-    if not failures:
-        return "The model is not blessed: the evaluation did not pass."
-    more = f" ({len(failures) - 1} more)" if len(failures) > 1 else ""
-    return f"The model is not blessed: {str(failures[0].sentence).rstrip('.')}{more}."
+    first, *rest = result.describe_failures() or ["the evaluation did not pass"]
+    more = f" ({len(rest)} more)" if rest else ""
+    return f"The model is not blessed: {first.rstrip('.')}{more}."
 
 
-def _overall(result: Any) -> dict[str, float]:
-    """The candidate's single-number metrics on all rows, for the progress table."""
-    return dict(result.overall())
+def _overall(result: EvalResult) -> dict[str, float]:
+    """The candidate's defined metrics on all rows, for the progress table."""
+    for key, metrics in result.slicing_metrics:
+        if not key:
+            return {name: value for name, value in metrics.items() if isinstance(value, int | float)}
+    return {}

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from trueline._core import store
-from trueline._core.errors import DataError
-from trueline._core.manifest import file_sha256
+from trueline._core.errors import ConfigError
 from trueline.pipeline.artifacts import Examples
 from trueline.pipeline.context import ExecutionContext
 from trueline.pipeline.node import Component, Out
@@ -17,9 +15,9 @@ __all__ = ["CsvExampleGen", "ParquetExampleGen", "execute_csv", "execute_parquet
 DEFAULT_SPLITS = (("train", 2), ("eval", 1))
 
 
-def _splits(given: Mapping[str, int] | Sequence[tuple[str, int]]) -> list[list[Any]]:
+def _splits(given: Mapping[str, int] | Sequence[tuple[str, int]]) -> list[Any]:
     pairs = given.items() if isinstance(given, Mapping) else given
-    return [[name, buckets] for name, buckets in pairs]
+    return [(name, buckets) for name, buckets in pairs]
 
 
 class _FileExampleGen(Component):
@@ -35,6 +33,8 @@ class _FileExampleGen(Component):
         block_rows: int = 65_536,
         node_id: str | None = None,
     ) -> None:
+        from trueline.data.splits import SplitRule
+
         super().__init__(
             node_id=node_id,
             params={
@@ -44,9 +44,11 @@ class _FileExampleGen(Component):
                 "block_rows": block_rows,
             },
         )
-        for name, buckets in _splits(splits):
-            if not isinstance(buckets, int) or buckets < 1:
-                self.note(f"split {name!r} has {buckets!r} hash buckets; give a whole number of at least 1")
+        try:
+            SplitRule.of(_splits(splits))
+        except ConfigError as error:
+            for problem in error.problems:
+                self.note(f"cannot split so: {problem}")
         if max_rejects < 0:
             self.note(f"max_rejects is {max_rejects}; give 0 or more")
 
@@ -106,16 +108,12 @@ def _ingest(ctx: ExecutionContext, ingest: Callable[..., Any]) -> None:
     ctx.report(rows=report.rows, rejects=report.rejects, splits=dict(report.splits))
 
 
-def fingerprint(params: Mapping[str, Any]) -> list[list[Any]]:
-    """Name, size and sha256 of every input file: what the cache key holds of the outside world.
+def fingerprint(params: Mapping[str, Any]) -> str:
+    """The sha256 over names and contents of the input files: what the cache key holds of the outside world.
 
     Raises:
         DataError: when there is nothing at ``input_base``.
     """
-    base = str(params["input_base"])
-    names = store.walk(base)
-    if names:
-        return [[name, store.size(store.join(base, name)), file_sha256(store.join(base, name))] for name in names]
-    if not store.exists(base) or store.listdir(base):
-        raise DataError("there is no file to read here", where=base, hint="input_base is a file or a folder of files.")
-    return [["", store.size(base), file_sha256(base)]]
+    from trueline.data import input_fingerprint
+
+    return input_fingerprint(str(params["input_base"]))

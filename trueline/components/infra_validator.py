@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import date
 from typing import Any, ClassVar
 
 from trueline._core import store
@@ -12,10 +15,11 @@ from trueline.pipeline.channel import Channel
 from trueline.pipeline.context import ExecutionContext
 from trueline.pipeline.node import Component, In, Out
 
-__all__ = ["BLESSED_FILE", "NOT_BLESSED_FILE", "InfraValidator", "execute"]
+__all__ = ["BLESSED_FILE", "NOT_BLESSED_FILE", "InfraValidator", "execute", "json_rows"]
 
 BLESSED_FILE = "INFRA_BLESSED"
 NOT_BLESSED_FILE = "INFRA_NOT_BLESSED"
+REPORT_FILE = "report.json"
 
 
 class InfraValidator(Component):
@@ -33,7 +37,7 @@ class InfraValidator(Component):
         allow_host: modules whose host steps the server may run; the same list that the real server will get.
 
     Outputs: ``blessing``, with the file ``INFRA_BLESSED`` or ``INFRA_NOT_BLESSED`` and the properties ``blessed``,
-        ``current_model_id`` and ``reason``.
+        ``current_model_id``, ``current_model_fingerprint`` and ``reason``; ``report.json`` has the figures.
     """
 
     INPUTS: ClassVar[Mapping[str, In]] = {"model": In(Model), "examples": In(Examples, optional=True)}
@@ -67,36 +71,50 @@ class InfraValidator(Component):
 
 def execute(ctx: ExecutionContext) -> None:
     """Validates in a server, writes the blessing, closes the gate when it did not go well."""
-    from trueline.serving.infra import validate_in_server
+    from trueline._core.runtime import ModelRuntime
+    from trueline.serving import validate_in_server
 
     model, blessing = ctx.input("model"), ctx.output("blessing")
-    result = validate_in_server(
+    runtime = ModelRuntime.load(model.uri)
+    rows = _rows(ctx, [feature.name for feature in runtime.inputs])
+    report = validate_in_server(
         model.uri,
-        _rows(ctx),
+        rows,
+        expected=_as_lists(runtime.predict_rows(json_rows(rows))) if rows else None,
         timeout=ctx.params["timeout_seconds"],
         allow_host=tuple(ctx.params["allow_host"]),
     )
-    store.write_bytes(blessing.path(BLESSED_FILE if result.ok else NOT_BLESSED_FILE), b"")
-    reason = "" if result.ok else f"The model does not stand in the server: {result.reason.rstrip('.')}."
-    blessing.properties.update(blessed=int(result.ok), current_model_id=model.id, reason=reason)
-    ctx.report(blessed=result.ok, rows=result.rows)
-    if not result.ok:
+    store.write_bytes(blessing.path(BLESSED_FILE if report.ok else NOT_BLESSED_FILE), b"")
+    store.write_text(blessing.path(REPORT_FILE), json.dumps(asdict(report), sort_keys=True))
+    reason = "" if report.ok else f"The model does not stand in the server: {report.message}"
+    blessing.properties.update(
+        blessed=int(report.ok), current_model_id=model.id, current_model_fingerprint=model.fingerprint, reason=reason
+    )
+    ctx.report(blessed=report.ok, rows=report.rows, load_seconds=report.load_seconds, latency_ms=report.latency_ms)
+    if not report.ok:
         ctx.close_gate(reason)
 
 
-def _rows(ctx: ExecutionContext) -> list[dict[str, Any]]:
+def _rows(ctx: ExecutionContext, names: list[str]) -> list[dict[str, Any]]:
     """The first raw rows of the split, cut to the columns that the model asks of its clients."""
     from trueline.data import Examples as ExamplesReader
-    from trueline.models import Model as LoadedModel
 
     source = ctx.optional_input("examples")
     if source is None:
         return []
     (split,) = wanted_splits(source, [ctx.params["split"]])
-    names = [feature.name for feature in LoadedModel.load(ctx.input("model").uri).runtime.inputs]
     rows: list[dict[str, Any]] = []
     for batch in ExamplesReader.open(source.uri).dataset(split).batches(names):
         rows += batch.slice(0, ctx.params["num_examples"] - len(rows)).to_pylist()
         if len(rows) >= ctx.params["num_examples"]:
             break
     return rows
+
+
+def json_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows as a JSON client would send them: moments as ISO text."""
+    return [{k: v.isoformat() if isinstance(v, date) else v for k, v in row.items()} for row in rows]
+
+
+def _as_lists(outputs: Mapping[str, Any]) -> dict[str, list[Any]]:
+    return {name: values.tolist() for name, values in outputs.items()}

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
 import uuid
 from collections.abc import Mapping
-from pathlib import Path
 from typing import ClassVar
 
 from trueline._core import store
 from trueline._core.errors import ArtifactError
-from trueline._core.manifest import read_manifest
+from trueline._core.manifest import MANIFEST_NAME, read_manifest
 from trueline.pipeline.artifacts import InfraBlessing, Model, ModelBlessing, PushedModel
 from trueline.pipeline.channel import Channel
 from trueline.pipeline.context import ArtifactHandle, ExecutionContext
@@ -21,6 +21,7 @@ from trueline.pipeline.node import Component, In, Out
 __all__ = ["PUSHED_FILE", "Pusher", "execute", "push_model", "pushed_versions"]
 
 PUSHED_FILE = "pushed.json"
+PUSHED_MANIFEST = "pushed_manifest.json"
 
 
 class Pusher(Component):
@@ -84,6 +85,7 @@ def execute(ctx: ExecutionContext) -> None:
     version, new = push_model(model.uri, destination)
     record = {"pushed": True, "destination": destination, "version": version, "model": model.uri}
     store.write_text(out.path(PUSHED_FILE), json.dumps(record, sort_keys=True))
+    _tie(out.uri, store.join(destination, str(version)))
     out.properties.update(pushed=1, pushed_destination=destination, pushed_version=str(version))
     ctx.report(pushed=True, version=version, already_there=not new)
 
@@ -94,7 +96,8 @@ def _refusal(name: str, ctx: ExecutionContext, model: ArtifactHandle) -> str | N
     what = name.replace("_", " ")
     if blessing is None:
         return f"Nothing was pushed: the {what} that the Pusher waits for is not there."
-    if blessing.properties.get("current_model_id") != model.id:
+    # Contents, not numbers: the same model trained again is the same model.
+    if blessing.properties.get("current_model_fingerprint") != model.fingerprint or model.fingerprint is None:
         return f"Nothing was pushed: the {what} speaks of another model."
     if blessing.properties.get("blessed") != 1:
         reason = str(blessing.properties.get("reason") or f"the {what} says no")
@@ -102,10 +105,22 @@ def _refusal(name: str, ctx: ExecutionContext, model: ArtifactHandle) -> str | N
     return None
 
 
+def _tie(out_uri: str, pushed: str) -> None:
+    """Makes the pushed version part of the artifact, by a link to its manifest.
+
+    When somebody deletes or changes the version, the artifact is no longer whole, the cache sees that, and the next run
+    pushes again. Only where both are local; elsewhere the record alone is kept.
+    """
+    if store.is_local(out_uri) and store.is_local(pushed):
+        target = store.local_path(store.join(pushed, MANIFEST_NAME)).absolute()
+        with contextlib.suppress(OSError):
+            store.local_path(store.join(out_uri, PUSHED_MANIFEST)).symlink_to(target)
+
+
 def pushed_versions(destination: str) -> list[int]:
     """The complete versions at a destination, oldest first."""
     found = [int(name) for name in store.listdir(destination) if name.isascii() and name.isdigit()]
-    return sorted(v for v in found if store.exists(store.join(destination, str(v), "MANIFEST.json")))
+    return sorted(v for v in found if store.exists(store.join(destination, str(v), MANIFEST_NAME)))
 
 
 def push_model(model_uri: str, destination: str) -> tuple[int, bool]:
@@ -119,7 +134,7 @@ def push_model(model_uri: str, destination: str) -> tuple[int, bool]:
     if versions and _fingerprint(store.join(destination, str(versions[-1]))) == fingerprint:
         return versions[-1], False
     taken = [int(name) for name in store.listdir(destination) if name.isascii() and name.isdigit()]
-    version = max(int(time.time()), *(v + 1 for v in taken), 0)
+    version = max([int(time.time()), *(v + 1 for v in taken)])
     target = store.join(destination, str(version))
     if store.is_local(destination):
         _copy_and_rename(model_uri, destination, target)
@@ -142,6 +157,6 @@ def _copy_and_rename(model_uri: str, destination: str, target: str) -> None:
     try:
         store.copy_tree(model_uri, temporary)
         read_manifest(temporary, "sha256")
-        Path(store.local_path(temporary)).rename(store.local_path(target))
+        store.local_path(temporary).rename(store.local_path(target))
     finally:
         store.remove_tree(temporary)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from trueline._core import store
+from trueline._core.rowid import ROW_COLUMN
 from trueline.components.common import code_reference, splits_of, wanted_splits
 from trueline.components.sample import write_sample
 from trueline.components.schema_gen import SCHEMA_FILE
@@ -102,7 +103,7 @@ def _function(ctx: ExecutionContext) -> Callable[..., Any]:
 
 
 def _vocabulary_sizes(output: TransformOutput) -> dict[str, int]:
-    return {name: len(output.vocabulary_by_name(name)) for name in output.vocabularies}
+    return {name: len(vocabulary.tokens) for name, vocabulary in output.vocabularies.items()}
 
 
 def _materialize(
@@ -111,17 +112,13 @@ def _materialize(
     from trueline.data import ExamplesWriter
 
     out, source = ctx.output("transformed_examples"), ctx.input("examples")
-    writer: ExamplesWriter | None = None
-    for split in splits:
-        for batch in examples.dataset(split).batches():
-            made = output.transform(batch)
-            writer = writer or ExamplesWriter(out.uri, made.schema, examples.sources)
-            writer.write(split, made)
-    if writer is not None:
-        writer.close()
+    blocks = {split: examples.dataset(split).blocks for split in splits}
+    rows = max((block.rows for found in blocks.values() for block in found), default=1)
+    schema = output.arrow_schema(row_id=ROW_COLUMN in examples.arrow_schema.names)
+    with ExamplesWriter(out.uri, schema, examples.sources, rows, splits=splits) as writer:
+        for split in splits:
+            for block in blocks[split]:
+                writer.write(split, output.transform(block.read()))
     out.properties.update(
-        span=source.properties.get("span", 0),
-        version=source.properties.get("version", 0),
-        split_names=list(splits),
-        transformed=1,
+        span=source.properties.get("span", 0), version=source.properties.get("version", 0), split_names=list(splits)
     )
