@@ -67,11 +67,29 @@ def _bound(nodes: list[Node], places: list[int], node: Node, result: Any) -> Nod
     types = [nodes[i].type for i in inputs]
     if all(nodes[i].op == "constant" for i in inputs) and inputs:
         return _folded(moved, [nodes[i] for i in inputs])
-    if node.op == "where" and nodes[inputs[0]].op == "constant":
-        branch = inputs[1] if nodes[inputs[0]].attrs["value"] else inputs[2]
-        if not nodes[branch].type.constant and nodes[branch].type.kind == node.type.kind:
-            return branch
+    same = _same_as(nodes, moved)
+    if same is not None:
+        return same
     return replace(moved, type=operation(node.op).typed(types, node.attrs))
+
+
+def _same_as(nodes: list[Node], node: Node) -> int | None:
+    """The index of an input that the node always equals: a branch chosen for good, or x + 0.
+
+    ONNX Runtime drops the addition of a constant 0 too, which matters for -0.0 + 0.0.
+    """
+    inputs = node.inputs
+    constants = [nodes[i].attrs["value"] if nodes[i].op == "constant" else None for i in inputs]
+    candidate: int | None = None
+    if node.op == "where" and constants[0] is not None:
+        candidate = inputs[1] if constants[0] else inputs[2]
+    elif node.op in ("add", "subtract") and constants[1] == 0:
+        candidate = inputs[0]
+    elif node.op == "add" and constants[0] == 0:
+        candidate = inputs[1]
+    if candidate is None or nodes[candidate].type.constant or nodes[candidate].type.kind != node.type.kind:
+        return None
+    return candidate
 
 
 def _folded(node: Node, inputs: list[Node]) -> Node:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,9 +29,15 @@ def numpy_constant(value: Any, dtype: str) -> npt.NDArray[Any]:
 
 
 class Emitter:
-    """Collects nodes and initialisers; equal nodes and equal constants are written once."""
+    """Collects nodes and initialisers; equal nodes and equal constants are written once.
 
-    def __init__(self) -> None:
+    Args:
+        reserved: tensor names that are taken: the graph's inputs and outputs.
+    """
+
+    def __init__(self, reserved: Collection[str] = ()) -> None:
+        self._reserved = frozenset(reserved)
+        self._negations: set[str] = set()
         self.nodes: list[Any] = []
         self.initializers: list[Any] = []
         self.domains: set[str] = {""}
@@ -40,8 +46,11 @@ class Emitter:
         self._count = 0
 
     def _name(self, stem: str) -> str:
-        self._count += 1
-        return f"{stem}_{self._count}"
+        while True:
+            self._count += 1
+            name = f"{stem}_{self._count}"
+            if name not in self._reserved:
+                return name
 
     def node(self, op: str, *inputs: str, domain: str = "", **attrs: Any) -> str:
         """Writes one node with one output and returns the output's name."""
@@ -53,6 +62,8 @@ class Emitter:
         name = self._name(op)
         self.nodes.append(helper.make_node(op, list(inputs), [name], name=name, domain=domain, **attrs))
         self.domains.add(domain)
+        if op == "Not":
+            self._negations.add(name)
         if key is not None:
             self._known[key] = name
         return name
@@ -95,9 +106,12 @@ class Emitter:
         return self.node("Or", taken, self.node("And", self.node("Not", condition), no))
 
     def where(self, condition: str, yes: str, no: str, dtype: str) -> str:
-        """Where for any dtype."""
+        """Where for any dtype; see `trueline.transform.operations.base.select` for the sign of zero."""
         if dtype == "bool":
             return self.where_bool(condition, yes, no)
+        if dtype == "float64" and condition in self._negations:
+            # ONNX Runtime fuses Not into Where by swapping the branches, which would change the sign of zeros
+            condition = self.node("And", condition, condition)
         return self.node("Where", condition, yes, no)
 
     def column(self, tensor: str) -> str:

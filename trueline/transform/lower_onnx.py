@@ -69,7 +69,8 @@ def lower(
     inputs = [helper.make_tensor_value_info(n, _elem(kind), shape) for n, kind, shape in feeds.onnx_inputs()]
     for index in used_cuts:
         inputs += _cut_inputs(graph.nodes[index], cuts[index])
-    em = Emitter()
+    written = [t.name + suffix for t in targets for suffix in ("", PRESENT)]
+    em = Emitter([i.name for i in inputs] + written)
     wires = _wires(graph, em, order, cuts)
     outputs = [info for target in targets for info in _write_output(em, wires[target.index], target)]
     proto = helper.make_graph(em.nodes, name, inputs, outputs, initializer=em.initializers)

@@ -230,6 +230,8 @@ class TransformOutput:
 def _as_output(value: Value) -> Value:
     with np.errstate(all="ignore"):
         data = value.data.astype(np.float32) if value.data.dtype == np.float64 else value.data
+        if data.dtype == np.float32 and value.present is not None:
+            data = data + np.float32(0)  # blanking what is missing makes -0 to +0, see operations.base.select
     return Value(data, value.present)
 
 

@@ -1,7 +1,8 @@
 """Arithmetic: the four operations, floor division and remainder as in Python, powers, minima, rounding, exp and log.
 
 Integers wrap at 64 bits. ``//`` and ``%`` follow Python: the quotient is rounded down, the remainder has the divisor's
-sign; an integer divided by zero is missing, a float divided by zero follows IEEE 754.
+sign; an integer divided by zero is missing, a float divided by zero follows IEEE 754. Float ``//`` and ``%``
+give +0 where their result is zero.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from trueline.transform.operations.base import (
     common,
     plain,
     plain_onnx,
+    select,
 )
 
 if TYPE_CHECKING:
@@ -82,7 +84,7 @@ def _np_floor_divide(a: Array, b: Array) -> Array:
         if a.dtype == np.int64:
             safe = np.where((b == 0) | (b == -1), 1, b)
             return np.where(b == -1, -a, a // safe)
-        return np.asarray(np.floor_divide(a, b))
+        return np.asarray(np.floor_divide(a, b) + 0.0)
 
 
 def _np_mod(a: Array, b: Array) -> Array:
@@ -90,7 +92,7 @@ def _np_mod(a: Array, b: Array) -> Array:
         if a.dtype == np.int64:
             safe = np.where((b == 0) | (b == -1), 1, b)
             return np.asarray(a % safe)
-        return np.asarray(np.mod(a, b))
+        return np.asarray(np.mod(a, b) + 0.0)
 
 
 def _safe_divisor(em: Emitter, b: str) -> tuple[str, str]:
@@ -107,9 +109,7 @@ def _onnx_float_mod(em: Emitter, a: str, b: str) -> tuple[str, str, str]:
     nonzero = em.node("Not", em.node("Equal", c_mod, zero))
     signs = em.node("Xor", em.node("Less", b, zero), em.node("Less", c_mod, zero))
     moved = em.node("And", nonzero, signs)
-    signed_zero = em.node("Where", em.node("Less", b, zero), em.constant(-0.0, "float64"), zero)
-    exact = em.node("Where", nonzero, c_mod, signed_zero)
-    return c_mod, em.node("Where", moved, em.node("Add", c_mod, b), exact), moved
+    return c_mod, em.node("Where", moved, em.node("Add", c_mod, b), em.where(nonzero, c_mod, zero, "float64")), moved
 
 
 def _onnx_mod(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
@@ -134,7 +134,7 @@ def _onnx_floor_divide(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
 
 
 def _onnx_float_floor(em: Emitter, a: str, b: str) -> str:
-    """numpy's npy_floor_divide, step by step, so that the bits agree."""
+    """numpy's npy_floor_divide, step by step, so that the bits agree (but for the sign of zero)."""
     zero, one = em.constant(0.0, "float64"), em.constant(1.0, "float64")
     c_mod, _, moved = _onnx_float_mod(em, a, b)
     quotient = em.node("Div", em.node("Sub", a, c_mod), b)
@@ -142,19 +142,14 @@ def _onnx_float_floor(em: Emitter, a: str, b: str) -> str:
     floor = em.node("Floor", quotient)
     far = em.node("Greater", em.node("Sub", quotient, floor), em.constant(0.5, "float64"))
     rounded = em.node("Where", far, em.node("Add", floor, one), floor)
-    true_quotient = em.node("Div", a, b)
-    # +-0 with the sign of a / b, as numpy's copysign(0, a / b)
-    signed_zero = em.node(
-        "Mul", zero, em.node("Where", em.node("Less", true_quotient, zero), em.constant(-1.0, "float64"), one)
-    )
-    result = em.node("Where", em.node("Equal", quotient, zero), signed_zero, rounded)
-    return em.node("Where", em.node("Equal", b, zero), true_quotient, result)
+    proper = em.node("Not", em.node("Equal", b, zero))
+    return em.where(proper, rounded, em.node("Div", a, b), "float64")
 
 
 def _np_pick(left_if_less: bool) -> Any:
     def pick(a: Array, b: Array) -> Array:
         first = (a < b) if left_if_less else (a > b)
-        return np.where(first | (a != a), a, b)
+        return select(first | (a != a), a, b)
 
     return plain(pick)
 
@@ -165,7 +160,7 @@ def _onnx_pick(op: str) -> Any:
         first = em.node(op, a, b)
         if wires[0].type.dtype == "float64":
             first = em.node("Or", first, em.node("IsNaN", a))
-        return em.node("Where", first, a, b)
+        return em.where(first, a, b, wires[0].type.dtype)
 
     return emit
 

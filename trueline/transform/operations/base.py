@@ -36,6 +36,7 @@ __all__ = [
     "plain",
     "plain_onnx",
     "scalars_only",
+    "select",
 ]
 
 Array = npt.NDArray[Any]
@@ -176,6 +177,14 @@ def common(types: Types, *dtypes: DType) -> ValueType:
     if len({t.dtype for t in types}) > 1:
         raise RuleError(f"its arguments have different types: {', '.join(t.dtype for t in types)}")
     return broadcast(types, types[0].dtype)
+
+
+def select(condition: Array, yes: Array, no: Array) -> Array:
+    """Where, as ONNX Runtime computes it: a -0.0 chosen from the first branch becomes +0.0.
+
+    Its kernel puts 0 for what each branch does not give and then takes the first branch where that is not 0.
+    """
+    return np.where(condition, yes + 0.0 if yes.dtype == np.float64 else yes, no)
 
 
 def plain(function: Callable[..., Array]) -> Callable[[Sequence[Value], Attrs], Array]:

@@ -30,6 +30,7 @@ from trueline.transform.operations.base import (
     plain,
     plain_onnx,
     scalars_only,
+    select,
 )
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def _mask(value: Value) -> Array:
 
 def _np_fill(values: Sequence[Value], attrs: Attrs) -> Array:
     x, other = values
-    return x.data if x.present is None else np.where(_mask(x), x.data, other.data)
+    return x.data if x.present is None else select(_mask(x), x.data, other.data)
 
 
 def _onnx_fill(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
@@ -256,7 +257,7 @@ OPERATIONS = (
     Operation(
         "where",
         _where_rule,
-        plain(np.where),
+        plain(select),
         lambda em, wires, attrs: em.where(wires[0].data, wires[1].data, wires[2].data, wires[1].type.dtype),
         WHERE,
     ),

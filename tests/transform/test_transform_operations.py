@@ -1,0 +1,219 @@
+"""Every operation: ONNX Runtime and the numpy oracle agree on any data, bit for bit or within the operation's ulps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from helpers_transform import TYPES, assert_same, by_onnx, by_oracle, graph_of, in_batches
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import trueline.transform as tlt
+from trueline.transform.operations import OPERATIONS
+
+Case = tuple[str, tuple[str, ...], Callable[..., Any]]
+I64 = st.integers(-(2**63), 2**63 - 1)
+STRATEGIES: dict[str, st.SearchStrategy[Any]] = {
+    "float64": st.floats() | st.sampled_from([0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 2.5, 9.3e18, -9.3e18, 1e300, 5e-324]),
+    "int64": I64 | st.integers(-3, 3) | st.sampled_from([-(2**63), 2**63 - 1]),
+    "bool": st.booleans(),
+    "utf8": st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
+    | st.sampled_from(["", "a", "A", "Ä", "ß", "12", "-1.5e3", "1e999", "é\0x", "日本", "a\nb", " 7"]),
+}
+# what is not a number of ordinary size has no bound in ulps for exp and its kin
+TAME = st.floats(-700, 700, allow_subnormal=False)
+
+CASES: list[Case] = [
+    *[
+        (op, (t, t), function)
+        for op, function in {
+            "add": lambda a, b: a + b,
+            "subtract": lambda a, b: a - b,
+            "multiply": lambda a, b: a * b,
+            "floor_divide": lambda a, b: a // b,
+            "mod": lambda a, b: a % b,
+            "minimum": tlt.minimum,
+            "maximum": tlt.maximum,
+            "less": lambda a, b: a < b,
+            "less_equal": lambda a, b: a <= b,
+            "greater": lambda a, b: a > b,
+            "greater_equal": lambda a, b: a >= b,
+        }.items()
+        for t in ("float64", "int64")
+    ],
+    *[("equal", (t, t), lambda a, b: a == b) for t in TYPES],
+    *[("not_equal", (t, t), lambda a, b: a != b) for t in TYPES],
+    *[("fill_missing", (t, t), tlt.fill_missing) for t in TYPES],
+    *[("is_missing", (t,), tlt.is_missing) for t in TYPES],
+    *[("where", ("bool", t, t), tlt.where) for t in TYPES],
+    ("where", ("bool", "float64", "float64"), lambda c, a, b: tlt.where(~c, a, b)),
+    *[("negate", (t,), lambda a: -a) for t in ("float64", "int64")],
+    *[("absolute", (t,), tlt.abs) for t in ("float64", "int64")],
+    *[
+        ("cast", (a,), lambda x, b=b: tlt.cast(x, b))
+        for a in ("int64", "bool")
+        for b in ("float64", "int64", "bool", "utf8")
+    ],
+    *[("cast", ("float64",), lambda x, b=b: tlt.cast(x, b)) for b in ("int64", "bool")],
+    ("divide", ("float64", "float64"), lambda a, b: a / b),
+    ("divide", ("int64", "int64"), lambda a, b: a / b),
+    ("divide", ("float64", "bool"), lambda a, b: a / b),
+    ("power", ("float64", "float64"), lambda a, b: a**b),
+    ("sqrt", ("float64",), tlt.sqrt),
+    ("floor", ("float64",), tlt.floor),
+    ("ceil", ("float64",), tlt.ceil),
+    ("round", ("float64",), tlt.round),
+    ("is_nan", ("float64",), tlt.is_nan),
+    ("exp", ("float64",), tlt.exp),
+    ("log", ("float64",), tlt.log),
+    ("log1p", ("float64",), tlt.log1p),
+    ("sigmoid", ("float64",), tlt.sigmoid),
+    ("and", ("bool", "bool"), lambda a, b: a & b),
+    ("or", ("bool", "bool"), lambda a, b: a | b),
+    ("xor", ("bool", "bool"), lambda a, b: a ^ b),
+    ("not", ("bool",), lambda a: ~a),
+    ("lower", ("utf8",), tlt.lower),
+    ("upper", ("utf8",), tlt.upper),
+    ("join", ("utf8", "int64", "bool"), lambda a, b, c: tlt.join(a, b, c, "end", separator="-")),
+    ("hash_bucket", ("utf8",), lambda a: tlt.hash_strings(a, 1000)),
+    ("hash_bucket", ("int64",), lambda a: tlt.hash_strings(a, 7)),
+    ("matches", ("utf8",), lambda a: tlt.matches(a, "[a-zÄ]+|1.")),
+    ("parse_number", ("utf8",), tlt.parse_number),
+    ("apply_vocabulary", ("utf8",), lambda a: tlt.apply_vocabulary(a, ["a", "Ä", "日本"])),
+    ("apply_vocabulary", ("utf8",), lambda a: tlt.apply_vocabulary(a, ["a", "b"], num_oov_buckets=5)),
+    ("apply_vocabulary", ("utf8",), lambda a: tlt.apply_vocabulary(a, [], num_oov_buckets=5)),
+    ("apply_vocabulary", ("utf8",), lambda a: tlt.apply_vocabulary(a, [], default_value=-7)),
+    ("apply_vocabulary", ("int64",), lambda a: tlt.apply_vocabulary(a, [3, -1, 0], num_oov_buckets=4)),
+    ("apply_buckets", ("float64",), lambda a: tlt.apply_buckets(a, [])),
+    ("apply_buckets", ("float64",), lambda a: tlt.apply_buckets(a, [0.0])),
+    ("apply_buckets", ("float64",), lambda a: tlt.apply_buckets(a, [-1.0, 0.0, 0.0, 1.0, 2.5])),
+    ("apply_buckets", ("int64",), lambda a: tlt.apply_buckets(a, list(range(-50, 51)))),
+    ("one_hot", ("int64",), lambda a: tlt.one_hot(a, 3)),
+    ("concat", ("float64", "int64", "bool"), lambda a, b, c: tlt.concat([a, b, c])),
+    ("element", ("float64", "int64"), lambda a, b: tlt.concat([a, b])[1]),
+]
+NAMES = [f"{op}-{'-'.join(types)}-{i}" for i, (op, types, _) in enumerate(CASES)]
+
+
+def test_every_operation_has_a_case() -> None:
+    assert set(OPERATIONS) == {op for op, _, _ in CASES}
+
+
+def values_of(op: str, dtype: str) -> st.SearchStrategy[Any]:
+    tame = OPERATIONS[op].kind == "rounded" and dtype == "float64"
+    return st.none() | (TAME | st.sampled_from([0.0, -0.0, np.inf, -np.inf, np.nan]) if tame else STRATEGIES[dtype])
+
+
+@pytest.mark.parametrize(("op", "types", "function"), CASES, ids=NAMES)
+@pytest.mark.parametrize("optional", [True, False], ids=["optional", "required"])
+def test_onnx_equals_oracle(op: str, types: tuple[str, ...], function: Callable[..., Any], optional: bool) -> None:
+    """Missing values, NaN, infinities, extremes, empty and non-ASCII text; batches of 0, 1, 7, all rows."""
+    names = [f"x{i}" for i in range(len(types))]
+    schema = pa.schema([(n, TYPES[t]) for n, t in zip(names, types, strict=True)])
+
+    def preprocessing(x: Any) -> dict[str, Any]:
+        return {"y": function(*(x[n] for n in names))}
+
+    graph = graph_of(preprocessing, pa.table({n: pa.array([], schema.field(n).type) for n in names}), optional)
+    record = OPERATIONS[op]
+    column = [values_of(op, t) if optional else values_of(op, t).filter(lambda v: v is not None) for t in types]
+
+    @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.lists(st.tuples(*column), max_size=24))
+    def check(rows: list[tuple[Any, ...]]) -> None:
+        table = pa.table(
+            [pa.array([r[i] for r in rows], schema.field(i).type) for i in range(len(types))], schema=schema
+        )
+        expected, found = by_oracle(graph, table)["y"], by_onnx(graph, table, dictionary=False)["y"]
+        assert_same(found, expected, record.ulps)
+        if rows:
+            assert_same(by_onnx(graph, table, dictionary=True)["y"], found, record.ulps)
+            for size in (1, 7):
+                assert_same(in_batches(graph, table, size)["y"], found, record.ulps)
+
+    check()
+
+
+def test_integer_division_follows_python() -> None:
+    """Floor and the divisor's sign as in Python; division by 0 is missing; the least integer by -1 does not fault."""
+    a = [7, -7, 7, -7, 5, -(2**63), -(2**63), 2**63 - 1]
+    b = [3, 3, -3, -3, 0, -1, 3, -2]
+    table = pa.table({"a": pa.array(a), "b": pa.array(b)})
+    graph = graph_of(lambda x: {"q": x["a"] // x["b"], "r": x["a"] % x["b"]}, table)
+    found = by_onnx(graph, table)
+    assert found["q"].present is not None
+    assert found["q"].present.tolist() == found["r"].present.tolist() == [d != 0 for d in b]  # type: ignore[union-attr]
+    for i, (n, d) in enumerate(zip(a, b, strict=True)):
+        if d and (n, d) != (-(2**63), -1):
+            assert (found["q"].data[i], found["r"].data[i]) == (n // d, n % d)
+    assert found["q"].data[5] == -(2**63)  # wraps, as two's complement does
+    assert found["r"].data[5] == 0
+
+
+def test_float_floor_division_follows_numpy() -> None:
+    special = [0.0, -0.0, 1.0, -1.0, 3.5, -3.5, 0.1, 1e300, np.inf, -np.inf, np.nan, 5e-324]
+    a, b = (np.array(v).ravel() for v in np.meshgrid(special, special))
+    table = pa.table({"a": a, "b": b})
+    graph = graph_of(lambda x: {"q": x["a"] // x["b"], "r": x["a"] % x["b"]}, table)
+    found, expected = by_onnx(graph, table), by_oracle(graph, table)
+    assert_same(found["q"], expected["q"])
+    assert_same(found["r"], expected["r"])
+
+
+def test_missing_divisor_does_not_leak() -> None:
+    """A missing divisor is fed as 0; the row is missing and nothing raises."""
+    table = pa.table({"a": pa.array([1, 2]), "b": pa.array([None, 2])})
+    graph = graph_of(lambda x: {"q": tlt.fill_missing(x["a"] // x["b"], -9)}, table)
+    assert by_onnx(graph, table)["q"].data.tolist() == [-9, 1]
+
+
+def test_where_chooses_presence_with_the_branch() -> None:
+    table = pa.table({"c": [True, False, None, True], "a": [1.0, 2.0, 3.0, None], "b": [None, 5.0, 6.0, 7.0]})
+    graph = graph_of(lambda x: {"y": tlt.where(x["c"], x["a"], x["b"])}, table)
+    present = by_onnx(graph, table)["y"].present
+    assert present is not None
+    assert present.tolist() == [True, True, False, False]
+
+
+def test_float_without_an_integer_is_missing() -> None:
+    table = pa.table({"x": [1.9, -1.9, np.nan, np.inf, 1e19, -(2.0**63)]})
+    value = by_onnx(graph_of(lambda x: {"y": tlt.cast(x["x"], "int64")}, table), table)["y"]
+    assert value.present is not None
+    assert value.present.tolist() == [True, True, False, False, False, True]
+    assert value.data[value.present].tolist() == [1, -1, -(2**63)]
+
+
+def test_vectors_broadcast_against_scalars() -> None:
+    """A scalar column beside a vector stands for a vector; presence is per row."""
+    table = pa.table({"a": [1.0, 2.0, None], "b": [10.0, np.nan, 3.0]})
+
+    def preprocessing(x: Any) -> dict[str, Any]:
+        vector = tlt.concat([x["a"], x["b"]])
+        return {
+            "v": vector * x["a"] + 1.0,
+            "f": tlt.fill_missing(vector, 0.0),
+            "w": tlt.where(x["b"] > 5.0, vector, -vector),
+        }
+
+    graph = graph_of(preprocessing, table)
+    found, expected = by_onnx(graph, table), by_oracle(graph, table)
+    for name in ("v", "f", "w"):
+        assert_same(found[name], expected[name])
+    assert found["f"].data.tolist()[2] == [0.0, 0.0]
+
+
+def test_murmur_agrees_with_published_vectors() -> None:
+    """Test vectors of MurmurHash3_x86_32 with seed 0."""
+    from trueline.transform.operations.murmur import murmur3_32
+
+    known = {
+        "": 0,
+        "hello": 0x248BFA47,
+        "hello, world": 0x149BBB7F,
+        "The quick brown fox jumps over the lazy dog": 0x2E4FF723,
+    }
+    assert {text: murmur3_32(text) for text in known} == known
