@@ -19,8 +19,18 @@ from trueline.engine.base import DEFAULT_BLOCK_ROWS, Block, Dataset, Shard
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["dataset_from_parquet", "dataset_from_table", "read_block"]
+__all__ = [
+    "CONTRACT_MARK",
+    "dataset_from_parquet",
+    "dataset_from_table",
+    "parquet_batches",
+    "parquet_schema",
+    "read_block",
+    "widened_schema",
+]
 
+CONTRACT_MARK = b"trueline.examples"
+"""Schema metadata of files whose types are the contract's already: there float32 is meant and stays."""
 _KEPT_OPEN = 16
 _Key = tuple[str, tuple[str, ...], tuple[int, int]]
 
@@ -167,6 +177,8 @@ def _one_batch(table: pa.Table, block: Block, keep: frozenset[str]) -> pa.Record
         arrays.append(combined)
     names = table.schema.names
     batch = pa.RecordBatch.from_arrays(arrays, names=names)
+    if _is_marked(table.schema):
+        return batch
     if not keep:
         return widen(batch)
     wide = widen(batch.select([n for n in names if n not in keep]))
@@ -174,8 +186,45 @@ def _one_batch(table: pa.Table, block: Block, keep: frozenset[str]) -> pa.Record
     return pa.RecordBatch.from_arrays(columns, names=names)
 
 
-def _wide_schema(schema: pa.Schema, place: str) -> pa.Schema:
+def _is_marked(schema: pa.Schema) -> bool:
+    return bool(schema.metadata) and CONTRACT_MARK in schema.metadata
+
+
+def parquet_schema(uri: str) -> pa.Schema:
+    """A Parquet file's own Arrow schema.
+
+    Raises:
+        ArtifactError: when the file is gone or no Parquet, naming it.
+    """
+    with _POOL.lease(uri, ()) as handle:
+        return handle.schema_arrow
+
+
+def parquet_batches(uri: str, rows: int) -> Iterator[pa.RecordBatch]:
+    """A Parquet file's rows in order, at most `rows` at a time, in the file's own types.
+
+    Raises:
+        ArtifactError: when the file is gone or damaged, naming it.
+    """
     import pyarrow as pa
+
+    with _POOL.lease(uri, ()) as handle:
+        try:
+            yield from handle.iter_batches(batch_size=rows, use_threads=False)
+        except (OSError, pa.ArrowException) as error:
+            raise ArtifactError(f"the file cannot be read: {_first_line(error)}", where=uri) from error
+
+
+def widened_schema(schema: pa.Schema, place: str) -> pa.Schema:
+    """The schema in the contract's types, without metadata.
+
+    Raises:
+        SchemaError: naming all columns that have no place in the contract, or the same name.
+    """
+    import pyarrow as pa
+
+    if _is_marked(schema):
+        return schema.remove_metadata()
 
     from trueline._core.errors import SchemaError
     from trueline._core.values import widened_type
@@ -206,7 +255,7 @@ def dataset_from_table(table: pa.Table, block_rows: int = DEFAULT_BLOCK_ROWS) ->
     for number, start in enumerate(range(0, table.num_rows, block_rows)):
         part = table.slice(start, block_rows)
         blocks.append(Block(number, "", number, part.num_rows, part))
-    return Dataset((Shard(0, tuple(blocks)),), _wide_schema(table.schema, "a table in memory"))
+    return Dataset((Shard(0, tuple(blocks)),), widened_schema(table.schema, "a table in memory"))
 
 
 def dataset_from_parquet(paths: Sequence[str]) -> Dataset:
@@ -223,7 +272,7 @@ def dataset_from_parquet(paths: Sequence[str]) -> Dataset:
     first: pa.Schema | None = None
     for path in paths:
         with _POOL.lease(path, ()) as handle:
-            schema = _wide_schema(handle.schema_arrow, path)
+            schema = widened_schema(handle.schema_arrow, path)
             counts = [handle.metadata.row_group(i).num_rows for i in range(handle.num_row_groups)]
         if first is not None and schema != first:
             raise EngineError(
