@@ -4,37 +4,30 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import sqlalchemy as sa
 
 from trueline._core.errors import MetadataError, did_you_mean
+from trueline.metadata.liveness import is_alive, started_at, this_host
 from trueline.metadata.node_rows import now_ms
 from trueline.metadata.own_tables import cache_entry, process, run, run_node
+from trueline.metadata.run_rows import write_node
 from trueline.metadata.store import MetadataStore
 
 __all__ = [
-    "HEARTBEAT_TIMEOUT",
     "CacheEntry",
     "NodeRecord",
     "NodeState",
     "RunRecord",
     "RunStatus",
     "RunStore",
-    "add_cache_entry",
-    "close_execution",
-    "open_execution",
-    "write_node",
 ]
 
 RunStatus = Literal["RUNNING", "COMPLETE", "FAILED", "CANCELED"]
 NodeState = Literal["PENDING", "RUNNING", "COMPLETE", "CACHED", "REUSED", "FAILED", "SKIPPED", "CANCELED"]
-HEARTBEAT_TIMEOUT = 60_000
-"""Milliseconds without a heartbeat after which a run of another machine counts as dead."""
 
 
 @dataclass(frozen=True)
@@ -117,9 +110,9 @@ class RunStore:
             "started": now,
             "params": json.dumps(dict(params), sort_keys=True),
             "plan": plan,
-            "host": _host(),
+            "host": this_host(),
             "pid": os.getpid(),
-            "pid_started": _started(os.getpid()),
+            "pid_started": started_at(os.getpid()),
             "heartbeat": now,
         }
         nodes = [{"run_id": run_id, "node_id": node_id, "state": "PENDING", "found": "{}"} for node_id in node_ids]
@@ -240,7 +233,7 @@ class RunStore:
         unfinished = (run.c.status == "RUNNING") | run.c.run_id.in_(sa.select(process.c.run_id))
         with self._reading() as connection:
             rows = connection.execute(sa.select(run).where(unfinished)).mappings().all()
-        return [_run_record(row) for row in rows if not _is_alive(row)]
+        return [_run_record(row) for row in rows if not is_alive(row)]
 
     def open_executions(self, run_id: str) -> list[tuple[int, str, list[str]]]:
         """(execution id, node id, URIs of outputs being written) of a run's unfinished executions."""
@@ -259,35 +252,6 @@ class RunStore:
         return self._database.read()
 
 
-def write_node(connection: sa.Connection, run_id: str, node_id: str, **values: Any) -> None:
-    """`RunStore.set_node` inside a transaction of the caller."""
-    if "found" in values:
-        values["found"] = json.dumps(values["found"] or {}, sort_keys=True)
-    same = (run_node.c.run_id == run_id) & (run_node.c.node_id == node_id)
-    connection.execute(run_node.update().where(same).values(**values))
-
-
-def open_execution(
-    connection: sa.Connection, execution_id: int, run_id: str, node_id: str, uris: Sequence[str]
-) -> None:
-    """Notes where an execution is about to write, so that an interrupted one can be cleaned away."""
-    values = {"execution_id": execution_id, "run_id": run_id, "node_id": node_id, "output_uris": json.dumps(list(uris))}
-    connection.execute(process.insert().values(**values))
-
-
-def close_execution(connection: sa.Connection, execution_id: int) -> None:
-    """The execution has ended: nothing half-written is left of it."""
-    connection.execute(process.delete().where(process.c.execution_id == execution_id))
-
-
-def add_cache_entry(
-    connection: sa.Connection, execution_id: int, pipeline: str, node_id: str, key: str, parts: Mapping[str, Any]
-) -> None:
-    """Remembers what an execution's cache key was made of."""
-    values = {"execution_id": execution_id, "pipeline": pipeline, "node_id": node_id, "cache_key": key}
-    connection.execute(cache_entry.insert().values(**values, parts=json.dumps(parts, sort_keys=True)))
-
-
 def _run_record(row: Mapping[Any, Any], nodes: tuple[NodeRecord, ...] = ()) -> RunRecord:
     return RunRecord(
         run_id=row["run_id"],
@@ -300,7 +264,7 @@ def _run_record(row: Mapping[Any, Any], nodes: tuple[NodeRecord, ...] = ()) -> R
         plan=row["plan"],
         host=row["host"],
         pid=row["pid"],
-        alive=row["status"] == "RUNNING" and _is_alive(row),
+        alive=row["status"] == "RUNNING" and is_alive(row),
         nodes=nodes,
     )
 
@@ -316,39 +280,3 @@ def _in_plan_order(plan: str, nodes: Sequence[NodeRecord]) -> tuple[NodeRecord, 
     except (ValueError, KeyError, TypeError):
         order = {}
     return tuple(sorted(nodes, key=lambda node: (order.get(node.node_id, len(order)), node.node_id)))
-
-
-def _is_alive(row: Mapping[Any, Any]) -> bool:
-    if row["host"] != _host():
-        return bool(now_ms() - row["heartbeat"] < HEARTBEAT_TIMEOUT)
-    started = _started(row["pid"])
-    return started == row["pid_started"] if started or row["pid_started"] else _exists(row["pid"])
-
-
-def _host() -> str:
-    """This machine and, within it, the process namespace: process numbers mean nothing outside it."""
-    try:
-        return f"{socket.gethostname()}/{os.readlink('/proc/self/ns/pid')}"
-    except OSError:
-        return socket.gethostname()
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _started(pid: int) -> str:
-    """When a process of this machine began, as the kernel says it; "" if it is gone, or where there is no /proc."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-        fields = stat.rpartition(")")[2].split()
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
-        return "" if fields[0] == "Z" else f"{boot}:{fields[19]}"
-    except (OSError, IndexError):
-        return ""

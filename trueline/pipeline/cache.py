@@ -13,14 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import trueline
 from trueline._core.errors import ArtifactError, ConfigError
 from trueline.metadata.records import Artifact, ExecutionState
 from trueline.metadata.runs import CacheEntry
 from trueline.pipeline.artifacts import artifact_type
 from trueline.pipeline.compile import CompiledNode
 from trueline.pipeline.context import ArtifactHandle
-from trueline.pipeline.handles import verified_fingerprint
+from trueline.pipeline.handles import trueline_version, verified_fingerprint
 from trueline.pipeline.params import decode_params, functions_in
 from trueline.pipeline.reasons import differences
 from trueline.pipeline.run_context import RunContext
@@ -67,7 +66,7 @@ def cache_key(run: RunContext, node: CompiledNode, inputs: Mapping[str, list[Art
         "format": _FORMAT,
         "pipeline": run.plan.name,
         "node": node.id,
-        "trueline": trueline.__version__,
+        "trueline": trueline_version(),
         "executor": {"name": executor.name, "code": executor.fingerprint()} if executor else None,
         "params": _nameless(params),
         "functions": {path: function.fingerprint() for path, function in functions_in(params).items()},

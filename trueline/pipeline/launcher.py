@@ -13,7 +13,7 @@ from trueline._core import store as files
 from trueline._core.errors import ArtifactError
 from trueline.metadata.node_rows import now_ms
 from trueline.metadata.records import Artifact, ExecutionState
-from trueline.pipeline.cache import Hit, Miss, cache_key, look_up
+from trueline.pipeline.cache import Hit, Key, Miss, cache_key, look_up
 from trueline.pipeline.compile import CompiledNode
 from trueline.pipeline.context import ArtifactHandle
 from trueline.pipeline.execute import NodeTask, Outcome, describe_error, run_here, run_in_process
@@ -93,7 +93,7 @@ def _handles(outputs: Mapping[str, list[Artifact]]) -> dict[str, list[ArtifactHa
 
 
 def _execute(
-    run: RunContext, node: CompiledNode, inputs: Mapping[str, list[ArtifactHandle]], key: Any, miss: Miss
+    run: RunContext, node: CompiledNode, inputs: Mapping[str, list[ArtifactHandle]], key: Key, miss: Miss
 ) -> NodeResult:
     execution, outputs = register(run, node, inputs, key, miss.reason)
     assert execution.id is not None
@@ -103,28 +103,14 @@ def _execute(
         tmp.mkdir(parents=True, exist_ok=True)
         for handle in outputs.values():
             files.makedirs(handle.uri)
-        task = NodeTask(
-            node_id=node.id,
-            pipeline=run.plan.name,
-            run_id=run.run_id,
-            execution_id=execution.id,
-            executor=node.executor or {},
-            params=node.params,
-            inputs={name: [handle.to_json() for handle in handles] for name, handles in inputs.items()},
-            outputs={name: handle.to_json() for name, handle in outputs.items()},
-            tmp_dir=str(tmp),
-            log=str(run.log_path(node.id)),
-            sys_path=tuple(sys.path),
-        )
-        outcome = _run(run, node, task)
+        outcome = _run(run, node, _task(run, node, execution.id, inputs, outputs, str(tmp)))
         if outcome.error is None and not run.cancelled.is_set():
             for name, properties in outcome.properties.items():
                 outputs[name].properties = dict(properties)
             published = publish_success(run, node, execution, outputs, outcome.found, outcome.gate)
-            state: Any = "COMPLETE" if outcome.gate is None else "FAILED"
             return NodeResult(
                 node.id,
-                state,
+                "COMPLETE" if outcome.gate is None else "FAILED",
                 found=outcome.found,
                 message=outcome.gate,
                 outputs=published,
@@ -146,6 +132,29 @@ def _execute(
         message=message,
         cached_reason=miss.reason,
         execution_id=execution.id,
+    )
+
+
+def _task(
+    run: RunContext,
+    node: CompiledNode,
+    execution_id: int,
+    inputs: Mapping[str, list[ArtifactHandle]],
+    outputs: Mapping[str, ArtifactHandle],
+    tmp_dir: str,
+) -> NodeTask:
+    return NodeTask(
+        node_id=node.id,
+        pipeline=run.plan.name,
+        run_id=run.run_id,
+        execution_id=execution_id,
+        executor=node.executor or {},
+        params=node.params,
+        inputs={name: [handle.to_json() for handle in handles] for name, handles in inputs.items()},
+        outputs={name: handle.to_json() for name, handle in outputs.items()},
+        tmp_dir=tmp_dir,
+        log=str(run.log_path(node.id)),
+        sys_path=tuple(sys.path),
     )
 
 

@@ -15,7 +15,7 @@ from trueline._core.errors import ArtifactError
 from trueline._core.manifest import MANIFEST_NAME, read_manifest, write_manifest
 from trueline.metadata.node_rows import now_ms
 from trueline.metadata.records import Artifact, EventType, Execution, ExecutionState
-from trueline.metadata.runs import add_cache_entry, close_execution, open_execution, write_node
+from trueline.metadata.run_rows import add_cache_entry, close_execution, open_execution, write_node
 from trueline.metadata.store import ArtifactEvent
 from trueline.pipeline.cache import Key
 from trueline.pipeline.compile import CompiledNode

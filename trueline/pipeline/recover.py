@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from trueline._core import store as files
 from trueline.metadata.node_rows import now_ms
 from trueline.metadata.records import ExecutionState
-from trueline.metadata.runs import RunRecord, RunStore, close_execution, write_node
+from trueline.metadata.run_rows import close_execution, write_node
+from trueline.metadata.runs import RunRecord, RunStore
 from trueline.metadata.store import MetadataStore
 from trueline.pipeline.publish import EXECUTION_RESULT, execution_result
 
