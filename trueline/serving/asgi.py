@@ -24,6 +24,7 @@ _DISCARD_SECONDS = 1.0
 _ID_PREFIX = secrets.token_hex(6)
 _ID_COUNT = itertools.count(1)
 _ID_LENGTH = 128
+_LENGTH_DIGITS = 18
 JSON_TYPE = b"application/json"
 
 
@@ -59,7 +60,7 @@ class Head:
                 if 0 < len(value) <= _ID_LENGTH and value.isascii() and all(33 <= c < 127 for c in value):
                     head.request_id = value
             elif name == b"content-length":
-                head.length = int(value) if value.isdigit() else None
+                head.length = int(value) if value.isdigit() and len(value) < _LENGTH_DIGITS else None
             elif name == b"content-encoding":
                 head.encoding = value.lower()
             elif name == b"expect":

@@ -107,20 +107,27 @@ class Batcher:
             if rows <= self._inline_rows:
                 _deliver(batch, _run_batch(self._run, batch))
             else:
-                self._busy = True
-                job = asyncio.get_running_loop().run_in_executor(self._executor, _run_batch, self._run, batch)
-                job.add_done_callback(lambda done, batch=batch: self._finished(done, batch))  # type: ignore[misc]
+                self._start(batch)
+
+    def _start(self, batch: list[_Waiting]) -> None:
+        try:
+            job = asyncio.get_running_loop().run_in_executor(self._executor, _run_batch, self._run, batch)
+        except RuntimeError as error:  # the executor was stopped at the end of the drain time
+            _deliver(batch, [_stopped(error)] * len(batch))
+            return
+        self._busy = True
+        job.add_done_callback(lambda done: self._finished(done, batch))
 
     def _finished(self, done: asyncio.Future[list[Result]], batch: list[_Waiting]) -> None:
         self._busy = False
         error = done.exception() if not done.cancelled() else asyncio.CancelledError()
-        results: list[Result]
-        if error is None:
-            results = done.result()
-        else:
-            results = [RequestError(UNAVAILABLE, f"the model version was stopped: {error}") for _ in batch]
+        results: list[Result] = done.result() if error is None else [_stopped(error)] * len(batch)
         _deliver(batch, results)
         self._flush()
+
+
+def _stopped(error: BaseException) -> RequestError:
+    return RequestError(UNAVAILABLE, f"the model version was stopped: {error}")
 
 
 def _deliver(batch: Sequence[_Waiting], results: Sequence[Result]) -> None:

@@ -38,7 +38,10 @@ def decode(body: bytes) -> Any:
         if not any(token in body for token in _TOKENS):
             raise _no_json(error) from None
         value = _decode_lenient(body)
-    return _with_bytes(value) if b'"b64"' in body else value
+    try:
+        return _with_bytes(value) if b'"b64"' in body else value
+    except RecursionError as error:
+        raise _no_json(error) from None
 
 
 def _no_json(error: Exception) -> RequestError:

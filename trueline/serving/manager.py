@@ -9,6 +9,7 @@ unloaded only when another one is available.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,7 @@ from trueline.serving.versions import EMPTY_TABLE, Live, Routes, State, Table, V
 
 __all__ = ["ModelManager"]
 
+_LOG = logging.getLogger("trueline.serving")
 _ENDED_KEPT = 10
 Event = Callable[[str, Mapping[str, Any]], None]
 
@@ -84,7 +86,11 @@ class ModelManager:
 
     async def _watch(self, name: str) -> None:
         while True:
-            await self.refresh(name)
+            try:
+                await self.refresh(name)
+            except Exception as error:  # a look that fails is no reason to stop looking
+                _LOG.exception("looking for versions of %s failed", name)
+                self._scan_failed(name, f"{type(error).__name__}: {error}")
             await asyncio.sleep(self._options.poll_seconds)
 
     async def refresh(self, name: str) -> None:
@@ -97,9 +103,12 @@ class ModelManager:
                 self._scan_failed(name, str(error))
                 return
             self.scan_errors.pop(name, None)
-            while (candidate := self._next_to_load(name, found)) is not None:
-                await self._load(name, candidate)
-            self._retire(name, found)
+            usable = dict(found)
+            while (candidate := self._next_to_load(name, usable)) is not None:
+                if not await self._load(name, candidate):
+                    del usable[candidate.number]  # not again in this round: an older version may stand in
+            self._retire(name, usable)
+            self._forget_ended(name, found)
 
     def _scan_failed(self, name: str, message: str) -> None:
         if self.scan_errors.get(name) != message:
@@ -128,7 +137,7 @@ class ModelManager:
                 return found[number]
         return None
 
-    async def _load(self, name: str, candidate: Candidate) -> None:
+    async def _load(self, name: str, candidate: Candidate) -> bool:
         version = Version(candidate.number, candidate.uri, candidate.signature)
         self.tracked[name][candidate.number] = version
         version.state = State.LOADING
@@ -141,12 +150,13 @@ class ModelManager:
             version.failed_at = time.monotonic()
             version.state = State.END
             self._on_event("load_failed", {"model": name, "version": version.number, "error": version.error})
-            return
+            return False
         version.live = self._live(name, version.number, loaded)
         version.state = State.AVAILABLE
         self._publish(name)
         facts = {"load_seconds": loaded.load_seconds, "one_row_micros": loaded.one_row_micros}
         self._on_event("available", {"model": name, "version": version.number, "inline": version.live.inline, **facts})
+        return True
 
     def _live(self, name: str, number: int, loaded: LoadedModel) -> Live:
         options = self._options
@@ -182,21 +192,26 @@ class ModelManager:
             task = asyncio.ensure_future(self._drop(name, version))
             self._drains.add(task)
             task.add_done_callback(self._drains.discard)
+
+    def _forget_ended(self, name: str, found: Mapping[int, Candidate]) -> None:
+        """Keeps the status page short; a failure whose files are still there is remembered and not tried anew."""
+        tracked = self.tracked[name]
         ended = [n for n, v in sorted(tracked.items()) if v.state is State.END and (not v.error or n not in found)]
         for number in ended[:-_ENDED_KEPT]:
             del tracked[number]
 
     async def _drop(self, name: str, version: Version) -> None:
         drained = await version.drained(self._options.drain_seconds)
-        live, version.live = version.live, None
-        if live is not None:
-            live.executor.shutdown(wait=False)
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._loader, _forget, [live])
+        if version.live is not None:
+            held, version.live = [version.live], None
+            await asyncio.get_running_loop().run_in_executor(self._loader, _forget, held)
         version.state = State.END
         self._on_event("unloaded", {"model": name, "version": version.number, "drained": drained})
 
 
 def _forget(held: list[Live]) -> None:
     """Drops the last reference here, on the loader thread: freeing a large session takes a while."""
+    for live in held:
+        live.executor.shutdown(wait=False)
+    del live
     held.clear()

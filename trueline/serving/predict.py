@@ -52,6 +52,8 @@ def parse_predict(graph: OnnxGraph, body: bytes, options: ServerOptions) -> Pars
         return _from_inputs(graph, request["inputs"], options)
     except FeedError as error:
         raise RequestError(BAD_REQUEST, error.message, hint=error.hint, problems=error.problems) from None
+    except RecursionError:
+        raise _bad("the request is nested too deeply") from None
 
 
 def _object(request: Any) -> dict[str, Any]:

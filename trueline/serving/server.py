@@ -14,6 +14,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -63,15 +64,22 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._app = app
         self._drain_delay = drain_delay
+        self._exit_at: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """First signal: drain; second: end at once."""
-        if self._app.draining or not self._drain_delay:
-            self._app.draining = True
-            super().handle_exit(sig, frame)
-            return
+        """First signal: drain; second: end without waiting for requests in flight."""
+        if self._app.draining:
+            self.should_exit = self.force_exit = True
         self._app.draining = True
-        asyncio.get_running_loop().call_later(self._drain_delay, super().handle_exit, sig, None)
+        if self._exit_at is None:
+            self._exit_at = time.monotonic() + self._drain_delay
+        self.should_exit = self.should_exit or not self._drain_delay
+
+    async def on_tick(self, counter: int) -> bool:
+        """uvicorn's tick, which also ends the drain delay."""
+        if self._exit_at is not None and time.monotonic() >= self._exit_at:
+            self.should_exit = True
+        return await super().on_tick(counter)
 
 
 def _bind(place: Place) -> socket.socket:
@@ -95,7 +103,7 @@ def _config(app: Any, options: ServerOptions) -> uvicorn.Config:
         ws="none",
         lifespan="on",
         access_log=False,
-        log_level="warning",
+        log_level="error",
         server_header=False,
         backlog=2048,
         timeout_keep_alive=max(1, round(options.keep_alive_seconds)),
@@ -140,7 +148,7 @@ def serve_models(models: Mapping[str, str], place: Place, options: ServerOptions
     app = create_app(models, options, on_event=on_event)
     bound = _bind(place)
     server = _Server(_config(app, options), app, place.drain_delay)
-    before = {s: signal.signal(s, _ignore) for s in (signal.SIGTERM, signal.SIGINT)}
+    before = {s: signal.signal(s, server.handle_exit) for s in (signal.SIGTERM, signal.SIGINT)}
     try:
         server.config.load()
         runner = asyncio.Runner(loop_factory=server.config.get_loop_factory())
@@ -151,10 +159,6 @@ def serve_models(models: Mapping[str, str], place: Place, options: ServerOptions
             signal.signal(signum, handler)
     emit("stopped", {"pid": os.getpid()})
     return 1 if failed else 0
-
-
-def _ignore(signum: int, frame: FrameType | None) -> None:
-    """uvicorn raises the signal again when it is done; by then the work is done too."""
 
 
 async def _run(server: _Server, app: ServingApp, bound: socket.socket, place: Place, options: ServerOptions) -> None:
