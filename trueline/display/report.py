@@ -81,7 +81,7 @@ def _duration(seconds: float | None) -> str:
 
 
 def _found(found: Mapping[str, Any]) -> str:
-    return ", ".join(f"{k.replace('_', ' ')} {_short(v)}" for k, v in found.items())
+    return ", ".join(f"{k.replace('_', ' ')} {_short(v)}" for k, v in found.items() if v not in ([], {}, None, ""))
 
 
 def _short(value: Any) -> str:
