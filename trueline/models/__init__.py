@@ -1,1 +1,57 @@
-"""The models room."""
+"""Models: what a fitted model of any framework must be, its export to one ONNX file, and the gate that export passes.
+
+Imports `trueline.transform` and what lies below it; onnx, pyarrow and a framework are loaded only on use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trueline.models.build import build_model
+    from trueline.models.contract import Fitted
+    from trueline.models.exporters import export
+    from trueline.models.inputs import ModelInput, input_arrays, model_inputs
+    from trueline.models.merge import merge
+    from trueline.models.model import Model
+    from trueline.models.parity import ParityReport, Tolerance, check_parity
+
+_HOMES = {
+    "Fitted": "contract",
+    "Model": "model",
+    "ModelInput": "inputs",
+    "ParityReport": "parity",
+    "Tolerance": "parity",
+    "build_model": "build",
+    "check_parity": "parity",
+    "export": "exporters",
+    "input_arrays": "inputs",
+    "merge": "merge",
+    "model_inputs": "inputs",
+}
+
+__all__ = [
+    "Fitted",
+    "Model",
+    "ModelInput",
+    "ParityReport",
+    "Tolerance",
+    "build_model",
+    "check_parity",
+    "export",
+    "input_arrays",
+    "merge",
+    "model_inputs",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,170 @@
+"""From a trained model to a model artifact: export, merge, gate, write. Nothing is written before the gate."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from trueline._core import store
+from trueline._core.errors import ModelError
+from trueline._core.manifest import write_manifest
+from trueline._core.runtime import MODEL_FORMAT, OnnxGraph
+from trueline._core.values import RawFeature
+from trueline.models.contract import Fitted, Head
+from trueline.models.exporters.base import PREDICTION, PROBABILITIES, Exporter
+from trueline.models.exporters.registry import exporter_of
+from trueline.models.inputs import ModelInput, model_inputs, select_features
+from trueline.models.leakage import leakage_report
+from trueline.models.merge import LABEL, merge
+from trueline.models.model import Model
+from trueline.models.parity import ParityReport, Tolerance, check_parity
+from trueline.models.targets import build_targets
+
+if TYPE_CHECKING:
+    import onnx
+    import pyarrow as pa
+
+    from trueline.transform import TransformOutput
+
+__all__ = ["build_model"]
+
+ARTIFACT = "Model"
+
+
+def build_model(
+    fitted: Fitted | Any,
+    *,
+    uri: str,
+    transform: TransformOutput,
+    label: str,
+    weight: str | None = None,
+    features: Sequence[str] | None = None,
+    sample: pa.Table,
+    name: str = "model",
+    tolerance: Tolerance | None = None,
+) -> Model:
+    """Exports a trained model, merges it with the transform, checks it on real rows and writes the artifact.
+
+    Args:
+        fitted: the trained model, or `Fitted` where more must be said.
+        uri: an empty or absent folder.
+        transform: the transform whose outputs the model was trained on.
+        label: the transform output that it predicts.
+        weight: the transform output that weighs rows, if any.
+        features: transform outputs in the order of training; all but label and weight by default.
+        sample: raw rows for the parity gate, with ``__row__`` where they have it.
+        name: the model's name.
+        tolerance: of the parity gate.
+
+    Returns:
+        The artifact, loaded.
+
+    Raises:
+        ModelError: features or labels that do not fit, or a model that cannot be exported or merged.
+        ParityError: the exported model differs from the framework's own; nothing is written.
+    """
+    fitted = fitted if isinstance(fitted, Fitted) else Fitted(fitted)
+    offered = select_features(transform.outputs, label, weight, features)
+    target = _scalar_label(transform, label)
+    exporter = exporter_of(fitted)
+    inputs = exporter.inputs(model_inputs(offered, fitted.inputs))
+    used = [f.name for i in inputs for f in i.features]
+    names = list(dict.fromkeys(used))
+    exported = exporter.to_onnx(inputs, target)
+    merged = merge(transform.to_onnx(names), exported, inputs, transform.feeds(names))
+    graph = _serialise(merged)
+    steps = transform.host_steps(names)
+    session = OnnxGraph(graph, transform.feeds(names), steps, transform.raw_features(names))
+    report = check_parity(exporter, session, exported.head, inputs, transform, sample, tolerance)
+    targets, targets_info = build_targets(transform, label, weight)
+    native, note = exporter.native_files()
+    info = _info(name, exporter, exported.head, inputs, transform, label, weight, names, report)
+    info |= {"targets": targets_info, "native": note}
+    files = {
+        "model.onnx": graph,
+        "targets.onnx": _serialise(targets),
+        "host.json": _json({"format": 1, "steps": [s.to_json() for s in steps]}),
+        **{f"native/{path}": content for path, content in native.items()},
+        "model.json": _json(info),
+    }
+    _write(uri, files)
+    return Model.load(uri)
+
+
+def _scalar_label(transform: TransformOutput, label: str) -> RawFeature:
+    target = next(f for f in transform.outputs if f.name == label)
+    if target.kind != "scalar":
+        raise ModelError(f"label {label!r} is a {target.kind} value; one value a row is needed")
+    return target
+
+
+def _serialise(model: onnx.ModelProto) -> bytes:
+    try:
+        return bytes(model.SerializeToString(deterministic=True))
+    except Exception as error:
+        raise ModelError(
+            f"the graph cannot be written as one file: {error}", hint="the limit of protobuf is 2 GB."
+        ) from error
+
+
+def _json(content: Any) -> bytes:
+    return (json.dumps(content, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n").encode()
+
+
+def _info(
+    name: str,
+    exporter: Exporter,
+    head: Head,
+    inputs: Sequence[ModelInput],
+    transform: TransformOutput,
+    label: str,
+    weight: str | None,
+    names: list[str],
+    report: ParityReport,
+) -> dict[str, Any]:
+    import onnx
+    import onnxruntime
+
+    from trueline import __version__
+
+    versions = exporter.versions() | {"onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__}
+    return {
+        "format": MODEL_FORMAT,
+        "name": name,
+        "task": head.task,
+        "framework": exporter.framework,
+        "versions": versions | {"trueline": __version__},
+        "label": label,
+        "weight": weight,
+        "features": names,
+        "inputs": [{"name": i.name, "dtype": i.dtype, "features": [f.name for f in i.features]} for i in inputs],
+        "classes": list(head.classes) if head.is_classifier else None,
+        "signature": {
+            "inputs": [f.to_json() for f in transform.raw_features(names)],
+            "outputs": _outputs(head),
+        },
+        "feeds": transform.feeds(names).to_json(),
+        "parity": report.to_json(),
+        "leakage": leakage_report(transform, names, label),
+        "transform": transform.content_hash,
+    }
+
+
+def _outputs(head: Head) -> list[dict[str, Any]]:
+    if not head.is_classifier:
+        return [{"name": PREDICTION, "dtype": "float32", "shape": [None], "meaning": "prediction"}]
+    shape = [None, len(head.classes)]
+    return [
+        {"name": PROBABILITIES, "dtype": "float32", "shape": shape, "meaning": "class_probabilities"},
+        {"name": LABEL, "dtype": head.label_dtype, "shape": [None], "meaning": "class"},
+    ]
+
+
+def _write(uri: str, files: dict[str, bytes]) -> None:
+    """All files, the manifest last: until then no reader takes the folder for a model."""
+    if store.exists(store.join(uri, "MANIFEST.json")):
+        raise ModelError("there is a finished artifact already", where=uri, hint="write into a folder of its own.")
+    for path, content in files.items():
+        store.write_bytes(store.join(uri, path), content)
+    write_manifest(uri, ARTIFACT, MODEL_FORMAT)

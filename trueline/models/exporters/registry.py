@@ -1,0 +1,91 @@
+"""Which exporter takes a model: a table of framework roots, walked over the names of the model's classes."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from trueline._core.errors import ModelError
+from trueline._core.values import RawFeature
+from trueline.models.contract import Fitted
+from trueline.models.exporters.base import Exporter, ExporterFactory
+from trueline.models.inputs import ModelInput
+
+if TYPE_CHECKING:
+    import onnx
+
+__all__ = ["EXPORTERS", "ExporterRecord", "export", "exporter_of", "is_model"]
+
+
+@dataclass(frozen=True)
+class ExporterRecord:
+    """One framework's entry.
+
+    Attributes:
+        framework: its name in ``model.json``.
+        root: top package of its classes.
+        base: the class of `root` that every model of it descends from.
+        factory: ``module:name`` of the exporter class.
+        extra: the extra of trueline that installs what the export needs.
+    """
+
+    framework: str
+    root: str
+    base: str
+    factory: str
+    extra: str
+
+
+EXPORTERS: tuple[ExporterRecord, ...] = (
+    ExporterRecord("torch", "torch", "Module", "trueline.models.exporters.torch:TorchExporter", "torch"),
+    ExporterRecord(
+        "sklearn", "sklearn", "BaseEstimator", "trueline.models.exporters.sklearn:SklearnExporter", "sklearn"
+    ),
+)
+
+
+def _record_of(model: Any) -> ExporterRecord | None:
+    ancestors = {(cls.__module__.partition(".")[0], cls.__name__) for cls in type(model).__mro__}
+    return next((r for r in EXPORTERS if (r.root, r.base) in ancestors), None)
+
+
+def is_model(value: Any) -> bool:
+    """Whether some exporter takes this object."""
+    return _record_of(value) is not None
+
+
+def exporter_of(fitted: Fitted) -> Exporter:
+    """The exporter for a model.
+
+    Raises:
+        ModelError: for an object of no known framework, or a framework whose extra is not installed.
+    """
+    model = fitted.model
+    record = _record_of(model)
+    if record is None:
+        kind = f"the class {model.__qualname__}" if isinstance(model, type) else f"a {type(model).__qualname__}"
+        raise ModelError(
+            f"no exporter takes {kind}",
+            hint=f"models of {', '.join(r.framework for r in EXPORTERS)} can be exported; return the fitted object.",
+        )
+    module_name, _, name = record.factory.partition(":")
+    try:
+        factory: ExporterFactory = getattr(importlib.import_module(module_name), name)
+        return factory(fitted)
+    except ImportError as error:
+        raise ModelError(
+            f"exporting a {record.framework} model needs a package that is not installed: {error}",
+            hint=f"pip install 'trueline[{record.extra}]'",
+        ) from error
+
+
+def export(fitted: Fitted, inputs: Sequence[ModelInput], label: RawFeature) -> onnx.ModelProto:
+    """The model alone as ONNX: inputs as `inputs`, one output ``probabilities`` ``[N, C]`` or ``prediction`` ``[N]``.
+
+    Raises:
+        ModelError: see `exporter_of` and the framework's exporter.
+    """
+    exporter = exporter_of(fitted)
+    return exporter.to_onnx(exporter.inputs(inputs), label).onnx

@@ -1,0 +1,160 @@
+"""One file from raw features to prediction: the transform's graph, the assembly of inputs, the model, its label.
+
+The recipe is for graphs of any exporter: one name for each operator domain, one opset for both parts, the model's
+names prefixed, inputs assembled from ``transformed:<name>``, and the label made by ArgMax and Gather.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trueline._core.errors import ModelError
+from trueline._core.feeds import Feeds
+from trueline._core.values import PRESENT, RawFeature
+from trueline.models.contract import Head
+from trueline.models.exporters.base import PREDICTION, PROBABILITIES, Exported
+from trueline.models.graphs import ML_DOMAIN, OPSET, drop_unused, normalise, opsets, set_opsets, unique_node_names
+from trueline.models.inputs import ModelInput
+
+if TYPE_CHECKING:
+    import onnx
+
+__all__ = ["LABEL", "TRANSFORMED", "finish", "merge"]
+
+LABEL = "label"
+TRANSFORMED = "transformed:"
+_MODEL = "model/"
+_ASSEMBLY = "input/"
+_OUTPUT = "output/"
+
+
+def merge(
+    transform: onnx.ModelProto, exported: Exported, inputs: Sequence[ModelInput], feeds: Feeds
+) -> onnx.ModelProto:
+    """The merged graph: raw features to ``probabilities`` and ``label``, or ``prediction``.
+
+    Args:
+        transform: `TransformOutput.to_onnx(features)`.
+        exported: the model alone.
+        inputs: its inputs, made of the transform's outputs.
+        feeds: what the transform's graph takes.
+
+    Raises:
+        ModelError: when the parts cannot be brought to one opset, or the result does not pass ONNX's checker.
+    """
+    from onnx import compose
+
+    made = (PROBABILITIES, LABEL) if exported.head.is_classifier else (PREDICTION,)
+    if clash := sorted({i.name for i in transform.graph.input} & set(made)):
+        raise ModelError(
+            f"the raw column {clash[0]!r} is read by the features and has the name of an output of the model",
+            hint="rename the raw column.",
+        )
+    opset = max(OPSET, opsets(exported.onnx).get("", OPSET))
+    merged = normalise(transform, opset)
+    model = normalise(exported.onnx, opset)
+    model = compose.add_prefix(model, _MODEL)
+    graph = merged.graph
+    outputs = {o.name for o in graph.output}
+    del graph.output[:]
+    for spec in inputs:
+        _assemble(graph, spec, outputs)
+    graph.node.extend(model.graph.node)
+    graph.initializer.extend(model.graph.initializer)
+    graph.sparse_initializer.extend(model.graph.sparse_initializer)
+    _head(graph, exported.head)
+    versions = opsets(merged)
+    for domain, version in opsets(model).items():
+        versions[domain] = max(version, versions.get(domain, 0))
+    set_opsets(merged, versions)
+    return finish(merged, feeds)
+
+
+def finish(model: onnx.ModelProto, feeds: Feeds) -> onnx.ModelProto:
+    """Drops what no output needs, names nodes, writes the feeds into the metadata, and runs ONNX's checker.
+
+    Raises:
+        ModelError: with the checker's reason.
+    """
+    import onnx
+    from onnx import checker, helper
+
+    drop_unused(model.graph)
+    unique_node_names(model.graph)
+    used = {"", ML_DOMAIN} | {node.domain for node in model.graph.node}
+    set_opsets(model, {d: v for d, v in opsets(model).items() if d in used})
+    model.ir_version = max(10, min(helper.find_min_ir_version_for(model.opset_import, True), onnx.IR_VERSION))
+    model.producer_name, model.producer_version = "trueline", ""
+    model.graph.name = "trueline"
+    del model.metadata_props[:]
+    helper.set_model_props(model, {"trueline.feeds": json.dumps(feeds.to_json(), sort_keys=True)})
+    try:
+        checker.check_model(model)
+    except Exception as error:
+        raise ModelError(f"the merged graph is not valid ONNX: {error}") from error
+    return model
+
+
+def _initializer(graph: onnx.GraphProto, name: str, value: Any) -> str:
+    from onnx import numpy_helper
+
+    if all(i.name != name for i in graph.initializer):
+        graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
+    return name
+
+
+def _assemble(graph: onnx.GraphProto, spec: ModelInput, outputs: set[str]) -> None:
+    """Concat of the features as ``[N, width]`` under the name that the prefixed model reads."""
+    from onnx import helper
+
+    parts = []
+    for i, feature in enumerate(spec.features):
+        if TRANSFORMED + feature.name not in outputs:
+            raise ModelError(f"the transform's graph has no output for feature {feature.name!r}")
+        parts.append(_column(graph, f"{_ASSEMBLY}{spec.name}/{i}", feature, spec.dtype, outputs))
+    graph.node.append(helper.make_node("Concat", parts, [_MODEL + spec.name], axis=1))
+
+
+def _column(graph: onnx.GraphProto, name: str, feature: RawFeature, dtype: str, outputs: set[str]) -> str:
+    """One feature as ``[N, size]`` of `dtype`, with NaN where it is missing."""
+    from onnx import TensorProto, helper
+
+    to = TensorProto.INT64 if dtype == "int64" else TensorProto.FLOAT
+    source = TRANSFORMED + feature.name
+    shape = _initializer(graph, f"{_ASSEMBLY}shape/{feature.size or 1}", np.array([-1, feature.size or 1], np.int64))
+    graph.node.append(helper.make_node("Cast", [source], [f"{name}/cast"], to=to))
+    flat = f"{name}/flat"
+    graph.node.append(helper.make_node("Reshape", [f"{name}/cast", shape], [flat]))
+    if source + PRESENT not in outputs or feature.dtype not in ("float32", "float64"):
+        return flat
+    column = _initializer(graph, f"{_ASSEMBLY}shape/1", np.array([-1, 1], np.int64))
+    nan = _initializer(graph, f"{_ASSEMBLY}nan", np.array(np.nan, np.float32))
+    graph.node.append(helper.make_node("Reshape", [source + PRESENT, column], [f"{name}/present"]))
+    graph.node.append(helper.make_node("Where", [f"{name}/present", flat, nan], [f"{name}/filled"]))
+    return f"{name}/filled"
+
+
+def _head(graph: onnx.GraphProto, head: Head) -> None:
+    """The merged model's outputs."""
+    from onnx import TensorProto, helper
+
+    if not head.is_classifier:
+        graph.node.append(helper.make_node("Identity", [_MODEL + PREDICTION], [PREDICTION]))
+        graph.output.append(helper.make_tensor_value_info(PREDICTION, TensorProto.FLOAT, ["N"]))
+        return
+    kinds = {
+        "bool": (np.bool_, TensorProto.BOOL),
+        "int64": (np.int64, TensorProto.INT64),
+        "utf8": (np.object_, TensorProto.STRING),
+    }
+    numpy_type, onnx_type = kinds[head.label_dtype]
+    classes = _initializer(graph, f"{_OUTPUT}classes", np.array(list(head.classes), numpy_type))
+    graph.node.append(helper.make_node("Identity", [_MODEL + PROBABILITIES], [PROBABILITIES]))
+    graph.node.append(helper.make_node("ArgMax", [PROBABILITIES], [f"{_OUTPUT}class"], axis=1, keepdims=0))
+    graph.node.append(helper.make_node("Gather", [classes, f"{_OUTPUT}class"], [LABEL], axis=0))
+    graph.output.append(helper.make_tensor_value_info(PROBABILITIES, TensorProto.FLOAT, ["N", len(head.classes)]))
+    graph.output.append(helper.make_tensor_value_info(LABEL, onnx_type, ["N"]))
