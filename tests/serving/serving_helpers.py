@@ -175,3 +175,9 @@ def lengths(values: list[str | None]) -> list[int | None]:
     if "raise" in values:
         raise ValueError("asked to raise")
     return [None if v is None else len(v) for v in values]
+
+
+def sleep_for(values: list[float | None]) -> list[float | None]:
+    """A host step that takes its time: up to a second, and no time for warm-up rows."""
+    time.sleep(max((v for v in values if v == 1.0), default=0.0))
+    return values

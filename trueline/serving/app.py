@@ -161,8 +161,12 @@ class ServingApp:
             raise _malformed("POST", match.string)
         body = await read_body(receive, head, self.options.max_body_bytes)
         version = self._find(name, number)
-        answer = await self._predict(name, version, body, head)
-        answer.headers.append((b"x-model-version", b"%d" % version.number))
+        live = version.acquire()
+        try:
+            answer = await self._predict(name, str(version.number), live, body, head)
+        finally:
+            version.release()
+        answer.headers += live.headers
         return answer
 
     def _find(self, name: str, number: int | None) -> Version:
@@ -175,10 +179,8 @@ class ServingApp:
             raise RequestError(NOT_FOUND, f"Servable not found for request: {asked}")
         return version
 
-    async def _predict(self, name: str, version: Version, body: bytes, head: Head) -> Answer:
+    async def _predict(self, name: str, label: str, live: Live, body: bytes, head: Head) -> Answer:
         started = time.perf_counter()
-        label = str(version.number)
-        live = version.acquire()
         try:
             parsed = await self._parse(live, body)
             outputs = await live.batcher.submit(parsed.arrays, parsed.rows)
@@ -192,8 +194,6 @@ class ServingApp:
             self.metrics.request(name, label, str(INTERNAL)).inc()
             _LOG.exception("request %s to %s version %s failed", head.request_id.decode(), name, label)
             return _error(RequestError(INTERNAL, f"internal error; the server's log has request {head.request_id!r}"))
-        finally:
-            version.release()
         if parsed.rows > _LARGE_ROWS:
             encoded = await asyncio.get_running_loop().run_in_executor(self._workers, _encode, parsed, outputs)
         else:

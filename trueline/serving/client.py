@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from trueline._core.errors import ConfigError, ServingError
 from trueline.serving.errors import RequestError
@@ -55,7 +55,6 @@ class Client:
         self._model = model
         self._base = f"{parts.path.rstrip('/')}/v1/models/{quote(model, safe='')}"
         self._lock = threading.Lock()
-        self._only: dict[int, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -90,7 +89,7 @@ class Client:
         answered = int(head["x-model-version"])
         outputs = data["outputs"] if "outputs" in data else _columns(data["predictions"])
         if not isinstance(outputs, dict):
-            outputs = {self._only_output(answered): outputs}
+            outputs = {unquote(head["x-model-outputs"]): outputs}
         return Prediction(outputs, answered, head["x-request-id"])
 
     def status(self, version: int | None = None) -> list[dict[str, Any]]:
@@ -133,12 +132,6 @@ class Client:
             if time.monotonic() >= deadline:
                 raise ServingError(f"model {self._model!r} was not ready within {timeout:g} s: {last}", where=self._url)
             time.sleep(0.05)
-
-    def _only_output(self, version: int) -> str:
-        """The name of a model's only output, which an answer leaves out."""
-        if version not in self._only:
-            self._only[version] = str(self.metadata(version)["trueline"]["outputs"][0]["name"])
-        return self._only[version]
 
     def _place(self, version: int | None) -> str:
         return self._base if version is None else f"{self._base}/versions/{version}"

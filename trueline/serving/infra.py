@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 
 from trueline._core import store
-from trueline._core.errors import TruelineError
+from trueline._core.errors import ArtifactError, TruelineError
+from trueline._core.manifest import read_manifest
 from trueline.serving.client import Client, Prediction
 
 __all__ = ["InfraReport", "validate_in_server"]
@@ -91,6 +92,7 @@ def validate_in_server(
         load_seconds: float | None = None
         try:
             _place_model(model_dir, base / "1")
+            _check_whole(str(base / "1"))
             process = _start(base, log, allow_host)
             url = _wait(process, log, deadline, timeout)
             load_seconds = time.monotonic() - started
@@ -122,6 +124,14 @@ def _place_model(model_dir: str, target: Path) -> None:
         except OSError:
             pass  # a system without links: copy
     store.copy_tree(model_dir, str(target))
+
+
+def _check_whole(model_dir: str) -> None:
+    """The server would wait for the rest of an unfinished model; here that is an answer."""
+    try:
+        read_manifest(model_dir, "size")
+    except ArtifactError as error:
+        raise _FailedError(f"The model is not whole: {error}") from error
 
 
 def _start(base: Path, log: Path, allow_host: Sequence[str]) -> subprocess.Popen[bytes]:

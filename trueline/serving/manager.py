@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import quote
 
 from trueline._core.errors import TruelineError
 from trueline.serving.batching import Batcher
@@ -171,7 +172,9 @@ class ModelManager:
             max_queue_rows=options.max_queue_rows,
             observe=self._observe_batch(name, number),
         )
-        return Live(loaded.runtime, batcher, executor, inline)
+        outputs = ",".join(quote(n, safe="") for n in loaded.runtime.graph.output_names)
+        headers = ((b"x-model-version", b"%d" % number), (b"x-model-outputs", outputs.encode()))
+        return Live(loaded.runtime, batcher, executor, inline, headers)
 
     def _publish(self, name: str) -> None:
         routes: dict[str, Routes] = {**self.table, name: routes_of(self.tracked[name])}

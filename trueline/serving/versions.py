@@ -39,12 +39,14 @@ class Live:
         batcher: where its requests go.
         executor: its one slot off the event loop.
         inline: whether small batches run on the event loop.
+        headers: what every answer of this version carries: its number and the names of its outputs.
     """
 
     runtime: ModelRuntime
     batcher: Batcher
     executor: ThreadPoolExecutor
     inline: bool
+    headers: tuple[tuple[bytes, bytes], ...]
 
 
 class Version:
