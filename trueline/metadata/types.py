@@ -41,7 +41,7 @@ def load_type(connection: sa.Connection, type_id: int) -> TypeSpec:
     return TypeSpec(
         name=row["name"],
         kind=TypeKind(row["type_kind"]),
-        properties={name: PropertyType(data_type or 0) for name, data_type in sorted(properties.tuples())},
+        properties={str(row[0]): PropertyType(row[1] or 0) for row in sorted(properties, key=lambda row: str(row[0]))},
         base=base,
         version=row["version"],
         description=row["description"],
@@ -108,7 +108,7 @@ def _add_properties(connection: sa.Connection, type_id: int, spec: TypeSpec, kno
 
 def _base_id(connection: sa.Connection, base: str, kind: TypeKind) -> int:
     query = sa.select(type_.c.name, type_.c.id).where(type_.c.type_kind == int(kind), type_.c.name.startswith("mlmd."))
-    known = dict(connection.execute(query).tuples().all())
+    known = {str(row[0]): int(row[1]) for row in connection.execute(query)}
     if base not in known:
         raise MetadataError(f"there is no base type {base!r}", hint=did_you_mean(base, known))
-    return int(known[base])
+    return known[base]
