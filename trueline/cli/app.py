@@ -33,7 +33,7 @@ COMMANDS = (
     CommandEntry("lineage", "trueline.cli.lineage:lineage", "Show what an artifact was made from, and what from it."),
     CommandEntry("why", "trueline.cli.lineage:why", "Say why a node ran, or was taken from the cache."),
     CommandEntry("stats", "trueline.cli.stats:stats", "Statistics of a CSV or Parquet file."),
-    CommandEntry("serve", "trueline.cli.serve:serve", "Serve a pushed model over REST and gRPC."),
+    CommandEntry("serve", "trueline.cli.serve:serve", "Serve a pushed model over REST."),
 )
 
 _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code}  {meaning}" for code, meaning in EXIT_CODES.items())

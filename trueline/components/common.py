@@ -31,10 +31,7 @@ def splits_of(artifact: ArtifactHandle, exclude: Sequence[str] = ()) -> list[str
     Raises:
         ArtifactError: when none is left, or one to exclude is not there.
     """
-    found = [n.removeprefix(SPLIT_PREFIX) for n in store.listdir(artifact.uri) if n.startswith(SPLIT_PREFIX)]
-    declared = artifact.properties.get("split_names")
-    if isinstance(declared, list) and sorted(declared) == sorted(found):
-        found = [str(name) for name in declared]
+    found = _all_splits(artifact)
     for name in exclude:
         if name not in found:
             raise ArtifactError(
@@ -44,6 +41,19 @@ def splits_of(artifact: ArtifactHandle, exclude: Sequence[str] = ()) -> list[str
     if not left:
         raise ArtifactError(f"the {artifact.type} has no split left to work on", where=artifact.uri)
     return left
+
+
+def _all_splits(artifact: ArtifactHandle) -> list[str]:
+    if artifact.type == "Examples":
+        from trueline.data import Examples
+
+        # A split without a row has no folder, and is a split all the same.
+        return list(Examples.open(artifact.uri).splits)
+    found = [n.removeprefix(SPLIT_PREFIX) for n in store.listdir(artifact.uri) if n.startswith(SPLIT_PREFIX)]
+    declared = artifact.properties.get("split_names")
+    if isinstance(declared, list) and sorted(declared) == sorted(found):
+        return [str(name) for name in declared]
+    return found
 
 
 def wanted_splits(artifact: ArtifactHandle, wanted: Sequence[str]) -> list[str]:

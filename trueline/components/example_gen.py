@@ -15,42 +15,31 @@ __all__ = ["CsvExampleGen", "ParquetExampleGen", "execute_csv", "execute_parquet
 DEFAULT_SPLITS = (("train", 2), ("eval", 1))
 
 
-def _splits(given: Mapping[str, int] | Sequence[tuple[str, int]]) -> list[Any]:
-    pairs = given.items() if isinstance(given, Mapping) else given
-    return [(name, buckets) for name, buckets in pairs]
-
-
 class _FileExampleGen(Component):
     OUTPUTS: ClassVar[Mapping[str, Out]] = {"examples": Out(Examples)}
     FINGERPRINT = "trueline.components.example_gen:fingerprint"
 
-    def __init__(
+    def _declare(
         self,
-        *,
+        node_id: str | None,
         input_base: str,
-        splits: Mapping[str, int] | Sequence[tuple[str, int]] = DEFAULT_SPLITS,
-        max_rejects: int = 0,
-        block_rows: int = 65_536,
-        node_id: str | None = None,
+        splits: Mapping[str, int] | Sequence[tuple[str, int]],
+        block_rows: int,
+        pattern: str,
+        **params: Any,
     ) -> None:
         from trueline.data.splits import SplitRule
 
-        super().__init__(
-            node_id=node_id,
-            params={
-                "input_base": str(input_base),
-                "splits": _splits(splits),
-                "max_rejects": max_rejects,
-                "block_rows": block_rows,
-            },
-        )
+        pairs = list(splits.items() if isinstance(splits, Mapping) else splits)
+        common = {"input_base": str(input_base), "splits": pairs, "block_rows": block_rows, "pattern": pattern}
+        super().__init__(node_id=node_id, params=common | params)
         try:
-            SplitRule.of(_splits(splits))
+            SplitRule.of(pairs)
         except ConfigError as error:
             for problem in error.problems:
                 self.note(f"cannot split so: {problem}")
-        if max_rejects < 0:
-            self.note(f"max_rejects is {max_rejects}; give 0 or more")
+        if block_rows < 1:
+            self.note(f"block_rows is {block_rows}; give at least 1")
 
 
 class CsvExampleGen(_FileExampleGen):
@@ -60,23 +49,76 @@ class CsvExampleGen(_FileExampleGen):
     so a changed file is read again and an unchanged one is not.
 
     Args:
-        input_base: a file, or a folder whose ``*.csv`` files are read in the order of their names.
+        input_base: a file, or a folder whose files are read in the order of their names; all have the same header.
         splits: split name to hash buckets; ``(("train", 2), ("eval", 1))`` puts two thirds of the rows into train. A
             row's split depends on its values alone, so it stays there when other rows come or go.
         max_rejects: how many rows that do not parse may be set aside (in ``rejects/`` of the artifact) before the
             node fails. 0: the first bad row fails the node, named by file and line.
         block_rows: rows a block, the unit of computation.
+        pattern: which of the folder's files, as in a shell.
+        delimiter: one character.
+        encoding: a name that Python's codecs know.
+        null_values: what cells say when the value is missing.
 
     Outputs: ``examples``.
     """
 
     EXECUTOR = "trueline.components.example_gen:execute_csv"
 
+    def __init__(
+        self,
+        *,
+        input_base: str,
+        splits: Mapping[str, int] | Sequence[tuple[str, int]] = DEFAULT_SPLITS,
+        max_rejects: int = 0,
+        block_rows: int = 65_536,
+        pattern: str = "*",
+        delimiter: str = ",",
+        encoding: str = "utf8",
+        null_values: Sequence[str] = ("",),
+        node_id: str | None = None,
+    ) -> None:
+        self._declare(
+            node_id,
+            input_base,
+            splits,
+            block_rows,
+            pattern,
+            max_rejects=max_rejects,
+            delimiter=delimiter,
+            encoding=encoding,
+            null_values=list(null_values),
+        )
+        if max_rejects < 0:
+            self.note(f"max_rejects is {max_rejects}; give 0 or more")
+        if len(delimiter) != 1:
+            self.note(f"the delimiter {delimiter!r} is not one character")
+
 
 class ParquetExampleGen(_FileExampleGen):
-    """Examples from Parquet files; arguments and output as `CsvExampleGen`."""
+    """Examples from Parquet files.
+
+    Args:
+        input_base: a file, or a folder whose files are read in the order of their names; all have the same columns.
+        splits: as for `CsvExampleGen`.
+        block_rows: rows a block, the unit of computation.
+        pattern: which of the folder's files, as in a shell.
+
+    Outputs: ``examples``.
+    """
 
     EXECUTOR = "trueline.components.example_gen:execute_parquet"
+
+    def __init__(
+        self,
+        *,
+        input_base: str,
+        splits: Mapping[str, int] | Sequence[tuple[str, int]] = DEFAULT_SPLITS,
+        block_rows: int = 65_536,
+        pattern: str = "*",
+        node_id: str | None = None,
+    ) -> None:
+        self._declare(node_id, input_base, splits, block_rows, pattern)
 
 
 def execute_csv(ctx: ExecutionContext) -> None:
@@ -95,17 +137,13 @@ def execute_parquet(ctx: ExecutionContext) -> None:
 
 def _ingest(ctx: ExecutionContext, ingest: Callable[..., Any]) -> None:
     out = ctx.output("examples")
-    splits = [(str(name), int(buckets)) for name, buckets in ctx.params["splits"]]
-    report = ingest(
-        ctx.params["input_base"],
-        out.uri,
-        splits=splits,
-        max_rejects=ctx.params["max_rejects"],
-        block_rows=ctx.params["block_rows"],
-        engine=ctx.engine,
-    )
+    options = dict(ctx.params)
+    splits = [(str(name), int(buckets)) for name, buckets in options.pop("splits")]
+    report = ingest(options.pop("input_base"), out.uri, splits=splits, engine=ctx.engine, **options)
     out.properties.update(span=0, version=0, split_names=[name for name, _ in splits])
     ctx.report(rows=report.rows, rejects=report.rejects, splits=dict(report.splits))
+    for sentence in report.first_rejects:
+        ctx.log.warning("rejected: %s", sentence)
 
 
 def fingerprint(params: Mapping[str, Any]) -> str:
@@ -116,4 +154,4 @@ def fingerprint(params: Mapping[str, Any]) -> str:
     """
     from trueline.data import input_fingerprint
 
-    return input_fingerprint(str(params["input_base"]))
+    return input_fingerprint(str(params["input_base"]), str(params["pattern"]))

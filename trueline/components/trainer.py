@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from trueline.components.common import code_reference
+from trueline._core import store
+from trueline._core.errors import ArtifactError
+from trueline.components.common import code_reference, wanted_splits
+from trueline.components.sample import read_sample
 from trueline.pipeline.artifacts import Examples, HyperParameters, Model, ModelRun, Schema, TransformGraph
 from trueline.pipeline.channel import Channel
+from trueline.pipeline.context import ExecutionContext
 from trueline.pipeline.node import Component, In, Out
 
-__all__ = ["Trainer", "execute"]
+if TYPE_CHECKING:
+    from trueline.engine import Dataset
+
+__all__ = ["HYPERPARAMETERS_FILE", "RUN_FILE", "Trainer", "execute"]
+
+HYPERPARAMETERS_FILE = "best_hyperparameters.txt"
+RUN_FILE = "run.json"
 
 
 class Trainer(Component):
@@ -26,9 +37,9 @@ class Trainer(Component):
         label: the transform output to learn.
         weight: the transform output that weighs the rows.
         features: the transform outputs to learn from; all but label and weight by default.
-        hyperparameters: JSON values for ``fn_args.hyperparameters``; a channel of HyperParameters goes before them.
+        hyperparameters: JSON values for ``fn_args.hyperparameters``, or a channel of a Tuner's HyperParameters.
         custom_config: JSON values for ``fn_args.custom_config``.
-        train_split, eval_split: which splits are ``fn_args.train`` and ``fn_args.eval``.
+        train_split, eval_split: which splits are ``fn_args.train`` and ``fn_args.eval``; no eval split: ``""``.
         seed: for ``fn_args.seed``, which the user's code should use.
         name: the model's name; the label by default.
 
@@ -89,3 +100,75 @@ class Trainer(Component):
         )
         for problem in problems:
             self.note(problem)
+
+
+def execute(ctx: ExecutionContext) -> None:
+    """Trains, exports, checks, writes the model; what the run left goes to ``model_run``."""
+    from trueline.models import build_model
+    from trueline.training import FnArgs, read_metrics, run_training
+    from trueline.transform import TransformOutput
+
+    params, graph_uri = ctx.params, ctx.input("transform_graph").uri
+    transform = TransformOutput.load(graph_uri)
+    train, held_out = _splits(ctx)
+    working_dir = store.join(ctx.tmp_dir, "model_run")
+    store.makedirs(working_dir)
+    target = {name: params[name] for name in ("label", "weight", "features")}
+    fn_args = FnArgs.create(
+        train=train,
+        eval=held_out,
+        transform=transform,
+        hyperparameters=_hyperparameters(ctx),
+        custom_config=params["custom_config"],
+        seed=params["seed"],
+        working_dir=working_dir,
+        **target,
+    )
+    fitted = run_training(ctx.function("run_fn"), fn_args)
+    model = build_model(
+        fitted,
+        uri=ctx.output("model").uri,
+        transform=transform,
+        sample=read_sample(graph_uri),
+        name=params["name"],
+        **target,
+    )
+    metrics = {entry["metric"]: entry["value"] for entry in read_metrics(working_dir)}
+    facts = {"rows": fn_args.train.num_rows, "missing_labels": fn_args.train.missing_labels, **_facts(model.info)}
+    store.copy_tree(working_dir, ctx.output("model_run").uri)
+    store.write_text(ctx.output("model_run").path(RUN_FILE), json.dumps(facts | {"logged": metrics}, sort_keys=True))
+    ctx.report(**facts, **metrics)
+
+
+def _splits(ctx: ExecutionContext) -> tuple[Dataset, Dataset | None]:
+    """The rows to fit on, and those to watch if there are any."""
+    from trueline.data import Examples as ExamplesReader
+
+    source = ctx.input("examples")
+    examples = ExamplesReader.open(source.uri)
+    (train,) = wanted_splits(source, [ctx.params["train_split"]])
+    watched = ctx.params["eval_split"]
+    return examples.dataset(train), examples.dataset(*wanted_splits(source, [watched])) if watched else None
+
+
+def _hyperparameters(ctx: ExecutionContext) -> dict[str, Any]:
+    """Those of the pipeline file, overlaid by those that a Tuner found."""
+    given = dict(ctx.params["hyperparameters"])
+    found = ctx.optional_input("hyperparameters")
+    if found is None:
+        return given
+    tuned = json.loads(store.read_text(found.path(HYPERPARAMETERS_FILE)))
+    if not isinstance(tuned, dict):
+        raise ArtifactError("the hyperparameters are no JSON object", where=found.path(HYPERPARAMETERS_FILE))
+    return given | tuned
+
+
+def _facts(info: Mapping[str, Any]) -> dict[str, Any]:
+    """What the progress table says of a model."""
+    return {
+        "framework": info["framework"],
+        "features": len(info["features"]),
+        "parity_rows": info["parity"]["rows"],
+        "parity_max_diff": info["parity"]["max_difference"],
+        "probable_leakage": sorted({entry["feature"] for entry in info["leakage"]}),
+    }

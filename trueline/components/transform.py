@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from trueline._core import store
 from trueline._core.rowid import ROW_COLUMN
-from trueline.components.common import code_reference, splits_of, wanted_splits
+from trueline.components.common import SPLIT_PREFIX, code_reference, splits_of, wanted_splits
 from trueline.components.sample import write_sample
 from trueline.components.schema_gen import SCHEMA_FILE
 from trueline.pipeline.artifacts import Examples, Schema, TransformGraph
@@ -18,6 +18,8 @@ from trueline.pipeline.context import ExecutionContext
 from trueline.pipeline.node import Component, In, Out
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from trueline.data import Examples as ExamplesReader
     from trueline.transform import TransformOutput
 
@@ -91,7 +93,8 @@ def execute(ctx: ExecutionContext) -> None:
     output.save(graph_out.uri)
     write_sample(examples, splits_of(source), graph_out.uri)
     splits = ctx.params["transform_splits"]
-    _materialize(ctx, output, examples, splits_of(source) if splits is None else wanted_splits(source, splits))
+    schema_out = output.arrow_schema(row_id=ROW_COLUMN in examples.arrow_schema.names)
+    _materialize(ctx, schema_out, examples, splits_of(source) if splits is None else wanted_splits(source, splits))
     ctx.report(outputs=len(output.outputs), vocabularies=_vocabulary_sizes(output), host_steps=len(output.host_steps()))
 
 
@@ -106,19 +109,21 @@ def _vocabulary_sizes(output: TransformOutput) -> dict[str, int]:
     return {name: len(vocabulary.tokens) for name, vocabulary in output.vocabularies.items()}
 
 
-def _materialize(
-    ctx: ExecutionContext, output: TransformOutput, examples: ExamplesReader, splits: Sequence[str]
-) -> None:
-    from trueline.data import ExamplesWriter
+def _materialize(ctx: ExecutionContext, schema: pa.Schema, examples: ExamplesReader, splits: Sequence[str]) -> None:
+    """Every block becomes a file of one block, written by the engine; ``examples.json`` joins them in order."""
+    from trueline.data.examples import StoredBlock, write_examples_json
+    from trueline.engine import FunctionSpec
 
     out, source = ctx.output("transformed_examples"), ctx.input("examples")
-    blocks = {split: examples.dataset(split).blocks for split in splits}
-    rows = max((block.rows for found in blocks.values() for block in found), default=1)
-    schema = output.arrow_schema(row_id=ROW_COLUMN in examples.arrow_schema.names)
-    with ExamplesWriter(out.uri, schema, examples.sources, rows, splits=splits) as writer:
-        for split in splits:
-            for block in blocks[split]:
-                writer.write(split, output.transform(block.read()))
+    blocks: dict[str, list[StoredBlock]] = {}
+    for split in splits:
+        job = FunctionSpec(
+            "trueline.components.transform_job:write_block",
+            {"graph_uri": ctx.output("transform_graph").uri, "uri": out.uri, "folder": SPLIT_PREFIX + split},
+        )
+        made = ctx.engine.map_blocks(job, examples.dataset(split))
+        blocks[split] = [StoredBlock(number, file, 0, rows) for number, (file, rows) in enumerate(made)]
+    write_examples_json(out.uri, schema, examples.sources, blocks, {})
     out.properties.update(
         span=source.properties.get("span", 0), version=source.properties.get("version", 0), split_names=list(splits)
     )

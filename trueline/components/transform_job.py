@@ -1,0 +1,43 @@
+"""One block transformed and written: the job that the engine hands to its workers."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from trueline.engine.base import Block
+
+if TYPE_CHECKING:
+    from trueline.transform import TransformOutput
+
+__all__ = ["write_block"]
+
+
+@lru_cache(maxsize=2)
+def _graph(uri: str) -> TransformOutput:
+    """A worker loads a graph once, not once a block; an artifact's URI never holds another graph."""
+    from trueline.transform import TransformOutput
+
+    return TransformOutput.load(uri)
+
+
+def write_block(block: Block, *, graph_uri: str, uri: str, folder: str) -> list[object]:
+    """Transforms a block into ``<folder>/part-<block number>.parquet`` of one row group.
+
+    The file gets its name only when it is whole, so an attempt that dies leaves nothing that a reader could take.
+
+    Returns:
+        The file's name below `uri`, and its rows.
+    """
+    from trueline.data.writer import PartWriter
+
+    batch = _graph(graph_uri).transform(block.read())
+    name = f"{folder}/part-{block.number:05d}.parquet"
+    writer = PartWriter(uri, name, batch.schema, max(batch.num_rows, 1))
+    try:
+        writer.write(batch)
+        writer.close()
+    except BaseException:
+        writer.abort()
+        raise
+    return [name, batch.num_rows]
