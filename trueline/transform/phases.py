@@ -21,7 +21,7 @@ from trueline.transform.bind import bind
 from trueline.transform.bulk import Executor
 from trueline.transform.graph import Graph
 from trueline.transform.operations.base import Value
-from trueline.transform.states import STATES, State
+from trueline.transform.states import STATES, Parts, State
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -77,9 +77,9 @@ class PhaseAccumulator:
             arrays.update({f"{i}.{name}": array for name, array in own.items()})
         return pack_state(_KIND, _VERSION, headers, arrays)
 
-    def finish(self) -> dict[tuple[str, int], State]:
-        """The finished states by name and node."""
-        return dict(zip(self._keys, self._states, strict=True))
+    def finish(self) -> dict[tuple[str, int], Parts]:
+        """The finished states' headers and arrays by state name and node."""
+        return {key: state.parts() for key, state in zip(self._keys, self._states, strict=True)}
 
 
 class _Frozen:
@@ -182,14 +182,18 @@ def _one_phase(graph: Graph, findings: Findings, indices: list[int], dataset: Da
     bound = _pruned(bind(marked, constants(findings), partial=True))
     places = dict(bound.outputs)
     keys = {i: (analyzer(graph.nodes[i].op).state, places[str(i)]) for i in indices}
-    spec: AccumulatorSpec[dict[tuple[str, int], State]] = AccumulatorSpec(
+    spec: AccumulatorSpec[dict[tuple[str, int], Parts]] = AccumulatorSpec(
         f"{__name__}:PhaseAccumulator",
         {"graph": bound.to_json(), "states": [list(key) for key in sorted(set(keys.values()))]},
     )
     names = bound.input_names(places.values())
     columns = sorted(bound.raw_names(names))
     finished = engine.run(spec, dataset, columns=columns)
-    return {i: analyzer(graph.nodes[i].op).read(finished[keys[i]], graph.nodes[i].attrs) for i in indices}
+    states: dict[tuple[str, int], State] = {}
+    for (name, place), (header, arrays) in finished.items():
+        states[name, place] = STATES[name](bound.nodes[place].type.dtype)
+        states[name, place].restore(header, arrays)
+    return {i: analyzer(graph.nodes[i].op).read(states[keys[i]], graph.nodes[i].attrs) for i in indices}
 
 
 def _pruned(graph: Graph) -> Graph:

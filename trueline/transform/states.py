@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from trueline._core.errors import TransformError
 
-__all__ = ["STATES", "Count", "Extremes", "Moments", "Points", "State", "Tokens", "Total", "Vocabulary"]
+__all__ = ["STATES", "Count", "Extremes", "Moments", "Parts", "Points", "State", "Tokens", "Total", "Vocabulary"]
 
 Array = npt.NDArray[Any]
 Parts = tuple[dict[str, Any], dict[str, Any]]
@@ -262,36 +262,32 @@ class Tokens:
 
         self.dtype = dtype
         self.token_type = pa.string() if dtype == "utf8" else pa.int64()
-        self._tables = [self._table(pa.array([], self.token_type), pa.array([], pa.int64()))]
-
-    @staticmethod
-    def _table(tokens: Any, counts: Any) -> Any:
-        import pyarrow as pa
-
-        return pa.table({"token": tokens, "count": counts})
+        self.tokens: Any = pa.array([], self.token_type)
+        self.counts: Array = np.zeros(0, np.int64)
 
     def update(self, values: Any) -> None:
         counted = values.value_counts()
-        self._tables.append(self._table(counted.field(0).cast(self.token_type), counted.field(1)))
-        self._compact()
+        self._join(counted.field(0).cast(self.token_type), counted.field(1).to_numpy())
 
     def merge(self, other: Self) -> None:
-        self._tables += other._tables
-        self._compact()
+        self._join(other.tokens, other.counts)
 
-    def _compact(self) -> None:
+    def _join(self, tokens: Any, counts: Array) -> None:
         import pyarrow as pa
 
-        if len(self._tables) > 1:
-            grouped = pa.concat_tables(self._tables).group_by("token", use_threads=False).aggregate([("count", "sum")])
-            self._tables = [self._table(grouped.column("token"), grouped.column("count_sum"))]
+        encoded = pa.concat_arrays([self.tokens, tokens]).dictionary_encode()
+        joined = np.zeros(len(encoded.dictionary), np.int64)
+        np.add.at(joined, encoded.indices.to_numpy(), np.concatenate([self.counts, counts]))
+        self.tokens, self.counts = encoded.dictionary, joined
 
     def parts(self) -> Parts:
-        table = self._tables[0].sort_by("token").combine_chunks()
-        return {}, {name: table.column(name).combine_chunks() for name in ("token", "count")}
+        import pyarrow.compute as pc
+
+        order = pc.sort_indices(self.tokens)
+        return {}, {"tokens": self.tokens.take(order), "counts": self.counts[order.to_numpy()]}
 
     def restore(self, header: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
-        self._tables = [self._table(arrays["token"], arrays["count"])]
+        self.tokens, self.counts = arrays["tokens"], arrays["counts"]
 
     def vocabulary(self, top_k: int | None, frequency_threshold: int | None) -> Vocabulary:
         """Tokens by descending count, then descending bytes (integers as decimal text), as TensorFlow Transform orders.
@@ -301,15 +297,15 @@ class Tokens:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        table = self._tables[0]
+        table = pa.table({"token": self.tokens, "count": pa.array(self.counts)})
         if self.dtype == "utf8":
             broken = pc.match_substring_regex(table["token"], "[\n\r]")
             table = table.filter(pc.and_(pc.not_equal(table["token"], ""), pc.invert(broken)))
         unfiltered = table.num_rows
-        table = table.append_column("text", table["token"].cast(pa.string()))
-        table = table.sort_by([("count", "descending"), ("text", "descending")])
         if frequency_threshold is not None:
             table = table.filter(pc.greater_equal(table["count"], frequency_threshold))
+        table = table.append_column("text", table["token"].cast(pa.string()))
+        table = table.take(pc.sort_indices(table, [("count", "descending"), ("text", "descending")]))
         if top_k is not None:
             table = table.slice(0, top_k)
         return Vocabulary(tuple(table["token"].to_pylist()), tuple(table["count"].to_pylist()), unfiltered)
