@@ -282,7 +282,7 @@ def run_validation(case: dict[str, Any]) -> Reason:
     for entry in case["metrics"]:
         value = entry["value"]
         value = value["unsampled_value"] if isinstance(value, dict) else value
-        kind = "diff" if entry["key"].get("is_diff") else entry["key"].get("model_name", "")
+        kind = "diff" if entry["key"].get("is_diff") else entry["key"].get("model_name", "").replace("candidate", "")
         number = float(value) if value is not None else math.nan
         weighted = all("example_weights" in s for s in text["metrics_specs"])
         if weighted and not entry["key"].get("example_weighted"):

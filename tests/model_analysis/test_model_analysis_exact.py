@@ -71,7 +71,7 @@ def rows(draw: st.DrawFn, score: st.SearchStrategy[float]) -> tuple[Array, Array
 SCORES = st.one_of(st.sampled_from([0.0, 0.1, 0.2, 0.5, 0.7, 1.0]), st.floats(0, 1, width=32))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(rows(SCORES))
 def test_binary_metrics_equal_scikit_learn_on_every_slice(data: tuple[Array, Array, Array, Array]) -> None:
     label, prediction, weight, group = data
@@ -98,12 +98,12 @@ def compare(name: str, got: Any, oracle: Callable[..., float], y: Array, p: Arra
         assert got["undefined"].startswith("no row is"), (name, got)
     elif name == "matthews" and isinstance(got, dict):
         assert "one class is absent" in got["undefined"]
-        assert want == 0
+        assert one_class or len(set((p > 0.5).tolist())) == 1
     else:
         assert got == pytest.approx(want, rel=1e-9, abs=1e-9), name
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(rows(st.floats(-100, 100, width=32)))
 def test_regression_metrics_equal_scikit_learn(data: tuple[Array, Array, Array, Array]) -> None:
     label, prediction, weight, _ = data
