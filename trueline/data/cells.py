@@ -121,7 +121,7 @@ def _loses_digits(ints: pa.Array) -> bool:
     """Whether float64 cannot hold some of the integers."""
     values = ints.drop_null().to_numpy(zero_copy_only=False)
     as_float = values.astype(np.float64)
-    if not len(values) or float(np.abs(as_float).max()) <= 2.0**53:
+    if not len(values) or float(np.abs(as_float).max()) < 2.0**53:
         return False
     inside = as_float < 2.0**63
     return bool((~inside).any() or (as_float[inside].astype(np.int64) != values[inside]).any())

@@ -53,8 +53,8 @@ def ingest_csv(
         max_rejects: how many rows may go to ``rejects/``; with one more the ingestion stops and names the first.
         block_rows: rows of a block.
         engine: runs the files; threads of this machine by default.
-        schema: fixes the types of its features: BYTES utf8, INT int64, FLOAT float64. Features with a bool or time domain
-            and columns it does not name are guessed.
+        schema: fixes the types of its features: BYTES utf8, INT int64, FLOAT float64. Features with a bool or time
+            domain, and columns that it does not name, are guessed.
         pattern: which files of the folder, as in a shell.
         delimiter: one character.
         encoding: a name that Python's codecs know.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import itertools
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ class Ragged:
 
 @dataclass(frozen=True)
 class TextBatch:
-    """String columns (none in a last batch without rows), each row's record number, and the ragged records before it."""
+    """String columns (none in a last batch without rows), each row's record number, and ragged records before it."""
 
     columns: list[pa.Array]
     records: np.ndarray[Any, np.dtype[np.int64]]
@@ -127,7 +128,7 @@ def read_header(uri: str, file_format: CsvFormat) -> list[str]:
     """
     try:
         _, names = next(_records(uri, file_format), (0, None))
-    except (UnicodeError, csv.Error, OSError, ValueError) as error:
+    except (UnicodeError, csv.Error, OSError, ValueError, LookupError) as error:
         raise _reading_error(uri, file_format, error) from error
     if names is None:
         raise DataError("the file is empty, it has no header", where=uri)
@@ -198,9 +199,11 @@ def _arrow_batches(
                 ),
             )
         except pa.ArrowInvalid as error:
-            if "Empty CSV" in str(error) or "cannot infer number of columns" in str(error):
-                return
-            raise
+            if "Empty CSV" not in str(error) and "cannot infer number of columns" not in str(error):
+                raise
+            if len(list(itertools.islice(_records(uri, file_format), 2))) == 1:
+                return  # a header alone
+            raise pa.ArrowInvalid("the header straddles what is read first") from error
         if reader.schema.names != list(names):
             raise pa.ArrowException(f"its header reads {reader.schema.names}, and read again {list(names)}")
         yield from _numbered(reader, ragged, skip, file_format.null_values)
