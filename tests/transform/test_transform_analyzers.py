@@ -171,7 +171,7 @@ def test_same_bits_in_processes(table: pa.Table, tmp_path: Any) -> None:
     assert threads.content_hash == processes.content_hash
 
 
-def three_phases(x: Any) -> dict[str, Any]:
+def four_phases(x: Any) -> dict[str, Any]:
     """Each step's analyzer reads a value that the step before has to know its own analyzer's result for."""
     z = tlt.scale_to_z_score(x["n"])
     unit = tlt.scale_to_0_1(z)
@@ -181,7 +181,7 @@ def three_phases(x: Any) -> dict[str, Any]:
 
 def test_chained_phases(table: pa.Table) -> None:
     """z-score, then 0-1, then buckets, then a vocabulary of buckets: four passes, and the right buckets."""
-    graph = trace(three_phases, features_of(table))
+    graph = trace(four_phases, features_of(table))
     levels = {graph.phases[i] for i, n in enumerate(graph.nodes) if n.is_analyzer}
     assert levels == {1, 2, 3, 4}
 

@@ -175,6 +175,15 @@ class Graph:
         read = {i for step in self.steps_for(names) for i in step.inputs if i not in made}
         return frozenset({n for n in names if not n.startswith(HOST_PREFIX)} | read)
 
+    def pruned(self) -> Graph:
+        """Only the nodes and host steps that the outputs reach, analyzers' inputs included."""
+        kept = sorted(self.reachable([i for _, i in self.outputs], through_analyzers=True))
+        places = {old: new for new, old in enumerate(kept)}
+        moved = (self.nodes[i] for i in kept)
+        nodes = tuple(replace(n, inputs=tuple(places[i] for i in n.inputs)) for n in moved)
+        names = [str(n.attrs["name"]) for n in nodes if n.op == "input"]
+        return Graph(nodes, tuple((n, places[i]) for n, i in self.outputs), self.features, self.steps_for(names))
+
     @cached_property
     def phases(self) -> tuple[int, ...]:
         """Per node, how many passes over the data come before its value is known in a row.

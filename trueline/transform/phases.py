@@ -7,7 +7,6 @@ transform itself does; a raw column is read from Arrow as it is) and feeds each 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
 
@@ -179,7 +178,7 @@ def _one_phase(graph: Graph, findings: Findings, indices: list[int], dataset: Da
     reads = {i: graph.nodes[i].inputs[0] for i in indices}
     # analyzers' inputs stand as outputs, so that binding tells where they went
     marked = Graph(graph.nodes, tuple((str(i), reads[i]) for i in indices), graph.features, graph.host_steps)
-    bound = _pruned(bind(marked, constants(findings), partial=True))
+    bound = bind(marked, constants(findings), partial=True).pruned()
     places = dict(bound.outputs)
     keys = {i: (analyzer(graph.nodes[i].op).state, places[str(i)]) for i in indices}
     spec: AccumulatorSpec[dict[tuple[str, int], Parts]] = AccumulatorSpec(
@@ -194,11 +193,3 @@ def _one_phase(graph: Graph, findings: Findings, indices: list[int], dataset: Da
         states[name, place] = STATES[name](bound.nodes[place].type.dtype)
         states[name, place].restore(header, arrays)
     return {i: analyzer(graph.nodes[i].op).read(states[keys[i]], graph.nodes[i].attrs) for i in indices}
-
-
-def _pruned(graph: Graph) -> Graph:
-    """Only the nodes that the outputs reach."""
-    kept = sorted(graph.reachable([i for _, i in graph.outputs]))
-    places = {old: new for new, old in enumerate(kept)}
-    nodes = tuple(replace(n, inputs=tuple(places[i] for i in n.inputs)) for n in (graph.nodes[i] for i in kept))
-    return Graph(nodes, tuple((name, places[i]) for name, i in graph.outputs), graph.features, graph.host_steps)

@@ -135,9 +135,9 @@ class Tracer:
         return self._add(node)
 
     def finish(self, outputs: Mapping[str, Any]) -> Graph:
-        """The graph with its outputs."""
+        """The graph with its outputs; what they do not reach is left out."""
         named = tuple((name, column.index) for name, column in outputs.items())
-        return Graph(tuple(self.nodes), named, self.features, tuple(self.host_steps))
+        return Graph(tuple(self.nodes), named, self.features, tuple(self.host_steps)).pruned()
 
 
 def _plain_number(tracer: Tracer, value: Any) -> tuple[Any, DType]:
