@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from trueline._core import store
@@ -14,11 +15,12 @@ from trueline._core.values import RawFeature
 from trueline.models.contract import Fitted, Head
 from trueline.models.exporters.base import PREDICTION, PROBABILITIES, Exporter
 from trueline.models.exporters.registry import exporter_of
-from trueline.models.inputs import ModelInput, model_inputs, select_features
+from trueline.models.inputs import ModelInput, input_arrays, model_inputs, select_features
 from trueline.models.leakage import leakage_report
 from trueline.models.merge import LABEL, merge
 from trueline.models.model import Model
 from trueline.models.parity import ParityReport, Tolerance, check_parity
+from trueline.models.parity_missing import try_missing
 from trueline.models.targets import build_targets
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["build_model"]
 
 ARTIFACT = "Model"
+_MISSING_ROWS = 8
 
 
 def build_model(
@@ -77,6 +80,10 @@ def build_model(
     steps = transform.host_steps(names)
     session = OnnxGraph(graph, transform.feeds(names), steps, transform.raw_features(names))
     report = check_parity(exporter, session, exported.head, inputs, transform, sample, tolerance)
+    few = input_arrays(transform.transform(sample.slice(0, _MISSING_ROWS), names), inputs)
+    limits = report.tolerance
+    tried, refused = try_missing(exporter, exported, inputs, few, limits.absolute, limits.relative)
+    report = replace(report, missing_tried=tried, missing_refused=refused)
     targets, targets_info = build_targets(transform, label, weight)
     native, note = exporter.native_files()
     info = _info(name, exporter, exported.head, inputs, transform, label, weight, names, report)

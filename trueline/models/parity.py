@@ -2,7 +2,8 @@
 
 The framework predicts on its numpy inputs, made by the transform in bulk; the merged graph predicts from the raw
 rows. Every score must agree within ``absolute + relative * |framework's score|``. A row near a tie may still change
-class: at most one row in ten thousand may, one at least, and each is listed.
+class: at most one row in ten thousand may, one at least, and each is listed. Features that may be missing are tried
+missing as well, whether the sample has such rows or not.
 """
 
 from __future__ import annotations
@@ -60,6 +61,8 @@ class ParityReport:
         worst: the row of that difference, with both values.
         class_changes: every row whose class changed, with both classes.
         tolerance: what was allowed.
+        missing_tried: features that were also tried missing in the first rows.
+        missing_refused: features that may be missing and that the framework refuses to be.
     """
 
     rows: int
@@ -67,6 +70,8 @@ class ParityReport:
     worst: dict[str, Any]
     class_changes: list[dict[str, Any]]
     tolerance: Tolerance = field(default_factory=Tolerance)
+    missing_tried: tuple[str, ...] = ()
+    missing_refused: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
@@ -76,6 +81,8 @@ class ParityReport:
             "worst": self.worst,
             "class_changes": self.class_changes,
             "tolerance": vars(self.tolerance),
+            "missing_tried": list(self.missing_tried),
+            "missing_refused": list(self.missing_refused),
         }
 
 

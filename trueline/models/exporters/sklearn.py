@@ -19,6 +19,7 @@ from trueline._core.errors import ModelError
 from trueline._core.values import RawFeature
 from trueline.models.contract import Fitted, Head, Task, head_of, python_classes
 from trueline.models.exporters.base import PREDICTION, PROBABILITIES, Arrays, Exported
+from trueline.models.exporters.sklearn_trees import route_missing
 from trueline.models.inputs import ModelInput
 
 __all__ = ["SklearnExporter"]
@@ -94,14 +95,13 @@ class SklearnExporter:
 
         head = self.head(label)
         one = inputs[0]
-        options = {id(self.model): {"zipmap": False}} if head.is_classifier else None
         try:
             with _int_attributes(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 made = skl2onnx.to_onnx(
                     self.model,
                     initial_types=[(one.name, FloatTensorType([None, one.width]))],
-                    options=options,
+                    options=_options(self.model, head),
                     target_opset={"": _OPSET, "ai.onnx.ml": _ML_OPSET},
                 )
         except Exception as error:
@@ -109,18 +109,29 @@ class SklearnExporter:
                 f"{self._name} cannot be exported: {type(error).__name__}: {error}",
                 hint="use estimators that skl2onnx converts; put custom preprocessing into preprocessing_fn.",
             ) from error
+        route_missing(made, self.model)
         output = made.graph.output[-1].name
         name = PROBABILITIES if head.is_classifier else PREDICTION
         return Exported(keep_output(made, output, name, columns=len(head.classes)), head)
 
     def predict(self, arrays: Arrays) -> npt.NDArray[np.float64]:
-        """``predict_proba`` or ``predict``, float64."""
+        """``predict_proba`` or ``predict``, float64.
+
+        Raises:
+            ModelError: the estimator refuses the rows, as most refuse missing values.
+        """
         from sklearn.base import is_classifier
 
         (x,) = arrays.values()
-        if is_classifier(self.model):
-            return np.asarray(self.model.predict_proba(x), np.float64)
-        return np.asarray(self.model.predict(x), np.float64).reshape(len(x))
+        try:
+            if is_classifier(self.model):
+                return np.asarray(self.model.predict_proba(x), np.float64)
+            return np.asarray(self.model.predict(x), np.float64).reshape(len(x))
+        except ValueError as error:
+            raise ModelError(
+                f"{self._name} refuses rows that its features give: {str(error).splitlines()[0]}",
+                hint="use fill_missing in preprocessing_fn for features that may be missing.",
+            ) from error
 
     def native_files(self) -> tuple[dict[str, bytes], str]:
         """None: scikit-learn's own formats execute code when read."""
@@ -132,6 +143,17 @@ class SklearnExporter:
         import sklearn
 
         return {"scikit-learn": sklearn.__version__, "skl2onnx": skl2onnx.__version__}
+
+
+def _options(model: Any, head: Head) -> dict[Any, Any]:
+    """Probabilities as a tensor; scalers that divide in double as scikit-learn does, since a tree may split at ties."""
+    from sklearn.preprocessing import StandardScaler
+
+    options: dict[Any, Any] = {id(model): {"zipmap": False}} if head.is_classifier else {}
+    for step in [s for _, s in getattr(model, "steps", [])]:
+        if type(step) is StandardScaler:
+            options[id(step)] = {"div": "div_cast"}
+    return options
 
 
 @contextlib.contextmanager
