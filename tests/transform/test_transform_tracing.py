@@ -156,10 +156,9 @@ def test_types_of_expressions() -> None:
     seen: dict[str, Any] = {}
 
     def preprocessing(x: Any) -> dict[str, Any]:
-        seen.update(
-            a=x["hour"] / 2, b=x["hour"] // 2, c=x["hour"] + 1.5, d=x["hour"] > 3, e=x["fare"] + 1, f=x["hour"] % x["hour"],
-            g=tlt.fill_missing(x["fare"], 0), h=tlt.is_missing(x["fare"]), i=x["flag"] + x["flag"], j=x["hour"] ** 2,
-        )  # fmt: skip
+        fare, hour = x["fare"], x["hour"]
+        seen.update(a=hour / 2, b=hour // 2, c=hour + 1.5, d=hour > 3, e=fare + 1, f=hour % hour, j=hour**2)
+        seen.update(g=tlt.fill_missing(fare, 0), h=tlt.is_missing(fare), i=x["flag"] + x["flag"])
         return {"y": x["fare"]}
 
     tlt.trace(preprocessing, FEATURES)

@@ -153,7 +153,7 @@ def vocabulary(
         x: text or integers.
         top_k: keep the first so many.
         frequency_threshold: keep tokens that occur at least so often.
-        vocab_filename: the vocabulary's name; by default ``vocab_<column>``.
+        vocab_filename: the vocabulary's name; by default ``vocab_<column>``, after the raw column that it reads.
     """
     for name, limit in (("top_k", top_k), ("frequency_threshold", frequency_threshold)):
         if limit is not None and limit < 0:
@@ -165,8 +165,8 @@ def vocabulary(
 
 def _vocabulary_name(x: Column, attrs: dict[str, Any], given: str | None) -> str:
     """A file name that is free, or is that of an equal vocabulary."""
-    node = x.tracer.nodes[x.index]
-    stem = given if given is not None else f"vocab_{node.attrs['name'] if node.op == 'input' else node.op}"
+    read = "_".join(sorted(x.tracer.graph.input_names([x.index])))
+    stem = given if given is not None else f"vocab_{read}"
     stem = re.sub(r"[^\w.-]+", "_", stem).strip(".") or "vocab"
     taken = {n.attrs["name"]: n for n in x.tracer.nodes if n.op == "analyze.vocabulary"}
     name, count = stem, 1
