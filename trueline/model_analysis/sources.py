@@ -102,20 +102,16 @@ def _from_models(source: Mapping[str, Any], plan: EvalPlan, batch: pa.RecordBatc
     runtimes = {name: load_runtime(m["uri"], m["fingerprint"]) for name, m in source["models"].items()}
     candidate = runtimes[plan.models[0]]
     targets = candidate.targets.predict_arrow(batch)
-    label = targets["label"].reshape(batch.num_rows)
-    present = targets.get("label:present")
-    weights = targets.get("weight")
-    weight_present = targets.get("weight:present")
-    if weights is not None:
-        weights = weights.astype(np.float64).reshape(batch.num_rows)
-        if weight_present is not None:  # a missing weight is 1, as in TFMA
-            weights = np.where(weight_present.reshape(batch.num_rows), weights, 1.0)
+    names = candidate.info["targets"]["outputs"]
+    label = targets[names["label"]].reshape(batch.num_rows)
+    present = targets[names["present"]].astype(bool).reshape(batch.num_rows)
+    weights = targets[names["weight"]].astype(np.float64).reshape(batch.num_rows) if "weight" in names else None
     labels = label.astype(np.float64) if plan.task == "regression" else _class_numbers(label, candidate.classes or [])
     predictions = {
         name: _model_scores(runtime.predict_arrow(batch), plan.task, runtime.classes, candidate.classes)
         for name, runtime in runtimes.items()
     }
-    return Batch(labels, predictions, weights, None if present is None else present.astype(bool))
+    return Batch(labels, predictions, weights, present)
 
 
 def _class_numbers(label: npt.NDArray[Any], classes: list[Any]) -> Floats:
