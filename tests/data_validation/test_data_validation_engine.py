@@ -108,8 +108,27 @@ def test_wrong_options_are_named_all_at_once() -> None:
 
 def test_columns_without_statistics_are_named() -> None:
     table = pa.table({"d": pa.array([None], pa.duration("s"))})
-    with pytest.raises(SchemaError, match="'d' has Arrow type duration"):
+    with pytest.raises(SchemaError, match=r"'d': a column of Arrow type duration\[s\]"):
         statistics_spec(table.schema)
+
+
+def test_narrow_types_count_as_their_wide_ones() -> None:
+    import datetime
+    import decimal
+
+    table = pa.table(
+        {
+            "small": pa.array([1, 2], pa.int8()),
+            "half": pa.array([1.5, 2], pa.float32()),
+            "money": pa.array([decimal.Decimal("1.50"), None]),
+            "day": pa.array([datetime.date(2020, 1, 1), None]),
+            "code": pa.array(["a", "b"]).dictionary_encode(),
+            "none": pa.nulls(2),
+        }
+    )
+    found = generate_statistics(table, engine=LocalEngine(1)).datasets[0].features
+    assert [f.Type.Name(f.type) for f in found] == ["INT", "FLOAT", "FLOAT", "INT", "STRING", "STRING"]
+    assert found[3].num_stats.max == 1_577_836_800_000_000
 
 
 def test_importing_the_room_is_cheap() -> None:

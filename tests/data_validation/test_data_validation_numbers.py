@@ -47,9 +47,7 @@ def _standard(numbers: list[float], buckets: int) -> list[float]:
             wide = high / 2 - low / 2 > np.finfo(float).max / 2
             edges = low * (1 - t) + high * t if wide else low + (high - low) * t
             edges[0], edges[-1] = low, high
-            for i in range(buckets):
-                last = i == buckets - 1
-                out.append(sum(edges[i] <= x and (x < edges[i + 1] or last) for x in finite))
+            out += [sum((edges[i] < x or i == 0) and x <= edges[i + 1] for x in finite) for i in range(buckets)]
     return out + ([numbers.count(math.inf)] if math.inf in numbers else [])
 
 

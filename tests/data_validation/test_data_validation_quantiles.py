@@ -37,8 +37,7 @@ def _worst(summary: QuantileSummary, data: Floats) -> int:
     points = np.unique(np.concatenate([data, summary.values]))
     ordered = np.sort(data)
     exact = np.searchsorted(ordered, points, side="right")
-    below = np.searchsorted(ordered, points, side="left")
-    return int(max(np.abs(summary.rank(points) - exact).max(), np.abs(summary.rank_below(points) - below).max()))
+    return int(np.abs(summary.rank(points) - exact).max())
 
 
 ORDERS: dict[str, Callable[[int], Floats]] = {

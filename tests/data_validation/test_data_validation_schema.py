@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from trueline._core.errors import SchemaError
-from trueline.data_validation import generate_statistics, infer_schema, update_schema, validate_statistics
-from trueline.engine import LocalEngine
+from trueline.data_validation import StatsOptions, generate_statistics, infer_schema, update_schema, validate_statistics
+from trueline.engine import Dataset, LocalEngine
 from trueline.schema import get_feature
 
 
@@ -79,6 +79,17 @@ def test_string_domains_are_sorted_and_bounded() -> None:
     feature, schema = _inferred(values, max_string_domain_size=2)
     assert not schema.string_domain
     assert feature.WhichOneof("domain_info") is None
+
+
+def test_no_domain_from_the_most_frequent_strings_alone() -> None:
+    """Where not every value was counted, the ones that were make no domain."""
+    values = pa.array([f"v{i}" for i in range(3000)] + ["often"] * 500)
+    cut = infer_schema(_stats({"x": values}), max_string_domain_size=2000)
+    assert not cut.string_domain
+    dataset = Dataset.from_table(pa.table({"x": values}), 500)
+    rough = generate_statistics(dataset, StatsOptions(max_distinct=100), LocalEngine(1))
+    assert 0 < len(rough.datasets[0].features[0].string_stats.rank_histogram.buckets) <= 100
+    assert not infer_schema(rough).string_domain
 
 
 COLUMN = st.one_of(

@@ -1,7 +1,7 @@
 """Histograms of a quantile summary, as tensorflow-metadata's messages.
 
 STANDARD: equal-width buckets over the finite range. Upstream interpolates their counts from 1000 quantiles; here a
-bucket [low, high) holds the numbers that lie in it (the last one takes its upper end too): exact while the summary is
+bucket (low, high] holds the numbers that lie in it (the first takes its lower end too): exact while the summary is
 exact, within twice its error otherwise. QUANTILES: buckets (low, high] between quantile boundaries, by upstream's rule.
 """
 
@@ -38,7 +38,7 @@ def fill_standard_histogram(histogram: statistics_pb2.Histogram, numbers: Number
         histogram.buckets.add(low_value=-np.inf, high_value=-np.inf, sample_count=numbers.negative_infinite)
     if numbers.moments.count:
         edges = _edges(numbers.low, numbers.high, buckets)
-        ranks = numbers.summary.rank_below(edges)
+        ranks = numbers.summary.rank(edges)
         ranks[0], ranks[-1] = 0, numbers.moments.count
         _fill(histogram, "STANDARD", edges, np.diff(ranks))
     if numbers.positive_infinite:

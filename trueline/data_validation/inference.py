@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import SchemaError
-from trueline.data_validation.protos import ARROW_TYPE
+from trueline.data_validation.protos import ARROW_TYPE, FREQUENCY_ERROR
 from trueline.data_validation.views import FeatureView, dataset_view
 from trueline.schema.paths import FeaturePath
 
@@ -23,6 +23,7 @@ __all__ = ["add_string_domain", "fill_feature", "fill_value_count", "infer_schem
 
 _TRUE = frozenset({"TRUE", "true", "SET", "set", "1", ""})
 _FALSE = frozenset({"FALSE", "false", "CLEAR", "clear", "0"})
+_RANKS = 1000  # the usual length of a rank histogram: one as long may have been cut
 _INTEGER = re.compile(r"[+-]?[0-9]+\Z")
 
 
@@ -150,7 +151,11 @@ def _infer_arrow(feature: Any, view: FeatureView, schema: Any, max_domain: int) 
 
 
 def _infer_nothing(feature: Any, view: FeatureView, schema: Any, max_domain: int) -> bool:
-    return view.type == "BYTES" or bool(view.string is not None and view.string.invalid_utf8_count)
+    """Nothing can be said of bytes, nor of strings of which only the most frequent are known."""
+    if view.type == "BYTES" or view.string is None:
+        return view.type == "BYTES"
+    cut = len(view.counts) >= _RANKS and view.string.unique > len(view.counts)
+    return bool(view.string.invalid_utf8_count or view.custom(FREQUENCY_ERROR) or cut)
 
 
 def _infer_bool(feature: Any, view: FeatureView, schema: Any, max_domain: int) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from trueline.data_validation.comparators import CONTROLS, Measurement, compare_feature
 from trueline.data_validation.inference import fill_feature
 from trueline.data_validation.rules import Case, Reason, apply_rules
+from trueline.data_validation.rules_composite import composite_names, judge_composites
 from trueline.data_validation.rules_dataset import judge_dataset
 from trueline.data_validation.rules_domain import DOMAIN_RULES
 from trueline.data_validation.rules_feature import IDENTITY_RULES, PRESENCE_RULES
@@ -72,6 +73,8 @@ def judge(
     for view in dataset:
         _judge_present(verdict, view, environment, named, max_domain)
     _judge_absent(verdict, dataset, environment)
+    for path, reason in judge_composites(verdict.schema, dataset):
+        verdict.add(path, [reason])
     verdict.dataset = judge_dataset(verdict.schema, dataset, named)
     return verdict
 
@@ -84,6 +87,8 @@ def _judge_present(
     if any(parent is not None and deprecated(parent) for parent in around):
         return
     feature = find_feature(schema, view.path)
+    if feature is None and not around and view.path.name in composite_names(schema):
+        return
     if feature is None:
         _judge_new(verdict, view, around, max_domain)
         return

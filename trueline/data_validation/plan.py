@@ -5,12 +5,12 @@ A plan is JSON, so that workers need no schema: it is a parameter of the accumul
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import SchemaError, did_you_mean
-from trueline._core.values import HIDDEN_PREFIX
+from trueline._core.values import HIDDEN_PREFIX, widened_type
 from trueline.data_validation.options import StatsOptions
 from trueline.schema.features import find_feature
 
@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = ["FeaturePlan", "plan_features"]
+
+# The contract's types (see `widened_type`) -> the type of the statistics.
+_TYPES = {
+    "bool": "INT",
+    "int64": "INT",
+    "timestamp[us]": "INT",
+    "double": "FLOAT",
+    "string": "STRING",
+    "binary": "STRING",
+}
 
 
 @dataclass(frozen=True)
@@ -63,46 +73,30 @@ def plan_features(arrow_schema: pa.Schema, options: StatsOptions) -> tuple[Featu
                 problems=[f"{name!r}: {did_you_mean(name, names)}" for name in unknown],
             )
         names = list(options.feature_allowlist)
+    found: list[FeaturePlan] = []
     problems: list[str] = []
-    found = [
-        plan for name in names for plan in _plans((name,), arrow_schema.field(name).type, options.schema, problems)
-    ]
+    for name in names:
+        try:
+            found += _plans((name,), widened_type(arrow_schema.field(name).type), options.schema)
+        except SchemaError as error:
+            problems.append(f"{name!r}: {error.message}")
     if problems:
         raise SchemaError("these columns have no statistics", problems=problems)
     return tuple(found)
 
 
-def _plans(path: tuple[str, ...], arrow_type: pa.DataType, schema: Any, problems: list[str]) -> Iterator[FeaturePlan]:
+def _plans(path: tuple[str, ...], arrow_type: pa.DataType, schema: Any) -> Iterator[FeaturePlan]:
     import pyarrow.types as t
 
     levels = 0
-    while t.is_list(arrow_type) or t.is_large_list(arrow_type) or t.is_fixed_size_list(arrow_type):
+    while t.is_list(arrow_type) or t.is_fixed_size_list(arrow_type):
         arrow_type, levels = arrow_type.value_type, levels + 1
-    if t.is_dictionary(arrow_type):
-        arrow_type = arrow_type.value_type
     if t.is_struct(arrow_type):
         yield FeaturePlan(path, "STRUCT", "struct", levels)
         for field in arrow_type:
-            yield from _plans((*path, field.name), field.type, schema, problems)
+            yield from _plans((*path, field.name), field.type, schema)
         return
-    kind = _type_of(arrow_type)
-    if kind is None:
-        problems.append(f"{'.'.join(path)!r} has Arrow type {arrow_type}")
-        return
-    yield FeaturePlan(path, *_with_schema(path, kind, schema), levels, _source(arrow_type))
-
-
-def _type_of(arrow_type: pa.DataType) -> str | None:
-    import pyarrow.types as t
-
-    tests: Iterable[tuple[str, bool]] = (
-        ("INT", t.is_integer(arrow_type) or t.is_boolean(arrow_type)),
-        ("INT", t.is_timestamp(arrow_type) or t.is_date(arrow_type)),
-        ("FLOAT", t.is_floating(arrow_type)),
-        ("STRING", t.is_string(arrow_type) or t.is_large_string(arrow_type) or t.is_string_view(arrow_type)),
-        ("STRING", t.is_binary(arrow_type) or t.is_large_binary(arrow_type) or t.is_null(arrow_type)),
-    )
-    return next((name for name, holds in tests if holds), None)
+    yield FeaturePlan(path, *_with_schema(path, _TYPES[str(arrow_type)], schema), levels, _source(arrow_type))
 
 
 def _source(arrow_type: pa.DataType) -> str:

@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 
     from trueline.data_validation.accumulator import FeatureState, StatisticsAccumulator
 
-__all__ = ["ARROW_TYPE", "NOT_UTF8", "dataset_proto"]
+__all__ = ["ARROW_TYPE", "FREQUENCY_ERROR", "NOT_UTF8", "dataset_proto"]
 
 NOT_UTF8 = "__BYTES_VALUE__"
 """Stands in labels for a value that is no UTF-8 text."""
 ARROW_TYPE = "arrow_type"
 """Custom statistic that says that integers were booleans (``bool``) or points in time (``timestamp``)."""
+
+FREQUENCY_ERROR = "frequency_error"
+"""Custom statistic: how many rows a count of a string may be too low, where there were too many to count exactly."""
 
 Limits = dict[str, int]
 
@@ -99,13 +102,17 @@ def _fill_string(message: Any, stats: Any, strings: Strings, limits: Limits) -> 
     if total:
         stats.avg_length = strings.bytes / total
     top, ranks = limits["num_top_values"], limits["num_rank_histogram_buckets"]
-    labels = _labelled(*frequencies.top(max(top, ranks), limits["frequency_threshold"]))
+    limit, threshold = max(top, ranks), limits["frequency_threshold"]
+    if strings.invalid:  # several values share one label, so all are needed
+        labels = [(label, n) for label, n in _labelled(*frequencies.top(frequencies.unique, 1)) if n >= threshold]
+    else:
+        labels = _labelled(*frequencies.top(limit, threshold))
     for label, count in labels[:top]:
         stats.top_values.add(value=label, frequency=count)
     for rank, (label, count) in enumerate(labels[:ranks]):
         stats.rank_histogram.buckets.add(low_rank=rank, high_rank=rank, label=label, sample_count=count)
     if frequencies.error:
-        message.custom_stats.add(name="frequency_error", num=frequencies.error)
+        message.custom_stats.add(name=FREQUENCY_ERROR, num=frequencies.error)
     if frequencies.hashes is not None and len(frequencies.hashes) >= KMV_SIZE:
         message.custom_stats.add(name="unique_relative_error", num=1.0 / math.sqrt(KMV_SIZE - 2))
 

@@ -132,11 +132,6 @@ class QuantileSummary:
         ends = np.concatenate([[0], np.cumsum(self.weights)])
         return np.asarray(ends[np.searchsorted(self.values, x, side="right")], np.int64)
 
-    def rank_below(self, x: Floats) -> Ints:
-        """How many numbers are < each x, within `error`."""
-        ends = np.concatenate([[0], np.cumsum(self.weights)])
-        return np.asarray(ends[np.searchsorted(self.values, x, side="left")], np.int64)
-
     def quantiles(self, buckets: int, low: float, high: float) -> Floats:
         """The boundaries of `buckets` quantile buckets: `buckets` + 1 ascending numbers.
 
