@@ -191,7 +191,7 @@ def expected_table(rows):
     return pa.table(columns)
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(TABLES, st.integers(1, 40), st.integers(1, 5), st.integers(1, 3))
 def test_the_result_is_that_of_whole_file_inference(tmp_path_factory, rows, read_bytes, block_rows, files):
     if len(rows[0]) == 1:
