@@ -146,13 +146,16 @@ class SklearnExporter:
 
 
 def _options(model: Any, head: Head) -> dict[Any, Any]:
-    """Probabilities as a tensor; scalers that divide in double as scikit-learn does, since a tree may split at ties."""
-    from sklearn.preprocessing import StandardScaler
+    """Probabilities as a tensor; scalers that divide in float32 as scikit-learn does.
+
+    skl2onnx multiplies by the reciprocal otherwise, and a tree behind the scaler may split exactly at a data value.
+    """
+    from sklearn.preprocessing import MaxAbsScaler, RobustScaler, StandardScaler
 
     options: dict[Any, Any] = {id(model): {"zipmap": False}} if head.is_classifier else {}
     for step in [s for _, s in getattr(model, "steps", [])]:
-        if type(step) is StandardScaler:
-            options[id(step)] = {"div": "div_cast"}
+        if type(step) in (StandardScaler, RobustScaler, MaxAbsScaler):
+            options[id(step)] = {"div": "div"}
     return options
 
 
