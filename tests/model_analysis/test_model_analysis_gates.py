@@ -220,6 +220,14 @@ def test_a_gated_slice_that_is_missing_closes_the_gate() -> None:
     assert [f.slice for f in result.validation_result.failures] == ["company == 'zz'"]
 
 
+def test_a_slicing_column_without_any_value_closes_the_gate() -> None:
+    """Nothing was checked by company, so the candidate cannot pass by company."""
+    columns = {**two_models(300, 2, 0.0), "company": pa.nulls(300, pa.string())}
+    table = pa.table(columns).drop_columns(["base"])
+    result = evaluate_table(table, [MetricConfig("AUC", threshold=value(0.1))], SlicingSpec(), COMPANY)
+    assert [(f.kind, f.slice) for f in result.validation_result.failures] == [("missing_slice", "company")]
+
+
 def test_small_slices_are_not_gated_but_a_named_small_slice_closes_the_gate() -> None:
     columns = two_models(400, 3, 0.0)
     columns["company"] = columns["company"].astype(object)

@@ -76,6 +76,18 @@ def test_groups_are_even_and_follow_the_seed() -> None:
     assert not row_groups(batch, 1, 0).any()
 
 
+def test_confidence_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+    rng, covered = np.random.default_rng(10), 0
+    for _ in range(150):
+        label = (rng.random(300) < 0.3).astype(float)
+        result = measure(["MeanLabel"], label=label, prediction=label)
+        interval = result.confidence_interval("mean_label")
+        assert interval is not None
+        covered += interval[0] <= 0.3 <= interval[1]
+    assert 134 <= covered <= 150  # 95 % of 150 is 142.5; 134 is three sigma below
+    assert result.confidence_interval("nothing") is None
+
+
 def test_one_row_has_no_measurable_noise() -> None:
     found = measure(["MeanLabel"], label=np.array([1.0]), prediction=np.array([0.5])).measured.slices[0]
     assert found.metrics["mean_label"].value == 1.0

@@ -112,6 +112,22 @@ def test_text_in_the_label_column_is_an_error_that_names_the_column() -> None:
         measure(label=["yes", "no"], prediction=[0.1, 0.2])
 
 
+def test_fixed_size_lists_are_probabilities_and_scalars_are_not() -> None:
+    config = EvalConfig([MetricsSpec([MetricConfig("Accuracy")])])
+    lists = pa.array([[0.7, 0.3], [0.4, 0.6]], pa.list_(pa.float32(), 2))
+    assert analyze_raw_data(pa.table({"label": [0, 1], "prediction": lists}), config).task == "multiclass"
+    assert analyze_raw_data(pa.table({"label": [0, 0], "prediction": lists}), config).get_metrics_for_slice() == {
+        "accuracy": 0.5
+    }
+    with pytest.raises(DataError, match="holds no lists of probabilities"):
+        analyze_raw_data(pa.table({"label": [0], "prediction": [0.5]}), config, task="multiclass", classes=2)
+
+
+def test_bool_labels_are_classes_0_and_1() -> None:
+    result = measure(label=[True, False, None], prediction=[0.9, 0.1, 0.2])
+    assert result.get_metrics_for_slice()["auc"] == 1.0
+
+
 def test_multiclass_rows_of_another_length_and_unknown_classes() -> None:
     config = EvalConfig([MetricsSpec([MetricConfig("Accuracy")])], [SlicingSpec(["c"])])
     table = pa.table(

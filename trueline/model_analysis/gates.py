@@ -102,16 +102,17 @@ def _missing_slices(
 ) -> tuple[list[GateFailure], list[str]]:
     """Slices that a rule asks for and that the data does not have, or not at the minimum size.
 
-    A rule for every slice asks for the configured slices that are named outright: the overall one, and those of feature
-    values or expressions without open feature keys.
+    A rule for every slice asks each configured spec for at least one slice. Slices of open feature keys may all be too
+    small; one that is named outright (by values or an expression), or that a rule names, may not.
     """
-    named = tuple(s for s in config.slices if not s.feature_keys)
     failures, missing = [], []
     for rule in rules:
-        for spec in named if rule.slicing_specs is None else rule.slicing_specs:
+        for spec in config.slices if rule.slicing_specs is None else rule.slicing_specs:
             if any(spec_matches(spec, s.key) for s in measured.slices):
                 continue
             small = [rows for key, rows in measured.too_small if spec_matches(spec, key)]
+            if small and spec.feature_keys and rule.slicing_specs is None:
+                continue
             why = (
                 f"has only {max(small)} labelled rows, fewer than the minimum of {config.options.min_slice_size}"
                 if small

@@ -12,6 +12,7 @@ from trueline._core import store
 from trueline._core.errors import ArtifactError
 from trueline.model_analysis.config import EvalConfig
 from trueline.model_analysis.measured import Change, Estimate, Measured, SliceMetrics
+from trueline.model_analysis.noise import t_quantile
 from trueline.model_analysis.slices import SliceKey, key_text, parse_key, slice_name
 from trueline.model_analysis.validation import ValidationResult
 
@@ -64,6 +65,19 @@ class EvalResult:
         if key not in found:
             raise KeyError(f"no slice {slice_name(key)!r}; there is {', '.join(map(slice_name, found))}")
         return found[key]
+
+    def confidence_interval(self, metric: str, key: SliceKey = ()) -> tuple[float, float] | None:
+        """The candidate's value plus and minus t standard errors, two-sided at `EvalOptions.confidence`.
+
+        Centred on the reported value; t has one degree of freedom less than groups that hold rows. None where the value
+        is undefined or its noise was not measured (`EvalOptions.compute_confidence_intervals`).
+        """
+        found = next((s for s in self.measured.slices if s.key == key), None)
+        estimate = found.metrics.get(metric) if found else None
+        if found is None or estimate is None or estimate.value is None or estimate.standard_error is None:
+            return None
+        reach = t_quantile((1 + self.config.options.confidence) / 2, max(found.groups - 1, 1)) * estimate.standard_error
+        return estimate.value - reach, estimate.value + reach
 
     def describe_failures(self) -> list[str]:
         """One sentence for each reason why a gate is closed."""

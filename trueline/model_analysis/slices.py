@@ -170,6 +170,8 @@ def _encode(column: pa.Array) -> tuple[Ints, Ints, list[SliceValue]]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if pa.types.is_fixed_size_list(column.type):
+        column = column.cast(pa.list_(column.type.value_type))
     many = pa.types.is_list(column.type) or pa.types.is_large_list(column.type)
     if many:
         rows = pc.list_parent_indices(column).to_numpy(zero_copy_only=False).astype(np.int64)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -79,13 +80,21 @@ class BatchEvaluator:
         return self._core.finish()
 
 
-@lru_cache(maxsize=8)
+_LOADING = Lock()  # threads that start together must not load the same model several times
+
+
 def load_runtime(uri: str, fingerprint: str) -> ModelRuntime:
-    """The model's runtime, loaded once a process.
+    """The model's runtime, loaded once a process and kept while the last few are.
 
     Raises:
         ModelError: the folder holds another model than the evaluation was started with.
     """
+    with _LOADING:
+        return _loaded(uri, fingerprint)
+
+
+@lru_cache(maxsize=4)
+def _loaded(uri: str, fingerprint: str) -> ModelRuntime:
     from trueline._core.runtime import ModelRuntime
 
     runtime = ModelRuntime.load(uri)
@@ -165,6 +174,13 @@ def _matrix(batch: pa.RecordBatch, name: str, classes: int) -> Floats:
     import pyarrow.compute as pc
 
     column = batch.column(batch.schema.get_field_index(name))
+    if pa.types.is_fixed_size_list(column.type):
+        column = column.cast(pa.list_(column.type.value_type))
+    if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
+        raise DataError(
+            f"column {name!r} of type {column.type} holds no lists of probabilities",
+            hint="a multi-class prediction is one list a row, in the order of the classes.",
+        )
     lengths = pc.list_value_length(column).fill_null(-1).to_numpy(zero_copy_only=False)
     parents = pc.list_parent_indices(column).to_numpy(zero_copy_only=False)
     flat = pc.cast(pc.list_flatten(column), pa.float64()).fill_null(float("nan")).to_numpy(zero_copy_only=False)
