@@ -99,11 +99,17 @@ def _node_problems(nodes: Sequence[Component]) -> list[str]:
         problems += _function_problems(node)
     for node_id, same in by_id.items():
         if len(same) > 1:
+            same.sort(key=_place)
             places = " and ".join(node.location for node in same)
             problems.append(
                 f"{same[-1].location}: {len(same)} nodes are called {node_id!r} ({places}); give node_id=..."
             )
     return problems
+
+
+def _place(node: Component) -> tuple[str, int]:
+    file, _, line = node.location.rpartition(":")
+    return file, int(line) if line.isdigit() else 0
 
 
 def _function_problems(node: Component) -> list[str]:

@@ -12,11 +12,12 @@ import ast
 import functools
 import hashlib
 import importlib.util
+import os
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["file_hash", "function_hash", "is_installed"]
+__all__ = ["function_hash", "is_installed"]
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -34,19 +35,6 @@ def is_installed(path: Path) -> bool:
     if "site-packages" in resolved.parts or "dist-packages" in resolved.parts:
         return True
     return any(resolved.is_relative_to(root) for root in _installed_roots())
-
-
-def file_hash(path: Path) -> str:
-    """The hash of a whole file's syntax tree and of the local files it imports.
-
-    Raises:
-        OSError: when the file cannot be read.
-        SyntaxError: when it does not parse.
-    """
-    digest = hashlib.sha256()
-    for _, text in sorted(_collect_file(path, {}).items()):
-        digest.update(text.encode())
-    return digest.hexdigest()
 
 
 def function_hash(path: Path, name: str) -> str:
@@ -107,24 +95,21 @@ def _collect_function(path: Path, name: str, texts: dict[str, str]) -> str:
             queue.extend(binders.get(used, ()))
     for index in reached:
         for imported in _local_imports(statements[index], path):
-            _collect_file(imported, texts)
+            _collect_file(imported, texts, path.resolve().parent)
     return "\n".join(_dump(statements[index]) for index in sorted(reached))
 
 
-def _collect_file(path: Path, texts: dict[str, str]) -> dict[str, str]:
-    key = f"1:{path.name}:{hashlib.sha256(str(path.resolve()).encode()).hexdigest()}"
-    seen_key = str(path.resolve())
-    if seen_key in texts or any(k == key for k in texts):
-        return texts
+def _collect_file(path: Path, texts: dict[str, str], base: Path) -> None:
+    """Adds a file and the local files that it imports, each under its place relative to the first one's folder."""
+    key = f"1:{os.path.relpath(path.resolve(), base)}"
+    if key in texts:
+        return
     tree = _tree(path)
-    texts[key] = ""
-    imports = [
-        p for statement in ast.walk(tree) if isinstance(statement, ast.stmt) for p in _local_imports(statement, path)
-    ]
+    statements = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
     texts[key] = _dump(tree)
-    for imported in imports:
-        _collect_file(imported, texts)
-    return texts
+    for statement in statements:
+        for imported in _local_imports(statement, path):
+            _collect_file(imported, texts, base)
 
 
 def _is_main_guard(statement: ast.stmt) -> bool:
