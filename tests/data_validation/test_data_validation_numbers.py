@@ -77,7 +77,7 @@ def test_floats_follow_the_formulas(values: list[float | None], block_rows: int)
         mean = math.fsum(x / len(exact) for x in exact) if max(map(abs, numbers)) > 1e300 else None
         mean = math.fsum(numbers) / len(numbers) if mean is None else mean
         scale = max(map(abs, numbers))
-        assert abs(stats.mean - mean) <= 1e-12 * scale
+        assert abs(stats.mean - mean) <= 1e-12 * scale + 1e-320  # subnormal numbers have few digits
         if 1e-100 < scale < 1e100:
             assert abs(stats.std_dev - float(np.std(np.array(numbers)))) <= 1e-12 * scale
     standard, quantiles = stats.histograms

@@ -12,6 +12,7 @@ from trueline.data_validation.rules_composite import composite_names, judge_comp
 from trueline.data_validation.rules_dataset import judge_dataset
 from trueline.data_validation.rules_domain import DOMAIN_RULES
 from trueline.data_validation.rules_feature import IDENTITY_RULES, PRESENCE_RULES
+from trueline.data_validation.rules_strings import STRING_RULES
 from trueline.data_validation.views import DatasetView, FeatureView
 from trueline.schema.features import deprecated, expects, find_feature, in_environment, walk_features
 from trueline.schema.paths import FeaturePath
@@ -103,7 +104,7 @@ def _judge_present(
     reasons = apply_rules(IDENTITY_RULES, case)
     if view.num_present > 0 and not deprecated(feature):
         reasons += apply_rules(PRESENCE_RULES, case)
-        reasons += apply_rules(DOMAIN_RULES, case)
+        reasons += apply_rules((*DOMAIN_RULES, *STRING_RULES), case)
         reasons += _compare(verdict, case, named)
     verdict.add(view.path, reasons)
 

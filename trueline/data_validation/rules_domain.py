@@ -10,6 +10,7 @@ import numpy as np
 
 from trueline.data_validation.inference import parse_domain_info, parse_int
 from trueline.data_validation.rules import Case, Rule, shorten
+from trueline.data_validation.rules_strings import string_domain
 
 __all__ = ["DOMAIN_RULES"]
 
@@ -35,17 +36,8 @@ def _clear_domain(case: Case) -> None:
         case.feature.ClearField(case.domain)
 
 
-def _string_domain(case: Case) -> Any | None:
-    """The string domain that holds for the feature, its own or the schema's."""
-    if case.domain == "string_domain":
-        return case.feature.string_domain
-    if case.domain != "domain":
-        return None
-    return next((d for d in case.schema.string_domain if d.name == case.feature.domain), None)
-
-
 def _domain_unknown(case: Case) -> list[str]:
-    if case.domain != "domain" or _string_domain(case) is not None:
+    if case.domain != "domain" or string_domain(case) is not None:
         return []
     names = [d.name for d in case.schema.string_domain]
     return [f"The schema has no string domain {case.feature.domain!r}; it has: {shorten(names) or 'none'}."]
@@ -230,93 +222,6 @@ def _allow(flag: str) -> Any:
     return lambda case: setattr(case.feature.float_domain, flag, False)
 
 
-def _invalid_utf8(case: Case) -> list[str]:
-    string = case.view.string
-    if _string_domain(case) is None or string is None or not string.invalid_utf8_count:
-        return []
-    return [f"{string.invalid_utf8_count} values are no UTF-8 text."]
-
-
-def _drop_strings(case: Case) -> None:
-    domain = _string_domain(case)
-    if case.domain == "domain" and domain is not None:
-        case.schema.string_domain.remove(domain)
-    _clear_domain(case)
-
-
-def _unknown_strings(case: Case) -> list[tuple[str, float]]:
-    """Values outside the domain and their counts, in order, if their share is more than the schema allows."""
-    domain = _string_domain(case)
-    if domain is None:
-        return []
-    known = set(domain.value)
-    wrong = sorted((label, count) for label, count in case.view.counts.items() if label not in known)
-    constraint = case.feature.distribution_constraints
-    mass = constraint.min_domain_mass if case.feature.HasField("distribution_constraints") else 1.0
-    total = case.view.total_values
-    share = sum(count for _, count in wrong) / total if total else 1.0
-    allowed = mass < 1.0 and np.float32(share) <= np.float32(1.0 - mass)
-    return [] if allowed else wrong
-
-
-def _unexpected_strings(case: Case) -> list[str]:
-    wrong, total = _unknown_strings(case), case.view.total_values
-    if not wrong:
-        return []
-    listed = [f"{label!r} ({_percent(count / total if total else 0.0)})" for label, count in wrong]
-    return [f"Values that are not in the schema's domain: {shorten(listed)}."]
-
-
-def _percent(share: float) -> str:
-    return f"~{round(share * 100)}%" if share >= 0.01 else "<1%"
-
-
-def _add_strings(case: Case) -> None:
-    domain: Any = _string_domain(case)
-    domain.value.extend(label for label, _ in _unknown_strings(case))
-
-
-def _domain_overgrown(case: Case) -> list[str]:
-    domain = _string_domain(case)
-    if domain is None or len(domain.value) <= case.max_domain:
-        return []
-    return [f"The domain would hold {len(domain.value)} values, more than {case.max_domain}."]
-
-
-def _image_share(case: Case) -> float | None:
-    found = case.view.custom("image_format_histogram")
-    if case.domain != "image_domain" or not found:
-        return None
-    counts = {b.label: b.sample_count for b in found[0].rank_histogram.buckets}
-    total = sum(counts.values())
-    return 1.0 - counts.get("UNKNOWN", 0.0) / total if total else None
-
-
-def _few_images(case: Case) -> list[str]:
-    share, wanted = _image_share(case), case.feature.image_domain.minimum_supported_image_fraction
-    if share is None or share >= wanted:
-        return []
-    return [f"{share:.6g} of the values are images of a known format, at least {wanted:g} are expected."]
-
-
-def _mend_few_images(case: Case) -> None:
-    case.feature.image_domain.minimum_supported_image_fraction = _image_share(case) or 0.0
-
-
-def _big_images(case: Case) -> list[str]:
-    domain = case.feature.image_domain
-    if case.domain != "image_domain" or not domain.HasField("max_image_byte_size"):
-        return []
-    size = case.view.proto.bytes_stats.max_num_bytes_int if case.view.type == "BYTES" else 0
-    if size <= domain.max_image_byte_size:
-        return []
-    return [f"The largest image has {size} bytes, at most {domain.max_image_byte_size} are expected."]
-
-
-def _mend_big_images(case: Case) -> None:
-    case.feature.image_domain.max_image_byte_size = case.view.proto.bytes_stats.max_num_bytes_int
-
-
 _SPEC = "Schema contradicts itself"
 
 DOMAIN_RULES: Sequence[Rule] = (
@@ -336,10 +241,5 @@ DOMAIN_RULES: Sequence[Rule] = (
     Rule("FLOAT_TYPE_BIG_FLOAT", "Number too big", _float_big, _set_float("max", 1)),
     Rule("FLOAT_TYPE_HAS_NAN", "NaN", _float_nan, _allow("disallow_nan")),
     Rule("FLOAT_TYPE_HAS_INF", "Infinite", _float_inf, _allow("disallow_inf")),
-    Rule("ENUM_TYPE_INVALID_UTF8", "No UTF-8", _invalid_utf8, _drop_strings),
-    Rule("ENUM_TYPE_UNEXPECTED_STRING_VALUES", "Unexpected values", _unexpected_strings, _add_strings),
-    Rule("INVALID_DOMAIN_SPECIFICATION", "Domain too large", _domain_overgrown, _drop_strings),
-    Rule("LOW_SUPPORTED_IMAGE_FRACTION", "Too few images", _few_images, _mend_few_images),
-    Rule("MAX_IMAGE_BYTE_SIZE_EXCEEDED", "Image too large", _big_images, _mend_big_images),
 )
 """Asked of every present feature, after its presence."""
