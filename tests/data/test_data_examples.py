@@ -104,6 +104,8 @@ def test_a_repeated_ingestion_replaces_the_old_one(folder, out):
     (base / "b.csv").unlink()
     ingest_csv(str(base), out)
     assert rows_of(out).to_pydict() == {"x": [1, 2, 3]}
+    ingest_csv(str(base), out, splits=(("all", 1),))
+    assert not [name for name in bits_of(out) if name.startswith(("Split-train/", "Split-eval/"))]
     assert all("part-00001" not in name and ".123" not in name for name in bits_of(out))
 
 
@@ -306,3 +308,21 @@ def test_real_data_goes_in_whole(shared_data, out, name, rows):
 def test_taxi_as_csv_and_parquet_hold_the_same_values(shared_data, tmp_path):
     ingest_parquet(str(shared_data / "formats" / "taxi.parquet"), str(tmp_path / "p"))
     assert rows_of(str(tmp_path / "p")).num_rows == 10_000
+
+
+def test_any_store_will_do():
+    """The same bits in an object store as on disk."""
+    import fsspec
+
+    files = fsspec.filesystem("memory")
+    files.pipe_file("/trueline-in/a.csv", b"x,y\n" + b"".join(b"%d,w%d\n" % (i, i) for i in range(100)) + b"bad\n")
+    out = "memory://trueline-out/examples"
+    report = ingest_csv("memory://trueline-in", out, block_rows=16, max_rejects=1)
+    assert (report.rows, report.rejects) == (100, 1)
+    examples = Examples.open(out)
+    assert examples.table("train").num_rows + examples.table("eval").num_rows == 100
+    write_manifest(out, "Examples")
+    Examples.open(out, verify=True)
+    assert len(input_fingerprint("memory://trueline-in")) == 64
+    with pytest.raises(DataError, match="does not exist"):
+        ingest_csv("memory://trueline-nowhere", out)

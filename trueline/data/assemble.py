@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from trueline._core import store
 from trueline._core.errors import DataError
 from trueline._core.hash import HASH_NAME
 from trueline._core.rowid import ROW_COLUMN
@@ -80,7 +81,8 @@ def assemble(uri: str, schema: pa.Schema, results: Sequence[SourceResult], rule:
             blocks[split] += [StoredBlock(len(blocks[split]) + i, name, i, rows) for i, rows in enumerate(counts)]
     winners = {b.file for found in blocks.values() for b in found}
     winners |= {r.rejects_file for r in results if r.rejects_file is not None}
-    remove_strays(uri, [*(f"Split-{name}" for name in rule.names), "rejects"], winners)
+    folders = [name for name in store.listdir(uri) if name.startswith("Split-")]
+    remove_strays(uri, [*folders, "rejects"], winners)
     more = {
         "split_rule": {"name": SPLIT_RULE, "hash": HASH_NAME, "splits": [list(s) for s in rule.splits]},
         "rejects": {

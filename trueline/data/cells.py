@@ -33,6 +33,7 @@ _JOINS = {
 }
 FIXED_TYPES = {"utf8": "utf8", "int64": "int", "float64": "float", "bool": "bool", "timestamp": "timestamp"}
 """Types that a caller may fix, and the class that stands for each."""
+_ONE_OF = {chars: np.isin(np.arange(256), [ord(c) for c in chars]) for chars in ("0+-", "0123456789xX")}
 _TRUE, _FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
 
 
@@ -76,14 +77,27 @@ def _any(mask: Any) -> bool:
 
 
 def _identifier_like(text: pa.Array) -> bool:
-    """Whether some value has a leading zero (hexadecimal included) or a plus sign."""
+    """Whether some value has a leading zero (hexadecimal included) or a plus sign; looks at the first three bytes."""
     import pyarrow.compute as pc
 
-    signed = pc.starts_with(text, "-")
-    suspicious = pc.or_(pc.starts_with(text, "0"), pc.or_(pc.starts_with(text, "+"), signed))
-    if not _any(suspicious):
+    _, offset_buffer, data_buffer = text.buffers()
+    if data_buffer is None or not data_buffer.size:
         return False
-    return _any(pc.match_substring_regex(text.filter(suspicious), r"^[+-]?0[0-9xX]|^\+"))
+    offsets = np.frombuffer(offset_buffer, np.int32, count=len(text) + 1, offset=text.offset * 4)
+    data = np.frombuffer(data_buffer, np.uint8)
+    last = len(data) - 1
+    first = data[np.minimum(offsets[:-1], last)]
+    rows = np.flatnonzero(_ONE_OF["0+-"][first] & (np.diff(offsets) > 1))
+    if not len(rows):
+        return False
+    at, end = offsets[rows], offsets[rows + 1]
+    zero = np.where(first[rows] == ord("-"), at + 1, at)
+    follows = data[np.minimum(zero + 1, last)]
+    leading = (data[np.minimum(zero, last)] == ord("0")) & _ONE_OF["0123456789xX"][follows] & (zero + 1 < end)
+    found = rows[leading | (first[rows] == ord("+"))]
+    if not len(found) or not text.null_count:
+        return bool(len(found))
+    return bool(pc.is_valid(text).to_numpy(zero_copy_only=False)[found].any())
 
 
 def _int_values(text: pa.Array) -> pa.Array | None:
@@ -93,7 +107,7 @@ def _int_values(text: pa.Array) -> pa.Array | None:
     values = _cast(text, pa.int64())
     if values is None or _identifier_like(text):
         return None
-    return None if _any(pc.equal(text, "-0")) else values
+    return None if _any(pc.equal(values, 0)) and _any(pc.equal(text, "-0")) else values
 
 
 def _float_values(text: pa.Array) -> pa.Array | None:
@@ -161,14 +175,21 @@ _READERS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def _trimmed(text: pa.Array) -> pa.Array:
+def _trimmed(text: pa.Array) -> pa.Array | None:
+    """The cells without blanks around them, or None when there are none."""
     import pyarrow.compute as pc
 
-    blank = pc.or_(
-        pc.or_(pc.starts_with(text, " "), pc.ends_with(text, " ")),
-        pc.or_(pc.starts_with(text, "\t"), pc.ends_with(text, "\t")),
-    )
-    return pc.utf8_trim(text, " \t") if _any(blank) else text
+    blank = [test(text, character) for test in (pc.starts_with, pc.ends_with) for character in (" ", "\t")]
+    return pc.utf8_trim(text, " \t") if any(map(_any, blank)) else None
+
+
+def _read(text: pa.Array, reader: Callable[[Any], Any]) -> pa.Array | None:
+    """The values that a reader finds, with and then without the blanks around the cells."""
+    values = reader(text)
+    if values is not None:
+        return values
+    trimmed = _trimmed(text)
+    return None if trimmed is None else reader(trimmed)
 
 
 def classify(text: pa.Array) -> str:
@@ -176,8 +197,9 @@ def classify(text: pa.Array) -> str:
     if text.null_count == len(text):
         return "null"
     trimmed = _trimmed(text)
+    text = text if trimmed is None else trimmed
     for name in ("int", "float", "bool", "timestamp", "zoned"):
-        values = _READERS[name](trimmed)
+        values = _READERS[name](text)
         if values is not None:
             return "wide" if name == "int" and _loses_digits(values) else name
     return "utf8"
@@ -193,7 +215,7 @@ def convert(text: pa.Array, name: str) -> pa.Array | None:
         return text if text.null_count == len(text) else None
     if text.null_count == len(text):
         return pa.nulls(len(text), arrow_type_of_class(name))
-    values = _READERS[name](_trimmed(text))
+    values = _read(text, _READERS[name])
     if name == "int" and values is not None and _loses_digits(values):
         return None
     return values
@@ -211,11 +233,12 @@ def convert_fixed(text: pa.Array, type_name: str, limit: int) -> tuple[pa.Array 
         The values, or None and the positions of the cells that do not convert.
     """
     reader = _FIXED_READERS[type_name]
-    values = reader(_trimmed(text)) if type_name != "utf8" else text
+    values = _read(text, reader)
     if values is not None:
         return values, []
     bad: list[int] = []
-    _find_bad(_trimmed(text), reader, 0, bad, limit)
+    trimmed = _trimmed(text)
+    _find_bad(text if trimmed is None else trimmed, reader, 0, bad, limit)
     return None, bad
 
 

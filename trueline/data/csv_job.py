@@ -51,7 +51,8 @@ class Reject:
         """The reject for people."""
         column = f", column {self.column!r}" if self.column is not None else ""
         shown = self.text if len(self.text) <= _TEXT_SHOWN else self.text[:_TEXT_SHOWN] + "..."
-        return f"{source} line {line}{column}: {self.reason}: {shown!r}"
+        place = f"record {self.record + 1}" if line is None else f"line {line}"
+        return f"{source} {place}{column}: {self.reason}: {shown!r}"
 
 
 @dataclass
