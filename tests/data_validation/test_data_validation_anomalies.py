@@ -11,7 +11,14 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from trueline._core.errors import SchemaError
-from trueline.data_validation import describe_anomalies, generate_statistics, infer_schema, validate_statistics
+from trueline.data_validation import (
+    StatsOptions,
+    describe_anomalies,
+    generate_statistics,
+    infer_schema,
+    update_schema,
+    validate_statistics,
+)
 from trueline.engine import LocalEngine
 
 INT = pa.array([1, 5, None])
@@ -146,6 +153,96 @@ def test_new_and_missing_columns() -> None:
         "Feature 'b': The data have this column, the schema does not.",
         "Feature 's': The data have this column, the schema does not.",
     ]
+
+
+def test_features_that_share_a_domain_are_judged_apart() -> None:
+    """What one of them breaks neither hides nor adds an anomaly of the other; an update serves both."""
+    schema = _schema(
+        "feature { name: 'a' type: BYTES domain: 'd' } feature { name: 'b' type: BYTES domain: 'd' } "
+        "string_domain { name: 'd' value: 'x' }"
+    )
+    both = _stats({"a": ["x", "z"], "b": ["z", "x"]})
+    expected = ["ENUM_TYPE_UNEXPECTED_STRING_VALUES"]
+    assert _types(validate_statistics(both, schema)) == {"a": expected, "b": expected}
+    assert list(update_schema(schema, both).string_domain[0].value) == ["x", "z"]
+    one = _stats({"a": pa.array([b"\xff", b"x"]), "b": ["x", "x"]})
+    assert _types(validate_statistics(one, schema)) == {"a": ["ENUM_TYPE_INVALID_UTF8"]}
+    updated = update_schema(schema, one)
+    assert [f.domain for f in updated.feature] == ["", "d"]
+    assert not validate_statistics(one, updated).anomaly_info
+
+
+def _composite(**custom: Any) -> Any:
+    """Statistics of column x and of a combined feature c with these custom figures."""
+    statistics = _stats({"x": INT})
+    feature = statistics.datasets[0].features.add()
+    feature.path.step.append("c")
+    for name, figure in custom.items():
+        stat = feature.custom_stats.add(name=name)
+        if isinstance(figure, dict):
+            for label, count in figure.items():
+                stat.rank_histogram.buckets.add(label=label, sample_count=count)
+        else:
+            stat.num = figure
+    return statistics
+
+
+@pytest.mark.parametrize(
+    ("kind", "custom", "expected"),
+    [
+        ("sparse", {"missing_value": 0, "missing_index": {"i": 0}, "max_length_diff": {"i": 0}}, []),
+        ("sparse", {"missing_value": 2}, ["SPARSE_FEATURE_MISSING_VALUE"]),
+        ("sparse", {"missing_index": {"i": 1, "j": 2}}, ["SPARSE_FEATURE_MISSING_INDEX"] * 2),
+        ("sparse", {"min_length_diff": {"i": -1}, "max_length_diff": {"i": 1}}, ["SPARSE_FEATURE_LENGTH_MISMATCH"] * 2),
+        ("weighted", {"missing_value": 1}, ["WEIGHTED_FEATURE_MISSING_VALUE"]),
+        ("weighted", {"missing_weight": 1}, ["WEIGHTED_FEATURE_MISSING_WEIGHT"]),
+        (
+            "weighted",
+            {"min_weight_length_diff": -1, "max_weight_length_diff": 1},
+            ["WEIGHTED_FEATURE_LENGTH_MISMATCH"],
+        ),
+    ],
+)
+def test_sparse_and_weighted_features(kind: str, custom: dict[str, Any], expected: list[str]) -> None:
+    schema = _schema(f"feature {{ name: 'x' type: INT }} {kind}_feature {{ name: 'c' }}")
+    found = _types(validate_statistics(_composite(**custom), schema))
+    assert found == ({"c": expected} if expected else {})
+    assert not validate_statistics(_composite(**custom), update_schema(schema, _composite(**custom))).anomaly_info
+
+
+@pytest.mark.parametrize("kind", ["sparse", "weighted"])
+def test_a_name_used_twice(kind: str) -> None:
+    schema = _schema(f"feature {{ name: 'x' type: INT }} {kind}_feature {{ name: 'x' }}")
+    found = _types(validate_statistics(_stats({"x": INT}), schema))
+    assert found == {"x": [f"{kind.upper()}_FEATURE_NAME_COLLISION"]}
+
+
+def test_images() -> None:
+    schema = _schema(
+        "feature { name: 'x' type: BYTES "
+        "image_domain { minimum_supported_image_fraction: 0.9 max_image_byte_size: 2 } }"
+    )
+    statistics = generate_statistics(
+        pa.table({"x": pa.array([b"abc", b"de"])}), StatsOptions(schema=schema), LocalEngine(1)
+    )
+    ranks = statistics.datasets[0].features[0].custom_stats.add(name="image_format_histogram").rank_histogram
+    ranks.buckets.add(label="UNKNOWN", sample_count=1)
+    ranks.buckets.add(label="png", sample_count=1)
+    found = validate_statistics(statistics, schema)
+    assert _types(found) == {"x": ["LOW_SUPPORTED_IMAGE_FRACTION", "MAX_IMAGE_BYTE_SIZE_EXCEEDED"]}
+    assert not validate_statistics(statistics, update_schema(schema, statistics)).anomaly_info
+
+
+def test_weighted_statistics_count_where_all_features_have_them() -> None:
+    schema = _schema("feature { name: 'x' type: INT presence { min_fraction: 0.9 } }")
+    statistics = _stats({"x": INT})  # two of three rows
+    assert _types(validate_statistics(statistics, schema)) == {"x": ["FEATURE_TYPE_LOW_FRACTION_PRESENT"]}
+    dataset = statistics.datasets[0]
+    dataset.weighted_num_examples = 10
+    assert validate_statistics(statistics, schema).anomaly_info
+    weights = dataset.features[0].num_stats.common_stats.weighted_common_stats
+    weights.num_non_missing, weights.num_missing = 9.5, 0.5
+    assert not validate_statistics(statistics, schema).anomaly_info
 
 
 def test_fields_of_structs_are_judged_by_path() -> None:

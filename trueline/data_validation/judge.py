@@ -39,7 +39,7 @@ class Verdict:
     """What was found.
 
     Attributes:
-        schema: the copy of the schema, widened so that the data fit.
+        schema: the copy of the schema, widened so that the data fit (string domains only where judged together).
         features: reasons by feature, in the order found.
         dataset: reasons against the dataset as a whole.
         measurements: by feature, ``drift`` and ``skew``.
@@ -57,7 +57,13 @@ class Verdict:
 
 
 def judge(
-    schema: Any, dataset: DatasetView, environment: str | None, controls: Controls, max_domain: int = 400
+    schema: Any,
+    dataset: DatasetView,
+    environment: str | None,
+    controls: Controls,
+    *,
+    max_domain: int = 400,
+    together: bool = False,
 ) -> Verdict:
     """Everything that is wrong with a dataset, and the schema that would accept it.
 
@@ -67,12 +73,17 @@ def judge(
         environment: the environment that they are for, or None.
         controls: what they are compared with.
         max_domain: most strings that a domain may grow to.
+        together: whether features that share a string domain see what others have added to it. Where anomalies are
+            looked for they do not: each is judged by the schema as it was given.
     """
     verdict = Verdict(type(schema)())
     verdict.schema.CopyFrom(schema)
     named = controls.named()
     for view in dataset:
         _judge_present(verdict, view, environment, named, max_domain)
+        if not together and view.path in verdict.features:
+            del verdict.schema.string_domain[:]
+            verdict.schema.string_domain.extend(schema.string_domain)
     _judge_absent(verdict, dataset, environment)
     for path, reason in judge_composites(verdict.schema, dataset):
         verdict.add(path, [reason])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from trueline.data_validation.rules import Case, Rule, shorten
+from trueline.schema.features import walk_features
 
 __all__ = ["STRING_RULES", "string_domain"]
 
@@ -29,9 +30,12 @@ def _invalid_utf8(case: Case) -> list[str]:
 
 
 def _drop_strings(case: Case) -> None:
+    """Takes the domain off the feature, and out of the schema where no other feature uses it."""
     domain = string_domain(case)
     if case.domain == "domain" and domain is not None:
-        case.schema.string_domain.remove(domain)
+        users = [feature for _, feature in walk_features(case.schema) if feature.domain == domain.name]
+        if len(users) == 1:
+            case.schema.string_domain.remove(domain)
     if case.domain is not None:
         case.feature.ClearField(case.domain)
 

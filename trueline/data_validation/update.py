@@ -29,4 +29,5 @@ def update_schema(
         SchemaError: for arguments of another type, or several datasets without a default slice.
     """
     check_schema(schema)
-    return judge(schema, dataset_view(statistics), None, Controls(), max_domain=max_string_domain_size).schema
+    dataset = dataset_view(statistics)
+    return judge(schema, dataset, None, Controls(), max_domain=max_string_domain_size, together=True).schema
