@@ -302,3 +302,41 @@ def test_the_room_is_cheap_to_import() -> None:
     code = "import sys, trueline.transform; print(sorted({'pyarrow', 'onnx', 'onnxruntime'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_vectors_and_timestamps_come_in_raw() -> None:
+    """Fixed-size lists are vectors of the graph; a timestamp is compared, and cast to int64 for arithmetic."""
+    from datetime import UTC, datetime
+
+    noon = datetime(2024, 2, 29, 12, tzinfo=UTC)
+    table = pa.table(
+        {
+            "v": pa.array([[1.0, 2.0], None, [float("nan"), 4.0]], pa.list_(pa.float64(), 2)),
+            "t": pa.array([noon, None, noon.replace(hour=23)], pa.timestamp("us", "UTC")),
+            "x": [10.0, 20.0, 30.0],
+        }
+    )
+
+    def function(x: Any) -> dict[str, Any]:
+        hour = tlt.cast(x["t"], "int64") // 3_600_000_000 % 24
+        return {
+            "z": tlt.scale_to_z_score(x["v"]),
+            "scaled": x["v"] * x["x"],
+            "buckets": tlt.apply_buckets(x["v"], [2.0]),
+            "first": x["v"][0],
+            "all": tlt.concat([x["v"], x["x"]]),
+            "hour": hour,
+            "late": x["t"] > x["t"],
+            "t": x["t"],
+        }
+
+    out, output = tlt.analyze_and_transform(table, function, engine=ONE)
+    assert out["scaled"].to_pylist()[:2] == [[10.0, 20.0], None]
+    assert out["buckets"].to_pylist() == [[0, 1], None, [1, 1]]
+    assert out["all"].to_pylist()[0] == [1.0, 2.0, 10.0]
+    assert out["first"].to_pylist()[:2] == [1.0, None]
+    assert out["hour"].to_pylist() == [12, None, 23]
+    assert out["late"].to_pylist() == [False, None, False]
+    values = np.array([1.0, 2.0, 4.0])
+    np.testing.assert_allclose(out["z"].to_pylist()[0], (values[:2] - values.mean()) / values.std(), rtol=1e-6)
+    assert str(output.oracle(table).to_pylist()) == str(out.to_pylist())

@@ -1,15 +1,14 @@
 """Runs a bound graph over Arrow batches with ONNX Runtime, text columns on their distinct values only.
 
-Whatever depends on one text column alone (a vocabulary, a hash) is computed on that column's distinct values and then
-gathered; the same ONNX operations run either way, so the bits are the same. Where a column has nearly as many distinct
-values as rows, its part runs on the rows directly.
+Whatever depends on one text column alone, or on two (a vocabulary, a hash, a cross), is computed on the distinct values
+or pairs of values and then gathered; the same ONNX operations run either way, so the bits are the same. Where there
+are nearly as many distinct values as rows, the part runs on the rows directly.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +16,7 @@ import numpy.typing as npt
 
 from trueline._core.feeds import Feeds
 from trueline._core.runtime import make_session
-from trueline._core.values import PRESENT, RawFeature
+from trueline._core.values import PRESENT
 from trueline.transform.graph import Graph
 from trueline.transform.lower_onnx import OUTPUT_PREFIX, Target, lower
 from trueline.transform.operations.base import Value
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["Executor"]
 
 Arrays = dict[str, npt.NDArray[Any]]
+Group = tuple[str, ...]
+"""One or two text columns, sorted by name."""
 _MOST_DISTINCT = 0.5
 """Above this share of distinct values in the rows, a text column's part runs on the rows."""
 _FEWEST_ROWS = 256
@@ -66,28 +67,21 @@ class Executor:
         self.targets = dict(targets)
         self.final = final
         self.dictionary = dictionary
-        self.frontiers = _frontiers(graph, list(self.targets.values()))
-        self._parts: dict[tuple[str, ...], _Part | None] = {}
-
-    @cached_property
-    def features(self) -> tuple[RawFeature, ...]:
-        """Columns of the ONNX part that the targets read."""
-        names = self.graph.input_names(self.targets.values())
-        everything = (*self.graph.features, *(s.feature for s in self.graph.host_steps))
-        return tuple(f for f in everything if f.name in names)
+        self.groups = _groups(graph, self.targets.values())
+        self._parts: dict[Any, _Part | None] = {}
 
     def run(self, batch: pa.RecordBatch | pa.Table) -> dict[str, Value]:
         """Payload and presence of every target; `batch` holds the host columns already."""
         if batch.num_rows == 0:
             return {name: self._empty(index) for name, index in self.targets.items()}
+        distinct = self._distinct(batch)
+        cuts = _cuts(self.graph, self.targets.values(), {i: g for i, g in self.groups.items() if g in distinct})
         given: Arrays = {}
-        cut: list[str] = []
-        for column, nodes in self.frontiers.items():
-            made = self._on_distinct(batch, column, nodes)
-            if made is not None:
-                given.update(made)
-                cut.append(column)
-        main = self._main(tuple(cut))
+        for group, (rows, places) in distinct.items():
+            part = self._distinct_part(group, cuts)
+            if part is not None:
+                given.update({name: array[places] for name, array in part.run(rows, {}).items()})
+        main = self._main(cuts)
         results = main.run(batch, given) if main is not None else {}
         return {name: self._value(name, index, results, given) for name, index in self.targets.items()}
 
@@ -95,55 +89,39 @@ class Executor:
         source, key = (results, OUTPUT_PREFIX + name) if OUTPUT_PREFIX + name in results else (given, _final(index))
         return Value(source[key], source.get(key + PRESENT))
 
-    def _on_distinct(self, batch: pa.RecordBatch | pa.Table, column: str, nodes: Sequence[int]) -> Arrays | None:
-        import pyarrow as pa
-
+    def _distinct(self, batch: pa.RecordBatch | pa.Table) -> dict[Group, tuple[pa.Table, npt.NDArray[Any]]]:
+        """Per group for which the detour pays: its distinct rows, and where each row of the batch finds its own."""
         if self.dictionary is False or (self.dictionary is None and batch.num_rows < _FEWEST_ROWS):
-            return None
-        values = batch.column(column)
-        values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-        encoded = values.dictionary_encode()
-        if isinstance(encoded, pa.ChunkedArray):
-            encoded = encoded.unify_dictionaries().combine_chunks()
-        distinct, codes = encoded.dictionary, encoded.indices
-        if self.dictionary is None and len(distinct) > _MOST_DISTINCT * batch.num_rows:
-            return None
-        if codes.null_count:
-            codes = codes.fill_null(len(distinct))
-            distinct = pa.concat_arrays([distinct, pa.nulls(1, distinct.type)])
-        part = self._distinct_part(column, nodes)
-        made = part.run(pa.table({column: distinct}), {})
-        places = codes.to_numpy(zero_copy_only=False)
-        return {name: array[places] for name, array in made.items()}
+            return {}
+        most = batch.num_rows if self.dictionary else int(_MOST_DISTINCT * batch.num_rows)
+        encoded: dict[str, tuple[pa.Array, npt.NDArray[Any]]] = {}
+        found = {}
+        for group in sorted(set(self.groups.values()), key=lambda g: (len(g), g)):
+            for column in group:
+                if column not in encoded:
+                    encoded[column] = _encoded(batch.column(column))
+            distinct = _combined(group, [encoded[c] for c in group], most)
+            if distinct is not None:
+                found[group] = distinct
+        return found
 
-    def _distinct_part(self, column: str, nodes: Sequence[int]) -> _Part:
-        key = ("distinct", column)
-        part = self._parts.get(key)
-        if part is None:
-            ends = set(self.targets.values())
-            targets = [Target(_cut(i), i, final=False) for i in nodes if self._inner(i)]
-            targets += [Target(_final(i), i, final=self.final) for i in nodes if i in ends]
-            part = self._parts[key] = self._part(targets, {})
-        return part
-
-    def _inner(self, index: int) -> bool:
-        """Whether a node outside the frontiers reads this one."""
-        return index in self._read
-
-    @cached_property
-    def _read(self) -> frozenset[int]:
-        reached = self.graph.reachable(self.targets.values())
-        inside = {i for nodes in self.frontiers.values() for i in self.graph.reachable(nodes)}
-        return frozenset(i for j in reached - inside for i in self.graph.nodes[j].inputs)
-
-    def _main(self, cut: tuple[str, ...]) -> _Part | None:
-        """The part that runs on rows, given the frontiers of the columns in `cut`."""
-        key = ("rows", *cut)
+    def _distinct_part(self, group: Group, cuts: _Cuts) -> _Part | None:
+        """The part that runs on a group's distinct rows."""
+        key = (group, cuts)
         if key not in self._parts:
-            cuts = {i: _cut(i) for column in cut for i in self.frontiers[column]}
-            targets = [Target(OUTPUT_PREFIX + n, i, self.final) for n, i in self.targets.items() if i not in cuts]
-            self._parts[key] = self._part(targets, cuts) if targets else None
+            nodes = [i for i in sorted(cuts.inner | cuts.ends) if self.groups[i] == group]
+            targets = [Target(_cut(i), i, final=False) for i in nodes if i in cuts.inner]
+            targets += [Target(_final(i), i, final=self.final) for i in nodes if i in cuts.ends]
+            self._parts[key] = self._part(targets, {}) if targets else None
         return self._parts[key]
+
+    def _main(self, cuts: _Cuts) -> _Part | None:
+        """The part that runs on all rows, given the nodes that were computed on distinct rows."""
+        if cuts not in self._parts:
+            given = {i: _cut(i) for i in cuts.inner}
+            targets = [Target(OUTPUT_PREFIX + n, i, self.final) for n, i in self.targets.items() if i not in cuts.ends]
+            self._parts[cuts] = self._part(targets, given) if targets else None
+        return self._parts[cuts]
 
     def _part(self, targets: Sequence[Target], cuts: Mapping[int, str]) -> _Part:
         import json
@@ -173,28 +151,74 @@ def _final(index: int) -> str:
     return f"final:{index}"
 
 
-def _frontiers(graph: Graph, roots: list[int]) -> dict[str, list[int]]:
-    """Per text column, the last nodes that depend on it alone: they are targets, or others read them."""
-    reached = sorted(graph.reachable(roots))
+def _groups(graph: Graph, roots: Iterable[int]) -> dict[int, Group]:
+    """Per node that depends on one or two text columns alone: those columns."""
     reads: dict[int, frozenset[str]] = {}
-    for index in reached:
+    text: set[str] = set()
+    for index in sorted(graph.reachable(roots)):
         node = graph.nodes[index]
         own = frozenset([str(node.attrs["name"])]) if node.op == "input" else frozenset()
         reads[index] = own.union(*(reads[i] for i in node.inputs))
-    readers: dict[int, list[int]] = {}
-    for index in reached:
-        for i in graph.nodes[index].inputs:
-            readers.setdefault(i, []).append(index)
-    text = {
-        graph.nodes[i].attrs["name"]
-        for i in reached
-        if graph.nodes[i].op == "input" and graph.nodes[i].type.dtype == "utf8" and graph.nodes[i].type.kind == "scalar"
+        if node.op == "input" and node.type.dtype == "utf8" and node.type.kind == "scalar":
+            text |= own
+    return {
+        index: tuple(sorted(columns))
+        for index, columns in reads.items()
+        if 1 <= len(columns) <= 2 and columns <= text and graph.nodes[index].op != "input"
     }
-    frontiers: dict[str, list[int]] = {}
-    for index in reached:
-        column = next(iter(reads[index])) if len(reads[index]) == 1 else None
-        if column not in text or graph.nodes[index].op == "input" or column is None:
-            continue
-        if index in roots or any(reads[j] != reads[index] for j in readers.get(index, ())):
-            frontiers.setdefault(column, []).append(index)
-    return frontiers
+
+
+@dataclass(frozen=True)
+class _Cuts:
+    """Nodes that are computed on distinct rows: read by nodes that run on all rows, or targets themselves."""
+
+    inner: frozenset[int]
+    ends: frozenset[int]
+
+
+def _cuts(graph: Graph, roots: Iterable[int], active: Mapping[int, Group]) -> _Cuts:
+    """The last nodes of active groups, seen from the targets."""
+    ends = frozenset(i for i in roots if i in active)
+    inner: set[int] = set()
+    stack = [i for i in roots if i not in active]
+    seen = set(stack)
+    while stack:
+        for i in graph.nodes[stack.pop()].inputs:
+            if i in active:
+                inner.add(i)
+            elif i not in seen:
+                seen.add(i)
+                stack.append(i)
+    return _Cuts(frozenset(inner), ends)
+
+
+def _encoded(column: Any) -> tuple[pa.Array, npt.NDArray[Any]]:
+    """Distinct values (null among them, if there is one) and each row's place among them."""
+    import pyarrow as pa
+
+    values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    encoded = values.dictionary_encode(null_encoding="encode")
+    return encoded.dictionary, encoded.indices.to_numpy(zero_copy_only=False)
+
+
+def _combined(
+    group: Group, encoded: Sequence[tuple[pa.Array, npt.NDArray[Any]]], most: int
+) -> tuple[pa.Table, npt.NDArray[Any]] | None:
+    """A group's distinct rows and each row's place, or None if there are more than `most`."""
+    import pyarrow as pa
+
+    if any(len(values) > most for values, _ in encoded):
+        return None
+    first, places = encoded[0]
+    if len(group) == 1:
+        return pa.table({group[0]: first}), places
+    second, others = encoded[1]
+    pairs = pa.array(places.astype(np.int64) * len(second) + others).dictionary_encode()
+    if len(pairs.dictionary) > most:
+        return None
+    codes = pairs.dictionary.to_numpy()
+    columns = {
+        group[0]: first.take(pa.array(codes // len(second))),
+        group[1]: second.take(pa.array(codes % len(second))),
+    }
+    return pa.table(columns), pairs.indices.to_numpy()
