@@ -15,7 +15,7 @@ from trueline.model_analysis.measured import Measured
 from trueline.model_analysis.moments import ClassRows, Floats, ScalarRows, moment_rows
 from trueline.model_analysis.noise import row_groups
 from trueline.model_analysis.plan import EvalPlan
-from trueline.model_analysis.rank import RankStore
+from trueline.model_analysis.rank import RankStore, pack_ranks, unpack_ranks
 from trueline.model_analysis.slices import Grouping, SliceKey, group_rows, key_text, parse_key, slice_name
 
 if TYPE_CHECKING:
@@ -207,9 +207,8 @@ class MetricAccumulator:
         for name in ("sums", "rows", "counters"):
             if ordered:
                 arrays[name] = np.stack([getattr(state, name) for _, state in ordered])
-        for index, (_, state) in enumerate(ordered):
-            if state.rank is not None:
-                arrays |= {f"rank{index}.{name}": array for name, array in state.rank.arrays().items()}
+        if self.plan.ranked and ordered:
+            arrays |= pack_ranks([state.rank for _, state in ordered if state.rank is not None])
         header = {
             "slices": [key_text(key) for key, _ in ordered],
             "rows": self.rows,
@@ -223,11 +222,7 @@ class MetricAccumulator:
         _, header, arrays = unpack_state(state, STATE_KIND, STATE_VERSION)
         self = cls(plan)
         self.rows, self.missing_labels = header["rows"], header["missing_labels"]
-        ranks: dict[int, dict[str, Any]] = {}
-        for name, array in arrays.items():
-            if name.startswith("rank"):
-                index, part = name[len("rank") :].split(".")
-                ranks.setdefault(int(index), {})[part] = array
+        ranks = unpack_ranks(arrays) if plan.ranked and header["slices"] else []
         for place, text in enumerate(header["slices"]):
             slot = self._slice(parse_key(text))
             slot.sums, slot.rows, slot.counters = (arrays[n][place] for n in ("sums", "rows", "counters"))

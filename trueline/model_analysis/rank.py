@@ -7,7 +7,7 @@ depends on its total number of rows alone, and the fixed merge tree does the res
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from trueline.model_analysis.curves import Curve, extreme_curves
 from trueline.model_analysis.moments import Floats
 
-__all__ = ["COARSE_BUCKETS", "FINE_BUCKETS", "RankStore"]
+__all__ = ["COARSE_BUCKETS", "FINE_BUCKETS", "RankStore", "pack_ranks", "unpack_ranks"]
 
 FINE_BUCKETS = 10_000
 COARSE_BUCKETS = 1_000
@@ -145,3 +145,37 @@ class RankStore:
         rows, groups = self._joined()
         places = np.unique(rows[2 + model], return_inverse=True)[1].astype(np.int64)
         return places, rows, groups
+
+
+def pack_ranks(stores: Sequence[RankStore]) -> dict[str, Array]:
+    """Many stores as few arrays: the exact ones end to end, the histograms each on its own.
+
+    ``rank_lengths`` holds the rows of each store, -1 for a histogram.
+    """
+    held = [store.arrays() for store in stores]
+    exact = [arrays for arrays in held if "rows" in arrays]
+    lengths = [arrays["rows"].shape[1] if "rows" in arrays else -1 for arrays in held]
+    packed: dict[str, Array] = {"rank_lengths": np.array(lengths, dtype=np.int64)}
+    if exact:
+        packed["rank_rows"] = np.concatenate([arrays["rows"] for arrays in exact], axis=1)
+        packed["rank_groups"] = np.concatenate([arrays["groups"] for arrays in exact])
+    for index, arrays in enumerate(held):
+        if "rows" not in arrays:
+            packed |= {f"rank_{name}.{index}": array for name, array in arrays.items()}
+    return packed
+
+
+def unpack_ranks(arrays: Mapping[str, Array]) -> list[dict[str, Array]]:
+    """What each store's `RankStore.restore` takes, from `pack_ranks`."""
+    held: list[dict[str, Array]] = []
+    start = 0
+    for index, length in enumerate(arrays["rank_lengths"].tolist()):
+        if length < 0:
+            parts = {name: f"rank_{name}.{index}" for name in ("fine", "coarse", "count")}
+            held.append({name: arrays[full] for name, full in parts.items() if full in arrays})
+        else:
+            end = start + length
+            rows = np.ascontiguousarray(arrays["rank_rows"][:, start:end])
+            held.append({"rows": rows, "groups": arrays["rank_groups"][start:end]})
+            start = end
+    return held
