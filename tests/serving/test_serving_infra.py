@@ -82,7 +82,7 @@ def test_host_steps_need_the_same_permission_as_in_production(tmp_path: Path) ->
 def test_a_server_that_cannot_run_is_reported_with_its_last_lines(taxi: Path, tmp_path: Path, monkeypatch: Any) -> None:
     """A uvicorn that cannot be imported stands for a broken installation."""
     (tmp_path / "uvicorn.py").write_text("raise ImportError('broken on purpose')")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))
     message = one_sentence(validate_in_server(str(taxi), ROWS))
     assert message.startswith("The server ended with status 1 before the model was loaded; its last lines: ")
     assert "broken on purpose" in message

@@ -106,8 +106,9 @@ def test_swaps_over_real_connections_fail_no_request(
         limits = httpx.Limits(max_connections=16)
         async with httpx.AsyncClient(base_url=server.url, limits=limits, timeout=30) as client:
             tasks = [asyncio.ensure_future(one(client)) for _ in range(16)]
-            for version in range(2, 7):
-                publish(models[(version - 1) % 2], base, version)
+            for version in range(1, 7):
+                if version > 1:
+                    publish(models[(version - 1) % 2], base, version)
                 deadline = time.monotonic() + 20
                 while version not in seen or count < 60 * (version - 1):
                     assert time.monotonic() < deadline

@@ -280,6 +280,7 @@ def test_swaps_under_load_lose_no_request_and_mix_no_versions(base: Path, taxi: 
                     seen.setdefault(int(answer.headers["x-model-version"]), set()).update(labels)
 
             clients = [asyncio.ensure_future(one()) for _ in range(24)]
+            await until(lambda: first in seen)
             for version in range(first + 1, first + 6):
                 publish(models[(version - 1) % 2], base, version)
                 await until(lambda version=version: version in seen)

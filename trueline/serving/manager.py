@@ -3,7 +3,8 @@
 A new version is loaded and warmed up on the loader thread before the table is replaced; the old one is then drained
 and dropped. A version that fails to load takes nothing down: the versions before it go on answering, it is shown as
 END with its error, and it is tried again when its files change or after a while. A version whose folder vanishes is
-unloaded only when another one is available.
+unloaded only when another one is available. A number stands for one content: files that change under a version which
+answers are not loaded anew; publish a new number.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from trueline.serving.app import ServingApp, create_app
 from trueline.serving.options import ServerOptions
 from trueline.serving.protocol import TimedProtocol, sweep
 
-__all__ = ["Place", "main", "serve", "serve_models"]
+__all__ = ["Place", "main", "serve", "serve_models", "uvicorn_config"]
 
 _READY_POLL = 0.02
 
@@ -94,7 +94,8 @@ def _bind(place: Place) -> socket.socket:
     return bound
 
 
-def _config(app: Any, options: ServerOptions) -> uvicorn.Config:
+def uvicorn_config(app: Any, options: ServerOptions) -> uvicorn.Config:
+    """The settings of uvicorn that every server of this room runs on, for any ASGI app."""
     uvloop_there = sys.platform != "win32"
     return uvicorn.Config(
         app,
@@ -147,7 +148,7 @@ def serve_models(models: Mapping[str, str], place: Place, options: ServerOptions
 
     app = create_app(models, options, on_event=on_event)
     bound = _bind(place)
-    server = _Server(_config(app, options), app, place.drain_delay)
+    server = _Server(uvicorn_config(app, options), app, place.drain_delay)
     before = {s: signal.signal(s, server.handle_exit) for s in (signal.SIGTERM, signal.SIGINT)}
     try:
         server.config.load()

@@ -1,0 +1,327 @@
+"""What one request costs the server, in CPU time, against an ASGI app that does nothing on the same settings.
+
+``python benchmarks/serving.py`` prints JSON. The load comes from wrk where it is installed, else from a process of this
+file that keeps a number of connections busy. CPU time is the server process's own (``/proc/<pid>/stat``), so other load
+on the machine changes the wall clock and hardly these figures; the ratio to the empty app is the one to compare.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+FLOATS, STRINGS, HIDDEN, WORDS = 14, 6, 64, 50
+NAME = "bench"
+CASES = (
+    ("rows_1", "instances", 1),
+    ("columns_1", "inputs", 1),
+    ("rows_32", "instances", 32),
+    ("columns_256", "inputs", 256),
+)
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def make_model(folder: Path) -> None:
+    """14 numbers and 6 texts -> one-hot by label encoders, MLP with 64 hidden units -> probabilities, label."""
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper
+
+    from trueline._core.feeds import Feeds
+    from trueline._core.manifest import write_manifest
+    from trueline._core.values import RawFeature
+
+    rng = np.random.default_rng(0)
+    numbers = [RawFeature(f"n{i}", "float64") for i in range(FLOATS)]
+    texts = [RawFeature(f"s{i}", "utf8") for i in range(STRINGS)]
+    feeds = Feeds([*numbers, *texts])
+    types = {
+        "tensor(double)": TensorProto.DOUBLE,
+        "tensor(bool)": TensorProto.BOOL,
+        "tensor(string)": TensorProto.STRING,
+    }
+    inputs = [helper.make_tensor_value_info(n, types[t], s) for n, t, s in feeds.onnx_inputs()]
+    width = FLOATS + STRINGS * (WORDS + 1)
+    weights = {
+        "axis": np.array([1], np.int64),
+        "zero": np.array(0.0),
+        "depth": np.array(WORDS + 1, np.int64),
+        "onoff": np.array([0, 1], np.float32),
+        "w1": rng.normal(size=(width, HIDDEN)).astype(np.float32) / width**0.5,
+        "w2": rng.normal(size=(HIDDEN, 2)).astype(np.float32) / HIDDEN**0.5,
+    }
+    nodes = []
+    for f in numbers:
+        nodes += [
+            helper.make_node("Where", [f.name + ":present", f.name, "zero"], [f.name + "/w"]),
+            helper.make_node("Cast", [f.name + "/w"], [f.name + "/f"], to=TensorProto.FLOAT),
+            helper.make_node("Unsqueeze", [f.name + "/f", "axis"], [f.name + "/x"]),
+        ]
+    for f in texts:
+        words = [f"{f.name}-word-{i}" for i in range(WORDS)]
+        nodes += [
+            helper.make_node(
+                "LabelEncoder",
+                [f.name],
+                [f.name + "/i"],
+                domain="ai.onnx.ml",
+                keys_strings=words,
+                values_int64s=list(range(WORDS)),
+                default_int64=WORDS,
+            ),
+            helper.make_node("OneHot", [f.name + "/i", "depth", "onoff"], [f.name + "/x"]),
+        ]
+    nodes += [
+        helper.make_node("Concat", [f.name + "/x" for f in feeds.features], ["x"], axis=1),
+        helper.make_node("MatMul", ["x", "w1"], ["h"]),
+        helper.make_node("Relu", ["h"], ["r"]),
+        helper.make_node("MatMul", ["r", "w2"], ["o"]),
+        helper.make_node("Softmax", ["o"], ["probabilities"], axis=1),
+        helper.make_node("ArgMax", ["o"], ["label"], axis=1, keepdims=0),
+    ]
+    outputs = [
+        helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", 2]),
+        helper.make_tensor_value_info("label", TensorProto.INT64, ["N"]),
+    ]
+    graph = helper.make_graph(
+        nodes, "bench", inputs, outputs, [numpy_helper.from_array(v, k) for k, v in weights.items()]
+    )
+    opsets = [helper.make_opsetid("", 20), helper.make_opsetid("ai.onnx.ml", 3)]
+    folder.mkdir(parents=True)
+    (folder / "model.onnx").write_bytes(
+        helper.make_model(graph, opset_imports=opsets, ir_version=9).SerializeToString()
+    )
+    described = [
+        {"name": "probabilities", "dtype": "float32", "shape": [None, 2], "meaning": "class_probabilities"},
+        {"name": "label", "dtype": "int64", "shape": [None], "meaning": "label"},
+    ]
+    info = {
+        "format": 1,
+        "name": NAME,
+        "task": "binary",
+        "framework": "onnx",
+        "versions": {},
+        "label": "y",
+        "weight": None,
+        "features": [f.name for f in feeds.features],
+        "classes": [0, 1],
+        "signature": {"inputs": feeds.to_json(), "outputs": described},
+        "feeds": feeds.to_json(),
+    }
+    (folder / "model.json").write_text(json.dumps(info))
+    (folder / "host.json").write_text(json.dumps({"steps": []}))
+    write_manifest(str(folder), "Model", 1)
+
+
+def make_body(form: str, rows: int) -> bytes:
+    """A request of `rows` rows, the same for every run."""
+    rng = random.Random(rows)
+    data: list[dict[str, Any]] = []
+    for _ in range(rows):
+        row: dict[str, Any] = {f"n{i}": round(rng.gauss(0, 1), 4) for i in range(FLOATS)}
+        row |= {f"s{i}": f"s{i}-word-{rng.randrange(WORDS + 5)}" for i in range(STRINGS)}
+        data.append(row)
+    if form == "instances":
+        return json.dumps({"instances": data}).encode()
+    return json.dumps({"inputs": {k: [r[k] for r in data] for k in data[0]}}).encode()
+
+
+def serve_nothing(port_file: str) -> None:
+    """An ASGI app that reads the body and answers two bytes, on the server's own uvicorn settings."""
+    import socket
+
+    import uvicorn
+
+    from trueline.serving.options import ServerOptions
+    from trueline.serving.server import uvicorn_config
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            while True:
+                message = await receive()
+                await send({"type": message["type"] + ".complete"})
+                if message["type"] == "lifespan.shutdown":
+                    return
+        while (await receive()).get("more_body"):
+            pass
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"2")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    bound = socket.create_server(("127.0.0.1", 0))
+    Path(port_file).write_text(json.dumps({"port": bound.getsockname()[1]}))
+    uvicorn.Server(uvicorn_config(app, ServerOptions())).run(sockets=[bound])
+
+
+class Connection(asyncio.Protocol):
+    """One kept connection that sends the same request again as soon as the answer is whole."""
+
+    def __init__(self, request: bytes, counts: dict[str, int]) -> None:
+        self.request, self.counts, self.buffer, self.wanted = request, counts, bytearray(), 0
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        transport.write(self.request)
+
+    def data_received(self, data: bytes) -> None:
+        self.buffer += data
+        if not self.wanted:
+            head, found, _ = bytes(self.buffer).partition(b"\r\n\r\n")
+            if not found:
+                return
+            length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+            self.wanted = len(head) + 4 + int(length.split(b":")[1])
+            self.counts["ok" if b" 200 " in head[:20] else "failed"] += 1
+        if len(self.buffer) >= self.wanted:
+            self.buffer.clear()
+            self.wanted = 0
+            self.transport.write(self.request)
+
+
+def load(port: int, path: str, body_file: str, connections: int, seconds: float) -> None:
+    """Keeps the connections busy and prints how many answers came."""
+    import uvloop
+
+    body = Path(body_file).read_bytes()
+    head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    counts = {"ok": 0, "failed": 0}
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(connections):
+            await loop.create_connection(lambda: Connection(head.encode() + body, counts), "127.0.0.1", port)
+        await asyncio.sleep(seconds)
+
+    uvloop.run(main())
+    print(json.dumps(counts))
+
+
+def run_load(port: int, path: str, body_file: Path, connections: int, seconds: float) -> dict[str, int]:
+    """Answers that came within `seconds`, from wrk or from a process of this file."""
+    wrk = shutil.which("wrk")
+    if wrk is None:
+        command = [sys.executable, __file__, "--load", str(port), path, str(body_file), str(connections), str(seconds)]
+        counts: dict[str, int] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        return counts
+    script = body_file.with_suffix(".lua")
+    script.write_text(
+        f'wrk.method = "POST"\nlocal f = io.open("{body_file}", "rb")\nwrk.body = f:read("*a")\nf:close()\n'
+        'wrk.headers["content-type"] = "application/json"\n'
+        'done = function(s, l, r) io.write("\\nRESULT " .. s.requests .. " " .. s.errors.status .. "\\n") end\n'
+    )
+    url = f"http://127.0.0.1:{port}{path}"
+    command = [wrk, "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "-s", str(script), url]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    _, requests, failed = next(line for line in text.splitlines() if line.startswith("RESULT ")).split()
+    return {"ok": int(requests) - int(failed), "failed": int(failed)}
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process, all its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def peak_megabytes(pid: int) -> float:
+    """The largest resident size that a process had."""
+    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM:"))
+    return round(int(line.split()[1]) / 1024, 1)
+
+
+def start(command: list[str], port_file: Path) -> tuple[subprocess.Popen[bytes], int]:
+    """A process and the port that it writes."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    while not (port_file.exists() and port_file.read_text()):
+        if process.poll() is not None:
+            raise SystemExit(f"{' '.join(command)} ended with status {process.returncode}")
+        time.sleep(0.05)
+    return process, int(json.loads(port_file.read_text())["port"])
+
+
+def median(values: list[float]) -> float:
+    """The middle value."""
+    return sorted(values)[len(values) // 2]
+
+
+def measure(servers: dict[str, tuple[int, int, str]], folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    """CPU per request of every case and server: the median over shuffled rounds."""
+    found: dict[str, dict[str, list[float]]] = {name: {"server": [], "empty": []} for name, _, _ in CASES}
+    jobs = [(case, server) for case in CASES for server in servers] * arguments.rounds
+    random.Random(0).shuffle(jobs)
+    for (name, form, rows), server in jobs:
+        body_file = folder / f"{name}.json"
+        body_file.write_bytes(make_body(form, rows))
+        pid, port, path = servers[server]
+        before = cpu_seconds(pid)
+        counts = run_load(port, path, body_file, arguments.connections, arguments.seconds)
+        if counts["failed"] or not counts["ok"]:
+            raise SystemExit(f"{name}: {counts} answers")
+        found[name][server].append((cpu_seconds(pid) - before) * 1e6 / counts["ok"])
+    report = {}
+    for name, _, rows in CASES:
+        own, empty = (median(found[name][s]) for s in ("server", "empty"))
+        report[name] = {
+            "rows_per_request": rows,
+            "cpu_us_per_request": round(own, 1),
+            "rows_per_cpu_second": round(rows * 1e6 / own),
+            "empty_app_cpu_us_per_request": round(empty, 1),
+            "ratio_to_empty_app": round(own / empty, 2),
+        }
+    return report
+
+
+def main() -> None:
+    """Prints the report as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--seconds", type=float, default=2.0, help="load of one case in one round")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--inline-micros", type=float, help="the server's setting; by default its own")
+    parser.add_argument("--nothing", metavar="PORT_FILE", help=argparse.SUPPRESS)
+    parser.add_argument("--load", nargs=5, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.nothing:
+        serve_nothing(arguments.nothing)
+        return
+    if arguments.load:
+        port, path, body, connections, seconds = arguments.load
+        load(int(port), path, body, int(connections), float(seconds))
+        return
+    with tempfile.TemporaryDirectory() as text:
+        folder = Path(text)
+        make_model(folder / "base" / "1")
+        ready, nothing = folder / "ready.json", folder / "nothing.json"
+        server = [sys.executable, "-m", "trueline.serving", "--model", f"{NAME}={folder / 'base'}", "--port", "0"]
+        if arguments.inline_micros is not None:
+            server += ["--inline-micros", str(arguments.inline_micros)]
+        own, own_port = start([*server, "--ready-file", str(ready)], ready)
+        empty, empty_port = start([sys.executable, __file__, "--nothing", str(nothing)], nothing)
+        time.sleep(0.5)
+        path = f"/v1/models/{NAME}:predict"
+        servers = {"server": (own.pid, own_port, path), "empty": (empty.pid, empty_port, path)}
+        try:
+            report = {
+                "load": "wrk" if shutil.which("wrk") else "built-in",
+                "connections": arguments.connections,
+                "cases": measure(servers, folder, arguments),
+                "peak_memory_mb": {"server": peak_megabytes(own.pid), "empty_app": peak_megabytes(empty.pid)},
+            }
+        finally:
+            for process in (own, empty):
+                process.send_signal(signal.SIGTERM)
+                process.wait(20)
+    print(json.dumps(report, indent=1))
+
+
+if __name__ == "__main__":
+    main()
