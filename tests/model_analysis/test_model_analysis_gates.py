@@ -143,6 +143,11 @@ def test_without_a_baseline_changes_are_not_applied_and_the_verdict_says_so() ->
     both = MetricThreshold(GenericValueThreshold(0.9), GenericChangeThreshold(0.0))
     assert [f.kind for f in judge(both).failures] == ["value_lower"]
     assert not judge(value(0.5)).rubber_stamp
+    table = pa.table(two_models(300, 5, 0.0)).drop_columns(["base"])
+    per_slice = PerSliceMetricThreshold([COMPANY], change(0.0))
+    config = [MetricConfig("AUC", per_slice_thresholds=[per_slice])]
+    verdict = evaluate_table(table, config, SlicingSpec(), COMPANY, min_slice_size=290).validation_result
+    assert (verdict.ok, verdict.rubber_stamp, verdict.checks) == (True, True, 0)
 
 
 def test_no_threshold_at_all_blesses_nothing() -> None:

@@ -54,9 +54,10 @@ def validate_metrics(measured: Measured, config: EvalConfig, *, has_baseline: bo
         sentence = "No metric has a threshold, so nothing was checked and nothing is blessed."
         failure = GateFailure("", "", "no_thresholds", None, None, None, sentence)
         return ValidationResult(False, (failure,), missing_thresholds=True)
-    checks = [_Check(rule, s) for rule in rules for s in measured.slices if _applies(rule, s)]
+    applied = [rule for rule in rules if has_baseline or rule.threshold.value_threshold is not None]
+    checks = [_Check(rule, s) for rule in applied for s in measured.slices if _applies(rule, s)]
     changes = [c for c in checks if c.rule.threshold.change_threshold is not None] if has_baseline else []
-    failures, missing = _missing_slices(rules, measured, config)
+    failures, missing = _missing_slices(applied, measured, config)
     noise: list[str] = []
     directions = {metric_key(m): m.class_name for spec in config.metrics_specs for m in spec.metrics}
     for check in checks:
@@ -126,8 +127,6 @@ def _missing_slices(
 
 def _judge(check: _Check, better: str | None, has_baseline: bool, level: _Level) -> _Judged:
     key, found, threshold = check.rule.key, check.slice, check.rule.threshold
-    if threshold.value_threshold is None and not has_baseline:
-        return _Judged()
     estimate = found.metrics.get(key)
     if estimate is None:
         return _fail(check, "missing_metric", f"{key} was not computed on {found.name}.")
