@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from trueline._core.errors import ConfigError, SchemaError
+from trueline._core.errors import ConfigError, EngineError, SchemaError
 from trueline.data_validation import StatsOptions, generate_statistics
 from trueline.data_validation.statistics import statistics_spec
 from trueline.engine import Dataset, LocalEngine, check_accumulator
@@ -79,6 +79,34 @@ def test_sketches_agree_with_exact_statistics_within_their_bounds(table: pa.Tabl
             for b in two.string_stats.rank_histogram.buckets:
                 assert true[b.label] - errors["frequency_error"] <= b.sample_count <= true[b.label]
             assert two.string_stats.unique == one.string_stats.unique
+
+
+def test_memory_does_not_grow_with_rows() -> None:
+    """Once its bounds are reached, a state stays as large as it is."""
+    rng = np.random.default_rng(7)
+    schema = pa.schema([("x", pa.float64()), ("s", pa.string())])
+    spec = statistics_spec(schema, TIGHT)
+    total, sizes = spec.new(), []
+    for _ in range(60):
+        part = spec.new()
+        numbers = rng.normal(size=2000)
+        part.update(pa.record_batch([pa.array(numbers), pa.array([f"{x:.6f}" for x in numbers])], schema=schema))
+        total.merge(part)
+        sizes.append(len(total.state()))
+    kmv = 16_384 * 8
+    assert max(sizes) < 20_000 + kmv
+    assert sizes[-1] <= 1.05 * sizes[29]
+    assert total.finish().num_examples == 120_000
+
+
+def test_a_state_of_other_features_is_refused(table: pa.Table) -> None:
+    one, two = statistics_spec(table.select(["int"]).schema), statistics_spec(table.select(["text"]).schema)
+    three = statistics_spec(table.select(["int", "text"]).schema)
+    for spec in (two, three):
+        with pytest.raises(EngineError, match="other features"):
+            spec.load(one.new().state())
+    with pytest.raises(EngineError):
+        one.load(one.new().state()[:-3])
 
 
 def test_structs_and_hidden_columns(table: pa.Table) -> None:

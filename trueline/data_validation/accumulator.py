@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from trueline._core.errors import EngineError
 from trueline.data_validation.columns import PARTS, Part, Presence
 from trueline.data_validation.plan import FeaturePlan
 from trueline.engine.state import pack_state, unpack_state
@@ -75,12 +76,10 @@ class FeatureState:
             arrays.update({f"{prefix}/{i}/{name}": array for name, array in own.items()})
         return headers, arrays
 
-    def restore(self, headers: list[Any], arrays: dict[str, Any], prefix: str) -> None:
-        """Takes the state that `parts` gave."""
+    def restore(self, headers: list[Any], arrays: dict[str, dict[str, Any]]) -> None:
+        """Takes the state that `parts` gave, arrays by piece and name."""
         for i, (piece, header) in enumerate(zip(self._pieces(), headers, strict=True)):
-            start = f"{prefix}/{i}/"
-            own = {name[len(start) :]: array for name, array in arrays.items() if name.startswith(start)}
-            piece.restore(header, own)
+            piece.restore(header, arrays.get(str(i), {}))
 
 
 class StatisticsAccumulator:
@@ -122,13 +121,20 @@ class StatisticsAccumulator:
         """The accumulator that gave this state.
 
         Raises:
-            EngineError: for damaged bytes or a newer format.
+            EngineError: for damaged bytes, a newer format, or the state of other features.
         """
         _, header, arrays = unpack_state(state, _KIND, _VERSION)
         accumulator = cls(features, limits)
-        accumulator.num_examples = int(header["num_examples"])
-        for i, (feature, headers) in enumerate(zip(accumulator.features, header["features"], strict=True)):
-            feature.restore(headers, arrays, str(i))
+        by_feature: dict[str, dict[str, dict[str, Any]]] = {}
+        for name, array in arrays.items():
+            feature_number, piece, own = name.split("/", 2)
+            by_feature.setdefault(feature_number, {}).setdefault(piece, {})[own] = array
+        try:
+            accumulator.num_examples = int(header["num_examples"])
+            for i, (feature, headers) in enumerate(zip(accumulator.features, header["features"], strict=True)):
+                feature.restore(headers, by_feature.get(str(i), {}))
+        except (KeyError, TypeError, ValueError) as error:
+            raise EngineError(f"the state belongs to statistics of other features: {error!r}") from error
         return accumulator
 
     def finish(self) -> statistics_pb2.DatasetFeatureStatistics:
