@@ -52,6 +52,8 @@ def test_other_answers_than_expected_are_named_by_row_and_output(taxi: Path, tax
     assert message == "Row 1: output 'label' is False in the server and True in this process."
     message = one_sentence(validate_in_server(str(taxi), ROWS, expected={"score": [1.0] * 4}))
     assert "no output 'score'" in message
+    message = one_sentence(validate_in_server(str(taxi), ROWS, expected={"label": [True]}))
+    assert message == "There are 1 expected values of 'label', fewer than rows."
 
 
 def test_a_prediction_that_is_not_finite_fails(taxi: Path) -> None:

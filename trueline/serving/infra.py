@@ -214,7 +214,10 @@ def _check_answer(
     for name, wanted in (expected or {}).items():
         if name not in answer.outputs:
             raise _FailedError(f"The server gives no output {name!r}; it gives {', '.join(answer.outputs)}")
-        for i, (got, want) in enumerate(zip(answer.outputs[name], wanted[start : start + count], strict=True)):
+        part = wanted[start : start + count]
+        if len(part) != count:
+            raise _FailedError(f"There are {len(wanted)} expected values of {name!r}, fewer than rows")
+        for i, (got, want) in enumerate(zip(answer.outputs[name], part, strict=True)):
             if not _equal(got, want, tolerance):
                 raise _FailedError(
                     f"Row {start + i}: output {name!r} is {got} in the server and {want} in this process"
