@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from trueline.models.contract import Fitted
     from trueline.models.exporters import export
     from trueline.models.inputs import ModelInput, input_arrays, model_inputs
-    from trueline.models.merge import merge
+    from trueline.models.merge import merge_model
     from trueline.models.model import Model
     from trueline.models.parity import ParityReport, Tolerance, check_parity
 
@@ -27,7 +27,7 @@ _HOMES = {
     "check_parity": "parity",
     "export": "exporters",
     "input_arrays": "inputs",
-    "merge": "merge",
+    "merge_model": "merge",
     "model_inputs": "inputs",
 }
 
@@ -41,7 +41,7 @@ __all__ = [
     "check_parity",
     "export",
     "input_arrays",
-    "merge",
+    "merge_model",
     "model_inputs",
 ]
 

@@ -17,7 +17,7 @@ from trueline.models.exporters.base import PREDICTION, PROBABILITIES, Exporter
 from trueline.models.exporters.registry import exporter_of
 from trueline.models.inputs import ModelInput, input_arrays, model_inputs, select_features
 from trueline.models.leakage import leakage_report
-from trueline.models.merge import LABEL, merge
+from trueline.models.merge import LABEL, merge_model
 from trueline.models.model import Model
 from trueline.models.parity import ParityReport, Tolerance, check_parity
 from trueline.models.parity_missing import try_missing
@@ -75,7 +75,7 @@ def build_model(
     used = [f.name for i in inputs for f in i.features]
     names = list(dict.fromkeys(used))
     exported = exporter.to_onnx(inputs, target)
-    merged = merge(transform.to_onnx(names), exported, inputs, transform.feeds(names))
+    merged = merge_model(transform.to_onnx(names), exported, inputs, transform.feeds(names))
     graph = _serialise(merged)
     steps = transform.host_steps(names)
     session = OnnxGraph(graph, transform.feeds(names), steps, transform.raw_features(names))

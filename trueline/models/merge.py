@@ -23,7 +23,7 @@ from trueline.models.inputs import ModelInput
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["LABEL", "TRANSFORMED", "finish", "merge"]
+__all__ = ["LABEL", "TRANSFORMED", "finish", "merge_model"]
 
 LABEL = "label"
 TRANSFORMED = "transformed:"
@@ -32,7 +32,7 @@ _ASSEMBLY = "input/"
 _OUTPUT = "output/"
 
 
-def merge(
+def merge_model(
     transform: onnx.ModelProto, exported: Exported, inputs: Sequence[ModelInput], feeds: Feeds
 ) -> onnx.ModelProto:
     """The merged graph: raw features to ``probabilities`` and ``label``, or ``prediction``.
