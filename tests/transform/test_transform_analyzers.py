@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from typing import Any
@@ -18,7 +19,6 @@ from trueline._core.values import raw_feature_of
 from trueline.engine import Dataset, LocalEngine, check_accumulator
 from trueline.engine.base import AccumulatorSpec
 from trueline.transform.analysis import analyze
-from trueline.transform.graph import encode_json
 from trueline.transform.states import Moments, Points, Tokens
 from trueline.transform.tracer import trace
 
@@ -213,7 +213,7 @@ def test_phase_accumulator_obeys_the_protocol(table: pa.Table) -> None:
     places = {n.attrs["name"]: i for i, n in enumerate(graph.nodes) if n.op == "input"}
     states = [["total", places["m"]], ["tokens", places["s"]], ["count", places["m"]], ["extremes", places["m"]]]
     spec: AccumulatorSpec[Any] = AccumulatorSpec(
-        "trueline.transform.phases:PhaseAccumulator", {"graph": encode_json(graph.to_json()), "states": states}
+        "trueline.transform.phases:PhaseAccumulator", {"graph": json.dumps(graph.to_json()), "states": states}
     )
 
     check_accumulator(spec, table.slice(0, 900))

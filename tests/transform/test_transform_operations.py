@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import onnx
 import pyarrow as pa
 import pytest
 from helpers_transform import TYPES, assert_same, by_onnx, by_oracle, graph_of, in_batches
@@ -13,6 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import trueline.transform as tlt
+from trueline._core.feeds import Feeds
+from trueline._core.runtime import make_session
+from trueline._core.values import raw_feature_of
+from trueline.transform.lower_onnx import Target, lower
 from trueline.transform.operations import OPERATIONS
 
 Case = tuple[str, tuple[str, ...], Callable[..., Any]]
@@ -136,6 +141,21 @@ def test_onnx_equals_oracle(op: str, types: tuple[str, ...], function: Callable[
                 assert_same(in_batches(graph, table, size)["y"], found, record.ulps)
 
     check()
+
+
+@pytest.mark.parametrize(("op", "types", "function"), CASES, ids=NAMES)
+def test_served_graph_takes_no_rows(op: str, types: tuple[str, ...], function: Callable[..., Any]) -> None:
+    """The ONNX graph itself runs on 0 rows; only operations of profile ``contrib`` use ONNX Runtime's own operators."""
+    table = pa.table({f"x{i}": pa.array([], TYPES[t]) for i, t in enumerate(types)})
+    graph = graph_of(lambda x: {"y": function(*(x[n] for n in table.schema.names))}, table)
+    model = lower(graph, [Target("y", graph.output("y"))])
+    onnx.checker.check_model(model)
+    arrays = Feeds([raw_feature_of(f) for f in table.schema]).from_arrow(table)
+    wanted = {i.name for i in model.graph.input}
+    session = make_session(model.SerializeToString())
+    assert session.run(["y"], {k: v for k, v in arrays.items() if k in wanted})[0].shape[0] == 0
+    contrib = any(n.domain == "com.microsoft" for n in model.graph.node)
+    assert not contrib or any(OPERATIONS[n.op].profile == "contrib" for n in graph.nodes if n.op in OPERATIONS)
 
 
 def test_integer_division_follows_python() -> None:

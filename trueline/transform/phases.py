@@ -6,7 +6,8 @@ transform itself does; a raw column is read from Arrow as it is) and feeds each 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
 
@@ -36,18 +37,18 @@ class PhaseAccumulator:
     """All states of one phase over record batches.
 
     Args:
-        graph: JSON of the graph, bound to what earlier phases found.
+        graph: JSON text of the graph, bound to what earlier phases found; workers keep its sessions by this text.
         states: ``[state name, node index]`` of every state.
     """
 
-    def __init__(self, graph: Mapping[str, Any], states: Sequence[Sequence[Any]]) -> None:
-        self._plan = _plan(_Frozen(graph))
+    def __init__(self, graph: str, states: Sequence[Sequence[Any]]) -> None:
+        self._plan = _plan(graph)
         self._keys = [(str(name), int(index)) for name, index in states]
         nodes = self._plan.graph.nodes
         self._states: list[State] = [STATES[name](nodes[index].type.dtype) for name, index in self._keys]
 
     @classmethod
-    def load(cls, state: bytes, graph: Mapping[str, Any], states: Sequence[Sequence[Any]]) -> Self:
+    def load(cls, state: bytes, graph: str, states: Sequence[Sequence[Any]]) -> Self:
         """The accumulator that gave this state."""
         made = cls(graph, states)
         _, headers, arrays = unpack_state(state, _KIND, _VERSION)
@@ -79,22 +80,6 @@ class PhaseAccumulator:
     def finish(self) -> dict[tuple[str, int], Parts]:
         """The finished states' headers and arrays by state name and node."""
         return {key: state.parts() for key, state in zip(self._keys, self._states, strict=True)}
-
-
-class _Frozen:
-    """A graph's JSON as a key: equal texts share one plan and its sessions in a process."""
-
-    def __init__(self, data: Mapping[str, Any]) -> None:
-        import json
-
-        self.data = data
-        self.text = json.dumps(data, sort_keys=True)
-
-    def __hash__(self) -> int:
-        return hash(self.text)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Frozen) and self.text == other.text
 
 
 class _Plan:
@@ -134,8 +119,8 @@ class _Plan:
 
 
 @lru_cache(maxsize=8)
-def _plan(graph: _Frozen) -> _Plan:
-    return _Plan(Graph.from_json(graph.data))
+def _plan(graph: str) -> _Plan:
+    return _Plan(Graph.from_json(json.loads(graph)))
 
 
 def _present_column(column: Any) -> pa.Array:
@@ -183,7 +168,10 @@ def _one_phase(graph: Graph, findings: Findings, indices: list[int], dataset: Da
     keys = {i: (analyzer(graph.nodes[i].op).state, places[str(i)]) for i in indices}
     spec: AccumulatorSpec[dict[tuple[str, int], Parts]] = AccumulatorSpec(
         f"{__name__}:PhaseAccumulator",
-        {"graph": bound.to_json(), "states": [list(key) for key in sorted(set(keys.values()))]},
+        {
+            "graph": json.dumps(bound.to_json(), allow_nan=False),
+            "states": [list(key) for key in sorted(set(keys.values()))],
+        },
     )
     names = bound.input_names(places.values())
     columns = sorted(bound.raw_names(names))
