@@ -85,6 +85,14 @@ class LastWins(Moments):
         self.count, self.total = other.count, other.total
 
 
+class CannotLoad(Moments):
+    """Breaks the contract: its state is not taken back."""
+
+    @classmethod
+    def load(cls, state: bytes, column: str) -> CannotLoad:
+        raise KeyError("count")
+
+
 class Mortal(Moments):
     """Kills its own process on the block that holds `value`, as often as `folder` has no `times` marks."""
 

@@ -150,6 +150,12 @@ def test_a_product_is_its_parts(table, processes):
         spec.load(combine({"b": SPEC}).new().state())
 
 
+def test_errors_outside_of_update_name_the_accumulator(table):
+    dataset = Dataset.from_table(table, 16)
+    with pytest.raises(EngineError, match=r"CannotLoad cannot load or merge the state of block 0: KeyError"):
+        LocalEngine(2).run(AccumulatorSpec("engine_samples:CannotLoad", {"column": "x"}), dataset)
+
+
 def test_the_default_engine_is_one_of_threads():
     assert default_engine() is default_engine()
     assert not default_engine().processes

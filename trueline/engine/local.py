@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from functools import cache
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from trueline._core.errors import EngineError
+from trueline._core.errors import EngineError, TruelineError
 from trueline.engine.base import Accumulator, AccumulatorSpec, Block, Dataset, FunctionSpec
 from trueline.engine.jobs import call_function, describe_block, update_block
 from trueline.engine.processes import WorkerDied, WorkerPool
@@ -79,11 +80,16 @@ class LocalEngine:
                 return update_block(spec, block, wanted)
             return self._ask(self._pool, header, block, wanted)[1]
 
+        blocks = dataset.blocks
         tree: TreeMerge[bytes, Accumulator[R]] = TreeMerge(_merge, spec.load)
-        for position, state in enumerate(self._in_order(job, dataset.blocks)):
-            tree.add(position, state)
-        merged = tree.finish()
-        return (spec.new() if merged is None else merged).finish()
+        results = self._in_order(job, blocks)
+        with closing(results):
+            for position, state in enumerate(results):
+                with _naming(spec, f"load or merge the state of block {blocks[position].number}"):
+                    tree.add(position, state)
+        with _naming(spec, "merge and finish its states"):
+            merged = tree.finish()
+            return (spec.new() if merged is None else merged).finish()
 
     def map_blocks(
         self, function: FunctionSpec, dataset: Dataset, on_result: Callable[[Any], None] | None = None
@@ -107,7 +113,7 @@ class LocalEngine:
                 on_result(result)
         return results
 
-    def _in_order(self, job: Callable[[Block], T], blocks: Sequence[Block]) -> Iterator[T]:
+    def _in_order(self, job: Callable[[Block], T], blocks: Sequence[Block]) -> Generator[T, None, None]:
         """Results in block order, with no more than 2 * workers blocks begun and not yet taken in."""
         if self.workers == 1 and self._pool is None:
             yield from map(job, blocks)
@@ -141,6 +147,17 @@ class LocalEngine:
             problems=deaths,
             hint="code -9 is usually the system running out of memory: use fewer workers or smaller blocks.",
         )
+
+
+@contextmanager
+def _naming(spec: AccumulatorSpec[Any], what: str) -> Iterator[None]:
+    """Turns what an accumulator raises outside of `update` into an error that names it."""
+    try:
+        yield
+    except TruelineError:
+        raise
+    except Exception as error:
+        raise EngineError(f"accumulator {spec.name} cannot {what}: {type(error).__name__}: {error}") from error
 
 
 def _merge(left: Accumulator[R], right: Accumulator[R]) -> Accumulator[R]:
