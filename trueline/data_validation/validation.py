@@ -28,6 +28,10 @@ def validate_statistics(
 ) -> anomalies_pb2.Anomalies:
     """The anomalies of a dataset.
 
+    Rules are TensorFlow Data Validation's. Where it is plainly wrong this is right: an upper limit on examples holds
+    without a lower one, and a limit on distinct values that is not set never fires. As there, an L-infinity threshold
+    says nothing of numbers, whose values are not counted: use the Jensen-Shannon divergence for them.
+
     Args:
         statistics: of the data; one dataset, or slices with one of ``All Examples``.
         schema: what is expected.
