@@ -81,6 +81,7 @@ def create_pipeline(
     root: str = str(HERE / "out" / "line"),
     min_auc: float = 0.85,
     max_rejects: int = 0,
+    max_iter: int = 100,
 ) -> Pipeline:
     """The line from CSV files to a model that servers pick up.
 
@@ -90,6 +91,7 @@ def create_pipeline(
         root: where artifacts and their memory go.
         min_auc: the least area under the ROC curve on all held-out trips.
         max_rejects: how many unreadable rows may be set aside.
+        max_iter: trees of the model.
     """
     examples = CsvExampleGen(input_base=data, max_rejects=max_rejects)
     statistics = StatisticsGen(examples=examples.outputs["examples"])
@@ -104,7 +106,7 @@ def create_pipeline(
         schema=schema.outputs["schema"],
         run_fn=run_fn,
         label=LABEL,
-        hyperparameters={"max_iter": 100},
+        hyperparameters={"max_iter": max_iter},
         name="taxi",
     )
     blessed = Resolver(strategy="latest_blessed", node_id="LatestBlessedModel")

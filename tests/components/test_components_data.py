@@ -179,7 +179,7 @@ def test_transform_learns_from_train_alone_and_transforms_every_split(context, e
     # 99 is the greatest height in train: 1 after scaling, doubled; eval goes beyond it.
     assert max(made.table("train")["height"].to_pylist()) == pytest.approx(2.0)
     assert min(made.table("eval")["height"].to_pylist()) > 2.0
-    assert ctx.found == {"outputs": 3, "vocabularies": {"town": 3}, "host_steps": 0}
+    assert ctx.found == {"outputs": 3, "vocabularies": {"town": 3}, "host_steps": []}
     assert ctx.outputs["transformed_examples"].properties["span"] == 3
 
 

@@ -49,8 +49,7 @@ def _value(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
-        # A pushed version is a moment, not an amount: nobody reads it with commas.
-        return f"{value:,}" if abs(value) < 10**9 else str(value)
+        return f"{value:,}"
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, Mapping):

@@ -87,7 +87,7 @@ def execute(ctx: ExecutionContext) -> None:
     store.write_text(out.path(PUSHED_FILE), json.dumps(record, sort_keys=True))
     _tie(out.uri, store.join(destination, str(version)))
     out.properties.update(pushed=1, pushed_destination=destination, pushed_version=str(version))
-    ctx.report(pushed=True, version=version, already_there=not new)
+    ctx.report(pushed=True, version=str(version), **({} if new else {"already_there": True}))
 
 
 def _refusal(name: str, ctx: ExecutionContext, model: ArtifactHandle) -> str | None:

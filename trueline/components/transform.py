@@ -95,7 +95,8 @@ def execute(ctx: ExecutionContext) -> None:
     splits = ctx.params["transform_splits"]
     schema_out = output.arrow_schema(row_id=ROW_COLUMN in examples.arrow_schema.names)
     _materialize(ctx, schema_out, examples, splits_of(source) if splits is None else wanted_splits(source, splits))
-    ctx.report(outputs=len(output.outputs), vocabularies=_vocabulary_sizes(output), host_steps=len(output.host_steps()))
+    steps = [step.output for step in output.host_steps()]
+    ctx.report(outputs=len(output.outputs), vocabularies=_vocabulary_sizes(output), host_steps=steps)
 
 
 def _function(ctx: ExecutionContext) -> Callable[..., Any]:
