@@ -38,8 +38,8 @@ def generate_statistics(
 
     A plain column counts as one value in each row that is not null; a list column has as many values as its list is
     long. Booleans and timestamps (microseconds) get integer statistics. Hidden columns (``__...``) are left out.
-    Semantics are TensorFlow Data Validation's, with two differences: STANDARD histograms count instead of interpolating,
-    and where infinities occur the standard deviation is NaN, as the mean is, instead of 0.
+    Semantics are TensorFlow Data Validation's, with two differences: STANDARD histograms count instead of
+    interpolating, and where infinities occur the standard deviation is NaN, as the mean is, instead of 0.
 
     Memory does not depend on the number of rows: see `StatsOptions`. Where a bound made a figure inexact, a custom
     statistic says so: ``quantiles_rank_error`` (rows), ``frequency_error`` (rows), ``unique_relative_error``.
