@@ -58,6 +58,12 @@ def test_lists_and_names(runs: RunStore) -> None:
         runs.node("r1", "z")
 
 
+def test_a_run_id_is_given_once(runs: RunStore) -> None:
+    runs.start("r", "p", PLAN, {}, ["a"])
+    with pytest.raises(MetadataError, match="there is a run 'r' already"):
+        runs.start("r", "p", PLAN, {}, ["a"])
+
+
 def test_a_run_is_dead_when_its_process_is_gone(runs: RunStore, path: Path) -> None:
     runs.start("r", "p", PLAN, {}, ["a"])
     assert runs.dead_runs() == []

@@ -43,6 +43,10 @@ class Database:
         adopt: add trueline's tables to an ML Metadata database that has none.
         readonly: never write.
 
+    Attributes:
+        readonly: whether writing is refused; always so for a database that another program made, until adopted.
+        adopted: whether trueline's own tables are there.
+
     Raises:
         MetadataError: the file is no database, has another schema version, or does not exist and `create` is off.
     """
@@ -54,6 +58,9 @@ class Database:
         self.readonly = readonly
         self._engine: sa.Engine | None = None
         self._open(create, adopt)
+        with self._guard(), self.read() as connection:
+            self.adopted = self._state(connection) == "ours"
+        self.readonly = self.readonly or not self.adopted
 
     def _open(self, create: bool, adopt: bool) -> None:
         exists = self.path is None or (self.path.is_file() and self.path.stat().st_size > 0)
@@ -169,15 +176,6 @@ class Database:
             connection.execute(own_tables.own_env.insert().values(version=own_tables.OWN_VERSION))
 
         self.write(work)
-        with self.read() as connection:
-            if self._state(connection) == "foreign":
-                self.readonly = True
-
-    @property
-    def adopted(self) -> bool:
-        """Whether trueline's own tables are there."""
-        with self.read() as connection:
-            return self._state(connection) == "ours"
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:

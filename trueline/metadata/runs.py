@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from trueline._core.errors import MetadataError, did_you_mean
 from trueline.metadata.liveness import is_alive, started_at, this_host
@@ -100,7 +101,11 @@ class RunStore:
         node_ids: Sequence[str],
         context_id: int | None = None,
     ) -> None:
-        """Notes a run as RUNNING by this process, all its nodes as PENDING."""
+        """Notes a run as RUNNING by this process, all its nodes as PENDING.
+
+        Raises:
+            MetadataError: the id is taken.
+        """
         now = now_ms()
         row = {
             "run_id": run_id,
@@ -122,7 +127,12 @@ class RunStore:
             if nodes:
                 connection.execute(run_node.insert(), nodes)
 
-        self._database.write(work)
+        try:
+            self._database.write(work)
+        except IntegrityError as error:
+            raise MetadataError(
+                f"there is a run {run_id!r} already", hint="leave run_id out to get a new one."
+            ) from error
 
     def beat(self, run_id: str) -> None:
         """Says that the run's process is alive."""
