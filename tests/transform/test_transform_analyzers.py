@@ -19,7 +19,8 @@ from trueline._core.values import raw_feature_of
 from trueline.engine import Dataset, LocalEngine, check_accumulator
 from trueline.engine.base import AccumulatorSpec
 from trueline.transform.analysis import analyze
-from trueline.transform.states import Moments, Points, Tokens
+from trueline.transform.states import Moments, Points
+from trueline.transform.tokens import Tokens
 from trueline.transform.tracer import trace
 
 

@@ -14,7 +14,8 @@ from trueline._core.errors import TransformError, did_you_mean
 from trueline._core.values import DType
 from trueline.transform.graph import ANALYZER_PREFIX, NodeKind, ValueType
 from trueline.transform.operations import RuleError
-from trueline.transform.states import State, Vocabulary
+from trueline.transform.states import State
+from trueline.transform.tokens import Vocabulary
 
 __all__ = ["ANALYZERS", "Analyzer", "Vocabulary", "analyzer"]
 

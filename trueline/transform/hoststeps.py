@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import EngineError
 from trueline._core.host import HOST_PREFIX, HostStep, installed_version
 from trueline._core.values import DType
 from trueline.engine.base import resolve
 from trueline.transform.column import Column
+
+if TYPE_CHECKING:
+    from trueline.transform.tracer import Tracer
 
 __all__ = ["host"]
 
@@ -36,6 +39,27 @@ def host(
     if not inputs or not all(isinstance(i, Column) for i in inputs):
         raise TypeError("tlt.host takes columns after the function")
     tracer = inputs[0].tracer
+    path = _importable(tracer, function)
+    if dtype not in _DTYPES:
+        raise tracer.error(f"a host step cannot give {dtype!r}", f"types: {', '.join(_DTYPES)}.")
+    names = [_column_name(i) for i in inputs]
+    output = name or "_".join([path.partition(":")[2], *names])
+    if output in {f.name for f in tracer.features}:
+        raise tracer.error(
+            f"the host step's column {output!r} has the name of a raw column", "give it another name=..."
+        )
+    package, version = installed_version(path.partition(":")[0])
+    step = HostStep(output, tuple(names), path, dtype, package, version, params)
+    known = {s.output: s for s in tracer.host_steps}
+    if output in known and known[output] != step:
+        raise tracer.error(f"two different host steps make the column {output!r}", "give one of them name=...")
+    if output not in known:
+        tracer.host_steps.append(step)
+    return tracer.input(step.feature)
+
+
+def _importable(tracer: Tracer, function: Callable[..., Any] | str) -> str:
+    """``package.module:name`` of a function that other processes can import by it."""
     path = function if isinstance(function, str) else f"{function.__module__}:{function.__qualname__}"
     try:
         found = resolve(path)
@@ -48,22 +72,7 @@ def host(
             f"{path!r} is not importable elsewhere by that name",
             "write the function at the top level of a module in an installed package; no lambda, no notebook.",
         )
-    if dtype not in _DTYPES:
-        raise tracer.error(f"a host step cannot give {dtype!r}", f"types: {', '.join(_DTYPES)}.")
-    names = [_column_name(i) for i in inputs]
-    output = name or "_".join([path.partition(":")[2], *names])
-    if output in {f.name for f in tracer.features}:
-        raise tracer.error(
-            f"the host step's column {output!r} has the name of a raw column", "give it another name=..."
-        )
-    package, version = installed_version(module)
-    step = HostStep(output, tuple(names), path, dtype, package, version, params)
-    known = {s.output: s for s in tracer.host_steps}
-    if output in known and known[output] != step:
-        raise tracer.error(f"two different host steps make the column {output!r}", "give one of them name=...")
-    if output not in known:
-        tracer.host_steps.append(step)
-    return tracer.input(step.feature)
+    return path
 
 
 def _column_name(column: Column) -> str:
