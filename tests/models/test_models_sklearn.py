@@ -15,9 +15,12 @@ from sklearn.ensemble import (
     HistGradientBoostingRegressor,
     RandomForestClassifier,
     RandomForestRegressor,
+    VotingClassifier,
 )
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -40,6 +43,14 @@ CLASSIFIERS = [
     pytest.param(HistGradientBoostingClassifier(max_iter=15), GAPPY, id="hist-missing"),
     pytest.param(MLPClassifier((8,), max_iter=200, tol=1e-2, random_state=0), FILLED, id="mlp"),
     pytest.param(make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)), FILLED, id="pipeline"),
+    pytest.param(
+        VotingClassifier([("a", LogisticRegression(max_iter=300)), ("b", GaussianNB())], voting="soft"),
+        FILLED,
+        id="voting",
+    ),
+    pytest.param(
+        GridSearchCV(RandomForestClassifier(5, random_state=0), {"max_depth": [3, 6]}, cv=2), GAPPY, id="search"
+    ),
     pytest.param(make_pipeline(SimpleImputer(), DecisionTreeClassifier(random_state=0)), GAPPY, id="imputer"),
     pytest.param(
         make_pipeline(StandardScaler(), HistGradientBoostingClassifier(max_iter=10)), GAPPY, id="pipeline-missing"
@@ -83,6 +94,7 @@ REGRESSORS = [
     pytest.param(make_pipeline(StandardScaler(), Ridge()), FILLED, id="pipeline"),
     pytest.param(GradientBoostingRegressor(n_estimators=10, random_state=0), FILLED, id="gradient-boosting"),
     pytest.param(HistGradientBoostingRegressor(max_iter=15), GAPPY, id="hist-missing"),
+    pytest.param(HistGradientBoostingRegressor(loss="poisson", max_iter=10), GAPPY, id="hist-log-link"),
     pytest.param(RandomForestRegressor(10, random_state=0), GAPPY, id="forest-missing"),
 ]
 
@@ -163,6 +175,13 @@ def test_width_class_type_and_probabilities_are_checked(line: Any, tmp_path: Pat
         line.build(line.fit(LinearSVC(), "species", FILLED), tmp_path / "c", "species", FILLED)
     with pytest.raises(ModelError, match="predicts a number and label 'species' is utf8"):
         line.build(line.fit(LinearRegression(), "tips", FILLED), tmp_path / "d", "species", FILLED)
+    assert nothing_written()
+
+
+def test_categorical_splits_are_refused_by_name(line: Any, tmp_path: Path, nothing_written: Any) -> None:
+    estimator = HistGradientBoostingClassifier(max_iter=3, categorical_features=[7])
+    with pytest.raises(ModelError, match=r"splits on 1 features as categories(.|\n)*one_hot"):
+        line.build(line.fit(estimator, "species", GAPPY), tmp_path / "m", "species", GAPPY)
     assert nothing_written()
 
 

@@ -130,10 +130,10 @@ def _info(
     names: list[str],
     report: ParityReport,
 ) -> dict[str, Any]:
+    from importlib.metadata import version
+
     import onnx
     import onnxruntime
-
-    from trueline import __version__
 
     versions = exporter.versions() | {"onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__}
     return {
@@ -141,7 +141,7 @@ def _info(
         "name": name,
         "task": head.task,
         "framework": exporter.framework,
-        "versions": versions | {"trueline": __version__},
+        "versions": versions | {"trueline": version("trueline")},
         "label": label,
         "weight": weight,
         "features": names,

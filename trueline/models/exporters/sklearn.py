@@ -19,6 +19,7 @@ from trueline._core.errors import ModelError
 from trueline._core.values import RawFeature
 from trueline.models.contract import Fitted, Head, Task, head_of, python_classes
 from trueline.models.exporters.base import PREDICTION, PROBABILITIES, Arrays, Exported
+from trueline.models.exporters.sklearn_repairs import apply_link, last_step, prepared
 from trueline.models.exporters.sklearn_trees import route_missing
 from trueline.models.inputs import ModelInput
 
@@ -94,14 +95,14 @@ class SklearnExporter:
         from trueline.models.graphs import keep_output
 
         head = self.head(label)
-        one = inputs[0]
+        one, source = inputs[0], prepared(self.model)
         try:
             with _int_attributes(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 made = skl2onnx.to_onnx(
-                    self.model,
+                    source,
                     initial_types=[(one.name, FloatTensorType([None, one.width]))],
-                    options=_options(self.model, head),
+                    options=_options(source, head),
                     target_opset={"": _OPSET, "ai.onnx.ml": _ML_OPSET},
                 )
         except Exception as error:
@@ -109,7 +110,8 @@ class SklearnExporter:
                 f"{self._name} cannot be exported: {type(error).__name__}: {error}",
                 hint="use estimators that skl2onnx converts; put custom preprocessing into preprocessing_fn.",
             ) from error
-        route_missing(made, self.model)
+        route_missing(made, last_step(source))
+        apply_link(made, source)
         output = made.graph.output[-1].name
         name = PROBABILITIES if head.is_classifier else PREDICTION
         return Exported(keep_output(made, output, name, columns=len(head.classes)), head)

@@ -20,13 +20,12 @@ _FIELD = "nodes_missing_value_tracks_true"
 
 
 def route_missing(model: onnx.ModelProto, estimator: Any) -> None:
-    """Corrects the one tree ensemble of a decision tree, a forest, or a pipeline that ends in one, in place.
+    """Corrects the one tree ensemble of a decision tree or a forest, in place.
 
     Other estimators, and an ensemble whose nodes are not those of the fitted trees, are left as they are: the parity
     gate tries missing values for every feature that may lack one.
     """
-    last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
-    members = [last] if hasattr(last, "tree_") else list(np.ravel(getattr(last, "estimators_", [])))
+    members = [estimator] if hasattr(estimator, "tree_") else list(np.ravel(getattr(estimator, "estimators_", [])))
     trees = [m.tree_ for m in members if hasattr(m, "tree_")]
     nodes = [n for n in model.graph.node if n.op_type in _TREES]
     if not trees or len(trees) != len(members) or len(nodes) != 1:
