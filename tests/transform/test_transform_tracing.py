@@ -91,7 +91,17 @@ def same_name(x: Any) -> dict[str, Any]:
     return {"y": tlt.apply_vocabulary(x["company"], first), "z": tlt.apply_vocabulary(x["hour"], other)}
 
 
+def only_literals(x: Any) -> dict[str, Any]:
+    return {"y": tlt.maximum(1.0, 2.0)}  # only_literals
+
+
+def host_on_nothing(x: Any) -> dict[str, Any]:
+    return {"y": tlt.host("math:sqrt", dtype="float64")}  # host_on_nothing
+
+
 MISTAKES = [
+    (only_literals, ["all literals"]),
+    (host_on_nothing, ["all literals"]),
     (add_text, ["'company' (utf8, may be missing)", "'fare' (float64, may be missing)"]),
     (truth, ["'fare > 1.0' (bool, may be missing)", "tlt.where"]),
     (chained, ["'fare > 0.0'", "&"]),

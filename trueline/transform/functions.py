@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from trueline._core.errors import TransformError
 from trueline._core.values import DType
 from trueline.transform.column import Column, _promoted
-from trueline.transform.tracer import Tracer
+from trueline.transform.tracer import Tracer, user_place
 
 __all__ = [
     "abs",
@@ -47,7 +48,7 @@ def tracer_of(*values: Any) -> Tracer:
     for value in values:
         if isinstance(value, Column):
             return value.tracer
-    raise TypeError("a tlt function needs a column of the traced function; its arguments are all literals")
+    raise TransformError("a tlt function needs a column; its arguments are all literals", where=user_place())
 
 
 def as_float(x: Column) -> Column:

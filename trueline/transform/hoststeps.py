@@ -10,6 +10,7 @@ from trueline._core.host import HOST_PREFIX, HostStep, installed_version
 from trueline._core.values import DType
 from trueline.engine.base import resolve
 from trueline.transform.column import Column
+from trueline.transform.functions import tracer_of
 
 if TYPE_CHECKING:
     from trueline.transform.tracer import Tracer
@@ -36,13 +37,11 @@ def host(
     Raises:
         TransformError: for a function that cannot be imported by name, other inputs, or another dtype.
     """
-    if not inputs or not all(isinstance(i, Column) for i in inputs):
-        raise TypeError("tlt.host takes columns after the function")
-    tracer = inputs[0].tracer
+    tracer = tracer_of(*inputs)
     path = _importable(tracer, function)
     if dtype not in _DTYPES:
         raise tracer.error(f"a host step cannot give {dtype!r}", f"types: {', '.join(_DTYPES)}.")
-    names = [_column_name(i) for i in inputs]
+    names = [_column_name(tracer.column(i)) for i in inputs]
     output = name or "_".join([path.partition(":")[2], *names])
     if output in {f.name for f in tracer.features}:
         raise tracer.error(

@@ -24,12 +24,12 @@ from trueline.transform.graph import Graph, Node, ValueType, encode_json
 from trueline.transform.operations import RuleError
 from trueline.transform.render import expression
 
-__all__ = ["Tracer", "trace"]
+__all__ = ["Tracer", "trace", "user_place"]
 
-_ROOM = str(Path(__file__).parent)
+_ROOM = str(Path(__file__).parent / "x")[:-1]
 
 
-def _user_frame() -> str:
+def user_place() -> str:
     """``file:line`` of the innermost frame outside this room."""
     frame = sys._getframe(1)
     while frame is not None and str(Path(frame.f_code.co_filename)).startswith(_ROOM):
@@ -65,7 +65,7 @@ class Tracer:
 
     def error(self, message: str, hint: str | None = None) -> TransformError:
         """A `TransformError` at the user's line."""
-        return TransformError(message, where=_user_frame() or None, hint=hint)
+        return TransformError(message, where=user_place() or None, hint=hint)
 
     def describe(self, column: Column) -> str:
         """``'fare * 2' (float64, may be missing)``."""
@@ -82,7 +82,7 @@ class Tracer:
         return Column(self, self._known[key])
 
     def _place(self) -> str:
-        path, _, line = _user_frame().rpartition(":")
+        path, _, line = user_place().rpartition(":")
         return f"{Path(path).name}:{line}" if path else ""
 
     def input(self, feature: RawFeature) -> Column:
@@ -129,7 +129,7 @@ class Tracer:
             of = " and ".join(self.describe(c) for c in columns)
             scope = self._scope.get()
             raise TransformError(
-                f"{scope or name.removeprefix('analyze.')} of {of}: {error}", where=_user_frame() or None
+                f"{scope or name.removeprefix('analyze.')} of {of}: {error}", where=user_place() or None
             ) from None
         node = Node(name, tuple(c.index for c in columns), attrs, value_type, self._scope.get(), self._place())
         return self._add(node)
