@@ -70,7 +70,9 @@ class Outcome:
 def describe_error(error: BaseException, where: str) -> str:
     """The message of a failure; a full disk is named as such."""
     cause: BaseException | None = error
-    while cause is not None:
+    seen: set[int] = set()  # a chain of contexts can come back to where it began
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
         if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
             return f"the disk is full ({where}): free some space and run again; nothing half-written was kept"
         cause = cause.__cause__ or cause.__context__

@@ -1,10 +1,11 @@
-"""Sources are hashed by several nodes at once: CPython 3.11's shared depth counter must not fail any of them."""
+"""What only several threads or odd errors bring out: sources hashed at once, causes that form a circle."""
 
 from __future__ import annotations
 
 import threading
 from pathlib import Path
 
+from trueline.pipeline.execute import describe_error
 from trueline.pipeline.source_hash import function_hash
 
 
@@ -26,3 +27,12 @@ def test_hashing_sources_in_many_threads_gives_one_hash() -> None:
     for thread in threads:
         thread.join()
     assert found == [wanted] * 90
+
+
+def test_a_circular_chain_of_causes_ends() -> None:
+    first, second = ValueError("first"), OSError(28, "No space left on device")
+    first.__context__, second.__context__ = second, first
+    assert "the disk is full" in describe_error(first, "here")
+    third, fourth = ValueError("third"), ValueError("fourth")
+    third.__context__, fourth.__context__ = fourth, third
+    assert describe_error(third, "here") == "ValueError: third"
