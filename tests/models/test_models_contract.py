@@ -231,3 +231,19 @@ def test_penguins_from_the_real_file(tmp_path: Path) -> None:
     found = model.predict(table).column("label").to_pylist()
     agree = sum(a == b for a, b in zip(found, table.column("Species").to_pylist(), strict=True))
     assert agree > 0.95 * table.num_rows
+
+
+def test_lists_of_any_length_and_double_names_are_refused() -> None:
+    from trueline.models.inputs import select_features
+
+    outputs = [
+        RawFeature("words", "int64", "ragged", optional=False),
+        RawFeature("a", "float32"),
+        RawFeature("y", "bool"),
+    ]
+    with pytest.raises(ModelError, match="'words' is a list of any length"):
+        select_features(outputs, "y")
+    with pytest.raises(ModelError, match="'a' is listed twice"):
+        select_features(outputs, "y", None, ["a", "a"])
+    with pytest.raises(ModelError, match="there are no features"):
+        select_features(outputs, "y", None, [])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trueline._core.errors import ModelError
+from trueline._core.errors import ModelError, ParityError
 from trueline.models import Fitted
 
 torch = pytest.importorskip("torch")
@@ -149,3 +149,30 @@ def test_a_module_that_cannot_be_exported_says_why(line: Any, tmp_path: Path, no
     with pytest.raises(ModelError, match=r"Branches cannot be exported(.|\n)*control flow"):
         line.build(Branches(), tmp_path / "m", "tips", DENSE)
     assert nothing_written()
+
+
+class MixesRows(torch.nn.Module):
+    """Centres on the batch: its answer for a row depends on the rows beside it."""
+
+    def forward(self, x: Any) -> Any:
+        return (x - x.mean(0)).sum(1)
+
+
+def test_a_module_that_mixes_the_rows_of_a_batch_is_refused(line: Any, tmp_path: Path, nothing_written: Any) -> None:
+    with pytest.raises(ParityError, match=r"differently in a batch of 1 than in bulk(.|\n)*mixes rows"):
+        line.build(MixesRows(), tmp_path / "m", "tips", DENSE)
+    assert nothing_written()
+
+
+class AnyInputs(torch.nn.Module):
+    """Takes its inputs as ``*args``."""
+
+    def forward(self, *parts: Any) -> Any:
+        return torch.cat([p.float() for p in parts], 1).sum(1)
+
+
+def test_a_module_with_star_arguments_takes_inputs_in_their_order(line: Any, tmp_path: Path) -> None:
+    inputs = {"dense": DENSE, "ids": IDS}
+    model = line.build(Fitted(AnyInputs(), inputs), tmp_path / "m", "tips", DENSE + IDS)
+    x = line.fn_args("importance", DENSE + IDS).train.arrays().x
+    np.testing.assert_allclose(model.predict(line.table).column("prediction"), x.sum(axis=1), rtol=1e-5, atol=1e-5)
