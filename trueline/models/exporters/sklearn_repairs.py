@@ -9,6 +9,7 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import ModelError
+from trueline.models.exporters.sklearn_trees import float32_thresholds
 
 if TYPE_CHECKING:
     import onnx
@@ -26,7 +27,8 @@ def last_step(estimator: Any) -> Any:
 def prepared(estimator: Any) -> Any:
     """What is handed to skl2onnx in an estimator's place; it predicts the same.
 
-    A search is replaced by its best estimator; soft voting loses an option that only concerns ``transform``.
+    A search is replaced by its best estimator; soft voting loses an option that only concerns ``transform``; the
+    thresholds of histogram gradient boosting become float32 in a copy, see `float32_thresholds`.
 
     Raises:
         ModelError: splits on categories, which ONNX trees as skl2onnx writes them cannot hold.
@@ -42,6 +44,9 @@ def prepared(estimator: Any) -> Any:
             "ONNX export cannot",
             hint="fit with categorical_features=None; give categories as one_hot or as ordered ids.",
         )
+    if hasattr(last_step(found), "_predictors"):
+        found = copy.deepcopy(found)
+        float32_thresholds(last_step(found))
     return found
 
 
