@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import ExprError, did_you_mean
+from trueline._core.parsing import parse_python
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -140,11 +141,12 @@ def parse(text: str) -> Expr:
     if len(text) > _MAX_TEXT:
         raise ExprError(f"the expression has {len(text)} characters, at most {_MAX_TEXT} are read")
     try:
-        tree = ast.parse(text.strip(), mode="eval")
+        tree = parse_python(text.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ExprError(
             f"{text!r} does not parse: {error}", hint="write it as in Python: fare > 20 and tips > 0"
         ) from error
+    assert isinstance(tree, ast.Expression)
     root = _Parser(text).node(tree.body, 0)
     columns: dict[str, None] = {}
     _collect(root, columns)

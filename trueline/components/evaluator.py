@@ -34,7 +34,7 @@ class Evaluator(Component):
         examples: raw examples, as they came from ExampleGen.
         model: the candidate.
         baseline_model: the model to compare with, usually from ``Resolver(strategy="latest_blessed")``; it may resolve
-            to nothing.
+            to nothing, and a model with the candidate's own contents counts as nothing.
         eval_config: metrics, slices and thresholds, see `trueline.model_analysis.EvalConfig`.
         example_splits: the splits to measure on.
 
@@ -46,7 +46,7 @@ class Evaluator(Component):
     INPUTS: ClassVar[Mapping[str, In]] = {
         "examples": In(Examples),
         "model": In(Model),
-        "baseline_model": In(Model, optional=True),
+        "baseline_model": In(Model, optional=True, other_than="model"),
     }
     OUTPUTS: ClassVar[Mapping[str, Out]] = {"evaluation": Out(ModelEvaluation), "blessing": Out(ModelBlessing)}
     EXECUTOR = "trueline.components.evaluator:execute"

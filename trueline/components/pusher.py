@@ -83,7 +83,7 @@ def execute(ctx: ExecutionContext) -> None:
         ctx.close_gate(refusal)
         return
     version, new = push_model(model.uri, destination)
-    record = {"pushed": True, "destination": destination, "version": version, "model": model.uri}
+    record = {"pushed": True, "destination": destination, "version": version, "model": model.fingerprint}
     store.write_text(out.path(PUSHED_FILE), json.dumps(record, sort_keys=True))
     _tie(out.uri, store.join(destination, str(version)))
     out.properties.update(pushed=1, pushed_destination=destination, pushed_version=str(version))

@@ -117,4 +117,4 @@ def _slice_name(key: Any) -> str:
         return "Overall"
     if isinstance(key, str):
         return key
-    return ", ".join(f"{k} = {v}" if not isinstance(k, list | tuple) else str(k) for k, v in key)
+    return ", ".join(str(k) if v is None else f"{k} = {v}" for k, v in key)

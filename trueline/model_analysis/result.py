@@ -36,7 +36,7 @@ class EvalResult:
         measured: every value, standard error and change, slice by slice.
         validation_result: the verdict of the gates.
         task: ``binary``, ``regression`` or ``multiclass``.
-        models: what was measured, by ``candidate`` and ``baseline``: URI and fingerprint, or the column.
+        models: what was measured, by ``candidate`` and ``baseline``: the fingerprint, or the column.
     """
 
     config: EvalConfig

@@ -29,11 +29,12 @@ class TypeRecord:
 
 @dataclass(frozen=True)
 class CompiledInput:
-    """One input: its type and the (node, output) pairs that feed it."""
+    """One input: its type, the (node, output) pairs that feed it, and the input whose artifacts it leaves out."""
 
     type: str
     optional: bool
     sources: tuple[tuple[str, str], ...]
+    other_than: str | None = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,12 @@ class CompiledPipeline:
 
 def _node_from(data: Mapping[str, Any]) -> CompiledNode:
     inputs = {
-        key: CompiledInput(item["type"], item["optional"], tuple((node, out) for node, out in item["sources"]))
+        key: CompiledInput(
+            item["type"],
+            item["optional"],
+            tuple((node, out) for node, out in item["sources"]),
+            item.get("other_than"),
+        )
         for key, item in data["inputs"].items()
     }
     return CompiledNode(**{**data, "inputs": inputs, "upstream": tuple(data["upstream"])})
@@ -142,6 +148,7 @@ def _compile_node(node: Component, types: dict[str, TypeRecord]) -> CompiledNode
             _record(declared.type, types),
             declared.optional,
             tuple((channel.producer.node_id, channel.key) for channel in node.inputs[key]),
+            declared.other_than,
         )
         for key, declared in sorted(node.declared_inputs.items())
     }

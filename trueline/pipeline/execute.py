@@ -130,6 +130,20 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{value!r} ({type(value).__name__}) is no JSON value: it can be no property and no finding")
 
 
+class _QuietFile(logging.FileHandler):
+    """A log that cannot be written (a full disk) is no second failure beside the one that it would tell of."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name that logging calls
+        pass
+
+
+class _QuietStream(logging.StreamHandler[IO[str]]):
+    """As `_QuietFile`, for a stream."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        pass
+
+
 @contextmanager
 def _logger(task: NodeTask, stream: IO[str] | None) -> Any:
     log = logging.getLogger(f"trueline.node.{task.run_id}.{task.node_id}.{task.execution_id}")
@@ -137,10 +151,10 @@ def _logger(task: NodeTask, stream: IO[str] | None) -> Any:
     log.propagate = False
     handler: logging.Handler
     if stream is not None:
-        handler = logging.StreamHandler(stream)
+        handler = _QuietStream(stream)
     else:
         Path(task.log).parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(task.log, encoding="utf-8")
+        handler = _QuietFile(task.log, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)
     try:

@@ -26,7 +26,7 @@ from trueline.pipeline.publish import (
     publish_system,
     register,
 )
-from trueline.pipeline.resolve import resolve_inputs, resolve_system
+from trueline.pipeline.resolve import check_contents, resolve_inputs, resolve_system
 from trueline.pipeline.results import NodeResult
 from trueline.pipeline.run_context import RunContext
 
@@ -101,6 +101,7 @@ def _execute(
     outcome = Outcome()
     try:
         tmp.mkdir(parents=True, exist_ok=True)
+        check_contents(inputs)
         for handle in outputs.values():
             files.makedirs(handle.uri)
         outcome = _run(run, node, _task(run, node, execution.id, inputs, outputs, str(tmp)))

@@ -28,10 +28,15 @@ _PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep
 
 @dataclass(frozen=True)
 class In:
-    """One declared input: artifacts of `type`; an optional one may be left out or resolve to nothing."""
+    """One declared input: artifacts of `type`; an optional one may be left out or resolve to nothing.
+
+    With `other_than`, artifacts with the same contents as those under that other input are left out: a model that is
+    its own baseline is compared with nothing, and comes from the cache as it did before it was blessed.
+    """
 
     type: type[ArtifactType]
     optional: bool = False
+    other_than: str | None = None
 
 
 @dataclass(frozen=True)

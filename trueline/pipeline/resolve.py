@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from trueline._core import store
 from trueline._core.errors import ArtifactError
+from trueline._core.manifest import MANIFEST_NAME, read_manifest
 from trueline.metadata.records import Artifact, ArtifactState
 from trueline.pipeline.compile import CompiledNode
 from trueline.pipeline.context import ArtifactHandle
@@ -10,7 +14,7 @@ from trueline.pipeline.handles import GATE, handle_of, verified_fingerprint
 from trueline.pipeline.results import SUCCESS
 from trueline.pipeline.run_context import RunContext
 
-__all__ = ["resolve_inputs", "resolve_system"]
+__all__ = ["check_contents", "resolve_inputs", "resolve_system"]
 
 
 def resolve_inputs(run: RunContext, node: CompiledNode) -> dict[str, list[ArtifactHandle]]:
@@ -28,7 +32,21 @@ def resolve_inputs(run: RunContext, node: CompiledNode) -> dict[str, list[Artifa
                 f"input {key!r} of type {declared.type} is empty: {sources} holds no artifact", where=f"node {node.id}"
             )
         resolved[key] = [_checked(artifact) for artifact in found]
+    for key, declared in node.inputs.items():
+        known = {handle.fingerprint for handle in resolved.get(declared.other_than or "", ())}
+        resolved[key] = [handle for handle in resolved[key] if handle.fingerprint not in known]
     return resolved
+
+
+def check_contents(inputs: Mapping[str, list[ArtifactHandle]]) -> None:
+    """Compares every byte of the inputs with their manifests: done once, right before an executor reads them.
+
+    Raises:
+        ArtifactError: a file was changed since it was published.
+    """
+    for uri in {handle.uri for handles in inputs.values() for handle in handles}:
+        if store.exists(store.join(uri, MANIFEST_NAME)):
+            read_manifest(uri, "sha256")
 
 
 def _produced(run: RunContext, producer: str, key: str) -> list[Artifact]:

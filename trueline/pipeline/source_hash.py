@@ -14,14 +14,13 @@ import hashlib
 import importlib.util
 import os
 import sysconfig
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from trueline._core.parsing import parse_python
+
 __all__ = ["function_hash", "is_installed"]
 
-_PARSING = threading.Lock()
-_PARSE_ATTEMPTS = 5
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -59,17 +58,9 @@ def function_hash(path: Path, name: str) -> str:
 
 
 def _tree(path: Path) -> ast.Module:
-    text = path.read_text(encoding="utf-8")
-    for attempt in range(_PARSE_ATTEMPTS):
-        try:
-            with _PARSING:
-                return ast.parse(text, filename=str(path))
-        except SystemError:
-            # CPython 3.11 keeps the depth of its tree building in one place for all threads (gh-106905): a parse
-            # elsewhere at the same moment makes it fail with "recursion depth mismatch", and the next one succeed.
-            if attempt == _PARSE_ATTEMPTS - 1:
-                raise
-    raise AssertionError("unreachable")
+    tree = parse_python(path.read_text(encoding="utf-8"), filename=str(path))
+    assert isinstance(tree, ast.Module)
+    return tree
 
 
 def _dump(tree: ast.AST) -> str:
