@@ -59,5 +59,5 @@ def run_fn(fn_args):
         loss = torch.nn.functional.cross_entropy(model(rows), target)
         loss.backward()
         optimizer.step()
-        fn_args.log("loss", float(loss), step)
+        fn_args.log("loss", loss.item(), step)
     return Fitted(model.eval(), output="logits", classes=classes)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from trueline._core.errors import MetadataError
-from trueline.cli.memory import metadata_option, open_runs, open_store
+from trueline.cli.memory import metadata_option, open_store
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -42,11 +43,23 @@ def lineage(artifact: str, location: str | None, down: bool, hops: int, as_json:
 @click.argument("run")
 @click.argument("node")
 @metadata_option
-def why(run: str, node: str, location: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def why(run: str, node: str, location: str | None, as_json: bool) -> None:
     """Say why NODE of RUN (an id, the beginning of one, or "latest") ran or came from the cache."""
-    from trueline.pipeline import why as explain
+    from trueline.pipeline.reasons import why as explain
 
-    click.echo(explain(open_runs(location), run, node))
+    found = explain(open_store(location), run, node)
+    if as_json:
+        click.echo(json.dumps(asdict(found), indent=1))
+        return
+    click.echo(f"{found.node_id} in run {found.run_id}: {found.state.lower()}")
+    for text in (found.reason, found.message):
+        if text:
+            click.echo(text)
+    if found.changes and found.earlier_run:
+        click.echo(f"What changed since run {found.earlier_run}:")
+    for change in found.changes:
+        click.echo(f"  - {change}")
 
 
 def _artifact_id(store: MetadataStore, text: str) -> int:

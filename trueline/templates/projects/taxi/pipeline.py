@@ -38,39 +38,33 @@ from trueline.model_analysis import (
 HERE = Path(__file__).resolve().parent
 
 
-def eval_config(min_auc: float) -> EvalConfig:
-    """What the model must be able to do, on all trips and hour by hour."""
-    auc = MetricConfig(
-        "AUC",
-        per_slice_thresholds=(
-            # On all trips: a floor, and no worse than the model in use by more than one point and sampling noise.
-            PerSliceMetricThreshold(
-                (SlicingSpec(),),
-                MetricThreshold(
-                    value_threshold=GenericValueThreshold(lower_bound=min_auc),
-                    change_threshold=GenericChangeThreshold(direction="HIGHER_IS_BETTER", absolute=-0.01),
-                ),
-            ),
-            # Hour by hour: no hour of the day may fall behind the model in use by more than five points and noise.
-            PerSliceMetricThreshold(
-                (SlicingSpec(feature_keys=("trip_start_hour",)),),
-                MetricThreshold(
-                    change_threshold=GenericChangeThreshold(direction="HIGHER_IS_BETTER", absolute=-0.05),
-                ),
-            ),
+ALL = SlicingSpec()
+BY_HOUR = SlicingSpec(feature_keys=("trip_start_hour",))
+BY_PAYMENT = SlicingSpec(feature_keys=("payment_type",))
+
+
+def gate(slices: SlicingSpec, margin: float, floor: float | None = None) -> PerSliceMetricThreshold:
+    """On these slices: at least `floor`, and not below the model in use by more than `margin` and sampling noise."""
+    return PerSliceMetricThreshold(
+        (slices,),
+        MetricThreshold(
+            value_threshold=None if floor is None else GenericValueThreshold(lower_bound=floor),
+            change_threshold=GenericChangeThreshold(direction="HIGHER_IS_BETTER", absolute=-margin),
         ),
     )
+
+
+def eval_config(min_auc: float) -> EvalConfig:
+    """What the model must be able to do: on all trips, and in every hour of the day."""
+    metrics = (
+        MetricConfig("AUC", per_slice_thresholds=(gate(ALL, 0.01, floor=min_auc), gate(BY_HOUR, 0.05))),
+        MetricConfig("BinaryAccuracy", per_slice_thresholds=(gate(ALL, 0.02),)),
+        MetricConfig("AUCPrecisionRecall"),
+        MetricConfig("ExampleCount"),
+    )
     return EvalConfig(
-        metrics_specs=(
-            MetricsSpec(
-                metrics=(auc, *(MetricConfig(n) for n in ("BinaryAccuracy", "AUCPrecisionRecall", "ExampleCount")))
-            ),
-        ),
-        slicing_specs=(
-            SlicingSpec(),
-            SlicingSpec(feature_keys=("trip_start_hour",)),
-            SlicingSpec(feature_keys=("payment_type",)),
-        ),
+        metrics_specs=(MetricsSpec(metrics=metrics),),
+        slicing_specs=(ALL, BY_HOUR, BY_PAYMENT),
         options=EvalOptions(min_slice_size=30),
     )
 

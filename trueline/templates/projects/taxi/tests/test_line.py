@@ -39,7 +39,7 @@ def test_the_line_pushes_a_model_that_predicts(places):
 def test_a_bar_too_high_closes_the_gate(places):
     result = LocalRunner().run(create_pipeline(min_auc=0.999, **places))
     assert result.nodes["Evaluator"].state == "FAILED"
-    assert "AUC" in result.nodes["Evaluator"].message
+    assert "auc on Overall" in result.nodes["Evaluator"].message
     assert result.nodes["Pusher"].state == "SKIPPED"
     assert not Path(places["serving_dir"]).exists()
 
