@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from lines_taxi import EXAMPLES
+from lines_taxi import EXAMPLES, TaxiLine
 
+from trueline import Model
 from trueline.cli import main
+from trueline.serving import Client
 
 PIPELINE = str(EXAMPLES / "taxi" / "pipeline.py")
 
@@ -20,12 +25,16 @@ def arguments(taxi, **more):
     return [text for name, value in taxi.params(**more).items() for text in ("--param", f"{name}={value}")]
 
 
-@pytest.fixture
-def ran(taxi, capsys):
-    """A line that ran once from the command line, its report, and what was printed."""
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory, taxi_rows):
+    """A line that ran once from the command line, its report, and what was printed; its tests only read."""
+    before, printed = list(sys.path), io.StringIO()
+    taxi = TaxiLine(tmp_path_factory.mktemp("cli"), taxi_rows)
     report = taxi.folder / "report.html"
-    assert main(["run", PIPELINE, *arguments(taxi), "--report", str(report)]) == 0
-    return taxi, report, capsys.readouterr().out
+    with contextlib.redirect_stdout(printed):
+        assert main(["run", PIPELINE, *arguments(taxi), "--report", str(report)]) == 0
+    sys.path[:] = before
+    return taxi, report, printed.getvalue()
 
 
 def test_run_tells_node_by_node_what_was_found_and_the_report_is_one_file(ran):
@@ -136,6 +145,31 @@ def test_stats_of_a_file(taxi, capsys):
     assert "payment_type" in (taxi.folder / "stats.html").read_text()
     assert main(["stats", str(taxi.folder / "none.csv")]) == 1
     assert "no such file" in capsys.readouterr().err
+
+
+def test_serve_answers_what_was_pushed_and_ends_in_order(ran):
+    taxi, _, _ = ran
+    command = [str(Path(sys.executable).with_name("trueline")), "serve", str(taxi.serving), "--name", "taxi"]
+    with subprocess.Popen([*command, "--port", "0"], stdout=subprocess.PIPE, text=True) as server:
+        try:
+            events = (json.loads(line) for line in server.stdout if line.startswith("{"))
+            ready = next(event for event in events if event["event"] == "ready")
+            with Client(f"http://{ready['host']}:{ready['port']}", "taxi") as client:
+                rows = [{"fare": 10.0, "trip_miles": 2.0, "payment_type": "Credit Card"}]
+                needed = {f["name"] for f in client.metadata()["trueline"]["inputs"] if not f["optional"]}
+                rows[0] |= {name: 1 for name in needed if name not in rows[0]}
+                answer = client.predict(rows=rows)
+            expected = Model.load(str(taxi.serving / taxi.versions[0])).predict_proba(rows)
+            assert answer.version == int(taxi.versions[0])
+            assert answer.outputs["probabilities"][0] == pytest.approx(expected[0].tolist(), abs=1e-6)
+        finally:
+            server.send_signal(signal.SIGTERM)
+        assert server.wait(timeout=30) == 0
+
+
+def test_serving_a_folder_that_is_not_there_says_so(tmp_path, capsys):
+    assert main(["serve", str(tmp_path / "none")]) == 1
+    assert "no such folder" in capsys.readouterr().err
 
 
 def test_the_template_is_a_project_that_runs_by_itself(tmp_path):
