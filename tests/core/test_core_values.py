@@ -125,3 +125,13 @@ def test_host_steps_need_leave_and_the_declared_type() -> None:
     assert run_host_steps([UPPER], {"s": ["a"]}, 1, allow={"test_core_steps"}) == {"host:up": ["A!"]}
     with pytest.raises(ModelError, match="must return utf8"):
         with_host_columns(pa.table({"s": ["a"]}), [HostStep("n", ("s",), "test_core_steps:ints", "utf8")])
+
+
+def test_a_missing_module_is_told_with_the_extra_that_brings_it() -> None:
+    from trueline._core.extras import missing_extra_hint
+    from trueline.pipeline.execute import describe_error
+
+    error = ModuleNotFoundError("No module named 'torch.nn'", name="torch.nn")
+    assert missing_extra_hint(error) == "pip install 'trueline[torch]'"
+    assert describe_error(error, "here").endswith("pip install 'trueline[torch]'")
+    assert missing_extra_hint(ModuleNotFoundError("No module named 'mine'", name="mine")) is None

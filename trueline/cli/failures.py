@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import click
 
 from trueline._core.errors import ConfigError, GateError, TruelineError
+from trueline._core.extras import missing_extra_hint
 
 __all__ = ["EXIT_CODES", "FAILED", "GATE", "INTERRUPTED", "OK", "USAGE", "exit_code_of", "print_failure"]
 
@@ -44,5 +45,6 @@ def print_failure(error: BaseException, *, debug: bool) -> None:
         return
     text = str(error)
     if not isinstance(error, TruelineError):
-        text = f"{type(error).__name__}: {text}\nHint: run it again as `trueline --debug ...` for the traceback."
+        hint = missing_extra_hint(error) or "run it again as `trueline --debug ...` for the traceback."
+        text = f"{type(error).__name__}: {text}\nHint: {hint}"
     click.echo(click.style("Error: ", fg="red", bold=True) + text, err=True)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from trueline._core.errors import TruelineError
+from trueline._core.extras import missing_extra_hint
 from trueline.pipeline.context import ArtifactHandle, ExecutionContext
 from trueline.pipeline.params import decode_params
 from trueline.pipeline.user_function import UserFunction
@@ -76,7 +77,10 @@ def describe_error(error: BaseException, where: str) -> str:
         if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
             return f"the disk is full ({where}): free some space and run again; nothing half-written was kept"
         cause = cause.__cause__ or cause.__context__
-    return str(error) if isinstance(error, TruelineError) else f"{type(error).__name__}: {error}"
+    if isinstance(error, TruelineError):
+        return str(error)
+    hint = missing_extra_hint(error)
+    return f"{type(error).__name__}: {error}" + (f"\nHint: {hint}" if hint else "")
 
 
 def run_here(task: NodeTask, report: Report | None = None, stream: IO[str] | None = None) -> Outcome:
