@@ -37,6 +37,12 @@ def _buckets(feature: Any) -> list[Bucket]:
     return []
 
 
+def _compact(value: float) -> Html:
+    """A number in few digits, whole in its tooltip."""
+    text = number(value) if abs(value) < 1e9 else f"{value:.4g}"
+    return tag("span", text, title=repr(value))
+
+
 def _numeric_row(feature: Any, other: Any) -> list[Safe]:
     stats = feature.num_stats
     drawn = histogram(
@@ -45,16 +51,16 @@ def _numeric_row(feature: Any, other: Any) -> list[Safe]:
     count = stats.common_stats.num_non_missing
     return [
         tag("b", _name(feature)),
+        drawn,
         _TYPES.get(feature.type, "?"),
         count,
         _missing(feature),
-        number(stats.mean),
-        number(stats.std_dev),
+        _compact(stats.mean),
+        _compact(stats.std_dev),
         stats.num_zeros,
-        number(stats.min),
-        number(stats.median),
-        number(stats.max),
-        drawn,
+        _compact(stats.min),
+        _compact(stats.median),
+        _compact(stats.max),
     ]
 
 
@@ -108,6 +114,7 @@ def statistics_view(statistics: Any, other: Any = None, *, names: tuple[str, str
     if numeric:
         head = [
             "Numeric feature",
+            "spread",
             "type",
             "values",
             "missing",
@@ -117,9 +124,8 @@ def statistics_view(statistics: Any, other: Any = None, *, names: tuple[str, str
             "min",
             "median",
             "max",
-            "spread",
         ]
-        parts += [tag("h3", f"Numeric features ({len(numeric)})"), table(head, numeric, numeric=range(2, 10))]
+        parts += [tag("h3", f"Numeric features ({len(numeric)})"), table(head, numeric, numeric=range(3, 11))]
     if texts:
         head = ["Categorical feature", "type", "values", "missing", "distinct", "mean length", "top values"]
         head += [f"top values, {names[1]}"] if second is not None else []
