@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,7 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trueline._core.errors import ModelError
-from trueline.serving.batching import Arrays, Batcher, concatenate, split
+from trueline._core.feed_blocks import merge_packed
+from trueline._core.feeds import Feeds
+from trueline._core.values import RawFeature
+from trueline.serving.batching import Arrays, Batcher, split
 from trueline.serving.errors import RequestError
 
 
@@ -25,11 +28,15 @@ def double(arrays: Arrays) -> Arrays:
     return {"y": arrays["x"] * 2}
 
 
-def batcher(run: Callable[[Arrays], Arrays], **keywords: Any) -> tuple[Batcher, list[int], ThreadPoolExecutor]:
+def merge(parts: Sequence[Arrays]) -> Arrays:
+    return {"x": np.concatenate([p["x"] for p in parts])}
+
+
+def batcher(run: Callable[[Arrays], Arrays], **keywords: Any) -> tuple[Batcher[Arrays], list[int], ThreadPoolExecutor]:
     runs: list[int] = []
     executor = ThreadPoolExecutor(1)
     options = {"inline": True, "inline_rows": 8, "max_batch_rows": 8, "max_queue_rows": 100} | keywords
-    return Batcher(run, executor, observe=runs.append, **options), runs, executor
+    return Batcher(run, executor, merge=merge, observe=runs.append, **options), runs, executor
 
 
 def x(*values: float) -> Arrays:
@@ -133,17 +140,24 @@ def test_after_the_executor_was_stopped_requests_end_with_503_and_never_hang() -
     asyncio.run(main())
 
 
+TAGS = Feeds(
+    [RawFeature("a", "int64", optional=False), RawFeature("b", "float64"), RawFeature("tags", "utf8", "ragged")]
+)
+
+
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.tuples(st.integers(1, 4), st.integers(0, 5)), min_size=1, max_size=6))
-def test_split_is_the_inverse_of_concatenate(shapes: list[tuple[int, int]]) -> None:
-    parts: list[Arrays] = []
-    for n, (rows, width) in enumerate(shapes):
-        text = np.full((rows, width), f"v{n}", object)
-        parts.append({"a": np.arange(rows) + n, "tags": text, "tags:length": np.full(rows, width, np.int64)})
-    merged = concatenate(parts)
-    widest = max(w for _, w in shapes)
-    assert merged["tags"].shape == (sum(r for r, _ in shapes), widest)
-    for part, back, (_, width) in zip(parts, split(merged, [r for r, _ in shapes]), shapes, strict=True):
-        assert back["a"].tolist() == part["a"].tolist()
-        assert back["tags"][:, :width].tolist() == part["tags"].tolist()
-        assert all(v == "" for v in back["tags"][:, width:].ravel())
+@given(st.lists(st.lists(st.tuples(st.none() | st.floats(), st.integers(0, 5)), min_size=1, max_size=4), min_size=1))
+def test_merged_requests_feed_as_their_rows_together_and_split_takes_them_apart(
+    requests: list[list[tuple[float | None, int]]],
+) -> None:
+    parts = [
+        [{"a": n, "b": b, "tags": [f"v{n}"] * width} for b, width in request] for n, request in enumerate(requests)
+    ]
+    merged = TAGS.unpack(merge_packed([TAGS.pack_rows(part) for part in parts]))
+    whole = TAGS.from_rows([row for part in parts for row in part])
+    assert merged.keys() == whole.keys()
+    for name, array in whole.items():
+        assert merged[name].dtype == array.dtype
+        np.testing.assert_array_equal(merged[name], array)
+    for part, back in zip(parts, split(merged, [len(p) for p in parts]), strict=True):
+        assert back["a"].tolist() == [row["a"] for row in part]

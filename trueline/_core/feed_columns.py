@@ -18,7 +18,10 @@ import numpy.typing as npt
 
 from trueline._core.values import RawFeature
 
-__all__ = ["FILL", "Column", "column_from_list", "timestamp_micros"]
+__all__ = ["ACCEPTED", "FILL", "LENGTH", "Column", "column_from_list", "timestamp_micros"]
+
+LENGTH = ":length"
+"""Suffix of the input that holds the lengths of a ragged feature's lists."""
 
 FILL: dict[str, tuple[Any, Any]] = {
     "float64": (0.0, np.float64),
@@ -59,7 +62,7 @@ def timestamp_micros(value: Any) -> int:
 
 
 _INT64 = range(-(2**63), 2**63)
-_ACCEPTED: dict[str, frozenset[type]] = {
+ACCEPTED: dict[str, frozenset[type]] = {
     "float64": frozenset({float, int}),
     "float32": frozenset({float, int}),
     "int64": frozenset({int}),
@@ -68,6 +71,7 @@ _ACCEPTED: dict[str, frozenset[type]] = {
     "bytes": frozenset({bytes}),
     "timestamp": frozenset({int}),
 }
+"""The Python types that are taken as they are, by dtype; exactly these, so that true is no int."""
 _CONVERT: dict[str, Callable[[Any], Any]] = {"timestamp": timestamp_micros}
 _NONE = type(None)
 
@@ -82,7 +86,7 @@ def _convert_one(feature: RawFeature, row: int, value: Any, problems: list[str])
     """A value that the fast path did not take: a list of one, a time as text, an error."""
     if isinstance(value, list) and len(value) == 1 and feature.kind == "scalar":
         value = value[0]
-    if value is None or type(value) in _ACCEPTED[feature.dtype]:
+    if value is None or type(value) in ACCEPTED[feature.dtype]:
         return value
     convert = _CONVERT.get(feature.dtype)
     if convert is not None:
@@ -97,7 +101,7 @@ def _convert_one(feature: RawFeature, row: int, value: Any, problems: list[str])
 def _checked(feature: RawFeature, values: list[Any], row_of: Callable[[int], int]) -> tuple[list[Any], list[str]]:
     """The values with every type right, and what is wrong with the others (which become None)."""
     problems: list[str] = []
-    accepted = _ACCEPTED[feature.dtype]
+    accepted = ACCEPTED[feature.dtype]
     if not set(map(type, values)) <= accepted | {_NONE}:
         values = [_convert_one(feature, row_of(i), v, problems) for i, v in enumerate(values)]
     if feature.dtype in ("int64", "timestamp"):

@@ -12,18 +12,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from trueline._core.errors import FeedError, did_you_mean
-from trueline._core.feed_columns import FILL, Column, column_from_list
+from trueline._core.feed_blocks import Arrays, BlockPlan, Packed
+from trueline._core.feed_columns import FILL, LENGTH, Column, column_from_list
 from trueline._core.values import PRESENT, RawFeature
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["LENGTH", "Feeds"]
+__all__ = ["LENGTH", "Arrays", "Feeds"]
 
-LENGTH = ":length"
 _ONNX_TYPES = {
     "float64": "tensor(double)",
     "float32": "tensor(float)",
@@ -33,7 +32,6 @@ _ONNX_TYPES = {
     "timestamp": "tensor(int64)",
 }
 _MAX_PROBLEMS = 20
-Arrays = dict[str, npt.NDArray[Any]]
 
 
 class Feeds:
@@ -51,6 +49,7 @@ class Feeds:
         self.by_name = {f.name: f for f in self.features}
         if len(self.by_name) != len(self.features):
             raise FeedError("two features of a model share a name", problems=[f.name for f in self.features])
+        self._plan = BlockPlan(self.features)
 
     def onnx_inputs(self) -> list[tuple[str, str, list[str | int]]]:
         """(name, ONNX type, shape) of every input; the batch dimension is ``"N"``."""
@@ -80,6 +79,29 @@ class Feeds:
         Raises:
             FeedError: unknown fields, wrong types, missing required values: all of them, by row and field.
         """
+        packed = self._plan.pack_rows(rows, extra)
+        return self._rows_slowly(rows, extra) if packed is None else self._plan.unpack(packed)
+
+    def pack_rows(self, rows: Sequence[Mapping[str, Any]]) -> Packed:
+        """As `from_rows`, in the compact form that `unpack` turns into arrays and `merge_packed` puts together."""
+        packed = self._plan.pack_rows(rows)
+        return self._plan.pack_arrays(self._rows_slowly(rows, frozenset()), len(rows)) if packed is None else packed
+
+    def pack_columns(self, columns: Mapping[str, Any]) -> Packed:
+        """As `from_columns`, in the compact form."""
+        lists, rows = self._lists(columns, frozenset())
+        packed = self._plan.pack_lists(lists, rows)
+        return self._plan.pack_arrays(self._from_lists(lists, rows), rows) if packed is None else packed
+
+    def pack_arrays(self, arrays: Arrays, rows: int) -> Packed:
+        """The compact form of arrays that were validated before."""
+        return self._plan.pack_arrays(arrays, rows)
+
+    def unpack(self, packed: Packed) -> Arrays:
+        """The arrays that a graph takes."""
+        return self._plan.unpack(packed)
+
+    def _rows_slowly(self, rows: Sequence[Mapping[str, Any]], extra: frozenset[str]) -> Arrays:
         known = self.by_name.keys() | extra
         problems: list[str] = []
         for i, row in enumerate(rows):
@@ -97,6 +119,12 @@ class Feeds:
         Raises:
             FeedError: unknown columns, unequal lengths, wrong types, missing required values.
         """
+        lists, rows = self._lists(columns, extra)
+        packed = self._plan.pack_lists(lists, rows)
+        return self._from_lists(lists, rows) if packed is None else self._plan.unpack(packed)
+
+    def _lists(self, columns: Mapping[str, Any], extra: frozenset[str]) -> tuple[dict[str, list[Any]], int]:
+        """The columns as lists of one length, an absent one left out, and that length."""
         unknown = [name for name in columns if name not in self.by_name and name not in extra]
         if unknown:
             raise _feed_error([f"unknown field {n!r}" for n in unknown], did_you_mean(unknown[0], self.by_name))
@@ -104,17 +132,18 @@ class Feeds:
         lengths = {n: len(v) for n, v in lists.items()}
         if len(set(lengths.values())) > 1:
             raise FeedError("columns have different lengths", problems=[f"{n}: {k}" for n, k in lengths.items()])
-        rows = next(iter(lengths.values()), 0)
-        return self._from_lists({n: lists.get(n, [None] * rows) for n in self.by_name}, rows)
+        return lists, next(iter(lengths.values()), 0)
 
     def _from_lists(self, lists: Mapping[str, list[Any]], rows: int) -> Arrays:
         arrays: Arrays = {}
         problems: list[str] = []
+        absent = [None] * rows
         for feature in self.features:
-            column, wrong = column_from_list(feature, lists[feature.name])
+            values = lists.get(feature.name, absent)
+            column, wrong = column_from_list(feature, values)
             problems += wrong
             if not feature.optional:
-                problems += [_required(feature, i) for i, v in enumerate(lists[feature.name]) if v is None]
+                problems += [_required(feature, i) for i, v in enumerate(values) if v is None]
             self._put(arrays, feature, column)
         if problems:
             raise _feed_error(problems)

@@ -7,7 +7,7 @@ imported only by `ModelRuntime.predict_arrow`. Nothing in the directory is execu
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from trueline._core import store
 from trueline._core.errors import ModelError
+from trueline._core.feed_blocks import Packed
 from trueline._core.feeds import Arrays, Feeds
 from trueline._core.host import HostStep, check_allowed, run_host_steps
 from trueline._core.manifest import Manifest, read_manifest
@@ -47,6 +48,16 @@ def make_session(model: bytes | str) -> Any:
         raise ModelError(f"ONNX Runtime cannot load the graph: {error}") from error
 
 
+def _runner(session: Any) -> Callable[[list[str], Arrays, None], list[npt.NDArray[Any]]]:
+    """The session's `run`, below the layer that looks every input's name up in a list.
+
+    That look-up costs more than a small model's run when there are dozens of inputs; `OnnxGraph` has compared the
+    names before, and ONNX Runtime checks names, types and shapes below.
+    """
+    run: Callable[[list[str], Arrays, None], list[npt.NDArray[Any]]] = getattr(session, "_sess", session).run
+    return run
+
+
 class OnnxGraph:
     """One ONNX graph with its feeds and host steps: columns in, named arrays out.
 
@@ -66,19 +77,45 @@ class OnnxGraph:
         self.raw = Feeds(raw if raw is not None else [f for f in feeds.features if f.name not in made])
         self._made = made
         self._session = make_session(model)
+        self._run = _runner(self._session)
         self.output_names = [o.name for o in self._session.get_outputs()]
         self._wanted = [i.name for i in self._session.get_inputs()]
         declared = {name for name, _, _ in feeds.onnx_inputs()}
+        self._declared = declared
         if not set(self._wanted) <= declared:
             raise ModelError(
                 f"the graph reads inputs that its feeds do not give: {sorted(set(self._wanted) - declared)}",
                 hint="the model directory was put together from different models.",
             )
+        self._reads_all = len(self._wanted) == len(declared)
+        self._rest = Feeds([f for f in feeds.features if f.name in made])
+        raw_by_name = self.raw.by_name
+        self._raw_as_fed = all(f.name in made or raw_by_name.get(f.name) == f for f in feeds.features)
 
     def run(self, arrays: Arrays) -> dict[str, npt.NDArray[Any]]:
         """Runs the graph on arrays that `feeds` made."""
-        results = self._session.run(self.output_names, {n: arrays[n] for n in self._wanted})
+        results = self._run(self.output_names, {n: arrays[n] for n in self._wanted}, None)
         return dict(zip(self.output_names, results, strict=True))
+
+    def run_packed(self, packed: Packed) -> dict[str, npt.NDArray[Any]]:
+        """Runs the graph on what `packed_from_rows` and `packed_from_columns` made, alone or merged."""
+        arrays = self.feeds.unpack(packed)
+        if not self._reads_all:
+            return self.run(arrays)
+        return dict(zip(self.output_names, self._run(self.output_names, arrays, None), strict=True))
+
+    def packed_from_rows(self, rows: Sequence[Mapping[str, Any]]) -> Packed:
+        """As `arrays_from_rows`, in the compact form for `run_packed`."""
+        if not self.steps:
+            return self.feeds.pack_rows(rows)
+        return self.feeds.pack_arrays(self.arrays_from_rows(rows), len(rows))
+
+    def packed_from_columns(self, columns: Mapping[str, Any]) -> Packed:
+        """As `arrays_from_columns`, in the compact form for `run_packed`."""
+        if not self.steps:
+            return self.feeds.pack_columns(columns)
+        arrays = self.arrays_from_columns(columns)
+        return self.feeds.pack_arrays(arrays, max(map(len, arrays.values()), default=0))
 
     def predict_rows(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, npt.NDArray[Any]]:
         """Predictions for rows of named values; see `Feeds.from_rows` for the rules and errors."""
@@ -88,8 +125,8 @@ class OnnxGraph:
         """Validated arrays for `run`, host columns made."""
         if not self.steps:
             return self.feeds.from_rows(rows)
-        self.raw.from_rows(rows)
-        return self.arrays_from_columns({f.name: [r.get(f.name) for r in rows] for f in self.raw.features})
+        given = self.raw.from_rows(rows)
+        return self._with_host(given, {f.name: [r.get(f.name) for r in rows] for f in self.raw.features}, len(rows))
 
     def predict_columns(self, columns: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]]:
         """Predictions for columns of Python values; see `Feeds.from_columns`."""
@@ -99,12 +136,17 @@ class OnnxGraph:
         """Validated arrays for `run`, host columns made."""
         if not self.steps:
             return self.feeds.from_columns(columns)
-        self.raw.from_columns(columns)
+        given = self.raw.from_columns(columns)
         lists = {n: v.tolist() if isinstance(v, np.ndarray) else list(v) for n, v in columns.items()}
-        rows = len(next(iter(lists.values()), []))
+        return self._with_host(given, lists, len(next(iter(lists.values()), [])))
+
+    def _with_host(self, given: Arrays, lists: dict[str, list[Any]], rows: int) -> Arrays:
+        """The graph's arrays: of the raw columns as `given`, of the host steps' columns as they come."""
         made = run_host_steps(self.steps, lists, rows)
-        merged = lists | made
-        return self.feeds.from_columns({n: v for n, v in merged.items() if n in self.feeds.by_name})
+        if self._raw_as_fed:
+            fresh = self._rest.from_columns({n: made[n] for n in self._rest.by_name})
+            return {n: array for n, array in given.items() if n in self._declared} | fresh
+        return self.feeds.from_columns({n: v for n, v in (lists | made).items() if n in self.feeds.by_name})
 
     def predict_arrow(self, data: pa.RecordBatch | pa.Table) -> dict[str, npt.NDArray[Any]]:
         """Predictions for Arrow rows; further columns are ignored."""

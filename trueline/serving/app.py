@@ -15,8 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-import numpy as np
-
 from trueline._core.errors import ConfigError, TruelineError
 from trueline.serving.asgi import Answer, ClientGoneError, Head, Receive, Scope, Send, read_body, send_answer
 from trueline.serving.batching import Arrays
@@ -183,7 +181,7 @@ class ServingApp:
         started = time.perf_counter()
         try:
             parsed = await self._parse(live, body)
-            outputs = await live.batcher.submit(parsed.arrays, parsed.rows)
+            outputs = await live.batcher.submit(parsed.packed, parsed.rows)
         except RequestError as error:
             self.metrics.request(name, label, str(error.status)).inc()
             return _error(error)
@@ -234,10 +232,9 @@ class ServingApp:
 
 
 def _encode(parsed: Parsed, outputs: Arrays) -> bytes:
-    finite = all(np.isfinite(a).all() for a in outputs.values() if a.dtype.kind == "f")
     if parsed.row_form:
-        return dump_outputs("predictions", rows_of(outputs), finite)
-    return dump_outputs("outputs", columns_of(outputs), finite)
+        return dump_outputs("predictions", rows_of(outputs))
+    return dump_outputs("outputs", columns_of(outputs))
 
 
 def _model_name(match: re.Match[bytes]) -> str:

@@ -12,32 +12,33 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-import numpy as np
 import numpy.typing as npt
 
 from trueline._core.errors import TruelineError
 from trueline.serving.errors import INTERNAL, UNAVAILABLE, RequestError
 
-__all__ = ["Arrays", "Batcher", "concatenate", "split"]
+__all__ = ["Arrays", "Batcher", "split"]
 
 Arrays = dict[str, npt.NDArray[Any]]
 Result = Arrays | Exception
+Data = TypeVar("Data")
 
 
 @dataclass(slots=True)
-class _Waiting:
-    arrays: Arrays
+class _Waiting(Generic[Data]):
+    data: Data
     rows: int
     future: asyncio.Future[Arrays]
 
 
-class Batcher:
+class Batcher(Generic[Data]):
     """Runs one model version, one batch at a time.
 
     Args:
-        run: the model: named arrays in, named arrays with the same first dimension out.
+        run: the model: validated data in, named arrays with the same first dimension out.
+        merge: one request's data out of several.
         executor: the one slot where runs happen that are too long for the event loop.
         inline: whether small batches run on the event loop.
         inline_rows: the largest batch that does.
@@ -48,9 +49,10 @@ class Batcher:
 
     def __init__(
         self,
-        run: Callable[[Arrays], Arrays],
+        run: Callable[[Data], Arrays],
         executor: Executor,
         *,
+        merge: Callable[[Sequence[Data]], Data],
         inline: bool,
         inline_rows: int,
         max_batch_rows: int,
@@ -58,18 +60,19 @@ class Batcher:
         observe: Callable[[int], None] = lambda rows: None,
     ) -> None:
         self._run = run
+        self._merge = merge
         self._executor = executor
         self._inline_rows = inline_rows if inline else 0
         self._max_batch_rows = max_batch_rows
         self._max_queue_rows = max_queue_rows
         self._observe = observe
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[_Waiting[Data]] = deque()
         self.queued_rows = 0
         self._busy = False
         self._scheduled = False
 
-    def submit(self, arrays: Arrays, rows: int) -> asyncio.Future[Arrays]:
-        """The outputs for validated arrays of `rows` rows. Call it on the event loop.
+    def submit(self, data: Data, rows: int) -> asyncio.Future[Arrays]:
+        """The outputs for validated data of `rows` rows. Call it on the event loop.
 
         Raises:
             RequestError: 503, when too many rows wait; through the future 500, when the model fails.
@@ -82,15 +85,15 @@ class Batcher:
             )
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Arrays] = loop.create_future()
-        self._queue.append(_Waiting(arrays, rows, future))
+        self._queue.append(_Waiting(data, rows, future))
         self.queued_rows += rows
         if not self._busy and not self._scheduled:
             self._scheduled = True
             loop.call_soon(self._flush)
         return future
 
-    def _take(self) -> list[_Waiting]:
-        batch: list[_Waiting] = []
+    def _take(self) -> list[_Waiting[Data]]:
+        batch: list[_Waiting[Data]] = []
         rows = 0
         while self._queue and (not batch or rows + self._queue[0].rows <= self._max_batch_rows):
             batch.append(self._queue.popleft())
@@ -105,20 +108,21 @@ class Batcher:
             rows = sum(w.rows for w in batch)
             self._observe(rows)
             if rows <= self._inline_rows:
-                _deliver(batch, _run_batch(self._run, batch))
+                _deliver(batch, _run_batch(self._run, self._merge, batch))
             else:
                 self._start(batch)
 
-    def _start(self, batch: list[_Waiting]) -> None:
+    def _start(self, batch: list[_Waiting[Data]]) -> None:
+        loop = asyncio.get_running_loop()
         try:
-            job = asyncio.get_running_loop().run_in_executor(self._executor, _run_batch, self._run, batch)
+            job = loop.run_in_executor(self._executor, _run_batch, self._run, self._merge, batch)
         except RuntimeError as error:  # the executor was stopped at the end of the drain time
             _deliver(batch, [_stopped(error)] * len(batch))
             return
         self._busy = True
         job.add_done_callback(lambda done: self._finished(done, batch))
 
-    def _finished(self, done: asyncio.Future[list[Result]], batch: list[_Waiting]) -> None:
+    def _finished(self, done: asyncio.Future[list[Result]], batch: list[_Waiting[Data]]) -> None:
         self._busy = False
         error = done.exception() if not done.cancelled() else asyncio.CancelledError()
         results: list[Result] = done.result() if error is None else [_stopped(error)] * len(batch)
@@ -130,7 +134,7 @@ def _stopped(error: BaseException) -> RequestError:
     return RequestError(UNAVAILABLE, f"the model version was stopped: {error}")
 
 
-def _deliver(batch: Sequence[_Waiting], results: Sequence[Result]) -> None:
+def _deliver(batch: Sequence[_Waiting[Any]], results: Sequence[Result]) -> None:
     for waiting, result in zip(batch, results, strict=True):
         if waiting.future.done():
             continue
@@ -140,47 +144,25 @@ def _deliver(batch: Sequence[_Waiting], results: Sequence[Result]) -> None:
             waiting.future.set_result(result)
 
 
-def _run_batch(run: Callable[[Arrays], Arrays], batch: Sequence[_Waiting]) -> list[Result]:
+def _run_batch(
+    run: Callable[[Data], Arrays], merge: Callable[[Sequence[Data]], Data], batch: Sequence[_Waiting[Data]]
+) -> list[Result]:
     if len(batch) == 1:
         return [_run_one(run, batch[0])]
     try:
-        outputs = run(concatenate([w.arrays for w in batch]))
+        outputs = run(merge([w.data for w in batch]))
         return list(split(outputs, [w.rows for w in batch]))
     except Exception:  # any failure of the batch: each request then gets its own result or error
         return [_run_one(run, w) for w in batch]
 
 
-def _run_one(run: Callable[[Arrays], Arrays], waiting: _Waiting) -> Result:
+def _run_one(run: Callable[[Data], Arrays], waiting: _Waiting[Data]) -> Result:
     try:
-        return run(waiting.arrays)
+        return run(waiting.data)
     except TruelineError as error:
         return RequestError(INTERNAL, str(error))
     except Exception as error:
         return RequestError(INTERNAL, f"the model failed on this request: {type(error).__name__}: {error}")
-
-
-def concatenate(parts: Sequence[Mapping[str, npt.NDArray[Any]]]) -> Arrays:
-    """One set of arrays from several; the second axis of ragged features is padded to the longest."""
-    merged: Arrays = {}
-    for name in parts[0]:
-        arrays = [p[name] for p in parts]
-        if arrays[0].ndim == 2:
-            arrays = _same_width(arrays)
-        merged[name] = np.concatenate(arrays)
-    return merged
-
-
-def _same_width(arrays: list[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
-    width = max(a.shape[1] for a in arrays)
-    out = []
-    for array in arrays:
-        if array.shape[1] < width:
-            fill = "" if array.dtype == object else 0
-            wide = np.full((array.shape[0], width), fill, array.dtype)
-            wide[:, : array.shape[1]] = array
-            array = wide
-        out.append(array)
-    return out
 
 
 def split(outputs: Mapping[str, npt.NDArray[Any]], rows: Sequence[int]) -> list[Arrays]:

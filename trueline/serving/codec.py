@@ -80,10 +80,11 @@ def dump(value: Any) -> bytes:
     return orjson.dumps(value, option=_OPTIONS)
 
 
-def dump_outputs(key: str, value: Any, finite: bool) -> bytes:
-    """``{key: value}`` as JSON, where `value` may hold arrays; not `finite` writes NaN and Infinity as bare tokens."""
-    if finite:
-        return orjson.dumps({key: value}, option=_OPTIONS)
+def dump_outputs(key: str, value: Any) -> bytes:
+    """``{key: value}`` as JSON, where `value` may hold arrays; NaN and Infinity are written as bare tokens."""
+    text = orjson.dumps({key: value}, option=_OPTIONS)
+    if b"null" not in text:  # what orjson writes for a number that is not finite
+        return text
     return json.dumps({key: value}, default=_plain, separators=(",", ":")).encode()
 
 

@@ -102,10 +102,10 @@ def _answer(runtime: ModelRuntime, rows: list[dict[str, Any]]) -> None:
 def _one_row_micros(runtime: ModelRuntime, rows: list[dict[str, Any]]) -> float | None:
     if runtime.steps:
         return None
-    arrays = runtime.graph.arrays_from_rows(rows)
+    packed = runtime.graph.packed_from_rows(rows)
     times = []
     for _ in range(_TIMED_RUNS):
         start = time.perf_counter()
-        runtime.graph.run(arrays)
+        runtime.graph.run_packed(packed)
         times.append(time.perf_counter() - start)
     return sorted(times)[_TIMED_RUNS // 2] * 1e6

@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import quote
 
 from trueline._core.errors import TruelineError
+from trueline._core.feed_blocks import merge_packed
 from trueline.serving.batching import Batcher
 from trueline.serving.loading import LoadedModel, load_model
 from trueline.serving.options import ServerOptions
@@ -165,8 +166,9 @@ class ModelManager:
         inline = loaded.one_row_micros is not None and loaded.one_row_micros < options.inline_micros
         executor = ThreadPoolExecutor(1, thread_name_prefix=f"trueline-{name}-{number}")
         batcher = Batcher(
-            loaded.runtime.graph.run,
+            loaded.runtime.graph.run_packed,
             executor,
+            merge=merge_packed,
             inline=inline,
             inline_rows=options.inline_rows,
             max_batch_rows=options.max_batch_rows,

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from trueline._core.errors import FeedError
+from trueline._core.feed_blocks import Packed
 from trueline._core.runtime import OnnxGraph
 from trueline._core.values import RawFeature
-from trueline.serving.batching import Arrays
 from trueline.serving.codec import decode
 from trueline.serving.errors import BAD_REQUEST, RequestError
 from trueline.serving.options import ServerOptions
@@ -25,21 +25,21 @@ __all__ = ["Parsed", "parse_predict"]
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """Validated arrays for one request.
+    """Validated data of one request.
 
     Attributes:
-        arrays: what the graph takes.
+        packed: what the graph takes, in the compact form that batches are put together from.
         rows: how many rows they hold.
         row_form: whether the request came as ``instances`` and is answered with ``predictions``.
     """
 
-    arrays: Arrays
+    packed: Packed
     rows: int
     row_form: bool
 
 
 def parse_predict(graph: OnnxGraph, body: bytes, options: ServerOptions) -> Parsed:
-    """Arrays for a request body.
+    """The data of a request body.
 
     Raises:
         RequestError: 400, naming row, field, what was expected and what came.
@@ -81,7 +81,7 @@ def _from_instances(graph: OnnxGraph, instances: Any, options: ServerOptions) ->
     for feature in _ragged(features):
         values = (row.get(feature.name) for row in instances if isinstance(row, dict))
         _check_cells(feature, len(instances), values, options)
-    return Parsed(graph.arrays_from_rows(instances), len(instances), True)
+    return Parsed(graph.packed_from_rows(instances), len(instances), True)
 
 
 def _from_inputs(graph: OnnxGraph, inputs: Any, options: ServerOptions) -> Parsed:
@@ -99,7 +99,7 @@ def _from_inputs(graph: OnnxGraph, inputs: Any, options: ServerOptions) -> Parse
     _check_rows(rows, options)
     for feature in _ragged(features):
         _check_cells(feature, rows, columns.get(feature.name, ()), options)
-    return Parsed(graph.arrays_from_columns(columns), rows, False)
+    return Parsed(graph.packed_from_columns(columns), rows, False)
 
 
 def _ragged(features: Iterable[RawFeature]) -> list[RawFeature]:

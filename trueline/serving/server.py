@@ -106,6 +106,7 @@ def uvicorn_config(app: Any, options: ServerOptions) -> uvicorn.Config:
         access_log=False,
         log_level="error",
         server_header=False,
+        proxy_headers=False,  # nothing here asks for the client's address
         backlog=2048,
         timeout_keep_alive=max(1, round(options.keep_alive_seconds)),
         timeout_graceful_shutdown=max(1, round(options.drain_seconds)),

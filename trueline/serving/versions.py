@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from trueline._core.feed_blocks import Packed
 from trueline._core.runtime import ModelRuntime
 from trueline.serving.batching import Batcher
 
@@ -43,7 +44,7 @@ class Live:
     """
 
     runtime: ModelRuntime
-    batcher: Batcher
+    batcher: Batcher[Packed]
     executor: ThreadPoolExecutor
     inline: bool
     headers: tuple[tuple[bytes, bytes], ...]
