@@ -127,14 +127,14 @@ class EvalResult:
             ArtifactError: a file is missing, damaged or of another format.
             ConfigError: the configuration or the verdict do not read.
         """
-        import io
-
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         path = store.join(uri, METRICS_FILE)
         try:
-            table = pq.read_table(io.BytesIO(store.read_bytes(path)))
+            # An Arrow buffer, no Python file: Arrow's threads may let go of a Python file while the interpreter ends,
+            # and that aborts the process.
+            table = pq.read_table(pa.BufferReader(store.read_bytes(path)))
             meta = json.loads(table.schema.metadata[_META])
         except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
             raise ArtifactError(f"this is no metrics file: {error}", where=path) from error
