@@ -147,7 +147,7 @@ class TorchExporter:
     def native_files(self) -> tuple[dict[str, bytes], str]:
         """The weights as safetensors, where that package is installed."""
         try:
-            from safetensors.torch import save  # type: ignore[import-not-found]
+            from safetensors.torch import save
         except ImportError:
             return {}, "safetensors is not installed; the weights are in the ONNX graph"
         state = {k: v.detach().clone().contiguous() for k, v in self.module.state_dict().items()}
