@@ -36,8 +36,8 @@ class ServerOptions:
     drain_seconds: float = 30.0
     max_batch_rows: int = 512
     max_queue_rows: int = 32_768
-    inline_micros: float = 50.0
-    inline_rows: int = 256
+    inline_micros: float = 200.0
+    inline_rows: int = 512
     max_body_bytes: int = 16 * 1024 * 1024
     max_rows: int = 16_384
     max_cells: int = 4_000_000
