@@ -95,6 +95,10 @@ def only_literals(x: Any) -> dict[str, Any]:
     return {"y": tlt.maximum(1.0, 2.0)}  # only_literals
 
 
+def fraction_for_whole(x: Any) -> dict[str, Any]:
+    return {"y": tlt.fill_missing(x["hour"], 0.5)}  # fraction_for_whole
+
+
 def host_on_nothing(x: Any) -> dict[str, Any]:
     return {"y": tlt.host("math:sqrt", dtype="float64")}  # host_on_nothing
 
@@ -102,6 +106,7 @@ def host_on_nothing(x: Any) -> dict[str, Any]:
 MISTAKES = [
     (only_literals, ["all literals"]),
     (host_on_nothing, ["all literals"]),
+    (fraction_for_whole, ["'hour' (int64, may be missing)", "'0.5'", "whole number", "tlt.cast"]),
     (add_text, ["'company' (utf8, may be missing)", "'fare' (float64, may be missing)"]),
     (truth, ["'fare > 1.0' (bool, may be missing)", "tlt.where"]),
     (chained, ["'fare > 0.0'", "&"]),

@@ -77,6 +77,11 @@ def fill_missing(x: Column, value: Any) -> Column:
     filling = tracer.column(value)
     if x.dtype == "float64" and filling.dtype == "int64":
         filling = filling.cast("float64", implied=True)
+    if x.dtype == "int64" and filling.dtype == "float64":
+        raise tracer.error(
+            f"fill_missing of {tracer.describe(x)} with {tracer.describe(filling)}: a whole number is needed",
+            'write it without a point, or make the column float: tlt.cast(column, "float64").',
+        )
     with tracer.scope("fill_missing"):
         return tracer.op("fill_missing", x, filling)
 
