@@ -106,7 +106,7 @@ def host_on_nothing(x: Any) -> dict[str, Any]:
 MISTAKES = [
     (only_literals, ["all literals"]),
     (host_on_nothing, ["all literals"]),
-    (fraction_for_whole, ["'hour' (int64, may be missing)", "'0.5'", "whole number", "tlt.cast"]),
+    (fraction_for_whole, ["'hour' (int64", "'0.5' (float64)", "whole number", "tlt.cast"]),
     (add_text, ["'company' (utf8, may be missing)", "'fare' (float64, may be missing)"]),
     (truth, ["'fare > 1.0' (bool, may be missing)", "tlt.where"]),
     (chained, ["'fare > 0.0'", "&"]),
