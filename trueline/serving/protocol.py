@@ -20,39 +20,39 @@ _TIMEOUT = (
     b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%s"
 )
 
+_CONTINUE = b"HTTP/1.1 100 "
 _JOINED_BYTES = 64 * 1024
 
 
 class _Together:
-    """A transport that keeps an answer's head back until its body comes, or the loop's next turn."""
+    """A transport that keeps an answer's head back until its body comes or `flush` is called."""
 
-    __slots__ = ("_head", "_loop", "_transport")
+    __slots__ = ("_head", "_transport", "is_closing")
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
-        self._loop = loop
         self._head = b""
+        self.is_closing = transport.is_closing
 
     def write(self, data: bytes) -> None:
-        if self._head and len(data) <= _JOINED_BYTES:
-            data, self._head = self._head + data, b""
+        if self._head:
+            if len(data) > _JOINED_BYTES:
+                self.flush()
+            else:
+                data, self._head = self._head + data, b""
             self._transport.write(data)
-        elif self._head:
-            self._flush()
-            self._transport.write(data)
-        elif data.startswith(b"HTTP/1.1 ") and data.endswith(b"\r\n\r\n"):
+        elif data.startswith(b"HTTP/1.1 ") and data.endswith(b"\r\n\r\n") and not data.startswith(_CONTINUE):
             self._head = data
-            self._loop.call_soon(self._flush)
         else:
             self._transport.write(data)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
         if self._head:
             data, self._head = self._head, b""
             self._transport.write(data)
 
     def close(self) -> None:
-        self._flush()
+        self.flush()
         self._transport.close()
 
     def __getattr__(self, name: str) -> Any:
@@ -67,7 +67,7 @@ class TimedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A connection counts as slow from its first moment: the first request is awaited."""
         self.reading_since = self.loop.time()
-        joined: Any = _Together(transport, self.loop)
+        joined: Any = _Together(transport)
         super().connection_made(joined)
 
     def on_message_begin(self) -> None:
@@ -79,6 +79,12 @@ class TimedProtocol(HttpToolsProtocol):
         """The last byte of a request."""
         self.reading_since = None
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """The end of an answer; one to HEAD has no body that its head could wait for."""
+        together: Any = self.transport
+        together.flush()
+        super().on_response_complete()
 
     def expire(self, seconds: float) -> None:
         """Answers 408, if nothing was answered yet, and closes the connection."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -190,6 +191,8 @@ async def _announce(server: _Server, app: ServingApp, bound: socket.socket, plac
         await asyncio.sleep(_READY_POLL)
     if place.ready_file is not None:
         _write_whole(Path(place.ready_file), json.dumps(facts) + "\n")
+    gc.collect()
+    gc.freeze()  # what lives as long as the server is not walked by every collection
     emit("ready", facts)
     while not app.draining:
         await asyncio.sleep(5 * _READY_POLL)
