@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trueline._core.errors import FeedError
@@ -139,3 +139,104 @@ def test_columns_of_unequal_length_and_unknown_ones() -> None:
 def test_bytes_need_a_host_step() -> None:
     with pytest.raises(FeedError, match="host step"):
         Feeds([RawFeature("image", "bytes")]).onnx_inputs()
+
+
+ODD = st.one_of(
+    st.none(),
+    st.booleans(),
+    INT,
+    st.integers(2**63, 2**70),
+    st.just(10**400),
+    st.floats(),
+    st.text(max_size=3),
+    st.just("2020-01-01T00:00:00"),
+    st.lists(st.one_of(st.none(), st.booleans(), INT, st.floats(), st.text(max_size=2)), max_size=2),
+    st.dictionaries(st.text(max_size=1), st.none(), max_size=1),
+)
+
+
+class Slow(dict[str, Any]):
+    """A row that the fast road leaves to the slow one: a mapping, but no plain dict."""
+
+
+@st.composite
+def rows_of_any_kind(draw: Any) -> tuple[list[RawFeature], list[dict[str, Any]]]:
+    """Rows that mostly fit, some with a missing key, a key too many or a value of another kind."""
+    features, rows = draw(features_and_rows())
+    for row in rows:
+        if draw(st.integers(0, 3)) == 0:
+            row[draw(st.sampled_from([f.name for f in features]))] = draw(ODD)
+        if draw(st.integers(0, 5)) == 0:
+            row.pop(draw(st.sampled_from([f.name for f in features])), None)
+        if draw(st.integers(0, 9)) == 0:
+            row[draw(st.sampled_from(["extra", "odd"]))] = 1
+    return features, rows
+
+
+def _outcome(call: Any) -> Any:
+    try:
+        return call()
+    except FeedError as error:
+        return (error.message, error.hint, list(error.problems))
+
+
+def _assert_same(one: Any, two: Any) -> None:
+    if isinstance(two, tuple):
+        assert one == two
+        return
+    assert isinstance(one, dict)
+    assert one.keys() == two.keys()
+    for name, array in two.items():
+        assert one[name].dtype == array.dtype
+        assert one[name].shape == array.shape
+        assert one[name].flags.c_contiguous
+        if array.dtype == object:
+            assert [type(v) for v in one[name].ravel()] == [type(v) for v in array.ravel()]
+            assert one[name].tolist() == array.tolist()
+        else:
+            assert one[name].tobytes() == array.tobytes()
+
+
+@settings(max_examples=300, deadline=None)
+@given(rows_of_any_kind())
+def test_the_fast_road_and_the_slow_one_give_the_same_bits_and_the_same_errors(
+    case: tuple[list[RawFeature], list[dict[str, Any]]],
+) -> None:
+    features, rows = case
+    feeds, extra = Feeds(features), frozenset({"extra"})
+    slow = _outcome(lambda: feeds.from_rows([Slow(row) for row in rows], extra=extra))
+    _assert_same(_outcome(lambda: feeds.from_rows(rows, extra=extra)), slow)
+    plain = [{k: v for k, v in row.items() if k != "extra"} for row in rows]
+    slow = _outcome(lambda: feeds.from_rows([Slow(row) for row in plain]))
+    _assert_same(_outcome(lambda: feeds.unpack(feeds.pack_rows(plain))), slow)
+    if all(row.keys() <= feeds.by_name.keys() for row in plain):
+        columns = {f.name: [row.get(f.name) for row in plain] for f in features}
+        _assert_same(_outcome(lambda: feeds.from_columns(columns)), slow)
+        _assert_same(_outcome(lambda: feeds.unpack(feeds.pack_columns(columns))), slow)
+
+
+def test_presence_without_a_missing_value_is_shared_and_cannot_be_written() -> None:
+    feeds = Feeds([RawFeature("x", "float64"), RawFeature("s", "utf8")])
+    arrays = feeds.from_rows([{"x": 1, "s": "a"}, {"x": 2.5, "s": "b"}])
+    assert arrays["x:present"] is arrays["s:present"]
+    with pytest.raises(ValueError, match="read-only"):
+        arrays["x:present"][0] = False
+    again = feeds.from_rows([{"x": 1}, {"x": 2.5, "s": "b"}])
+    assert again["s:present"].tolist() == [False, True]
+    assert again["x:present"].tolist() == [True, True]
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_plain_row_is_not_left_to_the_slow_road(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    feeds = Feeds([RawFeature(n, d) for n, d in (("x", "float64"), ("i", "int64"), ("s", "utf8"), ("b", "bool"))])
+
+    def refuse(*arguments: Any) -> None:
+        raise AssertionError("the slow road was taken")
+
+    monkeypatch.setattr(feeds, "_rows_slowly", refuse)
+    monkeypatch.setattr(feeds, "_from_lists", refuse)
+    feeds.from_rows([{"x": 1, "i": 2, "s": "a", "b": True}] * rows)
+    feeds.from_rows([{"x": None, "s": "a"}] * rows)
+    feeds.from_columns({"x": [1.5] * rows})
+    with pytest.raises(AssertionError):
+        feeds.from_rows([{"x": "1"}] * rows)
