@@ -1,11 +1,17 @@
 """What one request costs the server, in CPU time, against an ASGI app that does nothing on the same settings.
 
-``python benchmarks/serving.py`` prints JSON. The load comes from wrk where it is installed, else from a process of this
-file that keeps a number of connections busy. CPU time is the server process's own (``/proc/<pid>/stat``), so other load
+``python benchmarks/serving.py`` prints JSON; ``--before FOLDER`` measures another checkout of the product in the same
+run. The load comes from wrk where it is installed, else from a process of this file that keeps a number of connections
+busy. CPU time is the server process's own (``/proc/<pid>/stat``), so other load
 on the machine changes the wall clock and hardly these figures; the ratio to the empty app is the one to compare.
 """
 
 from __future__ import annotations
+
+import sys
+
+if sys.path and sys.path[0].endswith("benchmarks"):
+    del sys.path[0]  # this folder holds a `statistics.py` that would hide the standard library's
 
 import argparse
 import asyncio
@@ -15,7 +21,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -209,7 +214,7 @@ def load(port: int, path: str, body_file: str, connections: int, seconds: float)
 def run_load(port: int, path: str, body_file: Path, connections: int, seconds: float) -> dict[str, int]:
     """Answers that came within `seconds`, from wrk or from a process of this file."""
     wrk = shutil.which("wrk")
-    if wrk is None:
+    if wrk is None or seconds < 1:  # wrk counts in whole seconds
         command = [sys.executable, __file__, "--load", str(port), path, str(body_file), str(connections), str(seconds)]
         counts: dict[str, int] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         return counts
@@ -238,9 +243,10 @@ def peak_megabytes(pid: int) -> float:
     return round(int(line.split()[1]) / 1024, 1)
 
 
-def start(command: list[str], port_file: Path) -> tuple[subprocess.Popen[bytes], int]:
-    """A process and the port that it writes."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+def start(command: list[str], port_file: Path, tree: str | None = None) -> tuple[subprocess.Popen[bytes], int]:
+    """A process, of another checkout where `tree` names one, and the port that it writes."""
+    environment = {**os.environ, "PYTHONPATH": tree} if tree else None
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
     while not (port_file.exists() and port_file.read_text()):
         if process.poll() is not None:
             raise SystemExit(f"{' '.join(command)} ended with status {process.returncode}")
@@ -254,9 +260,11 @@ def median(values: list[float]) -> float:
 
 
 def measure(servers: dict[str, tuple[int, int, str]], folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
-    """CPU per request of every case and server: the median over shuffled rounds."""
-    found: dict[str, dict[str, list[float]]] = {name: {"server": [], "empty": []} for name, _, _ in CASES}
-    jobs = [(case, server) for case in CASES for server in servers] * arguments.rounds
+    """CPU of every case and server: the median over shuffled rounds, and the empty app's of the same run."""
+    cases = [case for case in CASES if case[0] in arguments.cases]
+    found: dict[str, dict[str, list[float]]] = {name: {s: [] for s in servers} for name, _, _ in cases}
+    total: dict[str, dict[str, float]] = {name: dict.fromkeys(servers, 0.0) for name, _, _ in cases}
+    jobs = [(case, server) for case in cases for server in servers] * arguments.rounds
     random.Random(0).shuffle(jobs)
     for (name, form, rows), server in jobs:
         body_file = folder / f"{name}.json"
@@ -266,18 +274,53 @@ def measure(servers: dict[str, tuple[int, int, str]], folder: Path, arguments: a
         counts = run_load(port, path, body_file, arguments.connections, arguments.seconds)
         if counts["failed"] or not counts["ok"]:
             raise SystemExit(f"{name}: {counts} answers")
-        found[name][server].append((cpu_seconds(pid) - before) * 1e6 / counts["ok"])
-    report = {}
-    for name, _, rows in CASES:
-        own, empty = (median(found[name][s]) for s in ("server", "empty"))
+        used = cpu_seconds(pid) - before
+        total[name][server] += used
+        found[name][server].append(used * 1e6 / counts["ok"])
+    report: dict[str, Any] = {}
+    for name, _, rows in cases:
+        micros = {server: max(median(values), 1.0) for server, values in found[name].items()}
         report[name] = {
-            "rows_per_request": rows,
-            "cpu_us_per_request": round(own, 1),
-            "rows_per_cpu_second": round(rows * 1e6 / own),
-            "empty_app_cpu_us_per_request": round(empty, 1),
-            "ratio_to_empty_app": round(own / empty, 2),
+            server: {
+                "rows_per_request": rows,
+                "cpu_seconds": round(total[name][server], 2),
+                "cpu_us_per_request": round(micros[server], 1),
+                "rows_per_cpu_second": round(rows * 1e6 / micros[server]),
+                "ratio_to_empty_app": round(micros[server] / micros["empty_app"], 2),
+            }
+            for server in servers
         }
     return report
+
+
+def run_servers(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Starts every server, measures them in one run and ends them."""
+    make_model(folder / "base" / "1")
+    command = [sys.executable, "-P", "-m", "trueline.serving", "--model", f"{NAME}={folder / 'base'}", "--port", "0"]
+    if arguments.inline_micros is not None:
+        command += ["--inline-micros", str(arguments.inline_micros)]
+    trees: dict[str, str | None] = {"server": None}
+    if arguments.before:
+        trees["before"] = str(Path(arguments.before).resolve())
+    started: dict[str, subprocess.Popen[bytes]] = {}
+    servers = {}
+    try:
+        for name, tree in trees.items():
+            ready = folder / f"{name}.ready"
+            started[name], port = start([*command, "--ready-file", str(ready)], ready, tree)
+            servers[name] = (started[name].pid, port, f"/v1/models/{NAME}:predict")
+        nothing = folder / "nothing.json"
+        started["empty_app"], port = start([sys.executable, __file__, "--nothing", str(nothing)], nothing)
+        servers["empty_app"] = (started["empty_app"].pid, port, "/")
+        time.sleep(0.5)
+        cases = measure(servers, folder, arguments)
+        peak = {name: peak_megabytes(process.pid) for name, process in started.items()}
+    finally:
+        for process in started.values():
+            process.send_signal(signal.SIGTERM)
+            process.wait(20)
+    load = "wrk" if shutil.which("wrk") and arguments.seconds >= 1 else "built-in"
+    return {"load": load, "connections": arguments.connections, "cases": cases, "peak_memory_mb": peak}
 
 
 def main() -> None:
@@ -286,6 +329,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0, help="load of one case in one round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=16)
+    names = [case[0] for case in CASES]
+    parser.add_argument("--cases", nargs="+", choices=names, default=names)
+    parser.add_argument("--before", metavar="FOLDER", help="another checkout that is measured in the same run")
     parser.add_argument("--inline-micros", type=float, help="the server's setting; by default its own")
     parser.add_argument("--nothing", metavar="PORT_FILE", help=argparse.SUPPRESS)
     parser.add_argument("--load", nargs=5, help=argparse.SUPPRESS)
@@ -298,28 +344,7 @@ def main() -> None:
         load(int(port), path, body, int(connections), float(seconds))
         return
     with tempfile.TemporaryDirectory() as text:
-        folder = Path(text)
-        make_model(folder / "base" / "1")
-        ready, nothing = folder / "ready.json", folder / "nothing.json"
-        server = [sys.executable, "-m", "trueline.serving", "--model", f"{NAME}={folder / 'base'}", "--port", "0"]
-        if arguments.inline_micros is not None:
-            server += ["--inline-micros", str(arguments.inline_micros)]
-        own, own_port = start([*server, "--ready-file", str(ready)], ready)
-        empty, empty_port = start([sys.executable, __file__, "--nothing", str(nothing)], nothing)
-        time.sleep(0.5)
-        path = f"/v1/models/{NAME}:predict"
-        servers = {"server": (own.pid, own_port, path), "empty": (empty.pid, empty_port, path)}
-        try:
-            report = {
-                "load": "wrk" if shutil.which("wrk") else "built-in",
-                "connections": arguments.connections,
-                "cases": measure(servers, folder, arguments),
-                "peak_memory_mb": {"server": peak_megabytes(own.pid), "empty_app": peak_megabytes(empty.pid)},
-            }
-        finally:
-            for process in (own, empty):
-                process.send_signal(signal.SIGTERM)
-                process.wait(20)
+        report = run_servers(Path(text), arguments)
     print(json.dumps(report, indent=1))
 
 

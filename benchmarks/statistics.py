@@ -14,13 +14,17 @@ the statistics here (no histograms, no rank histogram, no mergeable state).
 
 from __future__ import annotations
 
+import sys
+
+if sys.path and sys.path[0].endswith("benchmarks"):
+    del sys.path[0]  # this folder holds a `statistics.py` that would hide the standard library's
+
 import argparse
 import importlib.util
 import json
 import os
 import resource
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -122,8 +126,7 @@ CANDIDATES: dict[str, tuple[Callable[[str], None], str]] = {
 
 def measure(name: str, path: str) -> dict[str, float]:
     """CPU seconds, wall seconds and peak memory of one candidate in a process of its own."""
-    # -P: this file's folder must not hide the standard library's `statistics`.
-    command = [sys.executable, "-P", __file__, "--child", name, "--data", path]
+    command = [sys.executable, __file__, "--child", name, "--data", path]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -142,7 +145,7 @@ def child(name: str, path: str) -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
     scale = 1 if sys.platform == "darwin" else 1024
     cpu = used.ru_utime + used.ru_stime
-    print(json.dumps({"cpu_s": cpu, "wall_s": wall, "peak_mb": used.ru_maxrss * scale / 2**20}))
+    print(json.dumps({"cpu_seconds": cpu, "wall_seconds": wall, "peak_memory_mb": used.ru_maxrss * scale / 2**20}))
 
 
 def report(rows: int, rounds: int) -> dict[str, Any]:
@@ -158,22 +161,22 @@ def report(rows: int, rounds: int) -> dict[str, Any]:
         size = Path(path).stat().st_size
     results: dict[str, Any] = {name: "not installed" for name, found in there.items() if not found}
     for name, found in runs.items():
-        best = min(found, key=lambda run: run["cpu_s"])
+        best = min(found, key=lambda run: run["cpu_seconds"])
         results[name] = {
-            "cpu_s": round(best["cpu_s"], 3),
-            "cpu_s_all": [round(run["cpu_s"], 3) for run in found],
-            "wall_s": round(best["wall_s"], 3),
-            "rows_per_cpu_s": round(rows / best["cpu_s"]),
-            "peak_mb": round(max(run["peak_mb"] for run in found)),
+            "cpu_seconds": round(best["cpu_seconds"], 3),
+            "cpu_seconds_all": [round(run["cpu_seconds"], 3) for run in found],
+            "wall_seconds": round(best["wall_seconds"], 3),
+            "rows_per_cpu_second": round(rows / best["cpu_seconds"]),
+            "peak_memory_mb": round(max(run["peak_memory_mb"] for run in found)),
         }
-    mine = results["trueline"]["cpu_s"]
-    ratios = {name: round(mine / r["cpu_s"], 2) for name, r in results.items() if isinstance(r, dict)}
+    mine = results["trueline"]["cpu_seconds"]
+    ratios = {name: round(mine / r["cpu_seconds"], 2) for name, r in results.items() if isinstance(r, dict)}
     return {
         "rows": rows,
         "columns": 18,
         "parquet_mb": round(size / 2**20),
         "results": results,
-        "trueline_cpu_to": ratios,
+        "trueline_cpu_ratio_to": ratios,
     }
 
 
