@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -201,3 +202,11 @@ def test_value_artifacts_keep_floats_that_json_has_not(root: Path) -> None:
 @component
 def infinite() -> float:
     return float("inf")
+
+
+def test_an_edit_of_the_same_second_and_size_is_seen(tmp_path: Path) -> None:
+    file = tmp_path / "model.py"
+    for answer in ("1", "2"):
+        file.write_text(f"def run_fn():\n    return {answer}\n")
+        os.utime(file, (1_700_000_000, 1_700_000_000))
+        assert UserFunction.of(f"{file}:run_fn").load()() == int(answer)

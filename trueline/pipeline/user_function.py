@@ -13,6 +13,7 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -202,13 +203,21 @@ def _load_file(path: Path, module: str | None) -> ModuleType:
     return _load_alone(path)
 
 
+class _SourceLoader(SourceFileLoader):
+    """Compiles the source each time: a bytecode file knows its source by second and size alone, and an edit can keep
+    both."""
+
+    def path_stats(self, path: Any) -> Any:
+        raise OSError("no bytecode file is read or written")
+
+
 def _load_alone(path: Path) -> ModuleType:
     """The file as a module under a name of its own, for scripts and for names that another file has taken."""
     content = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
     alias = f"_trueline_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}_{content}"
     if alias in sys.modules:
         return sys.modules[alias]
-    spec = importlib.util.spec_from_file_location(alias, path)
+    spec = importlib.util.spec_from_file_location(alias, path, loader=_SourceLoader(alias, str(path)))
     if spec is None or spec.loader is None:
         raise ConfigError(f"{path} is no Python file")
     loaded = importlib.util.module_from_spec(spec)
