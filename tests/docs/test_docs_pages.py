@@ -1,0 +1,106 @@
+"""What the pages show is true: every Python block runs, every marked command prints what the page says it prints."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from docs_blocks import ROOT, blocks_of, pages
+from docs_machine import Machine
+
+PAGES = [page for page in pages() if page not in ("README.md", "docs/reference.md")]
+CHURN = ("data", "model.py", "pipeline.py", "serving", "trueline-out")
+
+
+@pytest.fixture(scope="module")
+def readme(tmp_path_factory):
+    """The README carried out: its line has run, its model is pushed and served."""
+    folder = tmp_path_factory.mktemp("readme") / "churn"
+    folder.mkdir()
+    made = subprocess.run([sys.executable, ROOT / "docs" / "customers.py"], capture_output=True, check=True, timeout=60)
+    (folder / "data").mkdir()
+    (folder / "data" / "customers.csv").write_bytes(made.stdout)
+    machine = Machine(folder)
+    try:
+        for block in blocks_of("README.md"):
+            machine.carry_out(block)
+        yield machine
+    finally:
+        machine.close()
+
+
+@pytest.fixture
+def reader(readme, tmp_path, monkeypatch):
+    """A reader's folder with the README's line in it, and imports that are forgotten again."""
+    folder = tmp_path / "churn"
+    folder.mkdir()
+    for name in CHURN:
+        place = readme.folder / name
+        if name == "trueline-out":
+            continue
+        (shutil.copytree if place.is_dir() else shutil.copy)(place, folder / name)
+    before = set(sys.modules)
+    monkeypatch.syspath_prepend(str(folder))
+    machine = Machine(folder)
+    yield machine
+    machine.close()
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", None) or "").startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+def test_the_readme_line_trains_is_blessed_and_pushed(readme):
+    import json
+
+    from trueline import Model
+    from trueline.model_analysis import EvalResult
+
+    rows = (readme.folder / "data" / "customers.csv").read_text().splitlines()
+    assert sum(line.startswith(",") for line in rows) > 100, "ages are missing"
+    (version,) = (readme.folder / "serving" / "churn").iterdir()
+    model = Model.load(str(version))
+    assert [feature.name for feature in model.runtime.inputs] == ["age", "plan", "support_calls", "months"]
+    root = readme.folder / "trueline-out" / "churn"
+    (evaluation,) = (root / "Evaluator" / "evaluation").iterdir()
+    auc = EvalResult.load(str(evaluation)).get_metrics_for_slice()["auc"]
+    assert 0.85 < auc < 1, "the customers can be told apart, and not without error"
+    (blessing,) = (root / "Evaluator" / "blessing").iterdir()
+    assert (blessing / "BLESSED").exists()
+    (pushed,) = (root / "Pusher" / "pushed_model").iterdir()
+    assert json.loads((pushed / "pushed.json").read_text())["version"] == int(version.name)
+
+
+def test_the_readme_has_its_commands_carried_out(readme):
+    ran = [block.place for block in readme.executed]
+    assert len(ran) == 3, "pipeline.py, model.py and the commands"
+    assert any(command.startswith("trueline stats") for command in readme.outputs)
+    assert (readme.folder / "stats.html").stat().st_size > 10_000
+
+
+@pytest.mark.skipif(shutil.which("curl") is None or os.name != "posix", reason="the pages ask with curl in a shell")
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_is_true(page, reader):
+    for block in blocks_of(page):
+        reader.carry_out(block)
+    asked = [b.place for b in blocks_of(page) if b.language in ("python", "diff")]
+    assert [b.place for b in reader.executed if b.language in ("python", "diff")] == asked
+
+
+def test_every_command_block_is_marked():
+    """A block of commands that is not carried out stands there by choice, with the reason on the line before it."""
+    unmarked = {
+        block.place
+        for page in pages()
+        for block in blocks_of(page)
+        if block.language in ("console", "sh") and "run" not in block.flags
+    }
+    assert unmarked == set()
+
+
+def test_pages_are_found():
+    assert {"docs/tutorial.md", "docs/howto/serve.md", "docs/howto/evaluate.md"} <= set(PAGES)
+    assert Path(ROOT / "docs" / "reference.md").exists()
