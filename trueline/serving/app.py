@@ -180,7 +180,10 @@ class ServingApp:
     async def _predict(self, name: str, label: str, live: Live, body: bytes, head: Head) -> Answer:
         started = time.perf_counter()
         try:
-            parsed = await self._parse(live, body)
+            if len(body) <= _LARGE_BODY and not live.runtime.steps:
+                parsed = parse_predict(live.runtime.graph, body, self.options)
+            else:
+                parsed = await self._parse_aside(live, body)
             outputs = await live.batcher.submit(parsed.packed, parsed.rows)
         except RequestError as error:
             self.metrics.request(name, label, str(error.status)).inc()
@@ -201,12 +204,9 @@ class ServingApp:
         self.metrics.seconds(name, label).observe(time.perf_counter() - started)
         return Answer(200, encoded)
 
-    async def _parse(self, live: Live, body: bytes) -> Parsed:
-        graph = live.runtime.graph
-        if len(body) <= _LARGE_BODY and not live.runtime.steps:
-            return parse_predict(graph, body, self.options)
+    async def _parse_aside(self, live: Live, body: bytes) -> Parsed:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._workers, parse_predict, graph, body, self.options)
+        return await loop.run_in_executor(self._workers, parse_predict, live.runtime.graph, body, self.options)
 
     def _get(self, name: str, number: int | None, match: re.Match[bytes]) -> Answer:
         if match["meta"] is None:

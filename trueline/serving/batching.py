@@ -168,8 +168,10 @@ def _run_one(run: Callable[[Data], Arrays], waiting: _Waiting[Data]) -> Result:
 def split(outputs: Mapping[str, npt.NDArray[Any]], rows: Sequence[int]) -> list[Arrays]:
     """The outputs of a batch, cut back into requests of `rows` rows each."""
     parts: list[Arrays] = []
+    named = list(outputs.items())
     start = 0
     for count in rows:
-        parts.append({name: array[start : start + count] for name, array in outputs.items()})
-        start += count
+        stop = start + count
+        parts.append({name: array[start:stop] for name, array in named})
+        start = stop
     return parts

@@ -110,10 +110,18 @@ def columns_of(outputs: dict[str, npt.NDArray[Any]]) -> Any:
 def rows_of(outputs: dict[str, npt.NDArray[Any]]) -> list[Any]:
     """The row form: a list of values for one output, of objects for several."""
     names = list(outputs)
+    if len(names) > 1 and all(len(array) == 1 for array in outputs.values()):
+        return [{name: _first(array) for name, array in outputs.items()}]
     columns = [_row_values(array) for array in outputs.values()]
     if len(columns) == 1:
         return list(columns[0])
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _first(array: npt.NDArray[Any]) -> Any:
+    if array.dtype == np.float32 or (array.ndim > 1 and array.dtype != object):
+        return array[0]
+    return array.tolist()[0]
 
 
 def _row_values(array: npt.NDArray[Any]) -> list[Any]:
