@@ -200,8 +200,7 @@ class ServingApp:
         else:
             encoded = _encode(parsed, outputs)
         self.metrics.request(name, label, "200").inc()
-        self.metrics.rows(name, label).inc(parsed.rows)
-        self.metrics.seconds(name, label).observe(time.perf_counter() - started)
+        self.metrics.succeeded(name, label, parsed.rows, time.perf_counter() - started)
         return Answer(200, encoded)
 
     async def _parse_aside(self, live: Live, body: bytes) -> Parsed:
