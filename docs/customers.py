@@ -19,7 +19,7 @@ def customers(rows: int = 3000, seed: int = 1) -> Iterator[tuple[int | str, ...]
 
     One age in twenty and one plan in ten is missing: an empty cell.
     """
-    chance = random.Random(seed)  # noqa: S311 - a made-up table, no secret
+    chance = random.Random(seed)
     for _ in range(rows):
         plan = chance.choice(("gold", "silver", "basic", "basic"))
         age, months, calls = chance.randint(18, 80), chance.randint(1, 60), chance.randint(0, 12)

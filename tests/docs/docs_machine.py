@@ -6,7 +6,6 @@ import contextlib
 import io
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -36,9 +35,7 @@ class Machine:
         self._namespace: dict[str, Any] = {"__name__": "notebook"}
         self._last = {"output": "", "error": ""}
         self._servers: list[subprocess.Popen[bytes]] = []
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = str(free.getsockname()[1])
+        self._port = DOCUMENTED_PORT
         self._bin = folder.parent / f"{folder.name}-bin"
         self._bin.mkdir()
         for name, program in (("python", ""), ("trueline", ' -c "from trueline.cli import main; main()"')):
@@ -123,10 +120,10 @@ class Machine:
 
     def _serve(self, command: str) -> tuple[int, str]:
         command = re.sub(r"\s+#.*", "", command)
-        log = self.folder.parent / f"{self._port}.log"
+        log = self._bin / f"server-{len(self._servers)}.log"
         with log.open("wb") as out:
             server = subprocess.Popen(
-                ["bash", "-c", f"exec {command} --port {self._port}"],
+                ["bash", "-c", f"exec {command} --port 0"],
                 cwd=self.folder,
                 env=self._environment(),
                 stdout=out,
@@ -135,8 +132,11 @@ class Machine:
         self._servers.append(server)
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and server.poll() is None:
-            if '"event": "ready"' in log.read_text():
-                return 0, log.read_text().replace(self._port, DOCUMENTED_PORT)
+            text = log.read_text()
+            ready = re.search(r'"event": "ready", .*"port": (\d+)', text)
+            if ready:
+                self._port = ready[1]
+                return 0, re.sub(rf"\b({self._port}|0)(?=[/,])", DOCUMENTED_PORT, text)
             time.sleep(0.05)
         return 1, log.read_text()
 

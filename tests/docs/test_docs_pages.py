@@ -84,6 +84,8 @@ def test_the_readme_has_its_commands_carried_out(readme):
 @pytest.mark.skipif(shutil.which("curl") is None or os.name != "posix", reason="the pages ask with curl in a shell")
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_is_true(page, reader):
+    if any("import torch" in block.text for block in blocks_of(page)):
+        pytest.importorskip("torch")
     for block in blocks_of(page):
         reader.carry_out(block)
     asked = [b.place for b in blocks_of(page) if b.language in ("python", "diff")]
