@@ -13,7 +13,11 @@ import pytest
 
 from trueline._core.errors import ArtifactError
 from trueline._core.manifest import read_manifest, write_manifest
+from trueline.components import Pusher
 from trueline.components.pusher import execute, push_model, pushed_versions
+from trueline.pipeline import Importer, Pipeline
+from trueline.pipeline.artifacts import Model
+from trueline.runners import LocalRunner
 
 MODEL = {"model.onnx": b"graph", "model.json": b"{}", "native/trees.json": b"[]"}
 BLESSINGS = ["model_blessing", "infra_blessing"]
@@ -105,6 +109,29 @@ def test_the_same_model_is_not_pushed_twice_and_another_gets_a_higher_version(ar
     third, new = push_model(one.uri, destination)
     assert new
     assert pushed_versions(destination) == [first, second, third]
+
+
+def test_a_line_that_goes_back_to_an_earlier_model_pushes_it_again(tmp_path, artifact):
+    """The Pusher's own cache entry says "pushed", and servers take the newest version: by then another one."""
+    one, two = artifact("Model", MODEL, 1), artifact("Model", {**MODEL, "model.onnx": b"other"}, 2)
+    destination = tmp_path / "serving"
+
+    def push(model):
+        found = Importer(source_uri=model.uri, artifact_type=Model, node_id="Candidate").outputs["result"]
+        pushed = Pusher(model=found, push_destination=destination)
+        return LocalRunner().run(Pipeline("line", [pushed], root=tmp_path / "root")).nodes["Pusher"]
+
+    def newest():
+        return read_manifest(str(destination / str(pushed_versions(str(destination))[-1])), "sha256").fingerprint
+
+    assert [push(model).state for model in (one, one, two, two)] == ["COMPLETE", "CACHED", "COMPLETE", "CACHED"]
+    first, second = pushed_versions(str(destination))
+    assert newest() == two.fingerprint
+    back = push(one)
+    assert back.state == "COMPLETE"
+    assert back.cached_reason == f"version {second} in {destination} has replaced version {first}"
+    assert newest() == one.fingerprint
+    assert push(one).state == "CACHED"
 
 
 def test_a_damaged_version_in_the_way_is_never_overwritten(artifact, tmp_path):

@@ -8,7 +8,7 @@ import os
 import time
 import uuid
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from trueline._core import store
 from trueline._core.errors import ArtifactError
@@ -18,7 +18,7 @@ from trueline.pipeline.channel import Channel
 from trueline.pipeline.context import ArtifactHandle, ExecutionContext
 from trueline.pipeline.node import Component, In, Out
 
-__all__ = ["PUSHED_FILE", "Pusher", "execute", "push_model", "pushed_versions"]
+__all__ = ["PUSHED_FILE", "Pusher", "execute", "outdated", "push_model", "pushed_versions"]
 
 PUSHED_FILE = "pushed.json"
 PUSHED_MANIFEST = "pushed_manifest.json"
@@ -47,6 +47,7 @@ class Pusher(Component):
     }
     OUTPUTS: ClassVar[Mapping[str, Out]] = {"pushed_model": Out(PushedModel)}
     EXECUTOR = "trueline.components.pusher:execute"
+    OUTDATED = "trueline.components.pusher:outdated"
 
     def __init__(
         self,
@@ -88,6 +89,21 @@ def execute(ctx: ExecutionContext) -> None:
     _tie(out.uri, store.join(destination, str(version)))
     out.properties.update(pushed=1, pushed_destination=destination, pushed_version=str(version))
     ctx.report(pushed=True, version=str(version), **({} if new else {"already_there": True}))
+
+
+def outdated(params: Mapping[str, Any], outputs: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """Why an earlier push does not count: servers take the newest version, and by now that is another one.
+
+    So a line that goes back to an earlier model (its code, data or parameters as they were) pushes that model again.
+    """
+    pushed = outputs["pushed_model"]
+    if pushed.get("pushed") != 1:
+        return None
+    destination = params["push_destination"]
+    versions = pushed_versions(destination)
+    if not versions or str(versions[-1]) == pushed["pushed_version"]:
+        return None
+    return f"version {versions[-1]} in {destination} has replaced version {pushed['pushed_version']}"
 
 
 def _refusal(name: str, ctx: ExecutionContext, model: ArtifactHandle) -> str | None:

@@ -19,7 +19,7 @@ from trueline.metadata.runs import CacheEntry
 from trueline.pipeline.artifacts import artifact_type
 from trueline.pipeline.compile import CompiledNode
 from trueline.pipeline.context import ArtifactHandle
-from trueline.pipeline.handles import trueline_version, verified_fingerprint
+from trueline.pipeline.handles import handle_of, trueline_version, verified_fingerprint
 from trueline.pipeline.params import decode_params, functions_in
 from trueline.pipeline.reasons import differences
 from trueline.pipeline.run_context import RunContext
@@ -114,7 +114,7 @@ def look_up(run: RunContext, node: CompiledNode, key: Key) -> Hit | Miss:
         if execution is None or execution.state not in (ExecutionState.COMPLETE, ExecutionState.CACHED):
             continue
         outputs = run.outputs_of(entry.execution_id)
-        problem = _damage(node, outputs)
+        problem = _damage(node, outputs) or _outdated(node, outputs)
         if problem is None:
             return Hit(entry.execution_id, outputs, f"nothing changed since execution {entry.execution_id}")
         damage = damage or problem
@@ -122,6 +122,15 @@ def look_up(run: RunContext, node: CompiledNode, key: Key) -> Hit | Miss:
         return Miss(damage)
     newest = run.runs.cache_entries(pipeline=run.plan.name, node_id=node.id, limit=1)
     return Miss(_reason(newest[0] if newest else None, key))
+
+
+def _outdated(node: CompiledNode, outputs: Mapping[str, list[Artifact]]) -> str | None:
+    """Why an earlier result no longer describes the world outside, as the node itself sees it."""
+    if node.outdated is None:
+        return None
+    properties = {key: handle_of(artifacts[0]).properties for key, artifacts in outputs.items()}
+    reason: str | None = UserFunction.from_json(node.outdated).load()(decode_params(node.params), properties)
+    return reason
 
 
 def _reason(earlier: CacheEntry | None, key: Key) -> str:

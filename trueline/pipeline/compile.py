@@ -52,6 +52,7 @@ class CompiledNode:
         outputs: artifact type names by output name.
         upstream: ids of all nodes to wait for, sorted.
         location: the user's file and line.
+        outdated: the reference, as JSON, of what asks whether a cached result still holds, or None.
     """
 
     id: str
@@ -64,6 +65,7 @@ class CompiledNode:
     outputs: Mapping[str, str]
     upstream: tuple[str, ...]
     location: str
+    outdated: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ def compile_pipeline(pipeline: Pipeline) -> CompiledPipeline:
 
 
 def _compile_node(node: Component, types: dict[str, TypeRecord]) -> CompiledNode:
-    executor, fingerprint = node.executor_function(), node.fingerprint_function()
+    executor, fingerprint, outdated = node.executor_function(), node.fingerprint_function(), node.outdated_function()
     inputs = {
         key: CompiledInput(
             _record(declared.type, types),
@@ -163,6 +165,7 @@ def _compile_node(node: Component, types: dict[str, TypeRecord]) -> CompiledNode
         outputs={key: _record(out.type, types) for key, out in sorted(node.declared_outputs.items())},
         upstream=tuple(sorted(p.node_id for p in node.predecessors())),
         location=node.location,
+        outdated=outdated.to_json() if outdated else None,
     )
 
 

@@ -55,6 +55,9 @@ class Component:
         EXECUTOR: ``package.module:function`` or the function itself; it is called with an `ExecutionContext`.
         FINGERPRINT: optional, the same forms; called with the parameters, it returns a JSON value that joins the
             cache key, such as a digest of the files that the node reads from outside the pipeline.
+        OUTDATED: optional, the same forms; before an earlier result is taken from the cache it is called with the
+            parameters and the outputs' properties by output name, and returns None, or why the world outside is no
+            longer as that result says: then the node runs again.
         SYSTEM: for nodes that the launcher itself carries out (`Importer`, `Resolver`).
 
     Args:
@@ -67,6 +70,7 @@ class Component:
     OUTPUTS: ClassVar[Mapping[str, Out]] = {}
     EXECUTOR: ClassVar[str | Callable[..., None] | None] = None
     FINGERPRINT: ClassVar[str | Callable[..., Any] | None] = None
+    OUTDATED: ClassVar[str | Callable[..., str | None] | None] = None
     SYSTEM: ClassVar[Literal["importer", "resolver"] | None] = None
 
     def __init__(
@@ -161,6 +165,11 @@ class Component:
     def fingerprint_function(cls) -> UserFunction | None:
         """The extra cache key's function by reference, or None."""
         return None if cls.FINGERPRINT is None else UserFunction.of(cls.__dict__.get("FINGERPRINT", cls.FINGERPRINT))
+
+    @classmethod
+    def outdated_function(cls) -> UserFunction | None:
+        """What asks whether a cached result still holds, by reference, or None."""
+        return None if cls.OUTDATED is None else UserFunction.of(cls.__dict__.get("OUTDATED", cls.OUTDATED))
 
     def type_name(self) -> str:
         """The execution type's name in the metadata store: the class's path, as in TFX."""

@@ -115,8 +115,8 @@ def _place(node: Component) -> tuple[str, int]:
 def _function_problems(node: Component) -> list[str]:
     problems = []
     try:
-        wanted = [node.executor_function(), node.fingerprint_function(), *functions_in(node.params).values()]
-        for function in wanted:
+        wanted = (node.executor_function(), node.fingerprint_function(), node.outdated_function())
+        for function in (*wanted, *functions_in(node.params).values()):
             if function is not None:
                 function.source_file()
     except TruelineError as error:
