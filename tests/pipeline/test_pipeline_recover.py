@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from trueline._core import store as files
-from trueline._core.manifest import MANIFEST_NAME
+from trueline._core.manifest import MANIFEST_NAME, read_manifest
 from trueline.metadata import ExecutionState, MetadataStore, RunStore
 from trueline.pipeline import Pipeline
 from trueline.runners import LocalRunner
@@ -132,3 +132,22 @@ def test_ctrl_c_cancels_the_run(root: Path, data: Path, tmp_path: Path) -> None:
     assert list((root / "Train" / "model").iterdir()) == []
     assert not alive(int(flag.read_text()))
     store.close()
+
+
+def test_a_new_database_does_not_write_into_the_artifacts_of_a_lost_one(
+    build: Build, runner: LocalRunner, data: Path, root: Path
+) -> None:
+    """Its numbers begin again at 1, and what lies in those folders belongs to runs that it does not know."""
+    runner.run(build())
+    before = {path: path.read_bytes() for path in root.glob("*/*/*/**/*") if path.is_file()}
+    for file in root.glob("metadata.db*"):
+        file.unlink()
+    data.write_text("x\ny\nz\n")
+    again = runner.run(build())
+    assert again.ok
+    assert {path: path.read_bytes() for path in before} == before
+    uris = [handle.uri for node in again.nodes.values() for (handle,) in node.outputs.values()]
+    assert [Path(uri).name for uri in uris] == [f"{number}-2" for number in (1, 2, 3)]
+    for uri in uris:
+        read_manifest(uri, "sha256")
+    assert all(node.state == "CACHED" for node in runner.run(build()).nodes.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -55,8 +56,14 @@ class RunContext:
         ]
 
     def output_uri(self, node_id: str, key: str, execution_id: int) -> str:
-        """``<root>/<node>/<key>/<execution id>``."""
-        return files.join(self.plan.root, node_id, key, str(execution_id))
+        """``<root>/<node>/<key>/<execution id>``, with ``-2`` and so on where that is taken.
+
+        Another database may have given out the same number below this root (one was deleted, or ``--metadata`` names
+        another): its artifacts are not written into.
+        """
+        place = files.join(self.plan.root, node_id, key, str(execution_id))
+        names = itertools.chain([place], (f"{place}-{number}" for number in itertools.count(2)))
+        return next(name for name in names if not files.exists(name))
 
     @property
     def work_dir(self) -> Path:
