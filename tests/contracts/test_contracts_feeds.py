@@ -105,6 +105,13 @@ def test_all_problems_at_once_and_each_once() -> None:
         feeds.from_rows([{"A": 1, "b": "x"}])
     with pytest.raises(FeedError, match="required"):
         feeds.from_rows([{"b": "x"}])
+    with pytest.raises(FeedError, match="required"):
+        feeds.from_rows([{"a": [None], "b": "x"}])
+    with pytest.raises(FeedError) as caught:
+        feeds.from_rows([{"a": "x", "c": 1}, 7])  # type: ignore[list-item]
+    assert [p.split(":")[0] for p in caught.value.problems] == [
+        "row 0", "row 1", "row 0, field 'a'", "row 1, field 'a'",
+    ]  # fmt: skip
 
 
 def test_a_list_of_one_is_a_scalar_and_text_is_a_time() -> None:

@@ -243,6 +243,16 @@ def test_a_damaged_graph_is_refused(change: Any, said: str) -> None:
         Graph.from_json(data)
 
 
+def test_a_habit_from_pandas_is_told_line_column_and_remedy() -> None:
+    def pandas_habit(inputs: Any) -> Any:
+        return {"y": inputs["fare"].fillna(0)}
+
+    with pytest.raises(TransformError, match=r"'fare' \(float64.*has no 'fillna'") as caught:
+        tlt.trace(pandas_habit, FEATURES)
+    assert "test_transform_tracing.py:" in str(caught.value)
+    assert "tlt.host" in str(caught.value)
+
+
 def test_public_names_resolve() -> None:
     for name in tlt.__all__:
         assert getattr(tlt, name) is not None

@@ -109,7 +109,7 @@ class _Block:
         for i, feature in enumerate(self.features):
             given = list(flat[i * rows : (i + 1) * rows])
             column, problems = column_from_list(feature, given)
-            if problems or (not feature.optional and any(v is None for v in given)):
+            if problems or not (feature.optional or column.present.all()):
                 return None
             values.append(column.values)
             marks.append(column.present)

@@ -8,6 +8,7 @@ an error. Bulk, evaluation, the server and the browser all feed by this descript
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -109,9 +110,13 @@ class Feeds:
                 problems.append(f"row {i}: expected an object of named values, got {type(row).__name__}")
             elif not row.keys() <= known:
                 problems += [f"row {i}: unknown field {k!r}" for k in row if k not in known]
-        if problems:
-            raise _feed_error(problems, did_you_mean(problems[0].partition("'")[2].rstrip("'"), self.by_name))
-        return self._from_lists({n: [row.get(n) for row in rows] for n in self.by_name}, len(rows))
+        if not problems:
+            return self._from_lists({n: [row.get(n) for row in rows] for n in self.by_name}, len(rows))
+        hint = did_you_mean(problems[0].partition("'")[2].rstrip("'"), self.by_name)
+        with contextlib.suppress(FeedError):
+            good = [row if hasattr(row, "keys") else {} for row in rows]
+            self._from_lists({n: [row.get(n) for row in good] for n in self.by_name}, len(rows), problems)
+        raise _feed_error(problems, hint)
 
     def from_columns(self, columns: Mapping[str, Any], *, extra: frozenset[str] = frozenset()) -> Arrays:
         """Arrays from columns of Python values (lists or arrays of equal length); an absent column is all missing.
@@ -134,16 +139,17 @@ class Feeds:
             raise FeedError("columns have different lengths", problems=[f"{n}: {k}" for n, k in lengths.items()])
         return lists, next(iter(lengths.values()), 0)
 
-    def _from_lists(self, lists: Mapping[str, list[Any]], rows: int) -> Arrays:
+    def _from_lists(self, lists: Mapping[str, list[Any]], rows: int, problems: list[str] | None = None) -> Arrays:
         arrays: Arrays = {}
-        problems: list[str] = []
+        problems = [] if problems is None else problems
         absent = [None] * rows
         for feature in self.features:
             values = lists.get(feature.name, absent)
             column, wrong = column_from_list(feature, values)
             problems += wrong
             if not feature.optional:
-                problems += [_required(feature, i) for i, v in enumerate(values) if v is None]
+                nothing = (None, [None]) if feature.kind == "scalar" else (None,)
+                problems += [_required(feature, i) for i, v in enumerate(values) if v in nothing]
             self._put(arrays, feature, column)
         if problems:
             raise _feed_error(problems)

@@ -38,6 +38,7 @@ def make_session(model: bytes | str) -> Any:
     """
     import onnxruntime
 
+    onnxruntime.disable_telemetry_events()  # else it keeps a device id in the user's home folder
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1

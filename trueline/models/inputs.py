@@ -94,7 +94,7 @@ def unfit(feature: RawFeature) -> str | None:
     if feature.optional and feature.dtype not in _FLOATS:
         return (
             f"feature {feature.name!r} is {feature.dtype} and may be missing, which only a float can be in a model: "
-            "use fill_missing"
+            "use fill_missing, or say in a schema that it is always there"
         )
     return None
 

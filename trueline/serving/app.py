@@ -194,7 +194,9 @@ class ServingApp:
         except Exception:
             self.metrics.request(name, label, str(INTERNAL)).inc()
             _LOG.exception("request %s to %s version %s failed", head.request_id.decode(), name, label)
-            return _error(RequestError(INTERNAL, f"internal error; the server's log has request {head.request_id!r}"))
+            return _error(
+                RequestError(INTERNAL, f"internal error; the server's log has request {head.request_id.decode()}")
+            )
         if parsed.rows > _LARGE_ROWS:
             encoded = await asyncio.get_running_loop().run_in_executor(self._workers, _encode, parsed, outputs)
         else:

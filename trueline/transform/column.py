@@ -41,6 +41,15 @@ class Column:
         """Whether values may be missing."""
         return self.type.optional
 
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__"):
+            raise AttributeError(name)  # what copy, pickle and displays ask of any object
+        raise self.tracer.error(
+            f"the column {self.tracer.describe(self)} has no {name!r}",
+            "a column stands for values that are not known yet: use the functions of trueline.transform, or tlt.host "
+            "for pandas and other Python code.",
+        )
+
     def __repr__(self) -> str:
         return f"Column({self.tracer.describe(self)})"
 
