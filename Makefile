@@ -27,11 +27,16 @@ $(VENV)/.dev: $(VENV)/.demo requirements-dev.txt
 demo: $(VENV)/.demo ## the taxi line, from the raw CSV file to an answered request
 	$(BIN)/python examples/taxi/demo.py
 
-check: $(VENV)/.dev ## formatting, lint, types, import arrows
+$(VENV)/.bench: $(VENV)/.dev requirements-bench.txt
+	$(PIP) install -c constraints.txt -r requirements-bench.txt
+	touch $@
+
+check: $(VENV)/.dev ## formatting, lint, types, import arrows, the reference
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/make_reference.py --check
 
 test: $(VENV)/.dev ## all tests but the slow ones; under ten minutes on two cores
 	$(PYTEST) -n 2 --dist loadfile -m "not slow"
@@ -40,10 +45,10 @@ test-all: $(VENV)/.dev ## the slow tests too, each heavy group in an environment
 	bash scripts/mlmd_env.sh
 	$(PYTEST) -n 2 --dist loadfile
 
-bench: $(VENV)/.dev ## benchmarks: JSON on standard output
-	$(BIN)/python benchmarks/statistics.py
-	$(BIN)/python benchmarks/transform.py
-	$(BIN)/python benchmarks/serving.py
+bench: $(VENV)/.bench ## benchmarks: JSON on standard output
+	$(BIN)/python -P benchmarks/statistics.py
+	$(BIN)/python -P benchmarks/transform.py
+	$(BIN)/python -P benchmarks/serving.py
 
 format: $(VENV)/.dev ## formats the code
 	$(BIN)/ruff format .
