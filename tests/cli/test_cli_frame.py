@@ -71,9 +71,9 @@ def test_debug_shows_the_traceback_wherever_it_stands(capsys, tmp_path):
 def test_an_error_of_another_library_names_its_type_and_the_way_to_see_more(capsys, tmp_path):
     file = tmp_path / "pipeline.py"
     file.write_text("def create_pipeline():\n    return 1 / 0\n")
-    assert main(["run", str(file)]) == 1
+    assert main(["run", str(file)]) == 2
     err = capsys.readouterr().err
-    assert "ZeroDivisionError" in err
+    assert f"{file}:2: ZeroDivisionError" in err
     assert "--debug" in err
     assert "Traceback" not in err
 

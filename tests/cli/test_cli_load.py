@@ -65,3 +65,24 @@ def test_a_missing_file_hints_at_its_neighbours(tmp_path):
     (tmp_path / "pipeline.py").write_text("")
     with pytest.raises(ConfigError, match=r"Did you mean 'pipeline\.py'"):
         load_pipeline(str(tmp_path / "pipelin.py"))
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("x = 1\n\ny = 1 / 0\n", 3, "ZeroDivisionError: division by zero"),
+        ("def create_pipeline():\n    return helper()\n\n\ndef helper():\n    return {}['a']\n", 6, "KeyError: 'a'"),
+        (
+            "from trueline.components import Trainer\n\n\ndef create_pipeline():\n    return Trainer()\n",
+            5,
+            "missing .* required keyword-only arguments",
+        ),
+        ("import os\nimport there_is_no_such_module\n", 2, "no module|not there"),
+    ],
+)
+def test_what_the_users_code_raises_is_told_at_its_own_line(tmp_path, text, line, said):
+    file = tmp_path / "pipeline.py"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=said) as caught:
+        load_pipeline(str(file))
+    assert caught.value.where == f"{file}:{line}"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from trueline.pipeline.execute import describe_error
 from trueline.pipeline.source_hash import function_hash
@@ -36,3 +39,16 @@ def test_a_circular_chain_of_causes_ends() -> None:
     third, fourth = ValueError("third"), ValueError("fourth")
     third.__context__, fourth.__context__ = fourth, third
     assert describe_error(third, "here") == "ValueError: third"
+
+
+def test_an_error_is_told_at_the_innermost_line_of_the_users_own_code(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text("import json\n\n\ndef parse(text):\n    return json.loads(text)\n")
+    namespace: dict[str, Any] = {}
+    exec(compile(file.read_text(), str(file), "exec"), namespace)
+    with pytest.raises(ValueError, match="Expecting") as caught:
+        namespace["parse"]("{")
+    caught.value.add_note("Hint: give JSON.")
+    first, hint = describe_error(caught.value, "here").splitlines()
+    assert first.startswith(f"{file}:5: JSONDecodeError: Expecting")
+    assert hint == "Hint: give JSON."

@@ -135,7 +135,7 @@ def test_ctrl_c_cancels_the_run(root: Path, data: Path, tmp_path: Path) -> None:
 
 
 def test_a_new_database_does_not_write_into_the_artifacts_of_a_lost_one(
-    build: Build, runner: LocalRunner, data: Path, root: Path
+    build: Callable[..., Pipeline], runner: LocalRunner, data: Path, root: Path
 ) -> None:
     """Its numbers begin again at 1, and what lies in those folders belongs to runs that it does not know."""
     runner.run(build())

@@ -242,3 +242,19 @@ def test_log_refuses_what_is_no_number_and_names_a_broken_line(tmp_path: Path) -
         handle.write("{broken\n")
     with pytest.raises(ModelError, match=r"metrics\.jsonl line 2"):
         read_metrics(str(tmp_path))
+
+
+def test_an_estimator_that_chokes_on_nan_is_told_which_features_have_some(examples: pa.Table, transform: Any) -> None:
+    def fit(fn_args: FnArgs) -> Any:
+        from sklearn.linear_model import LogisticRegression
+
+        x, y, _ = fn_args.train.arrays()
+        return LogisticRegression().fit(x, y)
+
+    given = FnArgs.create(
+        train=Dataset.from_table(examples), transform=transform, label="flag", features=["n", "a", "hot"]
+    )
+    with pytest.raises(ValueError, match="contains NaN") as caught:
+        run_training(fit, given)
+    (note,) = caught.value.__notes__
+    assert note.startswith("Hint: these features have missing or NaN values: a; use tlt.fill_missing")

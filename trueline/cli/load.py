@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import inspect
 import sys
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from trueline._core.errors import ConfigError, did_you_mean
+from trueline._core.errors import ConfigError, TruelineError, did_you_mean
+from trueline._core.extras import missing_extra_hint
 
 if TYPE_CHECKING:
     from trueline.pipeline import Pipeline
@@ -44,7 +46,9 @@ def load_pipeline(file: str, params: Sequence[str] | Mapping[str, Any] = ()) -> 
                 hint="leave out --param.",
             )
     else:
-        found = maker(**(params if isinstance(params, Mapping) else parse_params(maker, params, file)))
+        values = params if isinstance(params, Mapping) else parse_params(maker, params, file)
+        with _users_errors(file):
+            found = maker(**values)
     if not isinstance(found, Pipeline):
         raise ConfigError(
             f"the file makes no pipeline: found {type(found).__name__}",
@@ -73,13 +77,34 @@ def load_module(file: str) -> ModuleType:
         raise ConfigError("the file is no Python module", where=str(file))
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
-    try:
+    with _users_errors(file):
         spec.loader.exec_module(module)
+    return module
+
+
+@contextlib.contextmanager
+def _users_errors(file: str) -> Iterator[None]:
+    """What the user's code raises becomes a `ConfigError` at the user's line: the pipeline is written wrongly."""
+    from trueline.pipeline.source_hash import users_line
+
+    try:
+        yield
+    except TruelineError:
+        raise
     except SyntaxError as error:
         raise ConfigError(f"the file does not parse: {error.msg}", where=f"{error.filename}:{error.lineno}") from error
     except ModuleNotFoundError as error:
-        raise ConfigError(f"the file imports a module that is not there: {error}", where=str(file)) from error
-    return module
+        raise ConfigError(
+            f"the file imports a module that is not there: {error}",
+            where=users_line(error) or file,
+            hint=missing_extra_hint(error) or "is its package installed, or does its file lie beside the pipeline?",
+        ) from error
+    except Exception as error:
+        raise ConfigError(
+            f"{type(error).__name__}: {error}",
+            where=users_line(error) or file,
+            hint=missing_extra_hint(error) or "run it again as `trueline --debug ...` for the traceback.",
+        ) from error
 
 
 def _forget_modules() -> None:

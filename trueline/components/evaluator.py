@@ -19,6 +19,7 @@ __all__ = ["BLESSED_FILE", "NOT_BLESSED_FILE", "Evaluator", "execute"]
 
 BLESSED_FILE = "BLESSED"
 NOT_BLESSED_FILE = "NOT_BLESSED"
+_NAMED_FAILURES = 4
 
 
 class Evaluator(Component):
@@ -126,9 +127,14 @@ def _bless(
 def _reason(result: EvalResult, judged: bool) -> str:
     if not judged:
         return "The model was not judged: the evaluation config has no threshold, so nothing can bless it."
-    first, *rest = result.describe_failures() or ["the evaluation did not pass"]
-    more = f" ({len(rest)} more)" if rest else ""
-    return f"The model is not blessed: {first.rstrip('.')}{more}."
+    failures = result.validation_result.failures
+    if not failures:
+        return "The model is not blessed: the evaluation did not pass."
+    first, *rest = failures
+    named = [f"{f.metric} on {f.slice}" if f.metric else f.slice for f in rest[:_NAMED_FAILURES]]
+    more = f" and {len(rest) - len(named)} more" if len(rest) > len(named) else ""
+    also = f" (also {', '.join(named)}{more})" if rest else ""
+    return f"The model is not blessed: {first.sentence.rstrip('.')}{also}."
 
 
 def _overall(result: EvalResult) -> dict[str, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from trueline._core.errors import ConfigError
+from trueline._core.errors import ConfigError, DataError
 from trueline.pipeline.artifacts import Examples
 from trueline.pipeline.context import ExecutionContext
 from trueline.pipeline.node import Component, Out
@@ -140,6 +140,12 @@ def _ingest(ctx: ExecutionContext, ingest: Callable[..., Any]) -> None:
     options = dict(ctx.params)
     splits = [(str(name), int(buckets)) for name, buckets in options.pop("splits")]
     report = ingest(options.pop("input_base"), out.uri, splits=splits, engine=ctx.engine, **options)
+    if not report.rows:
+        raise DataError(
+            f"there is no row in it (rejects: {report.rejects})",
+            where=str(ctx.params["input_base"]),
+            hint="a header alone is no data: a line that went on would learn and judge nothing.",
+        )
     out.properties.update(span=0, version=0, split_names=[name for name, _ in splits])
     ctx.report(rows=report.rows, rejects=report.rejects, splits=dict(report.splits))
     for sentence in report.first_rejects:

@@ -7,7 +7,7 @@ import hashlib
 import json
 
 from trueline._core import store
-from trueline._core.errors import DataError
+from trueline._core.errors import DataError, did_you_mean
 from trueline._core.manifest import file_sha256
 
 __all__ = ["input_fingerprint", "input_uri", "list_inputs"]
@@ -24,7 +24,7 @@ def list_inputs(input_base: str, pattern: str = "*") -> list[str]:
         DataError: when there is no such input, or no file matches.
     """
     if not store.exists(input_base):
-        raise DataError("the input does not exist", where=input_base)
+        raise DataError("the input does not exist", where=input_base, hint=_nearest(input_base))
     names = store.listdir(input_base)
     if not names and not _is_folder(input_base):
         return [""]
@@ -34,6 +34,17 @@ def list_inputs(input_base: str, pattern: str = "*") -> list[str]:
         there = f"there is: {', '.join(visible[:12])}." if visible else "the folder holds no files."
         raise DataError(f"no file matches {pattern!r}", where=input_base, hint=there)
     return found
+
+
+def _nearest(input_base: str) -> str | None:
+    """Where a local path was looked for, and what lies there instead."""
+    if not store.is_local(input_base):
+        return None
+    path = store.local_path(input_base).absolute()
+    if not path.parent.is_dir():
+        return f"there is no folder {path.parent} either."
+    names = [entry.name for entry in path.parent.iterdir() if not entry.name.startswith((".", "_"))]
+    return f"it was looked for in {path.parent}. {did_you_mean(path.name, names)}"
 
 
 def _is_folder(uri: str) -> bool:

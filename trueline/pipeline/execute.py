@@ -21,6 +21,7 @@ from trueline._core.errors import TruelineError
 from trueline._core.extras import missing_extra_hint
 from trueline.pipeline.context import ArtifactHandle, ExecutionContext
 from trueline.pipeline.params import decode_params
+from trueline.pipeline.source_hash import users_line
 from trueline.pipeline.user_function import UserFunction
 
 __all__ = ["NodeTask", "Outcome", "describe_error", "run_here", "run_in_process"]
@@ -69,7 +70,7 @@ class Outcome:
 
 
 def describe_error(error: BaseException, where: str) -> str:
-    """The message of a failure; a full disk is named as such."""
+    """The message of a failure, at the user's own line where one is to blame; a full disk is named as such."""
     cause: BaseException | None = error
     seen: set[int] = set()  # a chain of contexts can come back to where it began
     while cause is not None and id(cause) not in seen:
@@ -79,8 +80,9 @@ def describe_error(error: BaseException, where: str) -> str:
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, TruelineError):
         return str(error)
-    hint = missing_extra_hint(error)
-    return f"{type(error).__name__}: {error}" + (f"\nHint: {hint}" if hint else "")
+    line, hint = users_line(error), missing_extra_hint(error)
+    text = (f"{line}: " if line else "") + f"{type(error).__name__}: {error}"
+    return "\n".join([text, *getattr(error, "__notes__", ()), *([f"Hint: {hint}"] if hint else ())])
 
 
 def run_here(task: NodeTask, report: Report | None = None, stream: IO[str] | None = None) -> Outcome:

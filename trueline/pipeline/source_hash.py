@@ -14,12 +14,13 @@ import hashlib
 import importlib.util
 import os
 import sysconfig
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
 from trueline._core.parsing import parse_python
 
-__all__ = ["function_hash", "is_installed"]
+__all__ = ["function_hash", "is_installed", "users_line"]
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -37,6 +38,15 @@ def is_installed(path: Path) -> bool:
     if "site-packages" in resolved.parts or "dist-packages" in resolved.parts:
         return True
     return any(resolved.is_relative_to(root) for root in _installed_roots())
+
+
+def users_line(error: BaseException) -> str | None:
+    """``file:line`` of the innermost frame of an error's traceback that stands in the user's own code, or None."""
+    found = None
+    for frame in traceback.extract_tb(error.__traceback__):
+        if not frame.filename.startswith("<") and not is_installed(Path(frame.filename)):
+            found = f"{frame.filename}:{frame.lineno}"
+    return found
 
 
 def function_hash(path: Path, name: str) -> str:

@@ -33,7 +33,15 @@ def run_training(run_fn: Callable[[FnArgs], Any], fn_args: FnArgs) -> Fitted:
             f"{fn_args.train.dataset.num_rows} rows"
         )
     with _seeded(fn_args.seed):
-        returned = run_fn(fn_args)
+        try:
+            returned = run_fn(fn_args)
+        except ValueError as error:
+            if "nan" in str(error).lower() and (incomplete := _incomplete(fn_args)):
+                error.add_note(
+                    f"Hint: these features have missing or NaN values: {', '.join(incomplete)}; use tlt.fill_missing "
+                    "in preprocessing_fn, or an estimator that takes NaN."
+                )
+            raise
     name = getattr(run_fn, "__name__", "run_fn")
     fitted = returned if isinstance(returned, Fitted) else _wrap(returned, name)
     if isinstance(fitted.model, type) or not is_model(fitted.model):
@@ -44,6 +52,22 @@ def run_training(run_fn: Callable[[FnArgs], Any], fn_args: FnArgs) -> Fitted:
     if fitted.inputs is not None:
         model_inputs(fn_args.train.features, fitted.inputs)
     return fitted
+
+
+def _incomplete(fn_args: FnArgs) -> list[str]:
+    """The features of which some training row has no number."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found: set[str] = set()
+    for batch in fn_args.train.dataset.batches(list(fn_args.features)):
+        for name in fn_args.features:
+            values = batch.column(name)
+            nested = pa.types.is_list(values.type) or pa.types.is_fixed_size_list(values.type)
+            flat = values.flatten() if nested else values
+            if values.null_count or (pa.types.is_floating(flat.type) and pc.any(pc.is_nan(flat)).as_py()):
+                found.add(name)
+    return [name for name in fn_args.features if name in found]
 
 
 def _wrap(returned: Any, name: str) -> Fitted:

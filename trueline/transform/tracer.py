@@ -129,10 +129,22 @@ class Tracer:
             of = " and ".join(self.describe(c) for c in columns)
             scope = self._scope.get()
             raise TransformError(
-                f"{scope or name.removeprefix('analyze.')} of {of}: {error}", where=user_place() or None
+                f"{scope or name.removeprefix('analyze.')} of {of}: {error}",
+                where=user_place() or None,
+                hint=self._hint_of(columns, str(error)),
             ) from None
         node = Node(name, tuple(c.index for c in columns), attrs, value_type, self._scope.get(), self._place())
         return self._add(node)
+
+    def _hint_of(self, columns: Sequence[Column], problem: str) -> str | None:
+        """How to mend a text where a number is needed: usually one column that was read as text."""
+        texts = [self.describe(c).rpartition(" (")[0] for c in columns if c.type.dtype == "utf8"]
+        if len(texts) != 1 or "not utf8" not in problem or not ("float64" in problem or "int64" in problem):
+            return None
+        return (
+            f"{texts[0]} is text. If it is a column of numbers, some cells hold none, or all are empty: name those in "
+            "CsvExampleGen(null_values=...), or use tlt.parse_number; for words, compute_and_apply_vocabulary."
+        )
 
     def finish(self, outputs: Mapping[str, Any]) -> Graph:
         """The graph with its outputs; what they do not reach is left out."""
