@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -35,8 +36,19 @@ def test_an_unknown_template_names_those_that_exist(tmp_path, capsys):
     assert not (tmp_path / "x").exists()
 
 
-def test_the_taxi_template_is_the_taxi_example():
-    """One line, kept in two places: the example runs on all rows, the template travels with the package."""
+def test_the_taxi_template_is_the_taxi_example(tmp_path):
+    """One line, kept in one place: the example runs on all rows, the template on a sample."""
+    assert main(["init", str(tmp_path / "x")]) == 0
     for name in ("model.py", "pipeline.py"):
-        example = (EXAMPLES / "taxi" / name).read_text()
-        assert (EXAMPLES.parent / "trueline" / "templates" / "projects" / "taxi" / name).read_text() == example
+        assert (tmp_path / "x" / name).read_text() == (EXAMPLES / "taxi" / name).read_text()
+
+
+def test_the_build_packs_what_a_clone_reads():
+    root = EXAMPLES.parent
+    build = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    packed = set()
+    for source, target in build["targets"]["wheel"]["force-include"].items():
+        paths = [root / source] if (root / source).is_file() else [p for p in (root / source).rglob("*") if p.is_file()]
+        inner = [p.relative_to(root / source).as_posix() for p in paths]
+        packed |= {target if name == "." else f"{target}/{name}" for name in inner if "__pycache__" not in name}
+    assert sorted(packed) == [f"trueline/templates/projects/taxi/{name}" for name in template_files("taxi")]

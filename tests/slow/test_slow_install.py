@@ -58,3 +58,11 @@ def test_a_missing_extra_is_named(environment: Path, tmp_path: Path) -> None:
     assert done.returncode != 0
     assert "trueline[serving]" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_template_travels_with_the_package(environment: Path, tmp_path: Path) -> None:
+    command = [str(environment / "bin" / "trueline"), "init", str(tmp_path / "project")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    made = {p.relative_to(tmp_path / "project").as_posix() for p in (tmp_path / "project").rglob("*") if p.is_file()}
+    assert {"pipeline.py", "model.py", "README.md", "data/taxi.csv", "tests/test_line.py"} <= made

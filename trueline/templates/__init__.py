@@ -1,6 +1,7 @@
-"""The templates room: project folders to start from, kept as package data under ``projects/``.
+"""The templates room: project folders to start from. They are made of the examples, so that nothing is kept twice.
 
-It imports only `trueline._core`; the command line copies from it.
+In an installed package they lie under ``projects/``, where the build puts them; in a clone they are read from
+``examples/``. It imports only `trueline._core`; the command line copies from it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,22 @@ TEMPLATES: Mapping[str, str] = {
     "taxi": "a binary classifier on a CSV file: statistics to served model, with 2,000 rows of data and a test",
 }
 
-_PROJECTS = Path(__file__).resolve().parent / "projects"
+_PACKAGED = Path(__file__).resolve().parent / "projects"
+_EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+# The same files as [tool.hatch.build.targets.wheel.force-include] in pyproject.toml: the folder that is the template's
+# own, and what it takes from the example.
+_SHARED = ("pipeline.py", "model.py")
+
+
+def _sources(name: str) -> dict[str, Path]:
+    """Every file of a template by its path in the project."""
+    packaged = _PACKAGED / name
+    own = packaged if packaged.is_dir() else _EXAMPLES / "templates" / name
+    found = {path.relative_to(own).as_posix(): path for path in own.rglob("*") if path.is_file()}
+    if own != packaged:
+        found.update({file: _EXAMPLES / name / file for file in _SHARED})
+    kept = {k: v for k, v in found.items() if "__pycache__" not in v.parts and not k.startswith("out/")}
+    return dict(sorted(kept.items()))
 
 
 def template_files(name: str) -> list[str]:
@@ -28,9 +44,7 @@ def template_files(name: str) -> list[str]:
     """
     if name not in TEMPLATES:
         raise ConfigError(f"there is no template {name!r}", hint=did_you_mean(name, TEMPLATES))
-    root = _PROJECTS / name
-    files = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
-    return sorted(path.as_posix() for path in files if "__pycache__" not in path.parts and path.parts[0] != "out")
+    return list(_sources(name))
 
 
 def copy_template(name: str, directory: str | Path) -> list[str]:
@@ -45,8 +59,8 @@ def copy_template(name: str, directory: str | Path) -> list[str]:
         raise ConfigError(
             "something is there already", where=str(directory), hint="give a folder that is new or empty."
         )
-    for file in files:
+    for file, source in _sources(name).items():
         place = target / file
         place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(_PROJECTS / name / file, place)
+        shutil.copyfile(source, place)
     return files
