@@ -63,6 +63,7 @@ class Evaluator(Component):
         node_id: str | None = None,
     ) -> None:
         from trueline.model_analysis import EvalConfig
+        from trueline.model_analysis.check import config_problems
 
         good = isinstance(eval_config, EvalConfig)
         super().__init__(
@@ -73,6 +74,8 @@ class Evaluator(Component):
                 "example_splits": list(example_splits),
             },
         )
+        for problem in config_problems(eval_config) if good else ():  # now, not after an hour of training
+            self.note(f"eval_config: {problem}")
         if not good:
             self.note(f"needs an EvalConfig as eval_config, got {type(eval_config).__name__}")
         if not example_splits:
@@ -133,7 +136,7 @@ def _reason(result: EvalResult, judged: bool) -> str:
     first, *rest = failures
     named = [f"{f.metric} on {f.slice}" if f.metric else f.slice for f in rest[:_NAMED_FAILURES]]
     more = f" and {len(rest) - len(named)} more" if len(rest) > len(named) else ""
-    also = f" (also {', '.join(named)}{more})" if rest else ""
+    also = f" (also {'; '.join(named)}{more})" if rest else ""
     return f"The model is not blessed: {first.sentence.rstrip('.')}{also}."
 
 
