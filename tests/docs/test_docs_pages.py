@@ -43,6 +43,8 @@ def reader(readme, tmp_path, monkeypatch):
         if name == "trueline-out":
             continue
         (shutil.copytree if place.is_dir() else shutil.copy)(place, folder / name)
+    for name in ("model", "pipeline", "steps"):  # of another project that this process has imported
+        sys.modules.pop(name, None)
     before = set(sys.modules)
     monkeypatch.syspath_prepend(str(folder))
     machine = Machine(folder)

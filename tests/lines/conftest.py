@@ -16,10 +16,14 @@ def taxi_rows() -> list[str]:
 
 @pytest.fixture(autouse=True)
 def import_path():
-    """Loading a pipeline file puts its folder on the import path; each test starts from the same one."""
-    before = list(sys.path)
+    """Loading a pipeline file puts its folder on the import path; each test starts from the same one, and leaves no
+    module named ``model`` behind for the next project."""
+    before, modules = list(sys.path), set(sys.modules)
     yield
     sys.path[:] = before
+    for name in set(sys.modules) - modules:
+        if str(getattr(sys.modules[name], "__file__", None) or "").startswith(str(EXAMPLES)):
+            del sys.modules[name]
 
 
 @pytest.fixture
