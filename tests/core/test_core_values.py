@@ -119,6 +119,12 @@ def test_host_step_failures_name_the_step(function: str, message: str) -> None:
         run_host_steps([HostStep("n", ("s",), function, "utf8")], {"s": ["a", "b"]}, 2)
 
 
+@pytest.mark.parametrize("function", ["os:system", "subprocess:run", "builtins:eval", "test_core_steps:_hidden"])
+def test_a_model_folder_cannot_call_the_standard_library(function: str) -> None:
+    with pytest.raises(ModelError, match="no host step lives in the standard library"):
+        run_host_steps([HostStep("n", ("s",), function, "utf8")], {"s": ["echo no"]}, 1)
+
+
 def test_host_steps_need_leave_and_the_declared_type() -> None:
     with pytest.raises(ModelError, match="not allowed here: test_core_steps"):
         run_host_steps([UPPER], {"s": ["a"]}, 1, allow=())

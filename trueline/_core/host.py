@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -106,6 +107,11 @@ def check_allowed(steps: Sequence[HostStep], allow: Collection[str] | None) -> N
 
 def _load(step: HostStep) -> Any:
     module_name, _, attribute = step.function.partition(":")
+    if module_name.split(".")[0] in sys.stdlib_module_names or attribute.startswith("_"):
+        raise ModelError(
+            f"host step {step.output!r} names {step.function}: no host step lives in the standard library",
+            hint="do not use this model: a folder that asks for such a call was not written by this product.",
+        )
     try:
         return getattr(importlib.import_module(module_name), attribute)
     except (ImportError, AttributeError) as error:
