@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["STYLES", "duration", "found_text", "moment"]
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["STYLES", "duration", "found_text", "moment", "table_console"]
 
 STYLES: Mapping[str, str] = {
     "PENDING": "dim",
@@ -18,6 +21,15 @@ STYLES: Mapping[str, str] = {
     "SKIPPED": "yellow",
     "CANCELED": "yellow",
 }
+
+
+def table_console() -> Console:
+    """Where tables go: as wide as the terminal; into a file or a pipe as wide as the table is."""
+    import sys
+
+    from rich.console import Console
+
+    return Console() if sys.stdout.isatty() else Console(width=10_000, soft_wrap=True)
 
 
 def duration(seconds: float | None) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from trueline.cli.format import STYLES, duration, found_text, moment
+from trueline.cli.format import STYLES, duration, found_text, moment, table_console
 from trueline.cli.memory import metadata_option, open_runs
 
 if TYPE_CHECKING:
@@ -28,12 +28,13 @@ def runs(location: str | None, pipeline: str | None, limit: int, as_json: bool) 
     if as_json:
         click.echo(json.dumps([_plain(record) for record in records], indent=1))
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
     for heading in ("run", "pipeline", "status", "started", "took", "note"):
-        table.add_column(heading, overflow="fold" if heading == "note" else "ellipsis", no_wrap=heading != "note")
+        # An id that is cut short would be of no use to `show` and `why`.
+        width = max((len(r.run_id) for r in records), default=0) if heading == "run" else None
+        table.add_column(heading, overflow="fold" if heading == "note" else "ellipsis", min_width=width)
     for record in records:
         status = record.status if record.status != "RUNNING" or record.alive else "died"
         table.add_row(
@@ -44,7 +45,7 @@ def runs(location: str | None, pipeline: str | None, limit: int, as_json: bool) 
             duration(_seconds(record)),
             (record.message or "").partition("\n")[0],
         )
-    Console().print(table)
+    table_console().print(table)
 
 
 @click.command()
@@ -80,11 +81,10 @@ def _plain(record: RunRecord) -> dict[str, object]:
 
 
 def _print_run(record: RunRecord) -> None:
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    console = Console()
+    console = table_console()
     console.print(
         f"Run [bold]{record.run_id}[/] of {record.pipeline}: [{STYLES.get(record.status, '')}]{record.status}[/]"
     )

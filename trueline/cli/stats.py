@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from trueline._core.errors import DataError
+from trueline.cli.format import table_console
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from trueline.engine import Dataset
 
-__all__ = ["read_rows", "stats"]
+__all__ = ["dataset_of_file", "stats"]
 
 
 @click.command()
@@ -21,11 +25,11 @@ __all__ = ["read_rows", "stats"]
 @click.option("--html", "html_file", metavar="OUT", help="Write a self-contained HTML page there.")
 @click.option("--json", "as_json", is_flag=True, help="Print the statistics as JSON.")
 def stats(file: str, html_file: str | None, as_json: bool) -> None:
-    """Compute statistics of FILE (CSV with a header line, or Parquet): one pass, every column."""
+    """Compute statistics of FILE (CSV with a header line, Parquet, or a folder of one of them): every column."""
     from trueline.data_validation import generate_statistics
-    from trueline.engine import Dataset
 
-    statistics = generate_statistics(Dataset.from_table(read_rows(file)))
+    with dataset_of_file(file) as dataset:
+        statistics = generate_statistics(dataset)
     if html_file:
         from trueline._core import store
         from trueline.display import statistics_html
@@ -40,47 +44,40 @@ def stats(file: str, html_file: str | None, as_json: bool) -> None:
         _print_table(statistics)
 
 
-def read_rows(file: str) -> pa.Table:
-    """A CSV or Parquet file as a table in the line's value types.
+@contextmanager
+def dataset_of_file(file: str) -> Iterator[Dataset]:
+    """The rows of a CSV or Parquet file, or a folder of such files, by the rules that a line reads them with.
 
     Raises:
-        DataError: the file is not there, is of another kind or does not parse.
+        DataError: nothing is there, it is of another kind or does not parse.
     """
-    import pyarrow as pa
-    import pyarrow.csv
-    import pyarrow.parquet
-
-    from trueline._core.values import widen
+    from trueline.data import Examples, ingest_csv, ingest_parquet
 
     path = Path(file)
-    if not path.is_file():
+    if not path.exists():
         raise DataError("no such file", where=file)
-    try:
-        if path.suffix.lower() in (".parquet", ".pq"):
-            table = pyarrow.parquet.read_table(path)
-        elif path.suffix.lower() == ".csv":
-            convert = pyarrow.csv.ConvertOptions(strings_can_be_null=True, null_values=[""])
-            parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
-            table = pyarrow.csv.read_csv(path, convert_options=convert, parse_options=parse)
-        else:
-            raise DataError(f"files of kind {path.suffix!r} are not read", where=file, hint="give .csv or .parquet.")
-    except pa.ArrowException as error:
-        raise DataError(f"the file does not parse: {error}", where=file) from error
-    batches = table.combine_chunks().to_batches()
-    return pa.Table.from_batches([widen(batch) for batch in batches]) if batches else table
+    names = [p.name for p in path.iterdir()] if path.is_dir() else [path.name]
+    parquet = any(name.lower().endswith((".parquet", ".pq")) for name in names)
+    if not parquet and not any(".csv" in Path(name.lower()).suffixes for name in names):
+        raise DataError("no CSV or Parquet file", where=file, hint="give a .csv or .parquet file, or a folder of them.")
+    with tempfile.TemporaryDirectory(prefix="trueline-stats-") as folder:
+        ingest = ingest_parquet if parquet else ingest_csv
+        ingest(file, folder, splits=(("all", 1),))
+        yield Examples.open(folder).dataset("all")
 
 
 def _print_table(statistics: Any) -> None:
-    from rich.console import Console
     from rich.table import Table
 
+    console = table_console()
     for split in statistics.datasets:
-        table = Table(title=f"{split.num_examples:,.0f} rows", title_justify="left")
+        table = Table(title=f"{split.num_examples:,.0f} rows", title_justify="left", box=None, pad_edge=False)
         for heading in ("feature", "type", "present", "missing", "distinct", "mean or top", "min", "median", "max"):
-            table.add_column(heading, justify="left" if heading in ("feature", "type") else "right")
+            text = heading in ("feature", "type")
+            table.add_column(heading, justify="left" if text else "right", no_wrap=not text, overflow="fold")
         for feature in split.features:
             table.add_row(*_row(feature))
-        Console().print(table)
+        console.print(table)
 
 
 def _row(feature: Any) -> tuple[str, ...]:

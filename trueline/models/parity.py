@@ -228,7 +228,8 @@ def _fail(
         f"the exported model differs from the framework's own on {int(beyond.any(axis=1).sum())} of {len(own)} rows "
         f"by more than {limits.absolute:g} + {limits.relative:g} * |score|; nothing was written",
         problems=problems,
-        hint="fill_missing the features if these rows have missing values; else use another estimator.",
+        hint="where these rows have missing values, fill_missing the features; else scale them or use another "
+        "estimator: its export to ONNX is not exact on these rows.",
     )
 
 

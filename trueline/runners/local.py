@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import secrets
+import shutil
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -149,6 +150,7 @@ class _Execution:
         finally:
             self._over.set()
             beat.join()
+            shutil.rmtree(self._run.work_dir / "tmp" / self._run.run_id, ignore_errors=True)
         return self._end()
 
     def _schedule(self) -> None:
