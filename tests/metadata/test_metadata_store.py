@@ -173,3 +173,22 @@ def test_parent_contexts_have_no_circles(store: MetadataStore) -> None:
     with pytest.raises(MetadataError, match="cannot change places"):
         store.put_parent_context(ids[0], ids[2])
     assert store.put_contexts([Context("pipeline", "p")]) == [ids[0]]
+
+
+def test_a_full_disk_is_told_with_its_remedy(tmp_path) -> None:
+    """A database that may grow no further, as on a full disk: the write is refused whole."""
+    from trueline._core.errors import MetadataError
+    from trueline.metadata.database import Database
+
+    database = Database(str(tmp_path / "metadata.db"))
+
+    def fill(connection):
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        connection.exec_driver_sql("CREATE TABLE filler AS SELECT randomblob(1000000) AS x")
+
+    with pytest.raises(MetadataError, match="the disk is full"):
+        database.write(fill)
+    with database.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM sqlite_master WHERE name = 'filler'").scalar() == 0
+    database.close()

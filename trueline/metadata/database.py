@@ -27,6 +27,11 @@ T = TypeVar("T")
 _BUSY_SECONDS = 30
 _ATTEMPTS = 8
 _RETRYABLE = ("locked", "busy", "deadlock", "could not serialize", "lock wait timeout")
+_REMEDIES = {
+    "readonly": "may this user write to the database file and its folder? Choose another root, or mend the rights.",
+    "full": "the disk is full: free some space and run again; what was published before is whole.",
+    "unable to open": "may this user read and write the folder?",
+}
 
 
 def url_of(location: str) -> str:
@@ -207,7 +212,9 @@ class Database:
                 raise
             except OperationalError as error:
                 if not any(word in str(error.orig).lower() for word in _RETRYABLE):
-                    raise MetadataError(f"the metadata database refuses: {error.orig}", where=self.url) from error
+                    said = str(error.orig)
+                    hint = next((remedy for word, remedy in _REMEDIES.items() if word in said.lower()), None)
+                    raise MetadataError(f"the metadata database refuses: {said}", where=self.url, hint=hint) from error
                 last = error
                 time.sleep(random.uniform(0.02, 0.1) * 2**attempt)  # noqa: S311
         raise MetadataError(
