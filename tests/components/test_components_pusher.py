@@ -7,6 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -175,6 +177,23 @@ def test_a_push_that_dies_half_way_leaves_no_version(artifact, tmp_path):
     version, new = push_model(model.uri, str(destination))
     assert new
     assert pushed_versions(str(destination)) == [version]
+    assert os.listdir(destination) == [str(version)], "the next push removes the dead one's copy"
+
+
+def test_pushes_at_the_same_time_get_versions_of_their_own(artifact, tmp_path):
+    """Two lines, or two runs of one, push into one folder: none fails, none takes another's version or copy."""
+    models = [artifact("Model", {**MODEL, "model.onnx": bytes([i]) * 100_000}, i) for i in range(6)]
+    destination, start = str(tmp_path / "serving"), threading.Barrier(6)
+
+    def push(model):
+        start.wait()
+        return push_model(model.uri, destination)[0]
+
+    with ThreadPoolExecutor(6) as pool:
+        versions = list(pool.map(push, models))
+    assert sorted(versions) == pushed_versions(destination)
+    for version, model in zip(versions, models, strict=True):
+        assert read_manifest(f"{destination}/{version}", "sha256").fingerprint == model.fingerprint
 
 
 def test_a_remote_destination_gets_its_manifest_last(artifact):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from trueline._core import store
@@ -22,6 +23,7 @@ __all__ = ["PUSHED_FILE", "Pusher", "execute", "outdated", "push_model", "pushed
 
 PUSHED_FILE = "pushed.json"
 PUSHED_MANIFEST = "pushed_manifest.json"
+_PUSHING = ".pushing-"
 
 
 class Pusher(Component):
@@ -146,6 +148,13 @@ def push_model(model_uri: str, destination: str) -> tuple[int, bool]:
         ArtifactError: the model is not whole, or its copy is not.
     """
     fingerprint = read_manifest(model_uri, "sha256").fingerprint
+    with _alone(destination) as alone:
+        if alone:
+            _remove_left(destination)
+        return _push(model_uri, fingerprint, destination)
+
+
+def _push(model_uri: str, fingerprint: str, destination: str) -> tuple[int, bool]:
     versions = pushed_versions(destination)
     if versions and _fingerprint(store.join(destination, str(versions[-1]))) == fingerprint:
         return versions[-1], False
@@ -160,6 +169,37 @@ def push_model(model_uri: str, destination: str) -> tuple[int, bool]:
     return version, True
 
 
+@contextlib.contextmanager
+def _alone(destination: str) -> Iterator[bool]:
+    """Waits for other pushes to the same local folder, so that two do not take one version; whether that was possible.
+
+    The lock is the folder's own and ends with the process that holds it. Not every system and file system has it.
+    """
+    if sys.platform == "win32" or not store.is_local(destination):
+        yield False
+        return
+    import fcntl
+
+    store.makedirs(destination)
+    handle = os.open(store.local_path(destination), os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(handle)
+
+
+def _remove_left(destination: str) -> None:
+    """Removes the copies of pushes that were killed; for the holder of the lock there are no others."""
+    for name in store.listdir(destination):
+        if name.startswith(_PUSHING):
+            store.remove_tree(store.join(destination, name))
+
+
 def _fingerprint(uri: str) -> str | None:
     try:
         return read_manifest(uri, "sha256").fingerprint
@@ -169,7 +209,7 @@ def _fingerprint(uri: str) -> str | None:
 
 def _copy_and_rename(model_uri: str, destination: str, target: str) -> None:
     # A name that is no number: no server takes it for a version, whenever this process dies.
-    temporary = store.join(destination, f".pushing-{uuid.uuid4().hex}")
+    temporary = store.join(destination, f"{_PUSHING}{uuid.uuid4().hex}")
     try:
         store.copy_tree(model_uri, temporary)
         read_manifest(temporary, "sha256")
