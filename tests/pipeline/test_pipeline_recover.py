@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ from trueline._core import store as files
 from trueline._core.manifest import MANIFEST_NAME, read_manifest
 from trueline.metadata import ExecutionState, MetadataStore, RunStore
 from trueline.pipeline import Pipeline
+from trueline.pipeline.execute import describe_error
 from trueline.runners import LocalRunner
 
 SCRIPT = """
@@ -79,6 +81,7 @@ def test_the_next_run_tells_the_truth_and_removes_the_half_written(
     result = LocalRunner().run(build())
     assert result.ok
     assert not files.exists(uri)
+    assert not (root / ".trueline" / "tmp" / "killed").exists(), "nor is its scratch space left"
     (execution,) = store.executions(ids=[execution_id])
     assert execution.state is ExecutionState.FAILED
     assert "interrupted" in json.loads(str(execution.custom_properties["__execution_result__"]))["resultMessage"]
@@ -151,3 +154,9 @@ def test_a_new_database_does_not_write_into_the_artifacts_of_a_lost_one(
     for uri in uris:
         read_manifest(uri, "sha256")
     assert all(node.state == "CACHED" for node in runner.run(build()).nodes.values())
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "x"), OSError("[Errno 28] No space left on device")])
+def test_a_full_disk_is_named_also_where_a_library_lost_the_number(error: OSError) -> None:
+    """pyarrow passes the error of a file object on as text alone."""
+    assert "the disk is full (/line)" in describe_error(error, "/line")

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from trueline.metadata.own_tables import cache_entry, process, run_node
 
-__all__ = ["add_cache_entry", "close_execution", "open_execution", "write_node"]
+__all__ = ["add_cache_entry", "change_cache_entry", "close_execution", "open_execution", "write_node"]
 
 
 def write_node(connection: sa.Connection, run_id: str, node_id: str, **values: Any) -> None:
@@ -40,3 +40,10 @@ def add_cache_entry(
     """Remembers what an execution's cache key was made of."""
     values = {"execution_id": execution_id, "pipeline": pipeline, "node_id": node_id, "cache_key": key}
     connection.execute(cache_entry.insert().values(**values, parts=json.dumps(parts, sort_keys=True)))
+
+
+def change_cache_entry(connection: sa.Connection, execution_id: int, key: str, parts: Mapping[str, Any]) -> None:
+    """Gives an execution another cache key."""
+    same = cache_entry.c.execution_id == execution_id
+    values = {"cache_key": key, "parts": json.dumps(parts, sort_keys=True)}
+    connection.execute(cache_entry.update().where(same).values(**values))

@@ -25,7 +25,7 @@ from trueline.pipeline.reasons import differences
 from trueline.pipeline.run_context import RunContext
 from trueline.pipeline.user_function import UserFunction
 
-__all__ = ["Hit", "Key", "Miss", "cache_key", "look_up"]
+__all__ = ["Hit", "Key", "Miss", "cache_key", "has_users_code", "look_up", "unsettled"]
 
 _FORMAT = 1
 
@@ -61,21 +61,59 @@ def cache_key(run: RunContext, node: CompiledNode, inputs: Mapping[str, list[Art
         ConfigError: code that cannot be read, or a fingerprint function that fails or returns no JSON value.
     """
     params = decode_params(node.params)
-    executor = UserFunction.from_json(node.executor) if node.executor else None
     parts = {
         "format": _FORMAT,
         "pipeline": run.plan.name,
         "node": node.id,
         "trueline": trueline_version(),
-        "executor": {"name": executor.name, "code": executor.fingerprint()} if executor else None,
+        **_code_parts(node),
         "params": _nameless(params),
-        "functions": {path: function.fingerprint() for path, function in functions_in(params).items()},
         "fingerprint": _own_fingerprint(node, params),
         "inputs": {key: [_input_part(handle) for handle in handles] for key, handles in inputs.items()},
         "outputs": dict(node.outputs),
     }
+    return _key_of(parts)
+
+
+def _key_of(parts: Mapping[str, Any]) -> Key:
     text = json.dumps(parts, sort_keys=True)
     return Key(hashlib.sha256(text.encode()).hexdigest(), json.loads(text))
+
+
+def _code_parts(node: CompiledNode) -> dict[str, Any]:
+    """The parts of a key that are code, as the files are now.
+
+    Raises:
+        ConfigError: code that cannot be read.
+    """
+    executor = UserFunction.from_json(node.executor) if node.executor else None
+    functions = functions_in(decode_params(node.params))
+    return {
+        "executor": {"name": executor.name, "code": executor.fingerprint()} if executor else None,
+        "functions": {path: function.fingerprint() for path, function in functions.items()},
+    }
+
+
+def has_users_code(node: CompiledNode) -> bool:
+    """Whether any code of the node lies in the user's own files."""
+    executor = [UserFunction.from_json(node.executor)] if node.executor else []
+    return any(
+        function.file is not None for function in (*executor, *functions_in(decode_params(node.params)).values())
+    )
+
+
+def unsettled(node: CompiledNode, key: Key) -> Key | None:
+    """Another key, which nothing is found by, if the code was edited since `key` was made; else None.
+
+    A file can be edited before it is imported or after: nobody can say which code made the result.
+    """
+    try:
+        now = _code_parts(node)
+    except ConfigError:  # being edited right now
+        now = {}
+    if all(now.get(name, ...) == key.parts[name] for name in ("executor", "functions")):
+        return None
+    return _key_of({**key.parts, "unsettled": True})
 
 
 def _nameless(value: Any) -> Any:

@@ -75,7 +75,7 @@ def describe_error(error: BaseException, where: str) -> str:
     seen: set[int] = set()  # a chain of contexts can come back to where it began
     while cause is not None and id(cause) not in seen:
         seen.add(id(cause))
-        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(cause, OSError) and _is_full_disk(cause):
             return f"the disk is full ({where}): free some space and run again; nothing half-written was kept"
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, TruelineError):
@@ -83,6 +83,12 @@ def describe_error(error: BaseException, where: str) -> str:
     line, hint = users_line(error), missing_extra_hint(error)
     text = (f"{line}: " if line else "") + f"{type(error).__name__}: {error}"
     return "\n".join([text, *getattr(error, "__notes__", ()), *([f"Hint: {hint}"] if hint else ())])
+
+
+def _is_full_disk(error: OSError) -> bool:
+    """By number, or by text where a library or another process passed the error on without its number."""
+    full = (errno.ENOSPC, errno.EDQUOT)
+    return error.errno in full or (error.errno is None and any(os.strerror(number) in str(error) for number in full))
 
 
 def run_here(task: NodeTask, report: Report | None = None, stream: IO[str] | None = None) -> Outcome:

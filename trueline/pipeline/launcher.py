@@ -13,11 +13,12 @@ from trueline._core import store as files
 from trueline._core.errors import ArtifactError
 from trueline.metadata.node_rows import now_ms
 from trueline.metadata.records import Artifact, ExecutionState
-from trueline.pipeline.cache import Hit, Key, Miss, cache_key, look_up
+from trueline.pipeline.cache import Hit, Key, Miss, cache_key, has_users_code, look_up, unsettled
 from trueline.pipeline.compile import CompiledNode
 from trueline.pipeline.context import ArtifactHandle
 from trueline.pipeline.execute import NodeTask, Outcome, describe_error, run_here, run_in_process
 from trueline.pipeline.handles import artifact_of, content_fingerprint, handle_of, is_external, verified_fingerprint
+from trueline.pipeline.loaded import edited_since_loading, remember_loaded
 from trueline.pipeline.publish import (
     publish_cached,
     publish_failed,
@@ -66,6 +67,7 @@ def _failed_before(run: RunContext, node: CompiledNode, error: Exception) -> Nod
 
 
 def _launch_component(run: RunContext, node: CompiledNode) -> NodeResult:
+    remember_loaded()
     inputs = resolve_inputs(run, node)
     key = cache_key(run, node, inputs)
     found = look_up(run, node, key)
@@ -108,7 +110,8 @@ def _execute(
         if outcome.error is None and not run.cancelled.is_set():
             for name, properties in outcome.properties.items():
                 outputs[name].properties = dict(properties)
-            published = publish_success(run, node, execution, outputs, outcome.found, outcome.gate)
+            edited = unsettled(node, key)
+            published = publish_success(run, node, execution, outputs, outcome.found, outcome.gate, unsettled=edited)
             return NodeResult(
                 node.id,
                 "COMPLETE" if outcome.gate is None else "FAILED",
@@ -163,7 +166,9 @@ def _run(run: RunContext, node: CompiledNode, task: NodeTask) -> Outcome:
     def report(found: dict[str, Any]) -> None:
         run.on_found(node.id, found)
 
-    if run.isolation_by_node.get(node.id, run.isolation) == "process":
+    # What this process loaded before an edit is not the code that the cache key speaks of.
+    outdated = has_users_code(node) and bool(edited_since_loading())
+    if outdated or run.isolation_by_node.get(node.id, run.isolation) == "process":
         return run_in_process(task, report, run.cancelled.is_set)
     return run_here(task, report)
 

@@ -15,7 +15,7 @@ from trueline._core.errors import ArtifactError
 from trueline._core.manifest import MANIFEST_NAME, read_manifest, write_manifest
 from trueline.metadata.node_rows import now_ms
 from trueline.metadata.records import Artifact, EventType, Execution, ExecutionState
-from trueline.metadata.run_rows import add_cache_entry, close_execution, open_execution, write_node
+from trueline.metadata.run_rows import add_cache_entry, change_cache_entry, close_execution, open_execution, write_node
 from trueline.metadata.store import ArtifactEvent
 from trueline.pipeline.cache import Key
 from trueline.pipeline.compile import CompiledNode
@@ -111,10 +111,13 @@ def publish_success(
     outputs: Mapping[str, ArtifactHandle],
     found: Mapping[str, Any],
     gate: str | None = None,
+    *,
+    unsettled: Key | None = None,
 ) -> dict[str, list[ArtifactHandle]]:
     """Manifests first, then LIVE artifacts and the execution's end at once.
 
-    With a closed gate the artifacts are there to be looked at, but the execution counts as FAILED.
+    With a closed gate the artifacts are there to be looked at, but the execution counts as FAILED. `unsettled` is the
+    key that the result must not be found by, because its code was edited while it ran.
     """
     fingerprints = {
         name: close_artifact(handle, run.plan.types[handle.type].format) for name, handle in outputs.items()
@@ -134,6 +137,8 @@ def publish_success(
 
     def also(connection: sa.Connection, execution_id: int, _: list[int]) -> None:
         close_execution(connection, execution_id)
+        if unsettled is not None:
+            change_cache_entry(connection, execution_id, unsettled.digest, unsettled.parts)
         write_node(
             connection,
             run.run_id,

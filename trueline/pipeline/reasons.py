@@ -69,6 +69,8 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     found += [f"code of {name} changed" for name in _changed(old, new, "functions")]
     if old.get("fingerprint") != new.get("fingerprint"):
         found.append(_fingerprint(old.get("fingerprint"), new.get("fingerprint")))
+    if old.get("unsettled") and not new.get("unsettled") and not found:
+        found.append("its code was edited while it ran the last time")
     found += _inputs(old.get("inputs") or {}, new.get("inputs") or {})
     if old.get("outputs") != new.get("outputs"):
         found.append("the declared outputs changed")

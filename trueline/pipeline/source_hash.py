@@ -1,7 +1,8 @@
 """What a function's result can depend on in source code, as one hash.
 
 For the user's own files: the function's statement, every top-level statement of its file that it reaches by name,
-top-level statements that bind no name (they may have effects), and, whole, the local files that it imports. For
+top-level statements that bind no name (they may have effects), and, whole, the local files that it imports, with the
+packages that they lie in. Code that looks names up itself (``globals()``, ``sys.modules``) reaches its whole file. For
 installed packages: the module's file. Hashes are taken over the syntax tree without docstrings, so comments,
 blank lines and formatting change nothing.
 """
@@ -23,6 +24,9 @@ from trueline._core.parsing import parse_python
 __all__ = ["function_hash", "is_installed", "users_line"]
 
 _PACKAGE = Path(__file__).resolve().parents[1]
+_LOOK_UPS = frozenset({"globals", "eval", "exec", "modules"})
+"""Names with which code finds others that no statement spells out."""
+_IMPORTERS = frozenset({"import_module", "__import__"})
 
 
 @functools.cache
@@ -94,8 +98,13 @@ def _collect_function(path: Path, name: str, texts: dict[str, str]) -> str:
         bound = set(_bound_names(statement))
         for each in bound:
             binders.setdefault(each, []).append(index)
-        if not bound and not _is_docstring(statement):
+        if "*" in bound or (not bound and not _is_docstring(statement)):
             effects.append(index)
+    modules = {name for s in statements for name in _imported_names(s)}
+    for index, statement in enumerate(statements):
+        for each in _asked_names(statement) - modules:
+            if each in binders:
+                binders[each].append(index)
     if name not in binders:
         raise LookupError(f"{path} binds no {name!r} at its top level")
     reached: set[int] = set()
@@ -105,8 +114,10 @@ def _collect_function(path: Path, name: str, texts: dict[str, str]) -> str:
         if index in reached:
             continue
         reached.add(index)
-        for used in _used_names(statements[index]):
-            queue.extend(binders.get(used, ()))
+        used = _used_names(statements[index])
+        if used & _LOOK_UPS:
+            queue.extend(range(len(statements)))
+        queue.extend(each for name in used for each in binders.get(name, ()))
     for index in reached:
         for imported in _local_imports(statements[index], path):
             _collect_file(imported, texts, path.resolve().parent)
@@ -127,9 +138,12 @@ def _collect_file(path: Path, texts: dict[str, str], base: Path) -> None:
 
 
 def _is_main_guard(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.If) and "__name__" in {
-        n.id for n in ast.walk(statement.test) if isinstance(n, ast.Name)
-    }
+    """``if __name__ == "__main__":`` and nothing like it: another test may hold in the node's process."""
+    return (
+        isinstance(statement, ast.If)
+        and not statement.orelse
+        and ast.unparse(statement.test) in ("__name__ == '__main__'", "'__main__' == __name__")
+    )
 
 
 def _is_docstring(statement: ast.stmt) -> bool:
@@ -143,8 +157,9 @@ def _bound_names(statement: ast.stmt) -> Iterator[str]:
         return
     for node in ast.walk(statement):
         if isinstance(node, ast.Import | ast.ImportFrom):
-            for alias in node.names:
-                yield (alias.asname or alias.name).split(".")[0]
+            yield from _imported_names(node)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id
         elif isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Store):
@@ -155,8 +170,24 @@ def _bound_names(statement: ast.stmt) -> Iterator[str]:
                 yield root.id
 
 
+def _imported_names(statement: ast.stmt) -> Iterator[str]:
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield from ((alias.asname or alias.name).split(".")[0] for alias in node.names)
+
+
+def _asked_names(statement: ast.stmt) -> set[str]:
+    """Names a plain assignment calls a method of, as in ``_ = TABLE.pop("a")``: the call may change what they hold."""
+    if not isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
+        return set()
+    calls = (node.func for node in ast.walk(statement) if isinstance(node, ast.Call))
+    return {f.value.id for f in calls if isinstance(f, ast.Attribute) and isinstance(f.value, ast.Name)}
+
+
 def _used_names(statement: ast.stmt) -> set[str]:
-    return {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+    names = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+    attributes = (node for node in ast.walk(statement) if isinstance(node, ast.Attribute) and node.attr == "modules")
+    return names | {"modules" for node in attributes if getattr(node.value, "id", None) == "sys"}
 
 
 def _local_imports(statement: ast.stmt, path: Path) -> Iterator[Path]:
@@ -167,10 +198,30 @@ def _local_imports(statement: ast.stmt, path: Path) -> Iterator[Path]:
         elif isinstance(node, ast.ImportFrom):
             base = "." * node.level + (node.module or "")
             names = [base, *(f"{base}{'' if base.endswith('.') else '.'}{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Call):
+            names = _called_import(node)
         for name in names:
             found = _local_file(name, path)
             if found is not None:
+                yield from _package_files(found)
                 yield found
+
+
+def _called_import(call: ast.Call) -> list[str]:
+    """The module that ``importlib.import_module("name")`` or ``__import__("name")`` loads."""
+    called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", None)
+    first = call.args[0] if call.args else None
+    if called in _IMPORTERS and isinstance(first, ast.Constant) and isinstance(first.value, str):
+        return [first.value]
+    return []
+
+
+def _package_files(path: Path) -> Iterator[Path]:
+    """The ``__init__.py`` of every package around a file: importing the file runs them too."""
+    folder = path.parent
+    while (folder / "__init__.py").is_file():
+        yield folder / "__init__.py"
+        folder = folder.parent
 
 
 def _local_file(module: str, path: Path) -> Path | None:

@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from trueline._core.errors import ConfigError, did_you_mean
+from trueline.pipeline.loaded import ALONE, remember_loaded
 from trueline.pipeline.source_hash import function_hash, is_installed
 
 __all__ = ["UserFunction"]
@@ -50,6 +51,7 @@ class UserFunction:
             return target
         if isinstance(target, str):
             return _of_text(target)
+        remember_loaded()
         target = getattr(target, "__trueline_function__", target)
         function = inspect.unwrap(target)
         name = getattr(function, "__qualname__", None)
@@ -214,7 +216,7 @@ class _SourceLoader(SourceFileLoader):
 def _load_alone(path: Path) -> ModuleType:
     """The file as a module under a name of its own, for scripts and for names that another file has taken."""
     content = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-    alias = f"_trueline_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}_{content}"
+    alias = f"{ALONE}{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}_{content}"
     if alias in sys.modules:
         return sys.modules[alias]
     spec = importlib.util.spec_from_file_location(alias, path, loader=_SourceLoader(alias, str(path)))

@@ -95,7 +95,8 @@ class LocalRunner:
                 isolation=isolation if isinstance(isolation, str) else self.isolation,
                 isolation_by_node=by_node,
             )
-            recover(store)
+            for dead in recover(store):
+                shutil.rmtree(run.work_dir / "tmp" / dead, ignore_errors=True)
             _begin(run, params or {})
             return _Execution(run, reused, self.max_workers, on_event).carry_out()
         finally:
