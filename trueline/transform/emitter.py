@@ -105,11 +105,22 @@ class Emitter:
         taken = self.node("And", condition, yes)
         return self.node("Or", taken, self.node("And", self.node("Not", condition), no))
 
-    def where(self, condition: str, yes: str, no: str, dtype: str) -> str:
-        """Where for any dtype; see `trueline.transform.operations.base.select` for the sign of zero."""
+    def where(self, condition: str, yes: str, no: str, dtype: str, *, like: str | None = None) -> str:
+        """Where for any dtype; see `trueline.transform.operations.base.select` for the sign of zero.
+
+        Args:
+            condition: a bool tensor.
+            yes: where it holds.
+            no: where it does not.
+            dtype: of both branches.
+            like: a tensor of the result's shape where condition and `no` are both narrower. ONNX Runtime then takes
+                another road for the sign of zero, in some cases not the same one for one row as for many.
+        """
         if dtype == "bool":
             return self.where_bool(condition, yes, no)
-        if dtype == "float64" and condition in self._negations:
+        if dtype == "float64" and like is not None:
+            condition = self.node("Expand", condition, self.node("Shape", like))
+        elif dtype == "float64" and condition in self._negations:
             # ONNX Runtime fuses Not into Where by swapping the branches, which would change the sign of zeros
             condition = self.node("And", condition, condition)
         return self.node("Where", condition, yes, no)

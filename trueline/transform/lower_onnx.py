@@ -151,7 +151,8 @@ def _write_output(em: Emitter, wire: Wire, target: Target) -> list[Any]:
     if target.final:
         if wire.present is not None:
             mask = em.column(wire.present) if wire.type.kind == "fixed" else wire.present
-            data = em.where(mask, data, em.constant(_BLANK[dtype], dtype), dtype)
+            like = data if wire.type.kind == "fixed" else None
+            data = em.where(mask, data, em.constant(_BLANK[dtype], dtype), dtype, like=like)
         if dtype == "float64":
             data, dtype = em.cast(data, "float32"), "float32"
     shape: list[str | int] = ["N", wire.type.size] if wire.type.kind == "fixed" and wire.type.size else ["N"]

@@ -229,9 +229,13 @@ class TransformOutput:
 
 def _as_output(value: Value) -> Value:
     with np.errstate(all="ignore"):
-        data = value.data.astype(np.float32) if value.data.dtype == np.float64 else value.data
-        if data.dtype == np.float32 and value.present is not None:
-            data = data + np.float32(0)  # blanking what is missing makes -0 to +0, see operations.base.select
+        data = value.data
+        if data.dtype == np.float64:
+            if value.present is not None:
+                # Blanking what is missing makes -0 to +0, see operations.base.select; it comes before the cast, so
+                # that a tiny negative double is still the -0.0 of float32.
+                data = data + 0.0
+            data = data.astype(np.float32)
     return Value(data, value.present)
 
 

@@ -86,6 +86,19 @@ def _where_optional(types: Sequence[ValueType], attrs: Attrs) -> bool:
     return any(t.optional for t in types)
 
 
+def _wider(yes: Wire, no: Wire) -> str | None:
+    """The tensor `yes` where it is wider than `no`: a vector beside a scalar, a column beside a constant."""
+    vector = yes.type.kind == "fixed" and no.type.kind != "fixed"
+    return yes.data if vector or (no.type.constant and not yes.type.constant) else None
+
+
+def _onnx_where(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
+    condition, yes, no = wires
+    narrow = condition.type.constant or yes.type.kind == "fixed"
+    like = _wider(yes, no) if narrow else None
+    return em.where(condition.data, yes.data, no.data, yes.type.dtype, like=like)
+
+
 def _rows(condition: Array) -> Array:
     return condition[:, 0] if condition.ndim == 2 else condition
 
@@ -136,7 +149,8 @@ def _onnx_fill(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
     if x.present is None:
         return x.data
     mask = em.column(x.present) if x.type.kind == "fixed" else x.present
-    return em.where(mask, x.data, other.data, x.type.dtype)
+    like = _wider(x, other) if x.type.kind == "fixed" else None
+    return em.where(mask, x.data, other.data, x.type.dtype, like=like)
 
 
 def _fill_present_onnx(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str | None:
@@ -258,7 +272,7 @@ OPERATIONS = (
         "where",
         _where_rule,
         plain(select),
-        lambda em, wires, attrs: em.where(wires[0].data, wires[1].data, wires[2].data, wires[1].type.dtype),
+        _onnx_where,
         WHERE,
     ),
     Operation("fill_missing", _fill_rule, _np_fill, _onnx_fill, FILLED),
