@@ -194,6 +194,17 @@ def test_declared_classes_name_encoded_labels(line: Any, tmp_path: Path) -> None
     assert set(model.predict(line.table).column("label").to_pylist()) <= {"Adelie", "Chinstrap", "Gentoo"}
 
 
+def test_declared_classes_in_another_order_are_refused(line: Any, tmp_path: Path, nothing_written: Any) -> None:
+    """They would hand each class another's probability, which no comparison of scores can see."""
+    x, y, _ = line.fn_args("species", FILLED).train.arrays()
+    model = LogisticRegression(max_iter=300).fit(x, y)
+    own = model.classes_.tolist()
+    with pytest.raises(ModelError, match="in another order"):
+        line.build(Fitted(model, classes=own[::-1]), tmp_path / "m", "species", FILLED)
+    assert nothing_written()
+    assert line.build(Fitted(model, classes=own), tmp_path / "m", "species", FILLED).classes == own
+
+
 def test_batches_of_one_seven_and_many_agree(line: Any, logistic: Model) -> None:
     whole = logistic.predict_proba(line.table)
     for size in (1, 7):

@@ -82,6 +82,8 @@ class SklearnExporter:
         declared = self.fitted.classes
         if declared is not None and len(declared) != len(own):
             raise ModelError(f"{len(declared)} classes are declared and the model knows {len(own)}")
+        if declared is not None:
+            _check_order(own, declared)
         classes = python_classes(own if declared is None else declared, label)
         task: Task = "binary" if len(classes) == 2 else "multiclass"
         dtype = {bool: "bool", int: "int64", str: "utf8"}[type(classes[0])]
@@ -145,6 +147,20 @@ class SklearnExporter:
         import sklearn
 
         return {"scikit-learn": sklearn.__version__, "skl2onnx": skl2onnx.__version__}
+
+
+def _check_order(own: npt.NDArray[Any], declared: Sequence[Any]) -> None:
+    """Declared classes may rename codes that the model was fitted on, but not reorder the label's own values.
+
+    Raises:
+        ModelError: the same values in another order, which would hand each class another's probability.
+    """
+    fitted, said = own.tolist(), list(declared)
+    if sorted(map(repr, fitted)) == sorted(map(repr, said)) and list(map(repr, fitted)) != list(map(repr, said)):
+        raise ModelError(
+            f"the declared classes {said!r} are the model's own in another order: its probabilities are of {fitted!r}",
+            hint="leave classes out, scikit-learn knows them; where they name codes, use values that are no codes.",
+        )
 
 
 def _options(model: Any, head: Head) -> dict[Any, Any]:
