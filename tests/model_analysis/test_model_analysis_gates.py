@@ -260,3 +260,17 @@ def test_verdict_survives_json() -> None:
     verdict = judge(change(0.0), 0.79, 0.8)
     assert ValidationResult.from_json(verdict.to_json()) == verdict
     assert set(verdict.to_dict()["failures"][0]) == {"metric", "slice", "kind", "value", "bound", "by", "sentence"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "predictions"), [([None, None], [0.9, 0.1]), ([1.0, 0.0], [0.9, float("nan")]), ([1.0, 1.0], [0.9, 0.8])]
+)
+def test_first_model_passes_a_change_threshold_only_where_its_metric_is_defined(labels: Any, predictions: Any) -> None:
+    config = EvalConfig([MetricsSpec([MetricConfig("AUC", threshold=change(absolute=0.0))])])
+    table = pa.table({"label": pa.array(labels, pa.float64()), "prediction": predictions})
+    verdict = analyze_raw_data(table, config).validation_result
+    assert not verdict.ok
+    assert [f.kind for f in verdict.failures] == ["undefined"]
+    good = pa.table({"label": [1.0, 0.0], "prediction": [0.9, 0.1]})
+    assert analyze_raw_data(good, config).validation_result.ok
+    assert analyze_raw_data(good, config).validation_result.rubber_stamp

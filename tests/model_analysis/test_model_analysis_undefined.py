@@ -8,7 +8,16 @@ import pyarrow as pa
 import pytest
 
 from trueline._core.errors import DataError
-from trueline.model_analysis import EvalConfig, EvalResult, MetricConfig, MetricsSpec, SlicingSpec, analyze_raw_data
+from trueline.model_analysis import (
+    EvalConfig,
+    EvalResult,
+    GenericValueThreshold,
+    MetricConfig,
+    MetricsSpec,
+    MetricThreshold,
+    SlicingSpec,
+    analyze_raw_data,
+)
 
 NAN = float("nan")
 METRICS = ("ExampleCount", "MeanLabel", "MeanPrediction", "AUC", "BinaryCrossentropy", "BinaryAccuracy", "Calibration")
@@ -142,3 +151,14 @@ def test_multiclass_rows_of_another_length_and_unknown_classes() -> None:
     assert "1 predictions" in reason(result, "accuracy", (("c", "short"),))
     assert "1 predictions" in reason(result, "accuracy", (("c", "none"),))
     assert reason(result, "accuracy", (("c", "class"),)) == "1 labels are none of the model's classes"
+
+
+@pytest.mark.parametrize("metric", ["FalsePositives", "FalseNegatives", "TruePositives"])
+def test_counts_of_rows_without_weight_are_undefined_and_close_their_gate(metric: str) -> None:
+    """A count of 0 would satisfy any upper bound though no row was weighed."""
+    threshold = MetricThreshold(value_threshold=GenericValueThreshold(upper_bound=10.0))
+    config = EvalConfig([MetricsSpec([MetricConfig(metric, threshold=threshold), MetricConfig("ExampleCount")])])
+    table = pa.table({"label": [1.0, 0.0], "prediction": [0.1, 0.9], "w": [0.0, 0.0]})
+    result = analyze_raw_data(table, config, example_weight_key="w")
+    assert [f.kind for f in result.validation_result.failures] == ["undefined"]
+    assert result.get_metrics_for_slice()["example_count"] == 0

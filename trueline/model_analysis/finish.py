@@ -67,7 +67,7 @@ def _slice_metrics(plan: EvalPlan, key: SliceKey, state: SliceState, index: int,
         name = planned.key
         for m in range(len(plan.models)):
             value = float(found.values[name][index, m, 0])
-            reason = _undefined(planned, state, m, value, plan.task)
+            reason = _undefined(planned, state, m, value, plan)
             error = _number(found.errors[name][index, m]) if found.errors else None
             bound = _number(found.bounds.get((name, index, m), math.nan))
             estimates[m][name] = Estimate(None, reason) if reason else Estimate(value, None, error, bound)
@@ -133,12 +133,12 @@ def _rank_values(
                 bounds[planned.key, index, model] = float(off.max())
 
 
-def _undefined(planned: PlannedMetric, state: SliceState, model: int, value: float, task: str) -> str | None:
+def _undefined(planned: PlannedMetric, state: SliceState, model: int, value: float, plan: EvalPlan) -> str | None:
     """Why a value is undefined, or None."""
     missing, bad_weight, bad_label, label_outside = (int(c) for c in state.counters[:4])
     bad, outside = (int(c) for c in state.counters[4 + 2 * model : 6 + 2 * model])
     reads = planned.metric.reads
-    not_label = "are none of the model's classes" if task != "regression" else "are NaN or infinite"
+    not_label = "are none of the model's classes" if plan.task != "regression" else "are NaN or infinite"
     causes = (
         (bad_weight > 0, f"{bad_weight} weights are negative, NaN or infinite"),
         ("label" in reads and bad_label > 0, f"{bad_label} labels {not_label}"),
@@ -147,6 +147,7 @@ def _undefined(planned: PlannedMetric, state: SliceState, model: int, value: flo
         ("score" in reads and label_outside > 0, f"{label_outside} labels lie outside 0..1"),
         (bool(reads) and not state.rows.any(), f"no row has a label ({missing} are missing)"),
         (math.isnan(value), planned.metric.undefined or "the value is not a number"),
+        (bool(reads) and not state.sums[model, plan.moments.index("weight")].any(), "the weights add up to 0"),
         (math.isinf(value), "the value is infinite"),
     )
     return next((reason for holds, reason in causes if holds), None)

@@ -8,7 +8,8 @@
   measured there is no such excuse. A demanded improvement (a bound on the better side of 0) must be seen in the value:
   noise excuses nothing.
 * A missing slice or metric, an undefined value, or no threshold at all closes the gate.
-* Without a baseline change thresholds are not applied, and the result says so (`rubber_stamp`).
+* Without a baseline change thresholds are not applied, and the result says so (`rubber_stamp`); their metrics must be
+  defined all the same, or the first model would pass with nothing measured and be the baseline of all that follow.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def validate_metrics(measured: Measured, config: EvalConfig, *, has_baseline: bo
         failure = GateFailure("", "", "no_thresholds", None, None, None, sentence)
         return ValidationResult(False, (failure,), missing_thresholds=True)
     applied = [rule for rule in rules if has_baseline or rule.threshold.value_threshold is not None]
-    checks = [_Check(rule, s) for rule in applied for s in measured.slices if _applies(rule, s)]
+    checks = [_Check(rule, s) for rule in rules for s in measured.slices if _applies(rule, s)]
     changes = [c for c in checks if c.rule.threshold.change_threshold is not None] if has_baseline else []
     failures, missing = _missing_slices(applied, measured, config)
     noise: list[str] = []

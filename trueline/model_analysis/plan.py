@@ -40,9 +40,9 @@ class EvalPlan:
 
     @cached_property
     def moments(self) -> tuple[str, ...]:
-        """Names of all sums, each once."""
+        """Names of all sums, each once; that of the weights always, for without weight nothing was measured."""
         names = [name for metric in self.metrics for name in metric.moments(self.classes)]
-        return tuple(dict.fromkeys(names))
+        return tuple(dict.fromkeys([*names, "weight"]))
 
     @property
     def ranked(self) -> bool:
