@@ -222,6 +222,14 @@ def test_the_fast_road_and_the_slow_one_give_the_same_bits_and_the_same_errors(
         _assert_same(_outcome(lambda: feeds.unpack(feeds.pack_columns(columns))), slow)
 
 
+def test_a_huge_integer_does_not_make_its_missing_neighbour_present() -> None:
+    feeds = Feeds([RawFeature("a", "float64"), RawFeature("b", "float64")])
+    arrays = feeds.from_rows([{"a": 10**400, "b": None}, {"a": None, "b": 1}])
+    assert arrays["a:present"].tolist() == [True, False]
+    assert arrays["b:present"].tolist() == [False, True]
+    assert arrays["a"].tolist() == [float("inf"), 0.0]
+
+
 def test_presence_without_a_missing_value_is_shared_and_cannot_be_written() -> None:
     feeds = Feeds([RawFeature("x", "float64"), RawFeature("s", "utf8")])
     arrays = feeds.from_rows([{"x": 1, "s": "a"}, {"x": 2.5, "s": "b"}])

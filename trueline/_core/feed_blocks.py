@@ -88,9 +88,11 @@ class _Block:
             if not self.all_optional and not present[~self.optional].all():
                 return None
             fill = self.fill
-            flat = [fill if v is None else v for v in flat]
+            filled: Sequence[Any] = [fill if v is None else v for v in flat]
+        else:
+            filled = flat
         try:
-            values = np.frombuffer(array(self.code, flat), self.numpy_type) if self.code else self._plain(flat)
+            values = np.frombuffer(array(self.code, filled), self.numpy_type) if self.code else self._plain(filled)
         except OverflowError:
             return self._pack_slowly(flat, rows)
         return values.reshape(-1, rows), present

@@ -7,11 +7,14 @@ import os
 import sys
 import threading
 from dataclasses import asdict
+from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES, ExtensionFileLoader, FileFinder
 from pathlib import Path
 from typing import Any
 
 from trueline._core import store
 from trueline.pipeline.execute import NodeTask, run_here
+from trueline.pipeline.source_hash import is_installed
+from trueline.pipeline.user_function import SourceOnlyLoader
 
 __all__ = ["main"]
 
@@ -21,6 +24,8 @@ def main(task_file: str, outcome_file: str, reports_file: str) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     task = NodeTask.from_json(Path(task_file).read_text(encoding="utf-8"))
     sys.path[:] = [*task.sys_path, *(p for p in sys.path if p not in task.sys_path)]
+    sys.path_hooks.insert(0, _finder_of_users_code)
+    sys.path_importer_cache.clear()
     reports = Path(reports_file)
 
     def report(found: dict[str, Any]) -> None:
@@ -29,6 +34,14 @@ def main(task_file: str, outcome_file: str, reports_file: str) -> None:
 
     outcome = run_here(task, report, stream=sys.stderr)
     store.write_text(outcome_file, json.dumps(asdict(outcome)))
+
+
+def _finder_of_users_code(folder: str) -> FileFinder:
+    """Imports the user's own modules from their source: bytecode knows it by second and size alone, and this process
+    may be here just because a file was edited."""
+    if is_installed(Path(folder)) or not Path(folder).is_dir():
+        raise ImportError(folder)  # left to the finders behind this one: installed packages keep their bytecode
+    return FileFinder(folder, (ExtensionFileLoader, EXTENSION_SUFFIXES), (SourceOnlyLoader, SOURCE_SUFFIXES))
 
 
 def _end_with_parent() -> None:

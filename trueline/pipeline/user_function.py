@@ -22,7 +22,7 @@ from trueline._core.errors import ConfigError, did_you_mean
 from trueline.pipeline.loaded import ALONE, remember_loaded
 from trueline.pipeline.source_hash import function_hash, is_installed
 
-__all__ = ["UserFunction"]
+__all__ = ["SourceOnlyLoader", "UserFunction"]
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ def _load_file(path: Path, module: str | None) -> ModuleType:
     return _load_alone(path)
 
 
-class _SourceLoader(SourceFileLoader):
+class SourceOnlyLoader(SourceFileLoader):
     """Compiles the source each time: a bytecode file knows its source by second and size alone, and an edit can keep
     both."""
 
@@ -219,7 +219,7 @@ def _load_alone(path: Path) -> ModuleType:
     alias = f"{ALONE}{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}_{content}"
     if alias in sys.modules:
         return sys.modules[alias]
-    spec = importlib.util.spec_from_file_location(alias, path, loader=_SourceLoader(alias, str(path)))
+    spec = importlib.util.spec_from_file_location(alias, path, loader=SourceOnlyLoader(alias, str(path)))
     if spec is None or spec.loader is None:
         raise ConfigError(f"{path} is no Python file")
     loaded = importlib.util.module_from_spec(spec)
