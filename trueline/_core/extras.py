@@ -21,6 +21,8 @@ EXTRA_OF = {
     "jax": "jax",
     "psycopg": "postgres",
     "pymysql": "mysql",
+    "fastavro": "avro",
+    "ray": "ray",
 }
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from trueline.engine.blocks import dataset_from_parquet, dataset_from_table, read_block
     from trueline.engine.local import LocalEngine, default_engine
     from trueline.engine.product import combine
+    from trueline.engine.ray import RayEngine
     from trueline.engine.state import pack_state, unpack_state
     from trueline.engine.testing import check_accumulator
     from trueline.engine.tree import TreeMerge
@@ -35,6 +36,7 @@ __all__ = [
     "Engine",
     "FunctionSpec",
     "LocalEngine",
+    "RayEngine",
     "Shard",
     "TreeMerge",
     "check_accumulator",
@@ -49,6 +51,7 @@ __all__ = [
 
 _HOMES = {
     "LocalEngine": "local",
+    "RayEngine": "ray",
     "TreeMerge": "tree",
     "check_accumulator": "testing",
     "combine": "product",

@@ -23,7 +23,7 @@ from trueline.engine.jobs import call_function, update_block
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["block_from_message", "block_to_message", "error_from_json", "read_message", "serve", "write_message"]
+__all__ = ["block_from_message", "block_to_message", "error_from_json", "error_to_json", "read_message", "serve", "write_message"]
 
 _LENGTHS = struct.Struct("<QQ")
 
@@ -81,7 +81,8 @@ def block_from_message(header: Mapping[str, Any], body: bytes) -> Block:
     return Block(header["number"], header["uri"], header["row_group"], header["rows"], table)
 
 
-def _error_to_json(error: BaseException) -> dict[str, Any]:
+def error_to_json(error: BaseException) -> dict[str, Any]:
+    """What `error_from_json` takes: class, message, place, hint, problems and trace."""
     if isinstance(error, TruelineError):
         return {
             "class": type(error).__name__,
@@ -131,7 +132,7 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
         try:
             answer, state = _answer(header, body)
         except Exception as error:
-            answer, state = {"ok": False, "error": _error_to_json(error)}, b""
+            answer, state = {"ok": False, "error": error_to_json(error)}, b""
         write_message(answers, answer, state)
 
 
