@@ -59,16 +59,15 @@ class RayEngine:
         self._ray = _import_ray()
         self._owned = not self._ray.is_initialized()
         if self._owned:
-            options = {"include_dashboard": False} if address is None else {}
             self._ray.init(
                 address=address,
                 runtime_env=dict(runtime_env) if runtime_env else None,
+                include_dashboard=False if address is None else None,
                 log_to_driver=False,
                 logging_level="ERROR",
-                **options,
             )
         self._window = window
-        options = {"num_cpus": num_cpus, "max_retries": max_attempts - 1, "retry_exceptions": False}
+        options: dict[str, Any] = {"num_cpus": num_cpus, "max_retries": max_attempts - 1, "retry_exceptions": False}
         self._update = self._ray.remote(update_task).options(num_returns=2, **options)
         self._merge = self._ray.remote(merge_task).options(**options)
         self._call = self._ray.remote(call_task).options(**options)

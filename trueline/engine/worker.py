@@ -23,7 +23,15 @@ from trueline.engine.jobs import call_function, update_block
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["block_from_message", "block_to_message", "error_from_json", "error_to_json", "read_message", "serve", "write_message"]
+__all__ = [
+    "block_from_message",
+    "block_to_message",
+    "error_from_json",
+    "error_to_json",
+    "read_message",
+    "serve",
+    "write_message",
+]
 
 _LENGTHS = struct.Struct("<QQ")
 
