@@ -89,10 +89,13 @@ class AccumulatorSpec(Generic[R]):
         name: ``package.module:factory``. ``factory(**params)`` makes an empty accumulator and
             ``factory.load(state, **params)`` makes one from a state.
         params: JSON values only.
+        dictionaries: columns of text that it takes as dictionary arrays too. A reader that has them so gives them so
+            (Parquet does, at less cost); else they come plain. No result may depend on it.
     """
 
     name: str
     params: Mapping[str, Any] = field(default_factory=dict)
+    dictionaries: tuple[str, ...] = ()
 
     def new(self) -> Accumulator[R]:
         """An empty accumulator."""
@@ -111,7 +114,10 @@ class AccumulatorSpec(Generic[R]):
             EngineError: when a parameter is no JSON value.
         """
         try:
-            return json.dumps({"name": self.name, "params": dict(self.params)}, sort_keys=True, allow_nan=False)
+            described = {"name": self.name, "params": dict(self.params)}
+            if self.dictionaries:
+                described["dictionaries"] = list(self.dictionaries)
+            return json.dumps(described, sort_keys=True, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise EngineError(f"accumulator {self.name!r} has a parameter that is no JSON value: {error}") from error
 
@@ -119,7 +125,7 @@ class AccumulatorSpec(Generic[R]):
     def from_json(cls, text: str) -> AccumulatorSpec[Any]:
         """The spec that `to_json` described."""
         data = json.loads(text)
-        return AccumulatorSpec(data["name"], data["params"])
+        return AccumulatorSpec(data["name"], data["params"], tuple(data.get("dictionaries", ())))
 
 
 @dataclass(frozen=True)
@@ -152,15 +158,15 @@ class Block:
     rows: int
     table: pa.Table | None = field(default=None, compare=False, repr=False)
 
-    def read(self, columns: Sequence[str] | None = None) -> pa.RecordBatch:
-        """All rows of the block as one batch, only the columns asked for.
+    def read(self, columns: Sequence[str] | None = None, dictionaries: Sequence[str] = ()) -> pa.RecordBatch:
+        """All rows of the block as one batch, only the columns asked for; text named in `dictionaries` as codes.
 
         Raises:
             ArtifactError: when the file is gone or damaged, naming it.
         """
         from trueline.engine.blocks import read_block
 
-        return read_block(self, columns)
+        return read_block(self, columns, dictionaries)
 
 
 @dataclass(frozen=True)

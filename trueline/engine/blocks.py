@@ -107,7 +107,8 @@ def read_block(block: Block, columns: Sequence[str] | None = None, dictionaries:
     Args:
         block: the block.
         columns: names; an empty sequence gives a batch without columns that has the block's row count.
-        dictionaries: string columns to leave dictionary-encoded, for a consumer that asks for codes.
+        dictionaries: text columns to leave dictionary-encoded where they are, for a consumer that asks for codes:
+            distinct values without nulls. Other columns of the block are no matter.
 
     Raises:
         ArtifactError: when the file is gone, damaged or another one than was written, naming it.
@@ -179,11 +180,24 @@ def _one_batch(table: pa.Table, block: Block, keep: frozenset[str]) -> pa.Record
     batch = pa.RecordBatch.from_arrays(arrays, names=names)
     if _is_marked(table.schema):
         return batch
+    keep = frozenset(n for n, array in zip(names, arrays, strict=True) if n in keep and _are_codes(array))
     if not keep:
         return widen(batch)
     wide = widen(batch.select([n for n in names if n not in keep]))
     columns = [arrays[i] if n in keep else wide.column(n) for i, n in enumerate(names)]
     return pa.RecordBatch.from_arrays(columns, names=names)
+
+
+def _are_codes(array: pa.Array) -> bool:
+    """Whether an array is text or bytes in a dictionary of distinct values without nulls."""
+    import pyarrow.compute as pc
+    import pyarrow.types as t
+
+    if not t.is_dictionary(array.type):
+        return False
+    words, kind = array.dictionary, array.type.value_type
+    text = t.is_string(kind) or t.is_large_string(kind) or t.is_binary(kind) or t.is_large_binary(kind)
+    return bool(text and words.null_count == 0 and pc.count_distinct(words).as_py() == len(words))
 
 
 def _is_marked(schema: pa.Schema) -> bool:

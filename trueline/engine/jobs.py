@@ -24,7 +24,7 @@ def update_block(spec: AccumulatorSpec[Any], block: Block, columns: Sequence[str
         TruelineError: the accumulator's own, with the block's place where it named none.
         EngineError: any other failure of the accumulator, naming block and file.
     """
-    batch = block.read(columns)
+    batch = block.read(columns, spec.dictionaries) if spec.dictionaries else block.read(columns)
     try:
         accumulator = spec.new()
         accumulator.update(batch)

@@ -73,7 +73,13 @@ class LocalEngine:
         """
         spec.to_json()
         wanted = None if columns is None else list(columns)
-        header = {"op": "update", "name": spec.name, "params": dict(spec.params), "columns": wanted}
+        header = {
+            "op": "update",
+            "name": spec.name,
+            "params": dict(spec.params),
+            "dictionaries": list(spec.dictionaries),
+            "columns": wanted,
+        }
 
         def job(block: Block) -> bytes:
             if self._pool is None:

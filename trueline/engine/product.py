@@ -30,25 +30,51 @@ def combine(parts: Mapping[str, AccumulatorSpec[Any]]) -> AccumulatorSpec[dict[s
     for name, spec in parts.items():
         spec.to_json()
         described[name] = {"name": spec.name, "params": dict(spec.params)}
-    return AccumulatorSpec("trueline.engine.product:Product", {"parts": described})
+        if spec.dictionaries:
+            described[name]["dictionaries"] = list(spec.dictionaries)
+    codes = sorted({column for spec in parts.values() for column in spec.dictionaries})
+    return AccumulatorSpec("trueline.engine.product:Product", {"parts": described}, tuple(codes))
+
+
+def _specs(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, AccumulatorSpec[Any]]:
+    return {
+        name: AccumulatorSpec(str(part["name"]), dict(part["params"]), tuple(part.get("dictionaries", ())))
+        for name, part in sorted(parts.items())
+    }
+
+
+def _plain(batch: pa.RecordBatch, kept: tuple[str, ...]) -> pa.RecordBatch:
+    """The batch with all dictionary columns but `kept` as plain values."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    names = batch.schema.names
+    codes = [pa.types.is_dictionary(kind) and n not in kept for n, kind in zip(names, batch.schema.types, strict=True)]
+    if not any(codes):
+        return batch
+    columns = [
+        pc.cast(column, column.type.value_type) if code else column
+        for column, code in zip(batch.columns, codes, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=names)
 
 
 class Product:
     """The accumulator that `combine` describes."""
 
     def __init__(self, parts: Mapping[str, Mapping[str, Any]]) -> None:
-        self._specs = {n: AccumulatorSpec[Any](str(p["name"]), dict(p["params"])) for n, p in sorted(parts.items())}
+        self._specs = _specs(parts)
         self._parts: dict[str, Accumulator[Any]] = {n: spec.new() for n, spec in self._specs.items()}
 
     def update(self, batch: pa.RecordBatch) -> None:
-        """Gives the batch to every part.
+        """Gives the batch to every part, dictionary columns only to those that take them.
 
         Raises:
             EngineError: when a part fails, naming it; the product's own errors pass as they are.
         """
         for name, part in self._parts.items():
             try:
-                part.update(batch)
+                part.update(_plain(batch, self._specs[name].dictionaries))
             except TruelineError:
                 raise
             except Exception as error:
@@ -79,7 +105,7 @@ class Product:
         """
         _, _, arrays = unpack_state(state, _KIND, _VERSION)
         product = cls.__new__(cls)
-        product._specs = {n: AccumulatorSpec[Any](str(p["name"]), dict(p["params"])) for n, p in sorted(parts.items())}
+        product._specs = _specs(parts)
         if set(arrays) != set(product._specs):
             raise EngineError(f"the state holds parts {sorted(arrays)}, the product has {sorted(product._specs)}")
         product._parts = {n: spec.load(arrays[n].tobytes()) for n, spec in product._specs.items()}

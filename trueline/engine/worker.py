@@ -121,7 +121,7 @@ def error_from_json(data: Mapping[str, Any]) -> TruelineError:
 def _answer(header: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
     block = block_from_message(header["block"], body)
     if header["op"] == "update":
-        spec = AccumulatorSpec[Any](header["name"], header["params"])
+        spec = AccumulatorSpec[Any](header["name"], header["params"], tuple(header.get("dictionaries", ())))
         return {"ok": True}, update_block(spec, block, header["columns"])
     function = FunctionSpec(header["name"], header["params"])
     return {"ok": True, "result": call_function(function, block)}, b""
