@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test check test-all bench format clean
+.PHONY: help demo test check test-all test-ray bench format clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,8 +42,14 @@ test: $(VENV)/.dev ## all tests but the slow ones; under ten minutes on two core
 	$(PYTEST) -n 2 --dist loadfile -m "not slow"
 
 test-all: $(VENV)/.dev ## the slow tests too, each heavy group in an environment of its own
+	bash scripts/servers.sh
 	bash scripts/mlmd_env.sh
 	$(PYTEST) -n 2 --dist loadfile
+	$(MAKE) test-ray
+
+test-ray: ## the same statistics on a Ray cluster of two nodes, in an environment of its own
+	bash scripts/ray_env.sh
+	.venvs/ray/bin/python -m pytest -q tests/ray
 
 bench: $(VENV)/.bench ## benchmarks: JSON on standard output
 	$(BIN)/python -P benchmarks/statistics.py

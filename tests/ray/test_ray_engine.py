@@ -18,11 +18,11 @@ ray = pytest.importorskip("ray", reason="NOT TESTED HERE: no Ray; make its envir
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from ray.cluster_utils import Cluster
+from ray.cluster_utils import Cluster  # noqa: E402
 
-from trueline._core.errors import DataError, EngineError
-from trueline.data_validation.statistics import statistics_spec
-from trueline.engine import AccumulatorSpec, Dataset, FunctionSpec, LocalEngine, RayEngine
+from trueline._core.errors import DataError, EngineError  # noqa: E402
+from trueline.data_validation.statistics import statistics_spec  # noqa: E402
+from trueline.engine import AccumulatorSpec, Dataset, FunctionSpec, LocalEngine, RayEngine  # noqa: E402
 
 pytestmark = pytest.mark.ray
 ROWS, BLOCK = 20_000, 500
@@ -162,5 +162,5 @@ def test_a_missing_file_is_named(
     pq.write_table(pa.table({"number": [1]}), path)
     other = Dataset.from_parquet(str(path))
     path.unlink()
-    with pytest.raises(Exception, match="rows.parquet"):
+    with pytest.raises(Exception, match=r"rows\.parquet"):
         engine.run(statistics_spec(other.arrow_schema), other)
