@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from trueline.data.parquet_ingest import ingest_parquet
     from trueline.data.report import IngestReport
     from trueline.data.splits import SplitRule
+    from trueline.data.tables import table_batches, to_arrow_table
     from trueline.data.writer import ExamplesWriter
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
     "ingest_parquet",
     "input_fingerprint",
     "list_inputs",
+    "table_batches",
+    "to_arrow_table",
 ]
 
 _HOMES = {
@@ -37,6 +40,8 @@ _HOMES = {
     "ingest_parquet": "parquet_ingest",
     "input_fingerprint": "inputs",
     "list_inputs": "inputs",
+    "table_batches": "tables",
+    "to_arrow_table": "tables",
 }
 
 
