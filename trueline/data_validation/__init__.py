@@ -21,15 +21,18 @@ if TYPE_CHECKING:
         write_statistics_text,
     )
     from trueline.data_validation.inference import infer_schema
-    from trueline.data_validation.options import StatsOptions
+    from trueline.data_validation.options import PerFeatureStatsConfig, StatsOptions
+    from trueline.data_validation.slicing import get_feature_value_slicer
     from trueline.data_validation.statistics import generate_statistics
     from trueline.data_validation.update import update_schema
     from trueline.data_validation.validation import validate_statistics
 
 _HOMES = {
+    "PerFeatureStatsConfig": "options",
     "StatsOptions": "options",
     "describe_anomalies": "describe",
     "generate_statistics": "statistics",
+    "get_feature_value_slicer": "slicing",
     "infer_schema": "inference",
     "load_anomalies_binary": "files",
     "load_anomalies_text": "files",
@@ -44,9 +47,11 @@ _HOMES = {
 }
 
 __all__ = [
+    "PerFeatureStatsConfig",
     "StatsOptions",
     "describe_anomalies",
     "generate_statistics",
+    "get_feature_value_slicer",
     "infer_schema",
     "load_anomalies_binary",
     "load_anomalies_text",
