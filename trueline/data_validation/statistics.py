@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from trueline.data_validation.options import StatsOptions
@@ -14,11 +15,11 @@ if TYPE_CHECKING:
 
     from trueline.engine.base import Engine
 
-__all__ = ["generate_statistics", "statistics_spec"]
+__all__ = ["generate_statistics", "statistics_columns", "statistics_of_batches", "statistics_spec"]
 
 
 def statistics_spec(arrow_schema: pa.Schema, options: StatsOptions | None = None) -> AccumulatorSpec[Any]:
-    """The accumulator of a statistics pass over these columns; `finish` gives a `DatasetFeatureStatistics`.
+    """The accumulator of the default statistics of these columns; `finish` gives a `DatasetFeatureStatistics`.
 
     Raises:
         SchemaError: for columns whose type has no statistics, and for unknown names of the allowlist.
@@ -31,15 +32,24 @@ def statistics_spec(arrow_schema: pa.Schema, options: StatsOptions | None = None
     )
 
 
+def statistics_columns(arrow_schema: pa.Schema, options: StatsOptions) -> tuple[str, ...]:
+    """The columns that `statistics_spec` reads."""
+    return tuple(dict.fromkeys(plan.path[0] for plan in plan_features(arrow_schema, options)))
+
+
 def generate_statistics(
     dataset: Dataset | pa.Table, options: StatsOptions | None = None, engine: Engine | None = None
 ) -> statistics_pb2.DatasetFeatureStatisticsList:
-    """The statistics of a dataset: one `DatasetFeatureStatistics`, features in the order of columns.
+    """The statistics of a dataset: one `DatasetFeatureStatistics`, or one a slice; features in the order of columns.
 
     A plain column counts as one value in each row that is not null; a list column has as many values as its list is
     long. Booleans and timestamps (microseconds) get integer statistics. Hidden columns (``__...``) are left out.
     Semantics are TensorFlow Data Validation's, with two differences: STANDARD histograms count instead of
     interpolating, and where infinities occur the standard deviation is NaN, as the mean is, instead of 0.
+
+    Everything that options ask for is made in one pass over the data: the default statistics, those of generators,
+    the user's own accumulators (see `trueline.data_validation.merging`), and all of them for every slice. Where
+    there are slices, the first dataset is ``All Examples``, the others follow by name.
 
     Memory does not depend on the number of rows: see `StatsOptions`. Where a bound made a figure inexact, a custom
     statistic says so: ``quantiles_rank_error`` (rows), ``frequency_error`` (rows), ``unique_relative_error``.
@@ -51,8 +61,9 @@ def generate_statistics(
 
     Raises:
         SchemaError: for columns whose type has no statistics, and for unknown names of the allowlist.
+        ConfigError: for slices, weights and accumulators that do not fit the columns, and for too many slices.
     """
-    from tensorflow_metadata.proto.v0 import statistics_pb2
+    from trueline.data_validation.passes import plan_pass
 
     if engine is None:
         from trueline.engine import default_engine
@@ -60,8 +71,38 @@ def generate_statistics(
         engine = default_engine()
     if not isinstance(dataset, Dataset):
         dataset = Dataset.from_table(dataset)
-    spec = statistics_spec(dataset.arrow_schema, options)
-    columns = list(dict.fromkeys(plan["path"][0] for plan in spec.params["features"]))
-    result = statistics_pb2.DatasetFeatureStatisticsList()
-    result.datasets.append(engine.run(spec, dataset, columns))
-    return result
+    planned = plan_pass(dataset.arrow_schema, options or StatsOptions())
+    return planned.result(engine.run(planned.spec, dataset, planned.columns))
+
+
+def statistics_of_batches(
+    arrow_schema: pa.Schema,
+    batches: Iterable[pa.RecordBatch],
+    options: StatsOptions | None = None,
+    workers: int | None = None,
+) -> statistics_pb2.DatasetFeatureStatisticsList:
+    """The statistics of batches as they come, each taken for one block; nothing is written.
+
+    Batches of `trueline.engine.DEFAULT_BLOCK_ROWS` rows give the bits of `generate_statistics` over a table.
+
+    Args:
+        arrow_schema: the columns in the contract's types.
+        batches: rows in these columns.
+        options: see `StatsOptions`.
+        workers: threads; one for each usable processor if None.
+
+    Raises:
+        SchemaError, ConfigError: as `generate_statistics`; and whatever the batches raise.
+    """
+    from trueline.data_validation.passes import plan_pass
+    from trueline.engine.stream import run_stream
+
+    planned = plan_pass(arrow_schema, options or StatsOptions())
+    selected = (batch.select(list(planned.columns)) if planned.columns else _rows_only(batch) for batch in batches)
+    return planned.result(run_stream(planned.spec, selected, workers))
+
+
+def _rows_only(batch: pa.RecordBatch) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    return pa.RecordBatch.from_struct_array(pa.array([{}] * batch.num_rows, type=pa.struct([])))

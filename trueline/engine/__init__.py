@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from trueline.engine.product import combine
     from trueline.engine.ray import RayEngine
     from trueline.engine.state import pack_state, unpack_state
+    from trueline.engine.stream import reblock, run_stream
     from trueline.engine.testing import check_accumulator
     from trueline.engine.tree import TreeMerge
 
@@ -46,6 +47,8 @@ __all__ = [
     "default_engine",
     "pack_state",
     "read_block",
+    "reblock",
+    "run_stream",
     "unpack_state",
 ]
 
@@ -60,6 +63,8 @@ _HOMES = {
     "default_engine": "local",
     "pack_state": "state",
     "read_block": "blocks",
+    "reblock": "stream",
+    "run_stream": "stream",
     "unpack_state": "state",
 }
 
