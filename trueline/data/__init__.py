@@ -11,22 +11,38 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from trueline.data.csv_ingest import ingest_csv
     from trueline.data.examples import Examples
+    from trueline.data.ingest import ingest
     from trueline.data.inputs import input_fingerprint, list_inputs
     from trueline.data.parquet_ingest import ingest_parquet
+    from trueline.data.parquet_source import ParquetSource
+    from trueline.data.repartition import repartition
     from trueline.data.report import IngestReport
-    from trueline.data.splits import SplitRule
+    from trueline.data.source import Reject, SchemaGrew, Source, SourceBatch, SourceSpec
+    from trueline.data.splits import GroupSplit, HashSplit, SplitRule
     from trueline.data.tables import table_batches, to_arrow_table
+    from trueline.data.widening import join_schemas
     from trueline.data.writer import ExamplesWriter
 
 __all__ = [
     "Examples",
     "ExamplesWriter",
+    "GroupSplit",
+    "HashSplit",
     "IngestReport",
+    "ParquetSource",
+    "Reject",
+    "SchemaGrew",
+    "Source",
+    "SourceBatch",
+    "SourceSpec",
     "SplitRule",
+    "ingest",
     "ingest_csv",
     "ingest_parquet",
     "input_fingerprint",
+    "join_schemas",
     "list_inputs",
+    "repartition",
     "table_batches",
     "to_arrow_table",
 ]
@@ -34,12 +50,23 @@ __all__ = [
 _HOMES = {
     "Examples": "examples",
     "ExamplesWriter": "writer",
+    "GroupSplit": "splits",
+    "HashSplit": "splits",
     "IngestReport": "report",
+    "ParquetSource": "parquet_source",
+    "Reject": "source",
+    "SchemaGrew": "source",
+    "Source": "source",
+    "SourceBatch": "source",
+    "SourceSpec": "source",
     "SplitRule": "splits",
+    "ingest": "ingest",
     "ingest_csv": "csv_ingest",
     "ingest_parquet": "parquet_ingest",
     "input_fingerprint": "inputs",
+    "join_schemas": "widening",
     "list_inputs": "inputs",
+    "repartition": "repartition",
     "table_batches": "tables",
     "to_arrow_table": "tables",
 }

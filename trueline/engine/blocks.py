@@ -214,23 +214,24 @@ def parquet_schema(uri: str) -> pa.Schema:
         return handle.schema_arrow
 
 
-def parquet_batches(uri: str, rows: int) -> Iterator[pa.RecordBatch]:
-    """A Parquet file's rows in order, at most `rows` at a time, in the file's own types.
+def parquet_batches(uri: str, rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """A Parquet file's rows in order, at most `rows` at a time, in the file's own types; only the columns asked for.
 
     Raises:
         ArtifactError: when the file is gone or damaged, naming it.
     """
     import pyarrow as pa
 
+    wanted = None if columns is None else list(columns)
     with _POOL.lease(uri, ()) as handle:
         try:
-            yield from handle.iter_batches(batch_size=rows, use_threads=False)
+            yield from handle.iter_batches(batch_size=rows, columns=wanted, use_threads=False)
         except (OSError, pa.ArrowException) as error:
             raise ArtifactError(f"the file cannot be read: {_first_line(error)}", where=uri) from error
 
 
 def widened_schema(schema: pa.Schema, place: str) -> pa.Schema:
-    """The schema in the contract's types, without metadata.
+    """The schema in the contract's types, without metadata but `WIDENED_FROM`.
 
     Raises:
         SchemaError: naming all columns that have no place in the contract, or the same name.
@@ -246,7 +247,7 @@ def widened_schema(schema: pa.Schema, place: str) -> pa.Schema:
     fields, problems = [], []
     for field in schema:
         try:
-            fields.append(pa.field(field.name, widened_type(field.type)))
+            fields.append(pa.field(field.name, widened_type(field.type), metadata=_origin(field)))
         except SchemaError as error:
             problems.append(f"column {field.name!r}: {error.message}")
     if len(set(schema.names)) != len(schema.names):
@@ -254,6 +255,16 @@ def widened_schema(schema: pa.Schema, place: str) -> pa.Schema:
     if problems:
         raise SchemaError("columns that cannot go down the line", where=place, problems=problems)
     return pa.schema(fields)
+
+
+def _origin(field: pa.Field) -> dict[bytes, bytes] | None:
+    """What a field's metadata keep of its type: that a timestamp was a date, and what a source noted itself."""
+    import pyarrow.types as t
+
+    from trueline._core.values import WIDENED_FROM
+
+    noted = b"date" if t.is_date(field.type) else (field.metadata or {}).get(WIDENED_FROM)
+    return {WIDENED_FROM: noted} if noted else None
 
 
 def dataset_from_table(table: pa.Table, block_rows: int = DEFAULT_BLOCK_ROWS) -> Dataset:

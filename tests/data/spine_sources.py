@@ -1,0 +1,87 @@
+"""Sources of the tests of the ingestion: rows of JSON, with types that grow, rejects, faults and deaths."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from trueline.data.source import Reject, SchemaGrew, SourceBatch, SourceSpec
+
+TYPES = {int: pa.int64(), float: pa.float64(), str: pa.string(), bool: pa.bool_(), bytes: pa.binary()}
+
+
+class RowsSource:
+    """Parts of rows given as values; the type of a column starts as null and grows as its values come.
+
+    ``{"reject": "why"}`` in place of a row is a reject, ``{"raise": ...}`` an exception, ``{"die": mark}`` ends the
+    process unless the file ``mark`` is there already.
+    """
+
+    def __init__(self, parts: dict[str, list[Any]], names: Sequence[str], batch: int = 3) -> None:
+        self._parts, self._names, self._batch = parts, list(names), batch
+
+    def parts(self) -> Sequence[str]:
+        return list(self._parts)
+
+    def schema(self) -> pa.Schema:
+        return pa.schema([pa.field(n, pa.null()) for n in self._names])
+
+    def fingerprint(self) -> str | None:
+        return None
+
+    def read(self, part: int, schema: pa.Schema) -> Iterator[SourceBatch]:
+        rows = list(self._parts.values())[part]
+        for start in range(0, len(rows), self._batch):
+            good, records, bad = [], [], []
+            for record, row in enumerate(rows[start : start + self._batch], start):
+                if isinstance(row, dict) and "reject" in row:
+                    bad.append(Reject(record, None, row["reject"], "text", record + 1))
+                    continue
+                if isinstance(row, dict):
+                    act(row)
+                    continue
+                good.append(row)
+                records.append(record)
+            yield SourceBatch(typed(good, schema), records, bad)
+
+
+def act(row: dict[str, Any]) -> None:
+    if "raise" in row:
+        raise RuntimeError(row["raise"])
+    if "die" in row and not Path(row["die"]).exists():
+        Path(row["die"]).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def typed(rows: list[list[Any]], schema: pa.Schema) -> pa.RecordBatch:
+    """The rows in the schema's types.
+
+    Raises:
+        SchemaGrew: when a value is of another type.
+    """
+    grown, columns = schema, []
+    for number, field in enumerate(schema):
+        values = [row[number] for row in rows]
+        for value in values:
+            kind = pa.null() if value is None else TYPES[type(value)]
+            if kind not in (pa.null(), field.type) and field.type != pa.string():
+                if (field.type, kind) != (pa.float64(), pa.int64()):
+                    wider = pa.string() if kind == pa.string() else kind
+                    grown = grown.set(number, pa.field(field.name, wider))
+        if pa.types.is_string(field.type):
+            values = [v if v is None or isinstance(v, str) else str(v) for v in values]
+        if grown is schema:
+            columns.append(pa.array(values, field.type))
+    if grown is not schema:
+        raise SchemaGrew(grown)
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def rows_spec(parts: dict[str, list[Any]], names: Sequence[str], batch: int = 3) -> SourceSpec:
+    """The source as data."""
+    return SourceSpec("spine_sources:RowsSource", {"parts": parts, "names": list(names), "batch": batch})
