@@ -26,6 +26,7 @@ __all__ = [
     "read_bytes",
     "read_text",
     "remove_tree",
+    "scan",
     "size",
     "walk",
     "write_bytes",
@@ -69,6 +70,7 @@ def exists(uri: str) -> bool:
     if is_local(uri):
         return local_path(uri).exists()
     filesystem, path = _remote(uri)
+    filesystem.invalidate_cache()
     return bool(filesystem.exists(path))
 
 
@@ -170,10 +172,32 @@ def listdir(uri: str) -> list[str]:
     if is_local(uri):
         path = local_path(uri)
         return sorted(os.listdir(path)) if path.is_dir() else []
+    return [name for name, _ in scan(uri)]
+
+
+def scan(uri: str) -> list[tuple[str, bool]]:
+    """Names directly below a folder, sorted, each with whether it is a folder; empty when the folder is not there.
+
+    What a remote store listed before is not trusted: others write there too.
+    """
+    if is_local(uri):
+        root = local_path(uri)
+        if not root.is_dir():
+            return []
+        with os.scandir(root) as entries:
+            return sorted((entry.name, entry.is_dir()) for entry in entries)
     filesystem, path_text = _remote(uri)
+    filesystem.invalidate_cache()
     if not filesystem.isdir(path_text):
         return []
-    return sorted({p.rstrip("/").rsplit("/", 1)[-1] for p in filesystem.ls(path_text, detail=False)})
+    base = path_text.strip("/")
+    found: dict[str, bool] = {}
+    for entry in filesystem.ls(path_text, detail=True):
+        path = str(entry["name"]).strip("/")
+        if path != base:  # some stores keep an empty object in the folder's own name
+            name = path.rsplit("/", 1)[-1]
+            found[name] = found.get(name, False) or entry["type"] == "directory"
+    return sorted(found.items())
 
 
 def walk(uri: str) -> list[str]:
@@ -182,8 +206,10 @@ def walk(uri: str) -> list[str]:
         root = local_path(uri)
         return sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file())
     filesystem, path_text = _remote(uri)
+    filesystem.invalidate_cache()
     base = path_text.strip("/")
-    return sorted(p.strip("/")[len(base) :].lstrip("/") for p in filesystem.find(path_text))
+    found = (p.strip("/")[len(base) :].lstrip("/") for p in filesystem.find(path_text))
+    return sorted(name for name in found if name)
 
 
 def remove_tree(uri: str) -> None:
