@@ -19,10 +19,10 @@ _LIMITS = (
     "num_values_histogram_buckets",
     "num_histogram_buckets",
     "num_quantiles_histogram_buckets",
-    "max_quantile_points",
     "max_distinct",
     "max_distinct_bytes",
 )
+_LEAST_POINTS = 4096
 _POINTS_TIMES_EPSILON = 40
 """So many points over epsilon keep every rank error below epsilon for any number of blocks up to 2**79."""
 
@@ -76,7 +76,8 @@ class StatsOptions:
         num_values_histogram_buckets: buckets of the histogram of list lengths.
         num_histogram_buckets: equal-width buckets of the STANDARD histogram.
         num_quantiles_histogram_buckets: buckets of the QUANTILES histogram.
-        epsilon: greatest rank error of a quantile, as a share of the values; a small one raises `max_quantile_points`.
+        epsilon: greatest rank error of a quantile, as a share of the values; it counts where `max_quantile_points` is
+            None, and then the error is mostly far smaller.
         infer_type_from_schema: CSV alone: types come from the schema, columns that it does not name are left out.
         desired_batch_size: no effect: statistics are made block by block, and the data fix the blocks.
         enable_semantic_domain_stats: looks for images, natural language and times.
@@ -104,7 +105,8 @@ class StatsOptions:
         lift_bottom_k: the smallest lifts to keep for a label, beside the greatest.
         lift_boundaries: cuts a numeric label into ``[low, high)``.
         max_quantile_points: distinct numbers a column up to which quantiles and histograms are exact; beyond it a
-            summary of so many weighted points is kept, see `trueline.data_validation.quantiles`.
+            summary of so many weighted points is kept, see `trueline.data_validation.quantiles`. None: as many as
+            `epsilon` needs, at least 4096.
         max_distinct: distinct strings a column up to which counts are exact; beyond it see
             `trueline.data_validation.frequencies`.
         max_distinct_bytes: the same bound for the bytes of the distinct strings.
@@ -154,7 +156,7 @@ class StatsOptions:
     lift_top_k: int | None = None
     lift_bottom_k: int | None = None
     lift_boundaries: Sequence[float] | None = None
-    max_quantile_points: int = 4096
+    max_quantile_points: int | None = None
     max_distinct: int = 200_000
     max_distinct_bytes: int = 64 * 2**20
 
@@ -166,9 +168,8 @@ class StatsOptions:
 
     def numbers(self) -> dict[str, int]:
         """The numeric options as JSON: what the accumulators need, `epsilon` turned into points."""
-        numbers = {name: int(getattr(self, name)) for name in _LIMITS}
-        points = math.ceil(_POINTS_TIMES_EPSILON / self.epsilon)
-        return {**numbers, "max_quantile_points": max(numbers["max_quantile_points"], points)}
+        points = self.max_quantile_points or max(_LEAST_POINTS, math.ceil(_POINTS_TIMES_EPSILON / self.epsilon))
+        return {**{name: int(getattr(self, name)) for name in _LIMITS}, "max_quantile_points": points}
 
     def weight_of(self, path: FeaturePath | str | Sequence[str]) -> str | None:
         """The column that weighs a feature: its own override, or `weight_feature`.

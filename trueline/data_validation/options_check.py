@@ -34,11 +34,10 @@ _AT_LEAST = {
     "experimental_num_feature_partitions": 1,
     "max_slices": 1,
     "lift_min_count": 0,
-    "max_quantile_points": 16,
     "max_distinct": 16,
     "max_distinct_bytes": 1024,
 }
-_AT_LEAST_OR_NONE = {"desired_batch_size": 1, "lift_top_k": 1, "lift_bottom_k": 1}
+_AT_LEAST_OR_NONE = {"desired_batch_size": 1, "lift_top_k": 1, "lift_bottom_k": 1, "max_quantile_points": 16}
 _BOOLS = (
     "infer_type_from_schema",
     "enable_semantic_domain_stats",
@@ -56,7 +55,7 @@ _CHECKS: dict[str, _Check] = {
     "sample_rate": _SHARE,
     "semantic_domain_stats_sample_rate": _SHARE,
     "leakage_threshold": (lambda v: _is_real(v) and 0 < v <= 1, "it must be above 0 and at most 1"),
-    "epsilon": (lambda v: _is_real(v) and 1e-5 <= v < 1, "it must be at least 1e-5 and below 1"),
+    "epsilon": (lambda v: _is_real(v) and 1e-5 <= v <= 1, "it must be from 1e-5 to 1"),
     "weighted_frequency_threshold": (lambda v: _is_real(v) and v >= 0, "it must be a number of at least 0"),
     "vocab_paths": (
         lambda v: v is None or (isinstance(v, Mapping) and all(isinstance(x, str) for item in v.items() for x in item)),
