@@ -1,0 +1,119 @@
+"""Running upstream's golden cases of the generators beside the basic ones: one accumulator, states merged."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from conformance import _columns
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
+
+from trueline.data_validation.generators.base import features_spec
+from trueline.data_validation.generators.lengths import composite_plan
+from trueline.engine.base import AccumulatorSpec
+
+Spec = AccumulatorSpec[Any]
+_FEATURE_PARTS = {
+    "EmptyValueCounterGenerator": "empties:EmptyValues",
+    "ImageStatsGenerator": "images:ImageGuess",
+    "NLDomainInferringStatsGenerator": "texts:NaturalLanguageGuess",
+    "TimeStatsGenerator": "times:TimeGuess",
+}
+_RENAMED = {"is_image_ratio_threshold": "match_ratio"}
+
+
+def generator_cases(path: Path, generator: str) -> Iterator[dict[str, Any]]:
+    """The cases of one generator."""
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            case = json.loads(line)
+            if case.get("generator") == generator:
+                yield case
+
+
+def case_passes(case: dict[str, Any]) -> bool:
+    """Whether the accumulator, a state for each batch and merged from left and from right, gives what is expected."""
+    spec = _spec(case)
+    if spec is None:
+        return not any(item["pbtxt"] for item in case["expected"]["features"])
+    return all(_agrees(case, run(spec, case["batches"], rightward)) for rightward in (True, False))
+
+
+def run(spec: Spec, batches: list[dict[str, Any]], rightward: bool = True) -> Any:
+    """The result over batches, each through the bytes of its state."""
+    states = []
+    for batch in batches:
+        accumulator = spec.new()
+        accumulator.update(_record_batch(batch))
+        states.append(accumulator.state())
+    merged = [spec.load(state) for state in states] or [spec.new()]
+    while len(merged) > 1:
+        if rightward:
+            merged[0].merge(merged.pop(1))
+        else:
+            last = merged.pop()
+            merged[-1].merge(last)
+    return spec.load(merged[0].state()).finish()
+
+
+def _record_batch(batch: dict[str, Any]) -> pa.RecordBatch:
+    columns = _columns(batch)
+    if not columns:
+        return pa.RecordBatch.from_struct_array(pa.array([{}] * batch["num_rows"], pa.struct([])))
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def schema_of(options: dict[str, Any]) -> Any:
+    """The schema of a case, or None."""
+    given = options.get("schema")
+    return text_format.Parse(given["pbtxt"], schema_pb2.Schema()) if given else None
+
+
+def _spec(case: dict[str, Any]) -> Spec | None:
+    generator, options = case["generator"], dict(case["options"])
+    if generator in _FEATURE_PARTS:
+        options = {_RENAMED.get(name, name): value for name, value in options.items()}
+        plan = features_spec(_FEATURE_PARTS[generator], [case["feature_path"]], options)
+    else:
+        columns = list(dict.fromkeys(c["name"] for b in case["batches"] for c in b["columns"]))
+        plan = composite_plan(schema_of(options), columns)
+    return plan[0] if plan is not None else None
+
+
+def _agrees(case: dict[str, Any], got: Any) -> bool:
+    """Whether the features that are expected are found, and no others."""
+    wanted = {
+        tuple(item["path"]): text_format.Parse(item["pbtxt"], statistics_pb2.FeatureNameStatistics())
+        for item in case["expected"]["features"]
+    }
+    found = {tuple(feature.path.step): feature for feature in got.features}
+    for path, message in wanted.items():
+        other = found.pop(path, statistics_pb2.FeatureNameStatistics())
+        message.ClearField("path")
+        other.ClearField("path")
+        if not same_proto(message, other):
+            return False
+    return not found
+
+
+def same_proto(one: Any, two: Any) -> bool:
+    """Whether two messages are equal, numbers within the cases' tolerance of 1e-4."""
+    mine, other = one.ListFields(), two.ListFields()
+    return [f.name for f, _ in mine] == [f.name for f, _ in other] and all(
+        _same(a, b) for (_, a), (_, b) in zip(mine, other, strict=True)
+    )
+
+
+def _same(one: Any, two: Any) -> bool:
+    if hasattr(one, "ListFields"):
+        return same_proto(one, two)
+    if isinstance(one, float):
+        return math.isclose(one, two, rel_tol=1e-4) or one == two
+    if isinstance(one, str | bytes | int):
+        return bool(one == two)
+    return len(one) == len(two) and all(map(_same, one, two))
