@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from trueline.data.repartition import repartition
     from trueline.data.report import IngestReport
     from trueline.data.source import Reject, SchemaGrew, Source, SourceBatch, SourceSpec
+    from trueline.data.spans import ResolvedInput, RollingRange, StaticRange, resolve_spans
     from trueline.data.splits import GroupSplit, HashSplit, SplitRule
     from trueline.data.tables import table_batches, to_arrow_table
     from trueline.data.widening import join_schemas
@@ -31,11 +32,14 @@ __all__ = [
     "IngestReport",
     "ParquetSource",
     "Reject",
+    "ResolvedInput",
+    "RollingRange",
     "SchemaGrew",
     "Source",
     "SourceBatch",
     "SourceSpec",
     "SplitRule",
+    "StaticRange",
     "ingest",
     "ingest_csv",
     "ingest_parquet",
@@ -43,6 +47,7 @@ __all__ = [
     "join_schemas",
     "list_inputs",
     "repartition",
+    "resolve_spans",
     "table_batches",
     "to_arrow_table",
 ]
@@ -55,12 +60,12 @@ _HOMES = {
     "IngestReport": "report",
     "ParquetSource": "parquet_source",
     "Reject": "source",
+    "ResolvedInput": "spans",
+    "RollingRange": "spans",
     "SchemaGrew": "source",
     "Source": "source",
     "SourceBatch": "source",
     "SourceSpec": "source",
-    "ResolvedInput": "spans",
-    "RollingRange": "spans",
     "SplitRule": "splits",
     "StaticRange": "spans",
     "ingest": "ingest",
@@ -70,6 +75,7 @@ _HOMES = {
     "join_schemas": "widening",
     "list_inputs": "inputs",
     "repartition": "repartition",
+    "resolve_spans": "spans",
     "table_batches": "tables",
     "to_arrow_table": "tables",
 }

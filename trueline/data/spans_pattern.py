@@ -1,7 +1,7 @@
 """Patterns that say where in a path the span and the version of the data stand.
 
 ``{SPAN}`` and ``{VERSION}`` are numbers without padding, ``{SPAN:4}`` and ``{VERSION:2}`` exactly so many digits. A
-date is written with ``{YYYY}``, ``{MM}`` and ``{DD}``, and its span is the number of days since 1970-01-01. The rest is a
+date is written with ``{YYYY}``, ``{MM}`` and ``{DD}``; its span is the number of days since 1970-01-01. All else is a
 pattern of files as in `trueline.data.inputs`.
 """
 
