@@ -15,7 +15,7 @@ from trueline.data_validation import StatsOptions, generate_statistics
 from trueline.data_validation.statistics import statistics_spec
 from trueline.engine import Dataset, LocalEngine, check_accumulator
 
-TIGHT = StatsOptions(max_quantile_points=64, max_distinct=100, max_distinct_bytes=4096)
+TIGHT = StatsOptions(epsilon=0.99, max_quantile_points=64, max_distinct=100, max_distinct_bytes=4096)
 
 
 @pytest.fixture(scope="module")

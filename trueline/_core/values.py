@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "HIDDEN_PREFIX",
     "PRESENT",
+    "WIDENED_FROM",
     "DType",
     "Kind",
     "RawFeature",
@@ -34,6 +35,8 @@ PRESENT = ":present"
 """Suffix of the ONNX input or output that says which rows of an optional feature are there."""
 HIDDEN_PREFIX = "__"
 """Columns that begin so are the line's own (``__row__``) and are no features."""
+WIDENED_FROM = b"trueline.widened_from"
+"""Metadata of a field whose type says less than its values: they were a ``date``, ``time`` or ``duration``."""
 
 
 @dataclass(frozen=True)

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from trueline._core.errors import EngineError
-from trueline.data_validation.columns import PARTS, Part, Presence
+from trueline.data_validation.columns import ByteLengths, Floats, Limits, Part, PartOptions, Presence
+from trueline.data_validation.nested import column_of, flatten, is_valid, list_lengths
+from trueline.data_validation.numeric import Numbers
 from trueline.data_validation.plan import FeaturePlan
+from trueline.data_validation.text import Strings
+from trueline.data_validation.weights import weight_tables
 from trueline.engine.state import pack_state, unpack_state
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from tensorflow_metadata.proto.v0 import statistics_pb2
 
-__all__ = ["FeatureState", "StatisticsAccumulator"]
+__all__ = ["PARTS", "FeatureState", "StatisticsAccumulator"]
 
-_KIND, _VERSION = "statistics", 1
+_KIND, _VERSION = "statistics", 2
+
+PARTS: dict[str, Callable[[Limits, PartOptions], Part] | None] = {
+    "numeric": Numbers,
+    "string": Strings,
+    "text": Strings,
+    "bytes": ByteLengths,
+    "struct": None,
+}
+"""Kind of feature -> the part that it carries beside its presence."""
 
 
 class FeatureState:
@@ -33,25 +46,45 @@ class FeatureState:
         self.levels = [Presence(limits) for _ in range(max(plan.levels, 1))]
         self.rows = Presence(limits) if plan.levels > 1 else self.levels[0]
         factory = PARTS[plan.kind]
-        self.part: Part | None = factory(limits) if factory is not None else None
+        self.part: Part | None = factory(limits, plan) if factory is not None else None
 
-    def update(self, column: pa.Array) -> None:
-        """Takes in a column: one entry a row, or one a parent struct."""
+    def update(self, column: pa.Array, weights: Floats | None = None) -> None:
+        """Takes in a column: one entry a row, or one a parent struct, and the weight of each."""
         values, row_of = column, np.arange(0)
-        if self.plan.levels == 0:
-            self.levels[0].update_scalar(len(column) - column.null_count, column.null_count)
-        for level in range(self.plan.levels):
-            lengths = _list_lengths(values)
-            self.levels[level].update_lists(lengths, values.null_count)
+        heavy = weights if self.plan.weight else None
+        for level in range(max(self.plan.levels, 1)):
+            valid = is_valid(values) if values.null_count and (heavy is not None or self.plan.levels > 1) else None
+            present = heavy if heavy is None or valid is None else heavy[valid]
+            lengths: Any = 1
+            if self.plan.levels == 0:
+                self.levels[0].update_scalar(len(values) - values.null_count, values.null_count)
+            else:
+                lengths = list_lengths(values)
+                self.levels[level].update_lists(lengths, values.null_count)
+            if heavy is not None and present is not None:
+                self.levels[level].update_weights(present, heavy[:0] if valid is None else heavy[~valid], lengths)
+            if self.plan.levels == 0:
+                break
             if self.plan.levels > 1:
-                present = _present(values) if level == 0 else row_of[_present(values)]
-                row_of = np.repeat(present, lengths)
-            values = _flatten(values)
+                places = np.arange(len(values)) if valid is None else np.flatnonzero(valid)
+                row_of = np.repeat(places if level == 0 else row_of[places], lengths)
+            heavy = None if present is None else np.repeat(present, lengths)
+            values = flatten(values)
         if self.plan.levels > 1:
-            counts = np.bincount(row_of, minlength=len(column))[_present(column)]
-            self.rows.update_lists(counts.astype(np.int64), column.null_count)
+            self._update_rows(column, row_of, weights)
         if self.part is not None:
-            self.part.update(values.drop_null() if values.null_count else values)
+            if values.null_count:
+                heavy = None if heavy is None else heavy[is_valid(values)]
+                values = values.drop_null()
+            self.part.update(values, heavy)
+
+    def _update_rows(self, column: pa.Array, row_of: npt.NDArray[np.int64], weights: Floats | None) -> None:
+        """Takes in how many innermost values each row has."""
+        valid = is_valid(column)
+        counts = np.bincount(row_of, minlength=len(column))[valid].astype(np.int64)
+        self.rows.update_lists(counts, column.null_count)
+        if self.plan.weight and weights is not None:
+            self.rows.update_weights(weights[valid], weights[~valid], counts)
 
     def merge(self, other: FeatureState) -> None:
         """Takes in the same feature of other blocks."""
@@ -88,28 +121,49 @@ class StatisticsAccumulator:
     Args:
         features: the plan, as JSON.
         limits: the numeric options of `StatsOptions`, as JSON.
+        weight: the column that weighs rows where a feature names no other, or ``""``.
+        weighted_frequency_threshold: least weighted count of a value that is listed.
     """
 
-    def __init__(self, features: Sequence[dict[str, Any]], limits: dict[str, int]) -> None:
+    def __init__(
+        self,
+        features: Sequence[dict[str, Any]],
+        limits: dict[str, int],
+        weight: str = "",
+        weighted_frequency_threshold: float = 1.0,
+    ) -> None:
         self.limits = dict(limits)
+        self.weight = weight
+        self.weighted_frequency_threshold = weighted_frequency_threshold
         self.num_examples = 0
+        self.weighted_num_examples = 0.0
         self.features = [FeatureState(FeaturePlan.from_json(plan), self.limits) for plan in features]
 
     def update(self, batch: pa.RecordBatch) -> None:
-        """Takes in the rows of one block."""
+        """Takes in the rows of one block.
+
+        Raises:
+            DataError: for a row whose weight is no single finite number of at least 0.
+        """
         self.num_examples += batch.num_rows
+        named = [self.weight, *(feature.plan.weight for feature in self.features)]
+        weights = weight_tables(batch, [name for name in named if name])
+        if self.weight:
+            self.weighted_num_examples += float(weights[self.weight].sum())
         for feature in self.features:
-            feature.update(_column(batch, feature.plan.path))
+            feature.update(*column_of(batch, feature.plan.path, weights.get(feature.plan.weight)))
 
     def merge(self, other: StatisticsAccumulator) -> None:
         """Takes in the state of other blocks."""
         self.num_examples += other.num_examples
+        self.weighted_num_examples += other.weighted_num_examples
         for mine, theirs in zip(self.features, other.features, strict=True):
             mine.merge(theirs)
 
     def state(self) -> bytes:
-        """The state as bytes, format 1."""
-        headers, arrays = [], {}
+        """The state as bytes, format 2."""
+        headers: list[Any] = []
+        arrays: dict[str, Any] = {"weight": np.array([self.weighted_num_examples])}
         for i, feature in enumerate(self.features):
             header, own = feature.parts(str(i))
             headers.append(header)
@@ -117,20 +171,29 @@ class StatisticsAccumulator:
         return pack_state(_KIND, _VERSION, {"num_examples": self.num_examples, "features": headers}, arrays)
 
     @classmethod
-    def load(cls, state: bytes, features: Sequence[dict[str, Any]], limits: dict[str, int]) -> StatisticsAccumulator:
+    def load(
+        cls, state: bytes, features: Sequence[dict[str, Any]], limits: dict[str, int], **weighting: Any
+    ) -> StatisticsAccumulator:
         """The accumulator that gave this state.
 
         Raises:
-            EngineError: for damaged bytes, a newer format, or the state of other features.
+            EngineError: for damaged bytes, another format, or the state of other features.
         """
-        _, header, arrays = unpack_state(state, _KIND, _VERSION)
-        accumulator = cls(features, limits)
+        version, header, arrays = unpack_state(state, _KIND, _VERSION)
+        if version != _VERSION:
+            raise EngineError(
+                f"the state has format {version}, this version reads format {_VERSION}",
+                hint="compute the statistics again: states are no archive.",
+            )
+        accumulator = cls(features, limits, **weighting)
+        weight = arrays.pop("weight", np.zeros(1))
         by_feature: dict[str, dict[str, dict[str, Any]]] = {}
         for name, array in arrays.items():
             feature_number, piece, own = name.split("/", 2)
             by_feature.setdefault(feature_number, {}).setdefault(piece, {})[own] = array
         try:
             accumulator.num_examples = int(header["num_examples"])
+            accumulator.weighted_num_examples = float(weight[0])
             for i, (feature, headers) in enumerate(zip(accumulator.features, header["features"], strict=True)):
                 feature.restore(headers, by_feature.get(str(i), {}))
         except (KeyError, TypeError, ValueError) as error:
@@ -142,39 +205,3 @@ class StatisticsAccumulator:
         from trueline.data_validation.protos import dataset_proto
 
         return dataset_proto(self)
-
-
-def _column(batch: pa.RecordBatch, path: tuple[str, ...]) -> pa.Array:
-    """The column of a path; for a field of a struct, one entry for each struct that the level above holds."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    column = batch.column(path[0])
-    for step in path[1:]:
-        if pa.types.is_struct(column.type):  # a plain struct counts as a list of one: a null holds none
-            column = column.drop_null()
-        while not pa.types.is_struct(column.type):
-            column = _flatten(column)
-        column = pc.struct_field(column, step)
-    return column
-
-
-def _flatten(values: pa.Array) -> pa.Array:
-    import pyarrow.compute as pc
-
-    return pc.list_flatten(values)
-
-
-def _list_lengths(values: pa.Array) -> npt.NDArray[np.int64]:
-    """Lengths of the lists that are not null."""
-    import pyarrow.compute as pc
-
-    lengths = pc.list_value_length(values)
-    return np.asarray(lengths.drop_null().to_numpy(zero_copy_only=False), np.int64)
-
-
-def _present(values: pa.Array) -> npt.NDArray[np.int64]:
-    """Positions that are not null."""
-    import pyarrow.compute as pc
-
-    return np.flatnonzero(pc.is_valid(values).to_numpy(zero_copy_only=False))

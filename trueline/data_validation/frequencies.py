@@ -9,7 +9,8 @@ While the distinct values fit under the cap, counts and their number are exact. 
   hashes of `trueline._core.hash` are kept; the estimate (k - 1) / (k-th smallest / 2**64) has a relative standard error
   of 1 / sqrt(k - 2) = 0.8 %.
 
-Values are ordered by (count, bytes), never at random: equal blocks give equal bits.
+Values are ordered by (count, bytes), never at random: equal blocks give equal bits. Weighted counts are float64 sums of
+rows' weights under the same rules; they hold no hashes, as the plain counts of the same values do.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["KMV_SIZE", "Frequencies"]
+__all__ = ["KMV_SIZE", "Frequencies", "distinct_estimate", "hashes_of", "smallest"]
 
 KMV_SIZE = 16_384
 
-Ints = npt.NDArray[np.int64]
+Counts = npt.NDArray[Any]  # int64, or float64 where they are weights
 Hashes = npt.NDArray[np.uint64]
 
 
@@ -35,67 +36,64 @@ class Frequencies:
 
     Attributes:
         values: the distinct values, Arrow binary without nulls.
-        counts: how often each occurs; a lower bound when `error` > 0.
+        counts: how often each occurs, or the weight of it; a lower bound when `error` > 0.
         error: how far below the truth a count may be; 0 means exact.
         hashes: the smallest hashes of all distinct values, ascending, once values have been dropped; else None.
     """
 
-    def __init__(self, max_distinct: int, max_bytes: int) -> None:
+    def __init__(self, max_distinct: int, max_bytes: int, weighted: bool = False) -> None:
         import pyarrow as pa
 
         self.max_distinct = max_distinct
         self.max_bytes = max_bytes
         self.values: pa.Array = pa.array([], pa.large_binary())
-        self.counts: Ints = np.empty(0, np.int64)
-        self.error = 0
+        self.weighted = weighted
+        self.counts: Counts = np.empty(0, np.float64 if weighted else np.int64)
+        self.error: int | float = 0.0 if weighted else 0
         self.hashes: Hashes | None = None
 
-    def add(self, values: pa.Array, counts: Ints) -> None:
+    def add(self, values: pa.Array, counts: Counts) -> None:
         """Takes in distinct values, Arrow strings or bytes without nulls, and how often each occurs."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        if len(counts) and counts.min() == 0:  # a dictionary may hold values that no row uses
-            used = np.flatnonzero(counts)
-            values, counts = values.take(pa.array(used)), counts[used]
         values = pc.cast(values, pa.large_binary())
         if self.hashes is not None:
-            self.hashes = _smallest(self.hashes, _hashes_of(values))
+            self.hashes = smallest(self.hashes, hashes_of(values))
         self._add(values, counts)
 
     def merge(self, other: Frequencies) -> None:
         """Takes in the counts of other values."""
         if other.hashes is not None or self.hashes is not None:
-            self.hashes = _smallest(self._known_hashes(), other._known_hashes())
+            self.hashes = smallest(self._known_hashes(), other._known_hashes())
         self.error += other.error
         self._add(other.values, other.counts)
 
     @property
     def unique(self) -> int:
         """The number of distinct values: exact, or the sketch's estimate."""
-        if self.hashes is None or len(self.hashes) < KMV_SIZE:
-            return len(self.counts) if self.hashes is None else len(self.hashes)
-        fraction = (float(self.hashes[-1]) + 1.0) / 2.0**64
-        return max(round((KMV_SIZE - 1) / fraction), len(self.counts))
+        if self.hashes is None:
+            return len(self.counts)
+        return max(distinct_estimate(self.hashes), len(self.counts))
 
-    def top(self, limit: int, threshold: int) -> tuple[list[bytes], list[int]]:
+    def top(self, limit: int, threshold: float) -> tuple[list[bytes], list[Any]]:
         """The most frequent values and their counts, greatest (count, bytes) first.
 
         Args:
             limit: how many at most.
-            threshold: least count.
+            threshold: least count; what counts nothing is never among them.
         """
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        chosen = np.flatnonzero(self.counts >= max(threshold, 1))
+        chosen = np.flatnonzero((self.counts >= threshold) & (self.counts > 0))
         if len(chosen) > limit:
             least = np.partition(self.counts[chosen], len(chosen) - limit)[len(chosen) - limit]
             chosen = chosen[self.counts[chosen] >= least]
         counts, values = self.counts[chosen], self.values.take(pa.array(chosen))
         table = pa.table({"count": counts, "value": values})
         order = pc.sort_indices(table, sort_keys=[("count", "descending"), ("value", "descending")])[:limit]
-        return values.take(order).to_pylist(), [int(n) for n in counts[order.to_numpy()]]
+        return values.take(order).to_pylist(), counts[order.to_numpy()].tolist()
 
     def parts(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """The state: a JSON header and arrays; `restore` is its inverse."""
@@ -107,15 +105,15 @@ class Frequencies:
     def restore(self, header: dict[str, Any], arrays: dict[str, Any]) -> None:
         """Takes the state that `parts` gave."""
         self.values, self.counts = arrays["values"], arrays["counts"]
-        self.error, self.hashes = int(header["error"]), arrays.get("hashes")
+        self.error, self.hashes = self.counts.dtype.type(header["error"]).item(), arrays.get("hashes")
 
-    def _add(self, values: pa.Array, counts: Ints) -> None:
+    def _add(self, values: pa.Array, counts: Counts) -> None:
         import pyarrow as pa
         import pyarrow.compute as pc
 
         if len(self.counts):
             both = pc.dictionary_encode(pa.concat_arrays([self.values, values]))
-            summed = np.zeros(len(both.dictionary), np.int64)
+            summed = np.zeros(len(both.dictionary), self.counts.dtype)
             np.add.at(summed, both.indices.to_numpy(zero_copy_only=False), np.concatenate([self.counts, counts]))
             values, counts = both.dictionary, summed
         self.values, self.counts = values, counts
@@ -130,25 +128,34 @@ class Frequencies:
             keep = min(keep, max(1, n * self.max_bytes // (2 * self.values.nbytes)))
         if keep == n:
             return
-        self.hashes = self._known_hashes()
-        lowered = int(np.partition(self.counts, n - keep - 1)[n - keep - 1])
+        self.hashes = None if self.weighted else self._known_hashes()
+        lowered = np.partition(self.counts, n - keep - 1)[n - keep - 1].item()
         chosen = np.flatnonzero(self.counts > lowered)
         self.values = self.values.take(pa.array(chosen))
-        self.counts = self.counts[chosen] - lowered
+        self.counts = np.asarray(self.counts[chosen] - lowered, self.counts.dtype)
         self.error += lowered
 
     def _known_hashes(self) -> Hashes:
         """The smallest hashes of everything seen."""
         if self.hashes is not None:
             return self.hashes
-        return _smallest(_hashes_of(self.values))
+        return smallest(hashes_of(self.values))
 
 
-def _hashes_of(values: pa.Array) -> Hashes:
+def distinct_estimate(hashes: Hashes) -> int:
+    """How many distinct values have these smallest hashes: exact below `KMV_SIZE`."""
+    if len(hashes) < KMV_SIZE:
+        return len(hashes)
+    return round((KMV_SIZE - 1) * 2.0**64 / (float(hashes[-1]) + 1.0))
+
+
+def hashes_of(values: pa.Array) -> Hashes:
+    """The stable hashes of text or bytes."""
     from trueline._core.hash import hash_array
 
     return np.asarray(hash_array(values), np.uint64)
 
 
-def _smallest(*hashes: Hashes) -> Hashes:
+def smallest(*hashes: Hashes) -> Hashes:
+    """The `KMV_SIZE` smallest distinct hashes of these, ascending."""
     return np.unique(np.concatenate(hashes))[:KMV_SIZE]

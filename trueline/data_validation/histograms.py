@@ -3,6 +3,7 @@
 STANDARD: equal-width buckets over the finite range. Upstream interpolates their counts from 1000 quantiles; here a
 bucket (low, high] holds the numbers that lie in it (the first takes its lower end too): exact while the summary is
 exact, within twice its error otherwise. QUANTILES: buckets (low, high] between quantile boundaries, by upstream's rule.
+Weighted histograms hold the weight of these numbers instead of their count.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import statistics_pb2
 
-    from trueline.data_validation.columns import Numbers
+    from trueline.data_validation.numeric import Numbers
     from trueline.data_validation.quantiles import QuantileSummary
 
-__all__ = ["fill_quantiles_histogram", "fill_standard_histogram"]
+__all__ = ["fill_length_histogram", "fill_quantiles_histogram", "fill_standard_histogram"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -29,20 +30,35 @@ def _fill(histogram: Any, kind: str, edges: Floats, counts: Any) -> None:
         histogram.buckets.add(low_value=low, high_value=high, sample_count=count)
 
 
-def fill_standard_histogram(histogram: statistics_pb2.Histogram, numbers: Numbers, buckets: int) -> None:
-    """Fills a histogram of `buckets` equal-width buckets over the finite numbers.
+def fill_standard_histogram(
+    histogram: statistics_pb2.Histogram, numbers: Numbers, buckets: int, weighted: bool = False
+) -> None:
+    """Fills a histogram of `buckets` equal-width buckets over the finite numbers, counted or by weight.
 
     One bucket where all finite numbers are equal; infinities get point buckets of their own at the ends.
     """
+    heavy = numbers.weighted if weighted else None
+    negative, positive = heavy.infinite if heavy else (numbers.negative_infinite, numbers.positive_infinite)
     if numbers.negative_infinite:
-        histogram.buckets.add(low_value=-np.inf, high_value=-np.inf, sample_count=numbers.negative_infinite)
+        histogram.buckets.add(low_value=-np.inf, high_value=-np.inf, sample_count=negative)
     if numbers.moments.count:
-        edges = _edges(numbers.low, numbers.high, buckets)
-        ranks = numbers.summary.rank(edges)
-        ranks[0], ranks[-1] = 0, numbers.moments.count
-        _fill(histogram, "STANDARD", edges, np.diff(ranks))
+        _fill_equal(histogram, heavy.summary if heavy else numbers.summary, numbers.low, numbers.high, buckets)
     if numbers.positive_infinite:
-        histogram.buckets.add(low_value=np.inf, high_value=np.inf, sample_count=numbers.positive_infinite)
+        histogram.buckets.add(low_value=np.inf, high_value=np.inf, sample_count=positive)
+
+
+def fill_length_histogram(
+    histogram: statistics_pb2.Histogram, lengths: QuantileSummary, low: int, high: int, buckets: int
+) -> None:
+    """Fills a STANDARD histogram of the lengths of lists, at least one list."""
+    _fill_equal(histogram, lengths, float(low), float(high), buckets)
+
+
+def _fill_equal(histogram: Any, summary: QuantileSummary, low: float, high: float, buckets: int) -> None:
+    edges = _edges(low, high, buckets)
+    ranks = summary.rank(edges)
+    ranks[0], ranks[-1] = 0, summary.count
+    _fill(histogram, "STANDARD", edges, np.diff(ranks))
 
 
 def _edges(low: float, high: float, buckets: int) -> Floats:

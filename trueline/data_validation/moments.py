@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 __all__ = ["Moments"]
 
+Floats = npt.NDArray[np.float64]
+
 _HUGE = 2.0**900
 _SCALE = 2.0**-200
 
@@ -20,9 +22,14 @@ class Moments:
 
     Merging follows Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample
     variances" (1979). It is associative within rounding: relative 1e-12 of the true mean and variance.
+
+    Attributes:
+        count: how many numbers, or the sum of their weights.
+        mean: their (weighted) mean.
+        m2: the (weighted) sum of squared deviations from it.
     """
 
-    count: int = 0
+    count: int | float = 0
     mean: float = 0.0
     m2: float = 0.0
 
@@ -39,6 +46,21 @@ class Moments:
         mean = float(np.mean(values))
         centred = values - mean
         return cls(n, mean, float(np.einsum("i,i->", centred, centred)))
+
+    @classmethod
+    def of_weighted(cls, values: Floats, weights: Floats) -> Moments:
+        """The moments of finite numbers, each with a weight of at least 0."""
+        total = float(weights.sum())
+        if total == 0.0:
+            return cls(0.0)
+        shares = weights / total
+        largest = max(abs(float(values.min())), abs(float(values.max())))
+        mean = float((values * shares).sum())
+        centred = values - mean
+        if largest > _HUGE:
+            heavy = values[weights > 0.0]
+            return cls(total, mean, math.inf if float(heavy.min()) != float(heavy.max()) else 0.0)
+        return cls(total, mean, float((centred * centred * weights).sum()))
 
     def merge(self, other: Moments) -> None:
         """Takes in the moments of other numbers."""

@@ -10,14 +10,16 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import SchemaError, did_you_mean
-from trueline._core.values import HIDDEN_PREFIX, widened_type
+from trueline._core.values import HIDDEN_PREFIX, WIDENED_FROM, widened_type
 from trueline.data_validation.options import StatsOptions
+from trueline.data_validation.weights import weight_problems
+from trueline.engine.base import AccumulatorSpec
 from trueline.schema.features import find_feature
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["FeaturePlan", "plan_features"]
+__all__ = ["FeaturePlan", "basic_spec", "plan_features"]
 
 # The contract's types (see `widened_type`) -> the type of the statistics.
 _TYPES = {
@@ -29,6 +31,15 @@ _TYPES = {
     "binary": "STRING",
 }
 
+# What `FeaturePlan.source` says -> the predicate of `pyarrow.types`.
+_SOURCES = {
+    "bool": "is_boolean",
+    "timestamp": "is_timestamp",
+    "date": "is_date",
+    "time": "is_time",
+    "duration": "is_duration",
+}
+
 
 @dataclass(frozen=True)
 class FeaturePlan:
@@ -37,9 +48,13 @@ class FeaturePlan:
     Attributes:
         path: column name and names of struct fields.
         type: ``INT``, ``FLOAT``, ``STRING``, ``BYTES`` or ``STRUCT`` of tensorflow-metadata.
-        kind: which part of `trueline.data_validation.columns.PARTS` it carries.
+        kind: which part of `trueline.data_validation.accumulator.PARTS` it carries.
         levels: how many lists lie around a value, 0 for a plain column.
-        source: ``bool`` or ``timestamp`` where the Arrow type says more than `type`, else ``""``.
+        source: ``bool``, ``timestamp``, ``date``, ``time`` or ``duration`` where the Arrow type says more than `type`,
+            else ``""``. All four are counted in microseconds: since 1970, for a time since midnight.
+        weight: the column that weighs its rows, or ``""``.
+        histograms: whether its histograms and quantiles are given out.
+        long_strings: whether strings of more than 1024 bytes are counted one by one.
     """
 
     path: tuple[str, ...]
@@ -47,6 +62,9 @@ class FeaturePlan:
     kind: str
     levels: int
     source: str = ""
+    weight: str = ""
+    histograms: bool = True
+    long_strings: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; `from_json` is its inverse."""
@@ -55,7 +73,31 @@ class FeaturePlan:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> FeaturePlan:
         """The plan that `to_json` described."""
-        return cls(tuple(data["path"]), data["type"], data["kind"], int(data["levels"]), data["source"])
+        return cls(**{**data, "path": tuple(data["path"])})
+
+
+def basic_spec(arrow_schema: pa.Schema, options: StatsOptions) -> tuple[AccumulatorSpec[Any], tuple[str, ...]]:
+    """The accumulator of the statistics of every feature, and the columns that it reads, weights included.
+
+    `finish` gives a `DatasetFeatureStatistics`. Plain text columns are asked for as dictionaries.
+
+    Raises:
+        SchemaError: as `plan_features`, and for weight columns that are unknown or no numbers.
+    """
+    plans = plan_features(arrow_schema, options)
+    weight = options.weight_feature or ""
+    weights = [name for name in dict.fromkeys([weight, *(plan.weight for plan in plans)]) if name]
+    if problems := weight_problems(arrow_schema, weights):
+        raise SchemaError("these columns cannot be weights", problems=problems)
+    params = {
+        "features": [plan.to_json() for plan in plans],
+        "limits": options.numbers(),
+        "weight": weight,
+        "weighted_frequency_threshold": float(options.weighted_frequency_threshold),
+    }
+    text = tuple(p.path[0] for p in plans if p.type == "STRING" and p.levels == 0 and len(p.path) == 1)
+    columns = tuple(dict.fromkeys([*(plan.path[0] for plan in plans), *weights]))
+    return AccumulatorSpec("trueline.data_validation.accumulator:StatisticsAccumulator", params, text), columns
 
 
 def plan_features(arrow_schema: pa.Schema, options: StatsOptions) -> tuple[FeaturePlan, ...]:
@@ -77,7 +119,8 @@ def plan_features(arrow_schema: pa.Schema, options: StatsOptions) -> tuple[Featu
     problems: list[str] = []
     for name in names:
         try:
-            found += _plans((name,), widened_type(arrow_schema.field(name).type), options.schema)
+            field = arrow_schema.field(name)
+            found += _plans((name,), widened_type(field.type), options, _source(field))
         except SchemaError as error:
             problems.append(f"{name!r}: {error.message}")
     if problems:
@@ -85,38 +128,51 @@ def plan_features(arrow_schema: pa.Schema, options: StatsOptions) -> tuple[Featu
     return tuple(found)
 
 
-def _plans(path: tuple[str, ...], arrow_type: pa.DataType, schema: Any) -> Iterator[FeaturePlan]:
+def _plans(path: tuple[str, ...], arrow_type: pa.DataType, options: StatsOptions, source: str) -> Iterator[FeaturePlan]:
     import pyarrow.types as t
 
     levels = 0
+    weight, histograms = options.weight_of(path) or "", options.histograms(path)
     while t.is_list(arrow_type) or t.is_fixed_size_list(arrow_type):
         arrow_type, levels = arrow_type.value_type, levels + 1
     if t.is_struct(arrow_type):
-        yield FeaturePlan(path, "STRUCT", "struct", levels)
+        yield FeaturePlan(path, "STRUCT", "struct", levels, "", weight, histograms)
         for field in arrow_type:
-            yield from _plans((*path, field.name), field.type, schema)
+            yield from _plans((*path, field.name), widened_type(field.type), options, _source(field))
         return
-    yield FeaturePlan(path, *_with_schema(path, _TYPES[str(arrow_type)], schema), levels, _source(arrow_type))
+    feature = find_feature(options.schema, path) if options.schema is not None else None
+    kind, part, long_strings = _with_schema(_TYPES[str(arrow_type)], feature)
+    yield FeaturePlan(path, kind, part, levels, source, weight, histograms, long_strings)
 
 
-def _source(arrow_type: pa.DataType) -> str:
+def _source(field: pa.Field) -> str:
+    """What the values were before widening: the field's own type, or the one that its metadata remembers."""
     import pyarrow.types as t
 
-    if t.is_boolean(arrow_type):
-        return "bool"
-    return "timestamp" if t.is_temporal(arrow_type) else ""
+    kind = field.type
+    while t.is_list(kind) or t.is_large_list(kind) or t.is_fixed_size_list(kind):
+        kind = kind.value_type
+    if WIDENED_FROM in (field.metadata or {}):
+        return str(field.metadata[WIDENED_FROM].decode())
+    for name, matches in _SOURCES.items():
+        if getattr(t, matches)(kind):
+            return name
+    return ""
 
 
-def _with_schema(path: tuple[str, ...], kind: str, schema: Any) -> tuple[str, str]:
-    """Type and kind: a schema may call integers categorical and strings images."""
-    feature = find_feature(schema, path) if schema is not None else None
+def _with_schema(kind: str, feature: Any) -> tuple[str, str, bool]:
+    """Type, kind of part, and whether long strings count one by one: a schema says what is categorical or an image."""
     domain = feature.WhichOneof("domain_info") if feature is not None else None
+    if kind == "STRING" and domain == "image_domain":
+        return "BYTES", "bytes", False
     if kind == "STRING":
-        return ("BYTES", "bytes") if domain == "image_domain" else ("STRING", "string")
-    if feature is not None and kind == "INT":
+        called = feature.string_domain.is_categorical if domain == "string_domain" else 0
+        said = "" if domain != "string_domain" else feature.string_domain.Categorical.Name(called)
+        return "STRING", "text" if said == "CATEGORICAL_NO" else "string", said == "CATEGORICAL_YES"
+    if kind == "INT":
         categorical = domain in ("bool_domain", "natural_language_domain") or (
             domain == "int_domain" and feature.int_domain.is_categorical
         )
-        if categorical:
-            return "INT", "string"
-    return kind, "numeric"
+    else:
+        categorical = domain == "float_domain" and feature.float_domain.is_categorical
+    return kind, "string" if categorical else "numeric", False

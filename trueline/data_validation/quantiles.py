@@ -1,7 +1,9 @@
 """A mergeable summary of sorted numbers: exact while there are few distinct ones, bounded in error beyond.
 
-A summary is a list of points (value, weight), values ascending and distinct. Its rank function R(x) = weight of the
-points <= x estimates F(x) = how many numbers are <= x. `error` bounds abs(R(x) - F(x)) over all x, in rows:
+Weights are counts of rows (integers) or, in a weighted summary, sums of the rows' weights (floats); then read "rows" as
+"weight" below, and add the rounding of sums. A summary is a list of points (value, weight), values ascending and
+distinct. Its rank function R(x) = weight of the points <= x estimates F(x) = how many numbers are <= x. `error` bounds
+abs(R(x) - F(x)) over all x, in rows:
 
 * it is 0 while the distinct numbers fit into `capacity` points;
 * beyond that, consecutive points are grouped into at most `capacity` groups, each replaced by the point in the
@@ -10,12 +12,14 @@ points <= x estimates F(x) = how many numbers are <= x. `error` bounds abs(R(x) 
 * merging adds the two bounds (rank functions add).
 
 Over a tree of L levels the relative error is therefore about (L + 1) / (2 * capacity): 0.1 % for 7 levels (128
-blocks) of 4096 points. Nothing in it is random: equal blocks give equal bits.
+blocks) of 4096 points. Nothing in it is random: equal blocks give equal bits. A value that alone
+outweighs many groups is the one that its group keeps, so weights that differ much cost no more.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +28,7 @@ __all__ = ["QuantileSummary"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Weights = npt.NDArray[Any]  # int64, or float64 where they are sums of weights
 
 
 def _no_floats() -> Floats:
@@ -42,13 +47,13 @@ class QuantileSummary:
         capacity: most points kept.
         values: the points, ascending and distinct.
         weights: how many numbers each point stands for.
-        error: bound on the error of every rank, in numbers; 0 means exact.
+        error: bound on the error of every rank, in numbers (or weight); 0 means exact.
     """
 
     capacity: int
     values: Floats = field(default_factory=_no_floats)
-    weights: Ints = field(default_factory=_no_ints)
-    error: int = 0
+    weights: Weights = field(default_factory=_no_ints)
+    error: int | float = 0
 
     @classmethod
     def of_sorted(cls, numbers: Floats, capacity: int) -> QuantileSummary:
@@ -67,6 +72,15 @@ class QuantileSummary:
         return summary
 
     @classmethod
+    def of_weighted(cls, numbers: Floats, weights: Floats, capacity: int) -> QuantileSummary:
+        """The summary of ascending numbers without NaN, each with a weight; those that weigh nothing leave no trace."""
+        heavy = weights > 0.0
+        summary = cls(capacity, numbers[heavy], weights[heavy], 0.0)
+        summary._join_equal()
+        summary._compact()
+        return summary
+
+    @classmethod
     def constant(cls, value: float, count: int, capacity: int) -> QuantileSummary:
         """The summary of one number that occurs `count` times."""
         if count == 0:
@@ -74,13 +88,17 @@ class QuantileSummary:
         return cls(capacity, np.array([value], np.float64), np.array([count], np.int64))
 
     @property
-    def count(self) -> int:
-        """How many numbers it stands for."""
-        return int(self.weights.sum())
+    def count(self) -> int | float:
+        """How many numbers it stands for, or their weight."""
+        total: int | float = self.weights.sum().item()
+        return total
 
     def merge(self, other: QuantileSummary) -> None:
         """Takes in another summary."""
         if len(other.values) == 0:
+            return
+        if len(self.values) == 0:
+            self.values, self.weights, self.error = other.values, other.weights, other.error
             return
         values = np.concatenate([self.values, other.values])
         order = np.argsort(values, kind="stable")
@@ -93,7 +111,7 @@ class QuantileSummary:
     def _join_equal(self) -> None:
         """Adds up the weights of equal values."""
         new = self.values[1:] != self.values[:-1]
-        if new.all():
+        if new.all():  # none at all too
             return
         starts = np.flatnonzero(np.concatenate([[True], new]))
         self.weights = np.add.reduceat(self.weights, starts)
@@ -105,7 +123,7 @@ class QuantileSummary:
             return
         ends = np.cumsum(self.weights)
         middles = 2 * ends - self.weights  # twice the middle of each point's weight, to stay with integers
-        total = int(ends[-1])
+        total = ends[-1].item()
         scaled = (middles.astype(np.float64) * (self.capacity / (2.0 * total))).astype(np.int64)
         group = np.minimum(scaled, self.capacity - 1)
         starts = np.flatnonzero(np.concatenate([[True], group[1:] != group[:-1]]))
@@ -113,24 +131,27 @@ class QuantileSummary:
         weights = np.add.reduceat(self.weights, starts)
         before = ends[last] - weights
         # The point in whose weight the group's middle lies: neither side of it outweighs half the group.
-        chosen = np.clip(np.searchsorted(ends, before + weights // 2, side="right"), starts, last)
+        half = weights // 2 if weights.dtype == np.int64 else weights / 2
+        chosen = np.clip(np.searchsorted(ends, before + half, side="right"), starts, last)
         left = ends[chosen] - self.weights[chosen] - before
         right = ends[last] - ends[chosen]
-        self.error += int(np.maximum(left, right).max())
+        self.error += np.maximum(left, right).max().item()
         self.values, self.weights = self.values[chosen], weights
 
-    def with_infinities(self, negative: int, positive: int) -> QuantileSummary:
-        """The summary of these numbers and as many -inf and inf; it may hold two points more."""
+    def with_infinities(self, negative: int | float, positive: int | float) -> QuantileSummary:
+        """The summary of these numbers and as many -inf and inf (or their weight); it may hold two points more."""
+        if not negative and not positive:
+            return self
         ends = [(-np.inf, negative)] if negative else []
         tail = [(np.inf, positive)] if positive else []
         values = np.concatenate([[v for v, _ in ends], self.values, [v for v, _ in tail]])
-        weights = np.concatenate([[n for _, n in ends], self.weights, [n for _, n in tail]]).astype(np.int64)
+        weights = np.concatenate([[n for _, n in ends], self.weights, [n for _, n in tail]]).astype(self.weights.dtype)
         return QuantileSummary(self.capacity + 2, values, weights, self.error)
 
-    def rank(self, x: Floats) -> Ints:
-        """How many numbers are <= each x, within `error`."""
-        ends = np.concatenate([[0], np.cumsum(self.weights)])
-        return np.asarray(ends[np.searchsorted(self.values, x, side="right")], np.int64)
+    def rank(self, x: Floats) -> Weights:
+        """How many numbers are <= each x (or their weight), within `error`."""
+        ends = np.concatenate([[self.weights.dtype.type(0)], np.cumsum(self.weights)])
+        return np.asarray(ends[np.searchsorted(self.values, x, side="right")], self.weights.dtype)
 
     def quantiles(self, buckets: int, low: float, high: float) -> Floats:
         """The boundaries of `buckets` quantile buckets: `buckets` + 1 ascending numbers.
@@ -140,7 +161,9 @@ class QuantileSummary:
         floor(n / 2) + 1. Source: TensorFlow Data Validation's quantile rule.
         """
         ends = np.cumsum(self.weights)
-        total = int(ends[-1])
-        wanted = [i * total // buckets for i in range(1, buckets)]
-        inner = self.values[np.searchsorted(ends, np.array(wanted, np.int64), side="right")] if wanted else _no_floats()
+        total = ends[-1].item()
+        whole = self.weights.dtype == np.int64
+        wanted = [i * total // buckets if whole else i * total / buckets for i in range(1, buckets)]
+        places = np.searchsorted(ends, np.array(wanted, self.weights.dtype), side="right")
+        inner = self.values[np.minimum(places, len(ends) - 1)] if wanted else _no_floats()
         return np.concatenate([[low], np.clip(inner, low, high), [high]])

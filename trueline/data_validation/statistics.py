@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from trueline.data_validation.options import StatsOptions
-from trueline.data_validation.plan import plan_features
+from trueline.data_validation.plan import basic_spec
 from trueline.engine.base import AccumulatorSpec, Dataset
 
 if TYPE_CHECKING:
@@ -22,19 +22,14 @@ def statistics_spec(arrow_schema: pa.Schema, options: StatsOptions | None = None
     """The accumulator of the default statistics of these columns; `finish` gives a `DatasetFeatureStatistics`.
 
     Raises:
-        SchemaError: for columns whose type has no statistics, and for unknown names of the allowlist.
+        SchemaError: for columns whose type has no statistics, and for unknown names of the allowlist or of weights.
     """
-    options = options or StatsOptions()
-    features = [plan.to_json() for plan in plan_features(arrow_schema, options)]
-    return AccumulatorSpec(
-        "trueline.data_validation.accumulator:StatisticsAccumulator",
-        {"features": features, "limits": options.numbers()},
-    )
+    return basic_spec(arrow_schema, options or StatsOptions())[0]
 
 
 def statistics_columns(arrow_schema: pa.Schema, options: StatsOptions) -> tuple[str, ...]:
-    """The columns that `statistics_spec` reads."""
-    return tuple(dict.fromkeys(plan.path[0] for plan in plan_features(arrow_schema, options)))
+    """The columns that `statistics_spec` reads, weights included."""
+    return basic_spec(arrow_schema, options)[1]
 
 
 def generate_statistics(
