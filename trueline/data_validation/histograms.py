@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from trueline.data_validation.numeric import Numbers
     from trueline.data_validation.quantiles import QuantileSummary
 
-__all__ = ["fill_length_histogram", "fill_quantiles_histogram", "fill_standard_histogram"]
+__all__ = ["fill_between", "fill_length_histogram", "fill_quantiles_histogram", "fill_standard_histogram"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -86,7 +86,12 @@ def fill_quantiles_histogram(
         low, high: their exact extremes.
         buckets: how many.
     """
-    edges = summary.quantiles(buckets, low, high)
+    fill_between(histogram, summary, summary.quantiles(buckets, low, high))
+
+
+def fill_between(histogram: statistics_pb2.Histogram, summary: QuantileSummary, edges: Floats) -> None:
+    """Fills a QUANTILES histogram with buckets between these ascending edges, the last of them the greatest number."""
+    buckets = len(edges) - 1
     ranks = summary.rank(edges)
     ranks[-1] = summary.count
     counts = np.zeros(buckets)
