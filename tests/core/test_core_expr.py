@@ -100,3 +100,18 @@ def test_any_text_parses_or_is_refused(text: str) -> None:
     except ExprError:
         return
     assert isinstance(expr.columns, tuple)
+
+
+def test_dotted_names_are_names_where_asked_for() -> None:
+    """`a.b` is one column name; nothing is looked up inside a value, and without the option dots stay refused."""
+    batch = pa.record_batch({"num_stats.mean": [1.0, 3.0], "a": [1, 2]})
+    found = parse("num_stats.mean > 2 and a == 2", dotted=True)
+    assert found.columns == ("num_stats.mean", "a")
+    assert found.evaluate(batch).to_pylist() == [False, True]
+    with pytest.raises(ExprError, match="Attribute is not part"):
+        parse("num_stats.mean > 2")
+    for text in ("'x'.upper", "len(a).real", "a.b()", "a[0].b", "(a + 1).real"):
+        with pytest.raises(ExprError):
+            parse(text, dotted=True)
+    with pytest.raises(ExprError, match="'a.__class__' does not exist"):
+        parse("a.__class__ == 'x'", dotted=True).evaluate(batch)

@@ -10,7 +10,7 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
-from trueline._core.errors import SchemaError
+from trueline._core.errors import ConfigError, SchemaError
 from trueline.data_validation import (
     StatsOptions,
     describe_anomalies,
@@ -317,7 +317,7 @@ def test_severities_can_be_lowered() -> None:
     )
     assert found.anomaly_info["new"].severity == anomalies_pb2.AnomalyInfo.WARNING
     assert found.anomaly_info["x"].severity == anomalies_pb2.AnomalyInfo.ERROR  # its other reason
-    with pytest.raises(SchemaError) as caught:
+    with pytest.raises(ConfigError) as caught:
         validate_statistics(statistics, schema, severity_overrides={"NEW_COLUMN": "WARN"})
     assert len(caught.value.problems) == 2
 

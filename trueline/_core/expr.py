@@ -132,8 +132,12 @@ class Expr:
         return batch.filter(self.mask(batch))
 
 
-def parse(text: str) -> Expr:
+def parse(text: str, *, dotted: bool = False) -> Expr:
     """Parses an expression.
+
+    Args:
+        text: what the user wrote.
+        dotted: read ``a.b.c`` as one name, ``"a.b.c"``; nothing is looked up inside a value.
 
     Raises:
         ExprError: what is outside the language, with its place in the text.
@@ -147,7 +151,7 @@ def parse(text: str) -> Expr:
             f"{text!r} does not parse: {error}", hint="write it as in Python: fare > 20 and tips > 0"
         ) from error
     assert isinstance(tree, ast.Expression)
-    root = _Parser(text).node(tree.body, 0)
+    root = _Parser(text, dotted).node(tree.body, 0)
     columns: dict[str, None] = {}
     _collect(root, columns)
     return Expr(text, tuple(columns), root)
@@ -164,8 +168,9 @@ def _collect(node: _Node, columns: dict[str, None]) -> None:
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, dotted: bool = False) -> None:
         self.text = text
+        self.dotted = dotted
 
     def fail(self, node: ast.AST, why: str) -> ExprError:
         place = getattr(node, "col_offset", 0) + 1
@@ -184,6 +189,8 @@ class _Parser:
                 return _Literal(value)
             case ast.Name(id=name):
                 return _Column(name)
+            case ast.Attribute() if self.dotted:
+                return _Column(self.dotted_name(node))
             case ast.BoolOp(op=op, values=values):
                 return self.fold("and" if isinstance(op, ast.And) else "or", [self.node(v, depth + 1) for v in values])
             case ast.UnaryOp(op=ast.Not(), operand=operand):
@@ -200,6 +207,15 @@ class _Parser:
             case ast.Call():
                 return self.call(node, depth)
         raise self.fail(node, f"{type(node).__name__} is not part of the expression language")
+
+    def dotted_name(self, node: ast.expr) -> str:
+        steps = []
+        while isinstance(node, ast.Attribute):
+            steps.append(node.attr)
+            node = node.value
+        if not isinstance(node, ast.Name):
+            raise self.fail(node, "a dot joins names alone")
+        return ".".join([node.id, *reversed(steps)])
 
     def fold(self, op: str, nodes: Sequence[_Node]) -> _Node:
         result = nodes[0]

@@ -9,6 +9,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trueline.data_validation.anomalies_util import get_anomalies_slicer, remove_anomaly_types
+    from trueline.data_validation.custom_validation import custom_validate_statistics
+    from trueline.data_validation.custom_validation_config import (
+        CustomValidation,
+        CustomValidationConfig,
+        FeaturePairValidation,
+        FeatureValidation,
+    )
     from trueline.data_validation.describe import describe_anomalies
     from trueline.data_validation.files import (
         load_anomalies_binary,
@@ -21,24 +29,37 @@ if TYPE_CHECKING:
         write_statistics_text,
     )
     from trueline.data_validation.inference import infer_schema
+    from trueline.data_validation.instance import validate_instance
     from trueline.data_validation.options import PerFeatureStatsConfig, StatsOptions
+    from trueline.data_validation.rules_config import RuleConfig
+    from trueline.data_validation.sliced_validation import validate_corresponding_slices
     from trueline.data_validation.slicing import get_feature_value_slicer
     from trueline.data_validation.statistics import generate_statistics
     from trueline.data_validation.update import update_schema
     from trueline.data_validation.validation import validate_statistics
 
 _HOMES = {
+    "CustomValidation": "custom_validation_config",
+    "CustomValidationConfig": "custom_validation_config",
+    "FeaturePairValidation": "custom_validation_config",
+    "FeatureValidation": "custom_validation_config",
     "PerFeatureStatsConfig": "options",
+    "RuleConfig": "rules_config",
     "StatsOptions": "options",
+    "custom_validate_statistics": "custom_validation",
     "describe_anomalies": "describe",
     "generate_statistics": "statistics",
+    "get_anomalies_slicer": "anomalies_util",
     "get_feature_value_slicer": "slicing",
     "infer_schema": "inference",
     "load_anomalies_binary": "files",
     "load_anomalies_text": "files",
     "load_statistics": "files",
     "load_statistics_text": "files",
+    "remove_anomaly_types": "anomalies_util",
     "update_schema": "update",
+    "validate_corresponding_slices": "sliced_validation",
+    "validate_instance": "instance",
     "validate_statistics": "validation",
     "write_anomalies_binary": "files",
     "write_anomalies_text": "files",
@@ -47,17 +68,27 @@ _HOMES = {
 }
 
 __all__ = [
+    "CustomValidation",
+    "CustomValidationConfig",
+    "FeaturePairValidation",
+    "FeatureValidation",
     "PerFeatureStatsConfig",
+    "RuleConfig",
     "StatsOptions",
+    "custom_validate_statistics",
     "describe_anomalies",
     "generate_statistics",
+    "get_anomalies_slicer",
     "get_feature_value_slicer",
     "infer_schema",
     "load_anomalies_binary",
     "load_anomalies_text",
     "load_statistics",
     "load_statistics_text",
+    "remove_anomaly_types",
     "update_schema",
+    "validate_corresponding_slices",
+    "validate_instance",
     "validate_statistics",
     "write_anomalies_binary",
     "write_anomalies_text",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from trueline.data_validation.distances import infinity_norm, jensen_shannon_divergence, normalized_abs_difference
-from trueline.data_validation.rules import Reason
-from trueline.data_validation.views import DatasetView, FeatureView
+from trueline.data_validation.distances_noise import noise_of
+from trueline.data_validation.rules import Case, Rule
+from trueline.data_validation.views import FeatureView
 
-__all__ = ["CONTROLS", "Control", "Measurement", "compare_feature"]
+__all__ = ["COMPARATOR_RULES", "CONTROLS", "DISTANCES", "Control", "Distance", "Measurement", "kind_of", "measurements"]
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,15 @@ class Measurement:
         type: name of a `DriftSkewInfo.Measurement.Type`.
         value: the distance.
         threshold: from the schema; more is an anomaly.
+        at: the value of the feature where the distance occurs, if there is one.
+        lower: what the distance is at least, with the confidence asked for; None where nobody asked.
     """
 
     type: str
     value: float
     threshold: float
+    at: str = ""
+    lower: float | None = None
 
 
 Measure = Callable[[FeatureView, FeatureView, Any], tuple[float, str] | None]
@@ -71,13 +77,18 @@ class Distance:
     measure: Measure
 
 
+def kind_of(limit: Any) -> str:
+    """Which histogram of numbers a limit is about, ``STANDARD`` or ``QUANTILES``."""
+    source = getattr(limit, "source", None)
+    return "QUANTILES" if source is not None and source.Type.Name(source.type) == "QUANTILES" else "STANDARD"
+
+
 def _jensen_shannon(one: FeatureView, other: FeatureView, limit: Any) -> tuple[float, str] | None:
-    kind = "QUANTILES" if limit.source.Type.Name(limit.source.type) == "QUANTILES" else "STANDARD"
-    found = jensen_shannon_divergence(one, other, kind)
+    found = jensen_shannon_divergence(one, other, kind_of(limit))
     return None if found is None else (found, "")
 
 
-_DISTANCES = (
+DISTANCES = (
     Distance(
         "infinity_norm",
         "L_INFTY",
@@ -102,51 +113,79 @@ _DISTANCES = (
 )
 
 
-def compare_feature(
-    feature: Any, view: FeatureView, control: Control, dataset: DatasetView
-) -> tuple[list[Reason], list[Measurement]]:
-    """The anomalies and all measurements of one feature against a control dataset.
-
-    Args:
-        feature: its `Feature`; thresholds that are exceeded are raised to what was measured.
-        view: its statistics.
-        control: which comparator.
-        dataset: what it is compared with.
-    """
+def limits(feature: Any, control: Control) -> list[tuple[Distance, Any]]:
+    """The distances that a feature's comparator limits, with the messages that hold the thresholds."""
     comparator = getattr(feature, control.field)
-    limits = [(d, getattr(comparator, d.field)) for d in _DISTANCES if comparator.HasField(d.field)]
-    limits = [(d, limit) for d, limit in limits if limit.HasField("threshold")]
-    if not limits:
-        return [], []
-    other = dataset.features.get(view.path)
-    if other is None:
-        for distance, _ in limits:
-            comparator.ClearField(distance.field)
-        return [_control_missing(control)], []
-    measured = list(_measure(view, other, limits))
-    reasons = [_exceeded(d, m, at, control) for d, _, m, at in measured if m.value > m.threshold]
-    for _, limit, measurement, _ in measured:
-        limit.threshold = max(limit.threshold, measurement.value)
-    return reasons, [m for _, _, m, _ in measured]
+    found = [(d, getattr(comparator, d.field)) for d in DISTANCES if comparator.HasField(d.field)]
+    return [(d, limit) for d, limit in found if limit.HasField("threshold")]
 
 
-def _measure(
-    view: FeatureView, other: FeatureView, limits: list[tuple[Distance, Any]]
-) -> Iterator[tuple[Distance, Any, Measurement, str]]:
-    for distance, limit in limits:
-        found = distance.measure(view, other, limit)
-        if found is not None:
-            yield distance, limit, Measurement(distance.measurement, found[0], limit.threshold), found[1]
+def measurements(case: Case, control: Control) -> dict[str, Measurement]:
+    """All measurements of a feature against a control dataset, by the field of the distance; computed once."""
+    key = f"measured {control.name}"
+    if key not in case.memo:
+        dataset = case.controls.get(control.name)
+        other = None if dataset is None else dataset.features.get(case.path)
+        case.memo[key] = {} if other is None else dict(_measure(case, control, other))
+    found: dict[str, Measurement] = case.memo[key]
+    return found
 
 
-def _control_missing(control: Control) -> Reason:
-    text = f"The schema limits {control.name}, but {control.other} lack the feature."
-    return Reason("COMPARATOR_CONTROL_DATA_MISSING", "Nothing to compare with", text)
+def _measure(case: Case, control: Control, other: FeatureView) -> Iterator[tuple[str, Measurement]]:
+    for distance, limit in limits(case.feature, control):
+        found = distance.measure(case.view, other, limit)
+        if found is None:
+            continue
+        value, at = found
+        lower = None
+        if case.confidence is not None and value > limit.threshold:
+            lower = noise_of(distance.field, case.view, other, kind_of(limit), case.confidence).lower
+        yield distance.field, Measurement(distance.measurement, value, limit.threshold, at, lower)
 
 
-def _exceeded(distance: Distance, found: Measurement, at: str, control: Control) -> Reason:
-    where = f", most at the value {at!r}" if at else ""
-    text = (
-        f"The {distance.words} to {control.other} is {found.value:.6g}{where}; at most {found.threshold:g} is expected."
-    )
-    return Reason(distance.anomaly, f"High {distance.words} ({control.name})", text)
+def _missing(case: Case, control: Control) -> list[str]:
+    dataset = case.controls.get(control.name)
+    if dataset is None or case.path in dataset.features or not limits(case.feature, control):
+        return []
+    return [f"The schema limits {control.name}, but {control.other} lack the feature."]
+
+
+def _clear(case: Case, control: Control) -> None:
+    for distance, _ in limits(case.feature, control):
+        getattr(case.feature, control.field).ClearField(distance.field)
+
+
+def _exceeded(case: Case, control: Control, distance: Distance) -> list[str]:
+    found = measurements(case, control).get(distance.field)
+    if found is None or not found.value > found.threshold:
+        return []
+    if case.confidence is not None and not (found.lower is not None and found.lower > found.threshold):
+        return []
+    where = f", most at the value {found.at!r}" if found.at else ""
+    sure = f" (at least {found.lower:.6g} with confidence {case.confidence:g})" if found.lower is not None else ""
+    words = f"The {distance.words} to {control.other} is {found.value:.6g}{sure}{where}"
+    return [f"{words}; at most {found.threshold:g} is expected."]
+
+
+def _raise(case: Case, control: Control, distance: Distance) -> None:
+    found = measurements(case, control).get(distance.field)
+    limit = getattr(getattr(case.feature, control.field), distance.field)
+    if found is not None and found.value > limit.threshold:
+        limit.threshold = found.value
+
+
+def _rules() -> Iterator[Rule]:
+    for control in CONTROLS:
+        find, mend = partial(_missing, control=control), partial(_clear, control=control)
+        yield Rule("COMPARATOR_CONTROL_DATA_MISSING", "Nothing to compare with", find, mend)
+        for distance in DISTANCES:
+            yield Rule(
+                distance.anomaly,
+                f"High {distance.words} ({control.name})",
+                partial(_exceeded, control=control, distance=distance),
+                partial(_raise, control=control, distance=distance),
+            )
+
+
+COMPARATOR_RULES: Sequence[Rule] = tuple(_rules())
+"""Asked of every present feature, after all others."""

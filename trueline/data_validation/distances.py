@@ -12,7 +12,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from trueline.data_validation.views import FeatureView
 
-__all__ = ["infinity_norm", "jensen_shannon_divergence", "normalized_abs_difference"]
+__all__ = ["divergence", "infinity_norm", "jensen_shannon_divergence", "normalized_abs_difference"]
 
 Floats = npt.NDArray[np.float64]
 Counts = Mapping[str, float]
@@ -60,14 +60,15 @@ def jensen_shannon_divergence(one: FeatureView, other: FeatureView, kind: str) -
         values = sorted(one.counts.keys() | other.counts.keys())
         p = np.array([one.counts.get(v, 0.0) for v in values])
         q = np.array([other.counts.get(v, 0.0) for v in values])
-        return _divergence(p, q)
+        return divergence(p, q)
     first, second = one.histogram(kind), other.histogram(kind)
     if first is None or second is None:
         return None
-    return _divergence(*_aligned(first, second))
+    return divergence(*_aligned(first, second))
 
 
-def _divergence(p: Floats, q: Floats) -> float | None:
+def divergence(p: Floats, q: Floats) -> float | None:
+    """The Jensen-Shannon divergence of two arrays of masses over the same cells; None where one is empty."""
     if not p.sum() > 0 or not q.sum() > 0:
         return None
     p, q = p / p.sum(), q / q.sum()

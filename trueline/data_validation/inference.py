@@ -8,18 +8,19 @@ integer domain where all of them say so. Numbers get no bounds.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import SchemaError
 from trueline.data_validation.protos import ARROW_TYPE, FREQUENCY_ERROR
 from trueline.data_validation.views import FeatureView, dataset_view
+from trueline.schema.index import SchemaIndex
 from trueline.schema.paths import FeaturePath
 
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
-__all__ = ["add_string_domain", "fill_feature", "fill_value_count", "infer_schema", "parse_domain_info", "parse_int"]
+__all__ = ["fill_feature", "fill_value_count", "infer_schema", "parse_domain_info", "parse_int"]
 
 _TRUE = frozenset({"TRUE", "true", "SET", "set", "1", ""})
 _FALSE = frozenset({"FALSE", "false", "CLEAR", "clear", "0"})
@@ -31,6 +32,7 @@ def infer_schema(
     statistics: statistics_pb2.DatasetFeatureStatisticsList,
     infer_feature_shape: bool = True,
     max_string_domain_size: int = 100,
+    schema_transformations: Sequence[Callable[[Any, Any], Any]] | None = None,
 ) -> schema_pb2.Schema:
     """A schema that these statistics satisfy.
 
@@ -38,6 +40,8 @@ def infer_schema(
         statistics: one dataset, or slices with one of ``All Examples``.
         infer_feature_shape: give a fixed shape to features whose rows all have equally many values.
         max_string_domain_size: most distinct strings that become a domain.
+        schema_transformations: functions of the schema and the `DatasetFeatureStatistics` it comes from, called in
+            order; each gives the schema on, changed or new.
 
     Raises:
         SchemaError: if `statistics` are of another type or hold no dataset that could be chosen.
@@ -45,18 +49,22 @@ def infer_schema(
     from tensorflow_metadata.proto.v0 import schema_pb2
 
     schema = schema_pb2.Schema()
+    index = SchemaIndex(schema)
     added: dict[FeaturePath, Any] = {}
-    for view in dataset_view(statistics):
+    dataset = dataset_view(statistics)
+    for view in dataset:
         parent = added.get(view.path.parent) if len(view.path.steps) > 1 else schema
         if parent is None:
             raise SchemaError(f"feature {str(view.path)!r} has no statistics of the struct around it")
         home = parent.feature if parent is schema else parent.struct_domain.feature
         added[view.path] = feature = home.add()
-        fill_feature(feature, view, schema, shapes=infer_feature_shape, max_domain=max_string_domain_size)
+        fill_feature(feature, view, index, shapes=infer_feature_shape, max_domain=max_string_domain_size)
+    for transform in schema_transformations or ():
+        schema = transform(schema, dataset.proto)
     return schema
 
 
-def fill_feature(feature: Any, view: FeatureView, schema: Any, *, shapes: bool, max_domain: int) -> None:
+def fill_feature(feature: Any, view: FeatureView, index: SchemaIndex, *, shapes: bool, max_domain: int) -> None:
     """Fills an empty `Feature` from statistics; a string domain is added to the schema."""
     feature.name = view.path.name
     feature.type = _schema_type(view)
@@ -69,7 +77,7 @@ def fill_feature(feature: Any, view: FeatureView, schema: Any, *, shapes: bool, 
             feature.presence.min_fraction = 1.0
         if not (shapes and _fill_shape(feature, view)):
             fill_value_count(feature, view)
-    next((True for infer in _DOMAINS if infer(feature, view, schema, max_domain)), False)
+    next((True for infer in _DOMAINS if infer(feature, view, index, max_domain)), False)
 
 
 def _schema_type(view: FeatureView) -> int:
@@ -133,7 +141,7 @@ def parse_domain_info(view: FeatureView) -> tuple[str, Any] | None:
     return None if field is None else (field, getattr(feature, field))
 
 
-def _infer_described(feature: Any, view: FeatureView, schema: Any, max_domain: int) -> bool:
+def _infer_described(feature: Any, view: FeatureView, index: SchemaIndex, max_domain: int) -> bool:
     found = parse_domain_info(view)
     if found is not None:
         getattr(feature, found[0]).CopyFrom(found[1])
@@ -141,7 +149,7 @@ def _infer_described(feature: Any, view: FeatureView, schema: Any, max_domain: i
     return found is not None
 
 
-def _infer_arrow(feature: Any, view: FeatureView, schema: Any, max_domain: int) -> bool:
+def _infer_arrow(feature: Any, view: FeatureView, index: SchemaIndex, max_domain: int) -> bool:
     sources = [stat.str for stat in view.custom(ARROW_TYPE)]
     if sources == ["bool"]:
         feature.bool_domain.SetInParent()
@@ -150,7 +158,7 @@ def _infer_arrow(feature: Any, view: FeatureView, schema: Any, max_domain: int) 
     return bool(sources)
 
 
-def _infer_nothing(feature: Any, view: FeatureView, schema: Any, max_domain: int) -> bool:
+def _infer_nothing(feature: Any, view: FeatureView, index: SchemaIndex, max_domain: int) -> bool:
     """Nothing can be said of bytes, nor of strings of which only the most frequent are known."""
     if view.type == "BYTES" or view.string is None:
         return view.type == "BYTES"
@@ -158,7 +166,7 @@ def _infer_nothing(feature: Any, view: FeatureView, schema: Any, max_domain: int
     return bool(view.string.invalid_utf8_count or view.custom(FREQUENCY_ERROR) or cut)
 
 
-def _infer_bool(feature: Any, view: FeatureView, schema: Any, max_domain: int) -> bool:
+def _infer_bool(feature: Any, view: FeatureView, index: SchemaIndex, max_domain: int) -> bool:
     if view.numeric is not None:
         found = bool(view.type == "INT" and view.numeric.min >= 0 and view.numeric.max == 1)
         if found:
@@ -176,21 +184,21 @@ def _infer_bool(feature: Any, view: FeatureView, schema: Any, max_domain: int) -
     return True
 
 
-def _infer_int(feature: Any, view: FeatureView, schema: Any, max_domain: int) -> bool:
+def _infer_int(feature: Any, view: FeatureView, index: SchemaIndex, max_domain: int) -> bool:
     found = view.type == "STRING" and bool(view.counts) and all(parse_int(t) is not None for t in view.counts)
     if found:
         feature.int_domain.SetInParent()
     return found
 
 
-def _infer_strings(feature: Any, view: FeatureView, schema: Any, max_domain: int) -> bool:
+def _infer_strings(feature: Any, view: FeatureView, index: SchemaIndex, max_domain: int) -> bool:
     found = view.string is not None and 0 < len(view.counts) <= max_domain
     if found:
-        feature.domain = add_string_domain(schema, str(view.path), view.counts)
+        feature.domain = index.add_domain(str(view.path), view.counts)
     return found
 
 
-_DOMAINS: tuple[Callable[[Any, FeatureView, Any, int], bool], ...] = (
+_DOMAINS: tuple[Callable[[Any, FeatureView, SchemaIndex, int], bool], ...] = (
     _infer_described,
     _infer_arrow,
     _infer_nothing,
@@ -199,14 +207,3 @@ _DOMAINS: tuple[Callable[[Any, FeatureView, Any, int], bool], ...] = (
     _infer_strings,
 )
 """Tried in this order; the first that says True ends the search."""
-
-
-def add_string_domain(schema: Any, wanted: str, values: Iterable[str]) -> str:
-    """Adds a domain of these values, in byte order, under this name or the next free one (``name2``, ``name3``...)."""
-    taken = {domain.name for domain in schema.string_domain}
-    name, number = wanted, 1
-    while name in taken:
-        number += 1
-        name = f"{wanted}{number}"
-    schema.string_domain.add(name=name, value=sorted(values, key=str.encode))
-    return name

@@ -5,19 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from trueline.data_validation.comparators import CONTROLS, Measurement, compare_feature
+from trueline.data_validation.comparators import COMPARATOR_RULES, CONTROLS, Measurement, measurements
 from trueline.data_validation.inference import fill_feature
-from trueline.data_validation.rules import Case, Reason, apply_rules
-from trueline.data_validation.rules_composite import composite_names, judge_composites
+from trueline.data_validation.rules import Case, Reason, apply_rules, retire_feature
+from trueline.data_validation.rules_composite import judge_composites
 from trueline.data_validation.rules_dataset import judge_dataset
 from trueline.data_validation.rules_domain import DOMAIN_RULES
 from trueline.data_validation.rules_feature import IDENTITY_RULES, PRESENCE_RULES
+from trueline.data_validation.rules_language import LANGUAGE_RULES
 from trueline.data_validation.rules_strings import STRING_RULES
 from trueline.data_validation.views import DatasetView, FeatureView
-from trueline.schema.features import deprecated, expects, find_feature, in_environment, walk_features
+from trueline.schema.features import deprecated, expects, in_environment
+from trueline.schema.index import SchemaIndex
 from trueline.schema.paths import FeaturePath
 
-__all__ = ["Controls", "Verdict", "judge"]
+__all__ = ["CONTENT_RULES", "Controls", "Terms", "Verdict", "judge", "judge_present", "run_rules"]
+
+CONTENT_RULES = (*PRESENCE_RULES, *DOMAIN_RULES, *STRING_RULES, *LANGUAGE_RULES, *COMPARATOR_RULES)
+"""Asked of every present feature, after its identity."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +48,14 @@ class Verdict:
         features: reasons by feature, in the order found.
         dataset: reasons against the dataset as a whole.
         measurements: by feature, ``drift`` and ``skew``.
+        new: columns that the schema did not know; fields of a new struct are not listed.
     """
 
     schema: Any
     features: dict[FeaturePath, list[Reason]] = field(default_factory=dict)
     dataset: list[Reason] = field(default_factory=list)
     measurements: dict[FeaturePath, dict[str, list[Measurement]]] = field(default_factory=dict)
+    new: set[FeaturePath] = field(default_factory=set)
 
     def add(self, path: FeaturePath, reasons: list[Reason]) -> None:
         """Notes reasons against a feature."""
@@ -56,105 +63,112 @@ class Verdict:
             self.features.setdefault(path, []).extend(reasons)
 
 
-def judge(
-    schema: Any,
-    dataset: DatasetView,
-    environment: str | None,
-    controls: Controls,
-    *,
-    max_domain: int = 400,
-    together: bool = False,
-) -> Verdict:
-    """Everything that is wrong with a dataset, and the schema that would accept it.
+@dataclass(frozen=True)
+class Terms:
+    """How to judge.
 
-    Args:
-        schema: left as it is.
-        dataset: the data.
-        environment: the environment that they are for, or None.
-        controls: what they are compared with.
+    Attributes:
+        environment: the environment that the data are for, or None.
         max_domain: most strings that a domain may grow to.
         together: whether features that share a string domain see what others have added to it. Where anomalies are
             looked for they do not: each is judged by the schema as it was given.
+        needed: the only new columns that are news, or None for all.
+        confidence: if given, drift and skew count only where they exceed their threshold with this confidence.
     """
-    verdict = Verdict(type(schema)())
-    verdict.schema.CopyFrom(schema)
+
+    environment: str | None = None
+    max_domain: int = 400
+    together: bool = False
+    needed: frozenset[FeaturePath] | None = None
+    confidence: float | None = None
+
+
+def judge(schema: Any, dataset: DatasetView, controls: Controls, terms: Terms) -> Verdict:
+    """Everything that is wrong with a dataset, and the schema that would accept it; `schema` is left as it is."""
+    copy = type(schema)()
+    copy.CopyFrom(schema)
+    index = SchemaIndex(copy)
+    verdict = Verdict(copy)
     named = controls.named()
     for view in dataset:
-        _judge_present(verdict, view, environment, named, max_domain)
-        if not together and view.path in verdict.features:
-            del verdict.schema.string_domain[:]
-            verdict.schema.string_domain.extend(schema.string_domain)
-    _judge_absent(verdict, dataset, environment)
-    for path, reason in judge_composites(verdict.schema, dataset):
+        judge_present(verdict, index, view, named, terms)
+        if terms.together:
+            index.commit()
+        else:
+            index.restore()
+    _judge_absent(verdict, index, dataset, terms.environment)
+    for path, reason in judge_composites(copy, dataset):
         verdict.add(path, [reason])
-    verdict.dataset = judge_dataset(verdict.schema, dataset, named)
+    verdict.dataset = judge_dataset(copy, dataset, named)
     return verdict
 
 
-def _judge_present(
-    verdict: Verdict, view: FeatureView, environment: str | None, named: dict[str, DatasetView], max_domain: int
+def judge_present(
+    verdict: Verdict, index: SchemaIndex, view: FeatureView, named: dict[str, DatasetView], terms: Terms
 ) -> None:
-    schema = verdict.schema
-    around = [find_feature(schema, FeaturePath(view.path.steps[:n])) for n in range(1, len(view.path.steps))]
+    """Judges a feature that the data have."""
+    steps = view.path.steps
+    around = [index.features.get(FeaturePath(steps[:n])) for n in range(1, len(steps))]
     if any(parent is not None and deprecated(parent) for parent in around):
         return
-    feature = find_feature(schema, view.path)
-    if feature is None and not around and view.path.name in composite_names(schema):
+    feature = index.features.get(view.path)
+    if feature is None and not around and view.path.name in index.composites:
         return
     if feature is None:
-        _judge_new(verdict, view, around, max_domain)
+        _judge_new(verdict, index, view, around, terms)
         return
     if deprecated(feature):
         return
-    if not in_environment(feature, schema, environment):
-        text = f"The column is not expected in the environment {environment!r}."
+    if terms.environment is not None and not in_environment(feature, index.schema, terms.environment):
+        text = f"The column is not expected in the environment {terms.environment!r}."
         verdict.add(view.path, [Reason("SCHEMA_NEW_COLUMN", "Column outside its environment", text)])
-        feature.in_environment.append(environment)
+        feature.in_environment.append(terms.environment)
         return
-    case = Case(schema, feature, view, view.path, environment, max_domain)
-    reasons = apply_rules(IDENTITY_RULES, case)
-    if view.num_present > 0 and not deprecated(feature):
-        reasons += apply_rules(PRESENCE_RULES, case)
-        reasons += apply_rules((*DOMAIN_RULES, *STRING_RULES), case)
-        reasons += _compare(verdict, case, named)
-    verdict.add(view.path, reasons)
-
-
-def _judge_new(verdict: Verdict, view: FeatureView, around: list[Any], max_domain: int) -> None:
-    """A column that the schema does not know; the fields of a new struct are no news of their own."""
-    parent = around[-1] if around else verdict.schema
-    if parent is None:
-        return
-    home = verdict.schema.feature if not around else parent.struct_domain.feature
-    fill_feature(home.add(), view, verdict.schema, shapes=False, max_domain=max_domain)
-    new = {path for path, found in verdict.features.items() if any(r.type == "SCHEMA_NEW_COLUMN" for r in found)}
-    if not any(view.path.starts_with(path) for path in new):
-        text = "The data have this column, the schema does not."
-        verdict.add(view.path, [Reason("SCHEMA_NEW_COLUMN", "New column", text)])
-
-
-def _compare(verdict: Verdict, case: Case, named: dict[str, DatasetView]) -> list[Reason]:
-    reasons: list[Reason] = []
+    case = Case(index, feature, view, view.path, terms.environment, terms.max_domain, named, terms.confidence)
+    verdict.add(view.path, run_rules(case))
     for control in CONTROLS:
-        if control.name in named:
-            found, measured = compare_feature(case.feature, case.view, control, named[control.name])
-            reasons += found
-            if measured:
-                verdict.measurements.setdefault(case.path, {})[control.name] = measured
+        measured = case.memo.get(f"measured {control.name}")
+        if measured:
+            verdict.measurements.setdefault(case.path, {})[control.name] = list(measured.values())
+
+
+def run_rules(case: Case) -> list[Reason]:
+    """The reasons against one feature; its part of the schema is mended."""
+    reasons = apply_rules(IDENTITY_RULES, case)
+    if case.view.num_present > 0 and not deprecated(case.feature):
+        reasons += apply_rules(CONTENT_RULES, case)
+        for control in CONTROLS:  # measured also where a rule has retired the feature
+            measurements(case, control)
     return reasons
 
 
-def _judge_absent(verdict: Verdict, dataset: DatasetView, environment: str | None) -> None:
-    """Features that the schema requires and the data lack."""
-    from tensorflow_metadata.proto.v0 import schema_pb2
+def _judge_new(verdict: Verdict, index: SchemaIndex, view: FeatureView, around: list[Any], terms: Terms) -> None:
+    """A column that the schema does not know; the fields of a new struct are no news of their own."""
+    parent = around[-1] if around else index.schema
+    steps = view.path.steps
+    paths = [FeaturePath(steps[:n]) for n in range(1, len(steps) + 1)]
+    if parent is None or (terms.needed is not None and terms.needed.isdisjoint(paths)):
+        return
+    home = index.schema.feature if not around else parent.struct_domain.feature
+    feature = home.add()
+    fill_feature(feature, view, index, shapes=False, max_domain=terms.max_domain)
+    index.add_feature(view.path, feature)
+    if verdict.new.isdisjoint(paths):
+        text = "The data have this column, the schema does not."
+        verdict.add(view.path, [Reason("SCHEMA_NEW_COLUMN", "New column", text)])
+        verdict.new.add(view.path)
 
-    resting: list[FeaturePath] = []
-    for path, feature in list(walk_features(verdict.schema)):
+
+def _judge_absent(verdict: Verdict, index: SchemaIndex, dataset: DatasetView, environment: str | None) -> None:
+    """Features that the schema requires and the data lack."""
+    resting: set[FeaturePath] = set()
+    for path, feature in index.features.items():
         if deprecated(feature):
-            resting.append(path)
-        if any(path.starts_with(parent) for parent in resting) or path in dataset.features:
+            resting.add(path)
+        above = (FeaturePath(path.steps[:n]) for n in range(1, len(path.steps) + 1))
+        if path in dataset.features or any(parent in resting for parent in above):
             continue
-        if expects(feature, verdict.schema, environment):
+        if expects(feature, index.schema, environment):
             text = "The schema requires this column, the data do not have it."
             verdict.add(path, [Reason("SCHEMA_MISSING_COLUMN", "Missing column", text)])
-            feature.lifecycle_stage = schema_pb2.LifecycleStage.Value("DEPRECATED")
+            retire_feature(feature)

@@ -7,15 +7,16 @@ reasons, `update_schema` keeps the copy. Rules follow TensorFlow Data Validation
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from trueline.data_validation.views import FeatureView
+from trueline.data_validation.views import DatasetView, FeatureView
 from trueline.schema.features import deprecated
+from trueline.schema.index import SchemaIndex
 from trueline.schema.paths import FeaturePath
 
-__all__ = ["Case", "Reason", "Rule", "apply_rules", "retire", "shorten"]
+__all__ = ["Case", "Reason", "Rule", "apply_rules", "retire", "retire_feature", "shorten"]
 
 
 @dataclass(frozen=True)
@@ -23,20 +24,31 @@ class Case:
     """One feature under judgement.
 
     Attributes:
-        schema: the copy of the schema; rules change it.
+        index: the copy of the schema; rules change it.
         feature: its `Feature` in the copy.
         view: its statistics.
         path: where it is.
         environment: the environment that the data are for, or None.
         max_domain: most strings that a domain may grow to.
+        controls: the datasets that the data are compared with, by the names of the comparators.
+        confidence: if given, drift and skew count only where they exceed their threshold with this confidence.
+        memo: what has been computed for the feature and is asked again.
     """
 
-    schema: Any
+    index: SchemaIndex
     feature: Any
     view: FeatureView
     path: FeaturePath
     environment: str | None = None
     max_domain: int = 400
+    controls: Mapping[str, DatasetView] = field(default_factory=dict)
+    confidence: float | None = None
+    memo: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def schema(self) -> Any:
+        """The copy of the schema."""
+        return self.index.schema
 
     @property
     def domain(self) -> str | None:
@@ -90,11 +102,16 @@ def apply_rules(rules: Sequence[Rule], case: Case) -> list[Reason]:
     return reasons
 
 
-def retire(case: Case) -> None:
-    """Marks the feature as deprecated."""
+def retire_feature(feature: Any) -> None:
+    """Marks a feature as deprecated."""
     from tensorflow_metadata.proto.v0 import schema_pb2
 
-    case.feature.lifecycle_stage = schema_pb2.LifecycleStage.Value("DEPRECATED")
+    feature.lifecycle_stage = schema_pb2.LifecycleStage.Value("DEPRECATED")
+
+
+def retire(case: Case) -> None:
+    """Marks the feature of a case as deprecated."""
+    retire_feature(case.feature)
 
 
 def shorten(values: Sequence[str], limit: int = 20) -> str:

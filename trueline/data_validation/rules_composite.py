@@ -11,7 +11,7 @@ from trueline.data_validation.views import DatasetView, FeatureView
 from trueline.schema.features import deprecated
 from trueline.schema.paths import FeaturePath
 
-__all__ = ["composite_names", "judge_composites"]
+__all__ = ["judge_composites"]
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,6 @@ _RULES = (
         together=True,
     ),
 )
-
-
-def composite_names(schema: Any) -> set[str]:
-    """Names of the schema's sparse and weighted features: no columns of their own."""
-    return {feature.name for field in ("sparse_feature", "weighted_feature") for feature in getattr(schema, field)}
 
 
 def judge_composites(schema: Any, dataset: DatasetView) -> list[tuple[FeaturePath, Reason]]:

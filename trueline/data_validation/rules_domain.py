@@ -39,7 +39,7 @@ def _clear_domain(case: Case) -> None:
 def _domain_unknown(case: Case) -> list[str]:
     if case.domain != "domain" or string_domain(case) is not None:
         return []
-    names = [d.name for d in case.schema.string_domain]
+    names = list(case.index.domains)
     return [f"The schema has no string domain {case.feature.domain!r}; it has: {shorten(names) or 'none'}."]
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from trueline.data_validation.rules import Case, Rule, shorten
-from trueline.schema.features import walk_features
 
 __all__ = ["STRING_RULES", "string_domain"]
 
@@ -19,7 +18,7 @@ def string_domain(case: Case) -> Any | None:
         return case.feature.string_domain
     if case.domain != "domain":
         return None
-    return next((d for d in case.schema.string_domain if d.name == case.feature.domain), None)
+    return case.index.domains.get(case.feature.domain)
 
 
 def _invalid_utf8(case: Case) -> list[str]:
@@ -31,11 +30,9 @@ def _invalid_utf8(case: Case) -> list[str]:
 
 def _drop_strings(case: Case) -> None:
     """Takes the domain off the feature, and out of the schema where no other feature uses it."""
-    domain = string_domain(case)
-    if case.domain == "domain" and domain is not None:
-        users = [feature for _, feature in walk_features(case.schema) if feature.domain == domain.name]
-        if len(users) == 1:
-            case.schema.string_domain.remove(domain)
+    name = case.feature.domain
+    if case.domain == "domain" and name in case.index.domains and case.index.users(name) == 1:
+        case.index.drop_domain(name)
     if case.domain is not None:
         case.feature.ClearField(case.domain)
 
@@ -68,8 +65,11 @@ def _percent(share: float) -> str:
 
 
 def _add_strings(case: Case) -> None:
-    domain: Any = string_domain(case)
-    domain.value.extend(label for label, _ in _unknown_strings(case))
+    wrong = [label for label, _ in _unknown_strings(case)]
+    if case.domain == "domain":
+        case.index.extend_domain(case.feature.domain, wrong)
+    else:
+        case.feature.string_domain.value.extend(wrong)
 
 
 def _domain_overgrown(case: Case) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trueline.data_validation.judge import Controls, judge
+from trueline.data_validation.judge import Controls, Terms, judge
 from trueline.data_validation.validation import check_schema
 from trueline.data_validation.views import dataset_view
 
@@ -30,4 +30,4 @@ def update_schema(
     """
     check_schema(schema)
     dataset = dataset_view(statistics)
-    return judge(schema, dataset, None, Controls(), max_domain=max_string_domain_size, together=True).schema
+    return judge(schema, dataset, Controls(), Terms(max_domain=max_string_domain_size, together=True)).schema

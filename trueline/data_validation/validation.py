@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from trueline._core.errors import SchemaError, did_you_mean
-from trueline.data_validation.judge import Controls, Verdict, judge
+from trueline._core.errors import ConfigError, SchemaError, did_you_mean
+from trueline.data_validation.custom_validation import check_custom
+from trueline.data_validation.judge import Controls, Terms, Verdict, judge
 from trueline.data_validation.rules import Reason
+from trueline.data_validation.rules_config import RuleBook, RuleConfig, rule_book
 from trueline.data_validation.views import DatasetView, dataset_view
 from trueline.schema.paths import FeaturePath
 
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
-__all__ = ["check_schema", "validate_statistics"]
+    from trueline.data_validation.custom_validation_config import CustomValidationConfig
+
+__all__ = ["check_schema", "controls_of", "validate_dataset", "validate_statistics"]
+
+PathLike = FeaturePath | str | Sequence[str]
 
 
 def validate_statistics(
@@ -25,6 +31,11 @@ def validate_statistics(
     serving_statistics: statistics_pb2.DatasetFeatureStatisticsList | None = None,
     previous_version_statistics: statistics_pb2.DatasetFeatureStatisticsList | None = None,
     severity_overrides: Mapping[str, str] | None = None,
+    custom_validation_config: CustomValidationConfig | Mapping[str, Any] | str | None = None,
+    rules: Iterable[RuleConfig | Mapping[str, Any]] | None = None,
+    features_needed: Collection[PathLike] | None = None,
+    new_features_are_warnings: bool = False,
+    drift_confidence: float | None = None,
 ) -> anomalies_pb2.Anomalies:
     """The anomalies of a dataset.
 
@@ -39,30 +50,65 @@ def validate_statistics(
         previous_statistics: of earlier data; drift comparators compare with them.
         serving_statistics: of the data that a model serves on; skew comparators compare with them.
         previous_version_statistics: of an earlier version of the same data; the version comparator compares with them.
-        severity_overrides: type of anomaly -> ``WARNING`` or ``ERROR``, where it is not to be ERROR:
+        severity_overrides: type of anomaly -> ``WARNING``, ``ERROR`` or ``IGNORE``, where it is not to be ERROR:
             ``{"SCHEMA_NEW_COLUMN": "WARNING"}``.
+        custom_validation_config: expressions over the statistics, see `CustomValidationConfig`. Pairs of features
+            compare with `previous_statistics`.
+        rules: severity and owner by type of anomaly and feature, see `RuleConfig`; `explain_anomalies` tells owners.
+        features_needed: the only new columns that are an anomaly; a struct stands for its fields. None for all.
+        new_features_are_warnings: new columns are a WARNING.
+        drift_confidence: between 0 and 1: drift and skew are anomalies only where the distance exceeds its threshold
+            with this confidence, so that a small sample does not cry wolf; see `measure_drift`. None compares the
+            measured distance with the threshold, as upstream does. The measurements are the same.
 
     Returns:
         Anomalies by feature path, of the greatest severity of their reasons; the dataset's own; every drift and skew
         measurement. Data of no examples give `data_missing` and no anomalies.
 
     Raises:
-        SchemaError: for arguments of another type, several datasets without a default slice, an environment that
-            the schema does not know, or an override of what there is not.
+        SchemaError: for arguments of another type, several datasets without a default slice, or an environment that
+            the schema does not know.
+        ConfigError: listing everything that is wrong with rules, custom validations and the confidence.
     """
     check_schema(schema, environment)
-    severities = _check_severities(severity_overrides or {})
+    check_confidence(drift_confidence)
+    overrides = {"SCHEMA_NEW_COLUMN": "WARNING"} if new_features_are_warnings else {}
+    book = rule_book(rules, {**overrides, **(severity_overrides or {})})
     dataset = dataset_view(statistics)
-    controls = Controls(
-        _optional(previous_statistics, "previous_statistics"),
-        _optional(serving_statistics, "serving_statistics"),
-        _optional(previous_version_statistics, "previous_version_statistics"),
-    )
-    result = _empty(schema)
+    controls = controls_of(previous_statistics, serving_statistics, previous_version_statistics)
+    needed = None if features_needed is None else frozenset(FeaturePath.of(path) for path in features_needed)
+    terms = Terms(environment, needed=needed, confidence=drift_confidence)
+    custom = check_custom(custom_validation_config, statistics, previous_statistics, schema, environment)
+    return validate_dataset(dataset, schema, controls, terms, book, custom)
+
+
+def validate_dataset(
+    dataset: DatasetView,
+    schema: Any,
+    controls: Controls,
+    terms: Terms,
+    book: RuleBook | None = None,
+    custom: Sequence[tuple[FeaturePath, Reason, str]] = (),
+) -> anomalies_pb2.Anomalies:
+    """The anomalies of one dataset.
+
+    Args:
+        dataset: the data.
+        schema: what is expected.
+        controls: what they are compared with.
+        terms: how they are judged.
+        book: severities.
+        custom: reasons of custom validations, with their severities.
+    """
+    from tensorflow_metadata.proto.v0 import anomalies_pb2
+
+    result = anomalies_pb2.Anomalies(anomaly_name_format=anomalies_pb2.Anomalies.SERIALIZED_PATH)
+    result.baseline.CopyFrom(schema)
     if dataset.num_examples == 0:
         result.data_missing = True
         return result
-    _fill(result, judge(schema, dataset, environment, controls), severities)
+    verdict = judge(schema, dataset, controls, terms)
+    _fill(result, verdict, book or RuleBook(), custom)
     return result
 
 
@@ -82,47 +128,62 @@ def check_schema(schema: Any, environment: str | None = None) -> None:
         )
 
 
-def _check_severities(overrides: Mapping[str, str]) -> dict[str, int]:
-    from tensorflow_metadata.proto.v0 import anomalies_pb2
+def check_confidence(confidence: Any) -> None:
+    """Refuses a confidence that is none.
 
-    types, severities = anomalies_pb2.AnomalyInfo.Type.keys(), anomalies_pb2.AnomalyInfo.Severity.keys()
-    problems = [f"type {name!r}: {did_you_mean(name, types)}" for name in overrides if name not in types]
-    problems += [
-        f"severity {name!r}: {did_you_mean(name, severities)}" for name in overrides.values() if name not in severities
-    ]
-    if problems:
-        raise SchemaError("these severity overrides cannot be used", problems=problems)
-    return {name: int(anomalies_pb2.AnomalyInfo.Severity.Value(severity)) for name, severity in overrides.items()}
+    Raises:
+        ConfigError: unless it is None or a number between 0 and 1.
+    """
+    number = isinstance(confidence, int | float) and not isinstance(confidence, bool)
+    if confidence is not None and not (number and 0 < confidence < 1):
+        raise ConfigError(f"drift_confidence is {confidence!r}, it must lie between 0 and 1", hint="0.95 is usual.")
+
+
+def controls_of(previous: Any, serving: Any, version: Any) -> Controls:
+    """What data are compared with.
+
+    Raises:
+        SchemaError: for arguments of another type, or several datasets without a default slice.
+    """
+    return Controls(
+        _optional(previous, "previous_statistics"),
+        _optional(serving, "serving_statistics"),
+        _optional(version, "previous_version_statistics"),
+    )
 
 
 def _optional(statistics: Any, what: str) -> DatasetView | None:
     return None if statistics is None else dataset_view(statistics, what)
 
 
-def _empty(schema: Any) -> anomalies_pb2.Anomalies:
-    from tensorflow_metadata.proto.v0 import anomalies_pb2
-
-    result = anomalies_pb2.Anomalies(anomaly_name_format=anomalies_pb2.Anomalies.SERIALIZED_PATH)
-    result.baseline.CopyFrom(schema)
-    return result
-
-
-def _fill(result: anomalies_pb2.Anomalies, verdict: Verdict, severities: dict[str, int]) -> None:
-    for path, reasons in verdict.features.items():
+def _fill(result: Any, verdict: Verdict, book: RuleBook, custom: Sequence[tuple[FeaturePath, Reason, str]]) -> None:
+    found: dict[FeaturePath | None, list[tuple[Reason, str]]] = {}
+    for path, reasons in (*verdict.features.items(), (None, verdict.dataset)):
+        for reason in reasons:
+            found.setdefault(path, []).append((reason, book.ruling(reason.type, path).severity))
+    for path, reason, severity in custom:
+        # A rule may soften what the configuration of custom validations says, not harden it.
+        ruled = book.ruling(reason.type, path).severity
+        found.setdefault(path, []).append((reason, severity if ruled == "ERROR" else ruled))
+    for path, judged in found.items():
+        kept = [(reason, severity) for reason, severity in judged if severity != "IGNORE"]
+        if not kept:
+            continue
+        if path is None:
+            _fill_info(result.dataset_anomaly_info, kept)
+            continue
         info = result.anomaly_info[str(path)]
         info.path.step.extend(path.steps)
-        _fill_info(info, reasons, severities)
-    if verdict.dataset:
-        _fill_info(result.dataset_anomaly_info, verdict.dataset, severities)
+        _fill_info(info, kept)
     for path, measured in verdict.measurements.items():
         _fill_measurements(result.drift_skew_info.add(), path, measured)
 
 
-def _fill_info(info: Any, reasons: list[Reason], severities: dict[str, int]) -> None:
-    info.severity = max(severities.get(reason.type, info.Severity.Value("ERROR")) for reason in reasons)
-    info.description = " ".join(reason.text for reason in reasons)
-    info.short_description = reasons[0].short if len(reasons) == 1 else "Multiple errors"
-    for reason in reasons:
+def _fill_info(info: Any, judged: list[tuple[Reason, str]]) -> None:
+    info.severity = max(info.Severity.Value(severity) for _, severity in judged)
+    info.description = " ".join(reason.text for reason, _ in judged)
+    info.short_description = judged[0][0].short if len(judged) == 1 else "Multiple errors"
+    for reason, _ in judged:
         info.reason.add(type=info.Type.Value(reason.type), short_description=reason.short, description=reason.text)
 
 

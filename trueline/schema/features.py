@@ -13,7 +13,20 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from tensorflow_metadata.proto.v0 import schema_pb2
 
-__all__ = ["deprecated", "expects", "find_feature", "get_feature", "in_environment", "raw_features", "walk_features"]
+    from trueline.schema.index import SchemaIndex
+
+__all__ = [
+    "deprecated",
+    "expects",
+    "find_feature",
+    "get_feature",
+    "in_environment",
+    "owner_of",
+    "raw_features",
+    "walk_features",
+]
+
+_OWNER = "owner:"
 
 # PLANNED, ALPHA, DEPRECATED, DISABLED, DEBUG_ONLY of tensorflow-metadata's LifecycleStage: not validated.
 _RESTING_STAGES = frozenset({"PLANNED", "ALPHA", "DEPRECATED", "DISABLED", "DEBUG_ONLY"})
@@ -79,6 +92,16 @@ def expects(feature: schema_pb2.Feature, schema: schema_pb2.Schema, environment:
     """Whether data must hold the feature: in service, in the environment, and with a presence above zero."""
     required = feature.presence.min_count > 0 or feature.presence.min_fraction > 0
     return required and not deprecated(feature) and in_environment(feature, schema, environment)
+
+
+def owner_of(index: SchemaIndex, path: FeaturePath) -> str:
+    """The owner in a feature's ``annotation { tag: "owner:..." }``, or in that of a struct around it; else empty."""
+    for length in range(len(path.steps), 0, -1):
+        feature = index.features.get(FeaturePath(path.steps[:length]))
+        for tag in () if feature is None else feature.annotation.tag:
+            if tag.startswith(_OWNER):
+                return str(tag.removeprefix(_OWNER).strip())
+    return ""
 
 
 def raw_features(arrow_schema: pa.Schema, schema: schema_pb2.Schema | None = None) -> tuple[RawFeature, ...]:
