@@ -14,8 +14,10 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from trueline.data_validation.generators.base import features_spec
+from trueline.data_validation.generators.cross import crossed_pairs
 from trueline.data_validation.generators.lengths import composite_plan
 from trueline.engine.base import AccumulatorSpec
+from trueline.schema.features import walk_features
 
 Spec = AccumulatorSpec[Any]
 _FEATURE_PARTS = {
@@ -59,6 +61,72 @@ def run(spec: Spec, batches: list[dict[str, Any]], rightward: bool = True) -> An
             last = merged.pop()
             merged[-1].merge(last)
     return spec.load(merged[0].state()).finish()
+
+
+def lift_passes(case: dict[str, Any]) -> bool:
+    """Whether lift gives the expected messages of each slice, in any order."""
+    spec = _lift_spec(case)
+    by_slice: dict[Any, list[Any]] = {}
+    for batch in case["batches"]:
+        by_slice.setdefault(batch["slice_key"], []).append(batch)
+    for key, batches in by_slice.items():
+        wanted = [_pieces(item["pbtxt"]) for item in case["expected"]["datasets"] if item["slice_key"] == key]
+        got = run(spec, batches)
+        found = sorted(m.SerializeToString(deterministic=True) for m in _messages(got))
+        expected = [m for piece in wanted for m in piece]
+        if len(found) != len(expected):
+            return False
+        for message in expected:
+            if not any(same_proto(message, other) for other in _messages(got)):
+                return False
+    return True
+
+
+def _pieces(text: str) -> list[Any]:
+    return _messages(text_format.Parse(text, statistics_pb2.DatasetFeatureStatistics()))
+
+
+def _messages(dataset: Any) -> list[Any]:
+    return [*dataset.features, *dataset.cross_features]
+
+
+def _lift_spec(case: dict[str, Any]) -> Spec:
+    options = case["options"]
+    y = tuple(options["y_path"]["path"])
+    schema = schema_of(options)
+    paths = [tuple(item["path"]) for item in options.get("x_paths") or []]
+    if schema is not None:
+        paths = [p.steps for p, f in walk_features(schema) if _categorical(f) and p.steps != y]
+    weights = options.get("example_weight_map") or {}
+    default = weights.get("weight_feature")
+    override = {tuple(item["path"]): item["column"] for item in weights.get("per_feature_override", [])}
+    names = ("y_boundaries", "min_x_count", "top_k_per_y", "bottom_k_per_y", "output_custom_stats")
+    params = {name: options[name] for name in names if options.get(name) is not None}
+    params.update(y_path=list(y), x_paths=[list(p) for p in paths], y_weight=override.get(y, default))
+    params["x_weights"] = [override.get(p, default) for p in paths]
+    return AccumulatorSpec("trueline.data_validation.generators.lift:Lift", params)
+
+
+def _categorical(feature: Any) -> bool:
+    domain = feature.WhichOneof("domain_info")
+    text = feature.type == schema_pb2.BYTES
+    return text or domain == "bool_domain" or (domain == "int_domain" and feature.int_domain.is_categorical)
+
+
+def cross_passes(case: dict[str, Any]) -> bool:
+    """Whether covariance and correlation are as expected; all pairs of columns are asked where none are named."""
+    names = {c["name"] for b in case["batches"] for c in b["columns"]}
+    pairs = case["options"].get("feature_crosses") or crossed_pairs(sorted(names))
+    spec = Spec("trueline.data_validation.generators.cross:CrossMoments", {"pairs": pairs})
+    expected = [
+        text_format.Parse(item["pbtxt"], statistics_pb2.CrossFeatureStatistics())
+        for item in case["expected"].get("cross_features", [])
+    ]
+    for rightward in (True, False):
+        found = list(run(spec, case["batches"], rightward).cross_features)
+        if len(found) != len(expected) or not all(map(same_proto, expected, found)):
+            return False
+    return True
 
 
 def _record_batch(batch: dict[str, Any]) -> pa.RecordBatch:

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from trueline._core.errors import ConfigError, did_you_mean
 from trueline._core.values import HIDDEN_PREFIX
 from trueline.data_validation.generators.base import Plan, features_spec
 from trueline.data_validation.generators.lengths import composite_plan
 from trueline.data_validation.plan import FeaturePlan, plan_features
+from trueline.engine.base import AccumulatorSpec
+from trueline.schema.features import find_feature
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,6 +35,19 @@ class _Asked:
     arrow_schema: pa.Schema
     options: StatsOptions
     features: tuple[FeaturePlan, ...]
+
+    def label(self) -> FeaturePlan:
+        """The label.
+
+        Raises:
+            ConfigError: where it is no column that may be read.
+        """
+        name = self.options.label_feature
+        found = next((feature for feature in self.features if feature.path == (name,)), None)
+        if found is None or found.type == "STRUCT":
+            names = [f.path[0] for f in self.features if len(f.path) == 1 and f.type != "STRUCT"]
+            raise ConfigError(f"label_feature {name!r} is no column", hint=did_you_mean(str(name), names))
+        return found
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -64,6 +80,71 @@ def _empties(asked: _Asked) -> Plan | None:
     return features_spec("empties:EmptyValues", paths, {})
 
 
+def _lift(asked: _Asked) -> Plan | None:
+    """Lift of the categorical features that the schema names; none for a numeric label without boundaries."""
+    from trueline.data_validation.generators.lift import Lift
+
+    options, label = asked.options, asked.label()
+    categorical = [f for f in asked.features if f.kind == "string" and find_feature(options.schema, f.path) is not None]
+    numeric = label.type in ("INT", "FLOAT") and label.kind != "string" and label.source != "bool"
+    boundaries = options.lift_boundaries
+    if boundaries is not None and not numeric:
+        raise ConfigError(
+            f"lift_boundaries cut numeric labels, {label.path[0]!r} is categorical", hint="leave them out."
+        )
+    paths = [f.path for f in categorical if f.path != label.path]
+    if (numeric and boundaries is None) or not paths:
+        return None
+    weights = [options.weight_of(path) for path in paths]
+    params = {
+        "y_path": list(label.path),
+        "x_paths": [list(path) for path in paths],
+        "y_boundaries": None if boundaries is None else [float(b) for b in boundaries],
+        "y_weight": options.weight_of(label.path),
+        "x_weights": weights,
+        "min_x_count": options.lift_min_count,
+        "top_k_per_y": options.lift_top_k,
+        "bottom_k_per_y": options.lift_bottom_k,
+        "output_custom_stats": True,
+    }
+    columns = [label.path[0], *(p[0] for p in paths), options.weight_of(label.path), *weights]
+    spec = AccumulatorSpec[Any](f"{Lift.__module__}:Lift", params)
+    return spec, tuple(dict.fromkeys(name for name in columns if name is not None))
+
+
+def _cross(asked: _Asked) -> Plan | None:
+    """Pairs of numeric columns, all or those named."""
+    from trueline.data_validation.generators.cross import MAX_PAIRS, CrossMoments, crossed_pairs
+
+    numeric = [f.path[0] for f in asked.features if _is_crossed(f)]
+    chosen = asked.options.cross_features
+    if not isinstance(chosen, bool):
+        wrong = [name for name in chosen if name not in numeric]
+        if wrong:
+            raise ConfigError(
+                "cross_features names what is no numeric column",
+                problems=[f"{name!r}: {did_you_mean(name, numeric)}" for name in wrong],
+            )
+        numeric = list(chosen)
+    pairs = crossed_pairs(numeric)
+    if len(pairs) > MAX_PAIRS:
+        raise ConfigError(
+            f"{len(numeric)} numeric columns make {len(pairs)} pairs, at most {MAX_PAIRS} can be crossed",
+            hint="name the columns in cross_features.",
+        )
+    spec = AccumulatorSpec[Any](f"{CrossMoments.__module__}:CrossMoments", {"pairs": pairs})
+    return (spec, tuple(sorted(set(numeric)))) if pairs else None
+
+
+def _is_crossed(feature: FeaturePlan) -> bool:
+    return (
+        len(feature.path) == 1
+        and feature.levels <= 1
+        and feature.type in ("INT", "FLOAT")
+        and feature.source in ("", "bool")
+    )
+
+
 def _guess(part: str, types: tuple[str, ...]) -> Callable[[_Asked], Plan | None]:
     def plan(asked: _Asked) -> Plan | None:
         rate = asked.options.semantic_domain_stats_sample_rate
@@ -85,8 +166,10 @@ _TEXT = ("STRING", "BYTES")
 _Planner = tuple[Callable[["StatsOptions"], Any], Callable[[_Asked], Plan | None]]
 _PLANNERS: dict[str, _Planner] = {
     "composite features": (_with_schema, _composites),
+    "cross features": (lambda options: options.cross_features, _cross),
     "empty values": (lambda options: options.count_empty_values, _empties),
     "image domains": (_semantic, _guess("images:ImageGuess", _TEXT)),
+    "lift": (lambda options: options.schema is not None and options.label_feature is not None, _lift),
     "natural language domains": (_semantic, _guess("texts:NaturalLanguageGuess", _TEXT)),
     "time domains": (_semantic, _guess("times:TimeGuess", (*_TEXT, "INT"))),
 }

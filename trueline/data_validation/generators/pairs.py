@@ -1,0 +1,120 @@
+"""Counting pairs of categories: tables of distinct keys with sums, exactly mergeable and bounded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Tally", "as_keys", "distinct_in_rows"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+class Tally:
+    """Distinct keys of one or more columns, each with a count of rows and a sum of weights.
+
+    Attributes:
+        keys: the distinct keys, one Arrow binary array a column.
+        counts: rows a key.
+        weights: sum of the rows' weights a key.
+    """
+
+    def __init__(self, columns: int) -> None:
+        self.keys: list[pa.Array] = _no_keys(columns)
+        self.counts: Ints = np.empty(0, np.int64)
+        self.weights: Floats = np.empty(0, np.float64)
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    def add(self, keys: list[pa.Array], counts: Ints, weights: Floats) -> None:
+        """Takes in keys, not necessarily distinct ones, with counts and weights."""
+        import pyarrow as pa
+
+        if len(counts) == 0:
+            return
+        if len(self):
+            keys = [pa.concat_arrays([mine, theirs]) for mine, theirs in zip(self.keys, keys, strict=True)]
+            counts = np.concatenate([self.counts, counts])
+            weights = np.concatenate([self.weights, weights])
+        codes, firsts = _codes(keys)
+        self.keys = [column.take(pa.array(firsts)) for column in keys]
+        self.counts = np.zeros(len(firsts), np.int64)
+        np.add.at(self.counts, codes, counts)
+        self.weights = np.bincount(codes, weights, len(firsts)).astype(np.float64)
+
+    def merge(self, other: Tally) -> None:
+        """Takes in another tally."""
+        self.add(other.keys, other.counts, other.weights)
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        self.keys = _no_keys(len(self.keys))
+        self.counts, self.weights = np.empty(0, np.int64), np.empty(0, np.float64)
+
+    def parts(self) -> dict[str, Any]:
+        """The state as arrays."""
+        return {
+            "counts": self.counts,
+            "weights": self.weights,
+            **{f"keys{i}": column for i, column in enumerate(self.keys)},
+        }
+
+    def restore(self, arrays: dict[str, Any]) -> None:
+        """Takes the state that `parts` gave."""
+        self.counts, self.weights = arrays["counts"], arrays["weights"]
+        self.keys = [arrays[f"keys{i}"] for i in range(len(self.keys))]
+
+
+def _no_keys(columns: int) -> list[pa.Array]:
+    import pyarrow as pa
+
+    return [pa.array([], pa.large_binary()) for _ in range(columns)]
+
+
+def _codes(keys: list[pa.Array]) -> tuple[Ints, Ints]:
+    """For each key its number among the distinct ones, and where each distinct one stands first; in that order."""
+    import pyarrow.compute as pc
+
+    combined: Ints = np.zeros(len(keys[0]), np.int64)
+    for column in keys:
+        encoded = pc.dictionary_encode(column)
+        codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+        combined = np.unique(combined * len(encoded.dictionary) + codes, return_inverse=True)[1].reshape(-1)
+    _, firsts, inverse = np.unique(combined, return_index=True, return_inverse=True)
+    order = np.argsort(firsts, kind="stable")
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    return place[inverse.reshape(-1)], firsts[order]
+
+
+def as_keys(values: pa.Array) -> pa.Array:
+    """Categories as bytes: text as it is, integers and booleans in decimal."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = values.type
+    if pa.types.is_boolean(kind):
+        values = pc.cast(values, pa.int8())
+    if pa.types.is_integer(values.type):
+        values = pc.cast(values, pa.string())
+    return pc.cast(values, pa.large_binary())
+
+
+def distinct_in_rows(keys: pa.Array, rows: Ints) -> tuple[pa.Array, Ints]:
+    """Each key once a row: multivalent rows that hold a category twice count it once."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if len(rows) < 2 or not (rows[1:] == rows[:-1]).any():
+        return keys, rows
+    encoded = pc.dictionary_encode(keys)
+    codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    _, firsts = np.unique(rows * len(encoded.dictionary) + codes, return_index=True)
+    return keys.take(pa.array(firsts)), rows[firsts]
