@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from trueline.data.spans import ResolvedInput, RollingRange, StaticRange, resolve_spans
     from trueline.data.splits import GroupSplit, HashSplit, SplitRule
     from trueline.data.tables import table_batches, to_arrow_table
+    from trueline.data.tf_example_write import write_examples_tfrecord
+    from trueline.data.tfrecord import read_tfrecord
+    from trueline.data.tfrecord_ingest import ingest_tfrecord
+    from trueline.data.tfrecord_source import TfRecordSource
+    from trueline.data.tfrecord_write import write_tfrecord
     from trueline.data.widening import join_schemas
     from trueline.data.writer import ExamplesWriter
 
@@ -40,16 +45,21 @@ __all__ = [
     "SourceSpec",
     "SplitRule",
     "StaticRange",
+    "TfRecordSource",
     "ingest",
     "ingest_csv",
     "ingest_parquet",
+    "ingest_tfrecord",
     "input_fingerprint",
     "join_schemas",
     "list_inputs",
+    "read_tfrecord",
     "repartition",
     "resolve_spans",
     "table_batches",
     "to_arrow_table",
+    "write_examples_tfrecord",
+    "write_tfrecord",
 ]
 
 _HOMES = {
@@ -68,16 +78,21 @@ _HOMES = {
     "SourceSpec": "source",
     "SplitRule": "splits",
     "StaticRange": "spans",
+    "TfRecordSource": "tfrecord_source",
     "ingest": "ingest",
     "ingest_csv": "csv_ingest",
     "ingest_parquet": "parquet_ingest",
+    "ingest_tfrecord": "tfrecord_ingest",
     "input_fingerprint": "inputs",
     "join_schemas": "widening",
     "list_inputs": "inputs",
+    "read_tfrecord": "tfrecord",
     "repartition": "repartition",
     "resolve_spans": "spans",
     "table_batches": "tables",
     "to_arrow_table": "tables",
+    "write_examples_tfrecord": "tf_example_write",
+    "write_tfrecord": "tfrecord_write",
 }
 
 

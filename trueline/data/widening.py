@@ -66,6 +66,10 @@ def join_schemas(
     """
     import pyarrow as pa
 
+    from trueline.data.tf_example_types import is_open, join_open
+
+    if is_open(one) and is_open(two):
+        return join_open(one, two, names)
     check_same_names([(names[0], one.names), (names[1], two.names)])
     fields, problems = [], []
     for left, right in zip(one, two, strict=True):

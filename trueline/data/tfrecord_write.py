@@ -1,0 +1,96 @@
+"""TFRecord files written without TensorFlow; equal records give equal bytes, packed or not."""
+
+from __future__ import annotations
+
+import os
+import struct
+import uuid
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import IO, Any
+
+import numpy as np
+
+from trueline._core import store
+from trueline._core.errors import ConfigError
+from trueline.data.tfrecord_crc import crc32c_spans, crc32c_words, masked
+
+__all__ = ["write_tfrecord"]
+
+_HELD = 4 << 20
+_WINDOW = {"gzip": 31, "zlib": 15}
+_LEVEL = 6
+
+
+def write_tfrecord(uri: str, records: Iterable[bytes], compression: str | None = None) -> int:
+    """Writes records as a TFRecord file; a file of that name is replaced when all is written.
+
+    Args:
+        uri: the file.
+        records: the records' bytes.
+        compression: ``gzip``, ``zlib`` or None.
+
+    Returns:
+        how many records were written.
+
+    Raises:
+        ConfigError: a compression that does not exist.
+    """
+    if compression not in (None, *_WINDOW):
+        raise ConfigError(f"compression is {compression!r}", hint=f"give {', '.join(_WINDOW)} or None.")
+    count = 0
+    with _whole_file(uri) as handle:
+        packer = None if compression is None else zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOW[compression])
+        for frames, number in _framed(records):
+            handle.write(frames if packer is None else packer.compress(frames))
+            count += number
+        if packer is not None:
+            handle.write(packer.flush())
+    return count
+
+
+def _framed(records: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
+    """Frames of about 4 MiB, and how many records they hold."""
+    held: list[bytes] = []
+    size = 0
+    for record in records:
+        held.append(record)
+        size += len(record) + 16
+        if size >= _HELD:
+            yield _frames(held), len(held)
+            held, size = [], 0
+    if held:
+        yield _frames(held), len(held)
+
+
+def _frames(records: list[bytes]) -> bytes:
+    lengths = np.array([len(r) for r in records], np.int64)
+    ends = np.cumsum(lengths)
+    data = np.frombuffer(b"".join(records), np.uint8)
+    data_crcs = masked(crc32c_spans(data, ends - lengths, lengths)).tolist()
+    length_crcs = masked(crc32c_words(lengths.astype(np.uint64))).tolist()
+    header, footer = struct.Struct("<QI").pack, struct.Struct("<I").pack
+    parts: list[bytes] = []
+    for record, length_crc, data_crc in zip(records, length_crcs, data_crcs, strict=True):
+        parts += (header(len(record), length_crc), record, footer(data_crc))
+    return b"".join(parts)
+
+
+@contextmanager
+def _whole_file(uri: str) -> Iterator[IO[Any]]:
+    """A file that takes its name when it is whole; other stores show an object when it is closed."""
+    if not store.is_local(uri):
+        with store.open_uri(uri, "wb") as handle:
+            yield handle
+        return
+    path = store.local_path(uri)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with store.open_uri(str(temporary), "wb") as handle:
+            yield handle
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
