@@ -18,20 +18,35 @@ if TYPE_CHECKING:
         FeatureValidation,
     )
     from trueline.data_validation.describe import describe_anomalies
+    from trueline.data_validation.entry import (
+        generate_statistics_from_arrow,
+        generate_statistics_from_avro,
+        generate_statistics_from_csv,
+        generate_statistics_from_dataframe,
+        generate_statistics_from_jsonl,
+        generate_statistics_from_parquet,
+        generate_statistics_from_source,
+        generate_statistics_from_tfrecord,
+    )
     from trueline.data_validation.files import (
         load_anomalies_binary,
         load_anomalies_text,
+        load_sharded_statistics,
         load_statistics,
         load_statistics_text,
+        load_stats_binary,
+        load_stats_text,
         write_anomalies_binary,
         write_anomalies_text,
         write_statistics,
         write_statistics_text,
+        write_stats_text,
     )
     from trueline.data_validation.inference import infer_schema
     from trueline.data_validation.instance import validate_instance
     from trueline.data_validation.options import PerFeatureStatsConfig, StatsOptions
     from trueline.data_validation.rules_config import RuleConfig
+    from trueline.data_validation.shards import get_slice_stats
     from trueline.data_validation.sliced_validation import validate_corresponding_slices
     from trueline.data_validation.slicing import get_feature_value_slicer
     from trueline.data_validation.statistics import generate_statistics
@@ -49,13 +64,25 @@ _HOMES = {
     "custom_validate_statistics": "custom_validation",
     "describe_anomalies": "describe",
     "generate_statistics": "statistics",
+    "generate_statistics_from_arrow": "entry",
+    "generate_statistics_from_avro": "entry",
+    "generate_statistics_from_csv": "entry",
+    "generate_statistics_from_dataframe": "entry",
+    "generate_statistics_from_jsonl": "entry",
+    "generate_statistics_from_parquet": "entry",
+    "generate_statistics_from_source": "entry",
+    "generate_statistics_from_tfrecord": "entry",
     "get_anomalies_slicer": "anomalies_util",
     "get_feature_value_slicer": "slicing",
+    "get_slice_stats": "shards",
     "infer_schema": "inference",
     "load_anomalies_binary": "files",
     "load_anomalies_text": "files",
+    "load_sharded_statistics": "files",
     "load_statistics": "files",
     "load_statistics_text": "files",
+    "load_stats_binary": "files",
+    "load_stats_text": "files",
     "remove_anomaly_types": "anomalies_util",
     "update_schema": "update",
     "validate_corresponding_slices": "sliced_validation",
@@ -65,6 +92,7 @@ _HOMES = {
     "write_anomalies_text": "files",
     "write_statistics": "files",
     "write_statistics_text": "files",
+    "write_stats_text": "files",
 }
 
 __all__ = [
@@ -78,13 +106,25 @@ __all__ = [
     "custom_validate_statistics",
     "describe_anomalies",
     "generate_statistics",
+    "generate_statistics_from_arrow",
+    "generate_statistics_from_avro",
+    "generate_statistics_from_csv",
+    "generate_statistics_from_dataframe",
+    "generate_statistics_from_jsonl",
+    "generate_statistics_from_parquet",
+    "generate_statistics_from_source",
+    "generate_statistics_from_tfrecord",
     "get_anomalies_slicer",
     "get_feature_value_slicer",
+    "get_slice_stats",
     "infer_schema",
     "load_anomalies_binary",
     "load_anomalies_text",
+    "load_sharded_statistics",
     "load_statistics",
     "load_statistics_text",
+    "load_stats_binary",
+    "load_stats_text",
     "remove_anomaly_types",
     "update_schema",
     "validate_corresponding_slices",
@@ -94,6 +134,7 @@ __all__ = [
     "write_anomalies_text",
     "write_statistics",
     "write_statistics_text",
+    "write_stats_text",
 ]
 
 
