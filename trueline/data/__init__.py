@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trueline.data.csv_ingest import ingest_csv
+    from trueline.data.csv_source import CsvSource
     from trueline.data.examples import Examples
     from trueline.data.ingest import ingest
     from trueline.data.inputs import input_fingerprint, list_inputs
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from trueline.data.source import Reject, SchemaGrew, Source, SourceBatch, SourceSpec
     from trueline.data.spans import ResolvedInput, RollingRange, StaticRange, resolve_spans
     from trueline.data.splits import GroupSplit, HashSplit, SplitRule
+    from trueline.data.sql import SqlSource, ingest_sql
     from trueline.data.tables import table_batches, to_arrow_table
     from trueline.data.tf_example_write import write_examples_tfrecord
     from trueline.data.tfrecord import read_tfrecord
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from trueline.data.writer import ExamplesWriter
 
 __all__ = [
+    "CsvSource",
     "Examples",
     "ExamplesWriter",
     "GroupSplit",
@@ -44,11 +47,13 @@ __all__ = [
     "SourceBatch",
     "SourceSpec",
     "SplitRule",
+    "SqlSource",
     "StaticRange",
     "TfRecordSource",
     "ingest",
     "ingest_csv",
     "ingest_parquet",
+    "ingest_sql",
     "ingest_tfrecord",
     "input_fingerprint",
     "join_schemas",
@@ -63,6 +68,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "CsvSource": "csv_source",
     "Examples": "examples",
     "ExamplesWriter": "writer",
     "GroupSplit": "splits",
@@ -77,11 +83,13 @@ _HOMES = {
     "SourceBatch": "source",
     "SourceSpec": "source",
     "SplitRule": "splits",
+    "SqlSource": "sql",
     "StaticRange": "spans",
     "TfRecordSource": "tfrecord_source",
     "ingest": "ingest",
     "ingest_csv": "csv_ingest",
     "ingest_parquet": "parquet_ingest",
+    "ingest_sql": "sql",
     "ingest_tfrecord": "tfrecord_ingest",
     "input_fingerprint": "inputs",
     "join_schemas": "widening",

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from trueline._core.errors import ConfigError, DataError
 from trueline.data.inputs import check_names, glob_regex, matching
 
-__all__ = ["EPOCH", "SpanFile", "SpanPattern"]
+__all__ = ["EPOCH", "SpanFile", "SpanPattern", "day_of_span"]
 
 EPOCH = dt.date(1970, 1, 1)
 _TOKEN = re.compile(r"\{([A-Za-z]+)(?::([^{}]*))?\}")
@@ -94,7 +94,7 @@ class SpanPattern:
         """
         values = {"SPAN": span, "VERSION": version}
         if "YYYY" in self.tokens:
-            day = _day_of(span)
+            day = day_of_span(span)
             values |= {"YYYY": day.year, "MM": day.month, "DD": day.day}
 
         def write(found: re.Match[str]) -> str:
@@ -178,7 +178,12 @@ def _combination_problems(tokens: Mapping[str, int | None]) -> list[str]:
     return problems
 
 
-def _day_of(span: int) -> dt.date:
+def day_of_span(span: int) -> dt.date:
+    """The day of a span that counts days.
+
+    Raises:
+        DataError: beyond the years 1 to 9999.
+    """
     try:
         return EPOCH + dt.timedelta(days=span)
     except OverflowError as error:
