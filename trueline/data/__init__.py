@@ -12,15 +12,18 @@ if TYPE_CHECKING:
     from trueline.data.csv_ingest import ingest_csv
     from trueline.data.csv_source import CsvSource
     from trueline.data.examples import Examples
-    from trueline.data.ingest import ingest
+    from trueline.data.ingestion import ingest
     from trueline.data.inputs import input_fingerprint, list_inputs
+    from trueline.data.leaks import LeakReport, check_leakage
     from trueline.data.parquet_ingest import ingest_parquet
     from trueline.data.parquet_source import ParquetSource
-    from trueline.data.repartition import repartition
+    from trueline.data.repartitioning import repartition
     from trueline.data.report import IngestReport
     from trueline.data.source import Reject, SchemaGrew, Source, SourceBatch, SourceSpec
     from trueline.data.spans import ResolvedInput, RollingRange, StaticRange, resolve_spans
     from trueline.data.splits import GroupSplit, HashSplit, SplitRule
+    from trueline.data.splits_strata import StratifiedSplit
+    from trueline.data.splits_time import TimeSplit
     from trueline.data.sql import SqlSource, ingest_sql
     from trueline.data.tables import table_batches, to_arrow_table
     from trueline.data.tf_example_write import write_examples_tfrecord
@@ -38,6 +41,7 @@ __all__ = [
     "GroupSplit",
     "HashSplit",
     "IngestReport",
+    "LeakReport",
     "ParquetSource",
     "Reject",
     "ResolvedInput",
@@ -49,7 +53,10 @@ __all__ = [
     "SplitRule",
     "SqlSource",
     "StaticRange",
+    "StratifiedSplit",
     "TfRecordSource",
+    "TimeSplit",
+    "check_leakage",
     "ingest",
     "ingest_csv",
     "ingest_parquet",
@@ -74,6 +81,7 @@ _HOMES = {
     "GroupSplit": "splits",
     "HashSplit": "splits",
     "IngestReport": "report",
+    "LeakReport": "leaks",
     "ParquetSource": "parquet_source",
     "Reject": "source",
     "ResolvedInput": "spans",
@@ -85,8 +93,11 @@ _HOMES = {
     "SplitRule": "splits",
     "SqlSource": "sql",
     "StaticRange": "spans",
+    "StratifiedSplit": "splits_strata",
     "TfRecordSource": "tfrecord_source",
-    "ingest": "ingest",
+    "TimeSplit": "splits_time",
+    "check_leakage": "leaks",
+    "ingest": "ingestion",
     "ingest_csv": "csv_ingest",
     "ingest_parquet": "parquet_ingest",
     "ingest_sql": "sql",
@@ -95,7 +106,7 @@ _HOMES = {
     "join_schemas": "widening",
     "list_inputs": "inputs",
     "read_tfrecord": "tfrecord",
-    "repartition": "repartition",
+    "repartition": "repartitioning",
     "resolve_spans": "spans",
     "table_batches": "tables",
     "to_arrow_table": "tables",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from trueline.data.ingest import ingest
+from trueline.data.ingestion import ingest
 from trueline.data.inputs import list_inputs
 from trueline.data.report import IngestReport
 from trueline.data.source import SourceSpec

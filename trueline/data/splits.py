@@ -197,6 +197,11 @@ class GroupSplit:
         """The columns that must be there."""
         return self.by
 
+    @property
+    def leak_check(self) -> dict[str, Any]:
+        """What must be checked afterwards."""
+        return {"group": list(self.by)}
+
     def to_json(self) -> dict[str, Any]:
         """The rule as JSON."""
         return {**HashSplit(self.splits, self.by, self.missing).to_json(), "kind": "group"}

@@ -176,13 +176,13 @@ def ingest_sql(
         types: columns whose type is declared.
         decimals: ``float64``, or ``utf8`` to keep every digit.
         batch_rows: rows that are fetched at a time.
-        **options: splits, filter, engine and the other options of `trueline.data.ingest.ingest`.
+        **options: splits, filter, engine and the other options of `trueline.data.ingest`.
 
     Raises:
         DataError: what the database says, without passwords; values that have no place, naming row and column.
         ConfigError: options that are wrong.
     """
-    from trueline.data.ingest import ingest
+    from trueline.data.ingestion import ingest
 
     with lent_connection(connection) as name:
         params: dict[str, Any] = {"query": query, "connection": name, "decimals": decimals, "batch_rows": batch_rows}

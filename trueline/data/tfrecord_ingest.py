@@ -57,6 +57,6 @@ def ingest_tfrecord(
         DataError: no file, a damaged file, more rejects than allowed: with file, record and byte.
         ConfigError: an option that is wrong.
     """
-    from trueline.data.ingest import ingest
+    from trueline.data.ingestion import ingest
 
     return ingest(tfrecord_spec(input_base, pattern=pattern, payload=payload, schema=schema), uri, **options)

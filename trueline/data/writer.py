@@ -55,6 +55,12 @@ class PartWriter:
         while self._buffered >= self._block_rows:
             self._flush(self._block_rows)
 
+    def write_block(self, batch: pa.RecordBatch) -> None:
+        """Writes rows as a block of their own, whatever their number."""
+        self._buffer.append(batch)
+        self._buffered += batch.num_rows
+        self._flush(self._buffered)
+
     def close(self) -> list[int]:
         """Finishes the file and gives the row count of each of its blocks; without rows no file is made."""
         if self._buffered:

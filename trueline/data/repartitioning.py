@@ -119,7 +119,7 @@ def repartition(
         from trueline.engine.local import default_engine
 
         engine = default_engine()
-    from trueline.data.ingest import staging
+    from trueline.data.ingestion import staging
 
     store.remove_tree(store.join(uri, EXAMPLES_NAME))
     files = _row_files(opened, taken, rule)

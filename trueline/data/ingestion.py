@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from trueline._core import store
@@ -224,7 +224,7 @@ class _Run:
         names = tuple(input_splits) if self.rule is None else self.rule.names
         more: dict[str, Any] = {"rejects": rejects_json(results), **self._kept_json()}
         if self._staged:
-            from trueline.data.repartition import Passes
+            from trueline.data.repartitioning import Passes
 
             passes = Passes(self.uri, self.rule, Keep(), self.shuffle, self.block_rows, self.engine, self.seed)
             dealt, rule = passes.run(self._row_files(results), full, [r.name for r in results])
@@ -235,7 +235,9 @@ class _Run:
         more["split_rule"] = {"name": "input splits v1"} if rule is None else rule.describe()
         sources = [r.to_json() for r in results]
         splits = finish(self.uri, full, names, outputs, sources, more, more["rejects"]["files"])
-        return self._checked(report_of(results, splits, schema))
+        from trueline.data.leaks import checked_report
+
+        return checked_report(report_of(results, splits, schema), self.uri, self.rule, self.engine)
 
     def _kept_json(self) -> dict[str, Any]:
         found: dict[str, Any] = {} if self.keep.all else {"kept": self.keep.to_json()}
@@ -253,21 +255,6 @@ class _Run:
                 place = store.join(self.uri, STAGED, "rows", f"part-{r.number:05d}.parquet")
                 found.append(RowFile(r.number, place, blocks, r.split))
         return found
-
-    def _checked(self, report: IngestReport) -> IngestReport:
-        """The report with the leak check that the rule asks for."""
-        check = getattr(self.rule, "leak_check", None)
-        if check is None or not report.rows:
-            return report
-        from trueline.data.examples import Examples
-        from trueline.data.leaks import check_leakage
-
-        try:
-            leaks = check_leakage(Examples.open(self.uri), **check, duplicates=False, gate=True, engine=self.engine)
-        except BaseException:
-            store.remove_tree(store.join(self.uri, EXAMPLES_NAME))
-            raise
-        return replace(report, leaks=leaks)
 
 
 def _wider(raw: pa.Schema, grown: Mapping[str, str]) -> pa.Schema:
