@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from trueline.data import Examples
-from trueline.data.csv_job import ingest_file
+from trueline.data.ingest_part import ingest_part
 
 
 def rows_of(uri: str) -> pa.Table:
@@ -29,7 +29,7 @@ def bits_of(uri: str) -> dict[str, str]:
 
 def killed_once(block, *, mark: str, **params):
     """Writes a file's rows, then dies before it can answer, the first time."""
-    result = ingest_file(block, **params)
+    result = ingest_part(block, **params)
     if block.number == 1 and not Path(mark).exists():
         Path(mark).touch()
         (Path(params["uri"]) / "Split-train" / ".part-00001.parquet.left").write_bytes(b"half a file")

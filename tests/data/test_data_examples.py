@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 import pytest
 from data_samples import bits_of, rows_of
 
-import trueline.data.csv_ingest as csv_ingest
 from trueline._core.errors import ArtifactError, ConfigError, DataError, SchemaError
 from trueline._core.hash import hash_rows
 from trueline._core.manifest import write_manifest
@@ -49,11 +48,11 @@ def test_a_killed_worker_leaves_the_same_bits(four_files, tmp_path, monkeypatch)
     mark = tmp_path / "mark"
 
     def deadly(name, params):
-        if name.endswith(":ingest_file"):
+        if name.endswith(":ingest_part"):
             return FunctionSpec("data_samples:killed_once", {**params, "mark": str(mark)})
         return FunctionSpec(name, params)
 
-    monkeypatch.setattr(csv_ingest, "FunctionSpec", deadly)
+    monkeypatch.setattr("trueline.data.ingestion.FunctionSpec", deadly)
     with LocalEngine(2, processes=True) as engine:
         ingest_csv(four_files, out, block_rows=64, engine=engine)
     assert mark.exists()

@@ -76,8 +76,11 @@ def _any(mask: Any) -> bool:
     return bool(pc.any(mask).as_py())
 
 
-def _identifier_like(text: pa.Array) -> bool:
-    """Whether some value has a leading zero (hexadecimal included) or a plus sign; looks at the first three bytes."""
+def _odd_start(text: pa.Array, *, whole: bool) -> bool:
+    """Whether some value starts as no canonical number does; looks at the first three bytes of every value.
+
+    That is a leading zero (hexadecimal included) or a plus sign; for `whole` numbers also ``-0`` alone.
+    """
     import pyarrow.compute as pc
 
     _, offset_buffer, data_buffer = text.buffers()
@@ -91,10 +94,14 @@ def _identifier_like(text: pa.Array) -> bool:
     if not len(rows):
         return False
     at, end = offsets[rows], offsets[rows + 1]
-    zero = np.where(first[rows] == ord("-"), at + 1, at)
-    follows = data[np.minimum(zero + 1, last)]
-    leading = (data[np.minimum(zero, last)] == ord("0")) & _ONE_OF["0123456789xX"][follows] & (zero + 1 < end)
-    found = rows[leading | (first[rows] == ord("+"))]
+    minus = first[rows] == ord("-")
+    zero = at + minus
+    starts = data[np.minimum(zero, last)] == ord("0")
+    odd = starts & (zero + 1 < end) & _ONE_OF["0123456789xX"][data[np.minimum(zero + 1, last)]]
+    odd |= first[rows] == ord("+")
+    if whole:
+        odd |= starts & minus & (zero + 1 == end)
+    found = rows[odd]
     if not len(found) or not text.null_count:
         return bool(len(found))
     return bool(pc.is_valid(text).to_numpy(zero_copy_only=False)[found].any())
@@ -102,41 +109,51 @@ def _identifier_like(text: pa.Array) -> bool:
 
 def _int_values(text: pa.Array) -> pa.Array | None:
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     values = _cast(text, pa.int64())
-    if values is None or _identifier_like(text):
-        return None
-    return None if _any(pc.equal(values, 0)) and _any(pc.equal(text, "-0")) else values
+    return None if values is None or _odd_start(text, whole=True) else values
 
 
 def _float_values(text: pa.Array) -> pa.Array | None:
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     values = _cast(text, pa.float64())
-    if values is None or _identifier_like(text):
+    if values is None or _odd_start(text, whole=False):
         return None
+    return None if _large(values) and _changes_digits(text, values) else values
+
+
+def _large(values: pa.Array) -> bool:
+    """Whether some number may be none that float64 holds exactly: 2**53 and above, infinity included."""
+    import pyarrow.compute as pc
+
+    found = pc.min_max(values)
+    low, high = found["min"].as_py(), found["max"].as_py()
+    return low is not None and not (low > -(2**53) and high < 2**53)
+
+
+def _changes_digits(text: pa.Array, values: pa.Array) -> bool:
+    """Whether the floats are not what the text says: ``1e400`` is no infinity, and long whole numbers lose digits."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     infinite = pc.is_inf(values)
     if _any(infinite) and _any(pc.match_substring_regex(text.filter(infinite), "[0-9]")):
-        return None  # 1e400 is no infinity
-    long = pc.greater_equal(pc.binary_length(text), 16)
-    if _any(long):
-        whole = text.filter(long)
-        whole = whole.filter(pc.match_substring_regex(whole, r"^-?[0-9]+$"))
-        if len(whole):
-            ints = _cast(whole, pa.int64())
-            if ints is None or _loses_digits(ints):
-                return None
-    return values
+        return True
+    whole = text.filter(pc.greater_equal(pc.binary_length(text), 16))
+    whole = whole.filter(pc.match_substring_regex(whole, r"^-?[0-9]+$"))
+    if not len(whole):
+        return False
+    ints = _cast(whole, pa.int64())
+    return ints is None or _loses_digits(ints)
 
 
 def _loses_digits(ints: pa.Array) -> bool:
     """Whether float64 cannot hold some of the integers."""
+    if not _large(ints):
+        return False
     values = ints.drop_null().to_numpy(zero_copy_only=False)
     as_float = values.astype(np.float64)
-    if not len(values) or float(np.abs(as_float).max()) < 2.0**53:
-        return False
     inside = as_float < 2.0**63
     return bool((~inside).any() or (as_float[inside].astype(np.int64) != values[inside]).any())
 
@@ -258,8 +275,12 @@ def _fixed_int(text: pa.Array) -> pa.Array | None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    plain = pc.replace_substring_regex(text, r"^\+", "")
-    return None if _any(pc.match_substring_regex(plain, "[xX]")) else _cast(plain, pa.int64())
+    values = _cast(text, pa.int64())
+    if values is None:
+        plain = pc.replace_substring_regex(text, r"^\+", "")
+        values = _cast(plain, pa.int64())
+    odd = values is not None and _odd_start(text, whole=True)
+    return None if odd and _any(pc.match_substring_regex(text, "[xX]")) else values
 
 
 def _fixed_float(text: pa.Array) -> pa.Array | None:

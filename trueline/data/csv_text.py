@@ -1,232 +1,142 @@
-"""Reading a CSV file as text: header, batches of string columns, and where in the file a record or a bad byte stands.
+"""A block of CSV records as string columns: the header's names, the cells, and the records with too few or too many.
 
-The parser is Arrow's, one thread a file. Quoted cells may hold newlines; blank lines are skipped; an empty cell without
-quotes is null, ``""`` is the empty string. Rows with another number of cells than the header has are set apart.
+The parser is Arrow's. Quoted cells may hold line ends; blank lines are skipped; an empty cell without quotes is null,
+``""`` is the empty string.
 """
 
 from __future__ import annotations
 
 import codecs
-import csv
-import io
-import itertools
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trueline._core import store
 from trueline._core.errors import DataError
+from trueline.data.csv_blocks import TextBlock, count_lines, csv_blocks, record_starts
+from trueline.data.csv_format import CsvFormat, Grammar
+from trueline.data.source import Reject
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["CsvFormat", "Ragged", "TextBatch", "physical_lines", "read_header", "text_batches"]
+__all__ = ["TextRows", "named_blocks", "parse_block", "read_names"]
 
-_MAX_READ_BLOCK = 1 << 30
-_FIELD_LIMIT = threading.Lock()
+_OPEN = "the file ends inside a quoted cell"
 
 
 @dataclass(frozen=True)
-class CsvFormat:
-    """How the text stands in the files.
+class TextRows:
+    """A block's rows as string columns.
 
     Attributes:
-        delimiter: one character between cells.
-        encoding: a name that Python's codecs know.
-        null_values: cells that are missing besides the empty one, quoted or not.
-        read_bytes: how much is parsed at a time; no setting that changes a result.
+        columns: one string array a name.
+        positions: each row's place among the block's records, from 0.
+        records: how many records the block has, bad ones included.
+        rejects: the bad ones; ``record`` is a place in the block until the reader numbers them.
+        lines: tells the physical lines of records, by their places in the block.
     """
-
-    delimiter: str = ","
-    encoding: str = "utf8"
-    null_values: tuple[str, ...] = ("",)
-    read_bytes: int = 4 << 20
-
-
-@dataclass(frozen=True)
-class Ragged:
-    """A record with another number of cells than the header has; records count from 0 after the header."""
-
-    record: int
-    cells: int
-    text: str
-
-
-@dataclass(frozen=True)
-class TextBatch:
-    """String columns (none in a last batch without rows), each row's record number, and ragged records before it."""
 
     columns: list[pa.Array]
-    records: np.ndarray[Any, np.dtype[np.int64]]
-    ragged: list[Ragged]
+    positions: np.ndarray[Any, np.dtype[np.int64]]
+    records: int
+    rejects: list[Reject]
+    lines: Callable[[Sequence[int]], Mapping[int, int]]
 
 
-def _open_bytes(uri: str) -> IO[bytes]:
-    """The file's bytes, unpacked where its name says that it is packed."""
-    import pyarrow as pa
-
-    raw = store.open_uri(uri)
-    for ending, codec in ((".gz", "gzip"), (".bz2", "bz2"), (".zst", "zstd")):
-        if uri.endswith(ending):
-            stream: IO[bytes] = pa.CompressedInputStream(pa.PythonFile(raw, "r"), codec)
-            return stream
-    return raw
-
-
-def _text_lines(uri: str, file_format: CsvFormat) -> io.TextIOWrapper:
-    encoding = "utf-8-sig" if codecs.lookup(file_format.encoding).name == "utf-8" else file_format.encoding
-    return io.TextIOWrapper(io.BufferedReader(_Readable(_open_bytes(uri))), encoding=encoding, newline="")
-
-
-class _Readable(io.RawIOBase):
-    """An Arrow stream as a raw stream of Python's."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._stream.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def close(self) -> None:
-        if not self.closed:
-            self._stream.close()
-        super().close()
-
-
-def _records(uri: str, file_format: CsvFormat) -> Iterator[tuple[int, list[str]]]:
-    """Records that are no blank lines, with the physical line (from 1) that each begins on."""
-    with _text_lines(uri, file_format) as lines:
-        reader = csv.reader(lines, delimiter=file_format.delimiter, strict=False)
-        line = 1
-        while True:
-            with _FIELD_LIMIT:
-                kept = csv.field_size_limit(_MAX_READ_BLOCK)
-                try:
-                    cells = next(reader, None)
-                finally:
-                    csv.field_size_limit(kept)
-            if cells is None:
-                return
-            if cells:
-                yield line, cells
-            line = reader.line_num + 1
-
-
-def read_header(uri: str, file_format: CsvFormat) -> list[str]:
-    """The names in the file's first record.
+def parse_block(block: TextBlock, names: Sequence[str], form: CsvFormat) -> TextRows:
+    """The block's cells.
 
     Raises:
-        DataError: for an empty file, undecodable bytes, or names that cannot be columns (all of them at once).
+        DataError: for text that no CSV parser understands, naming its line.
     """
-    try:
-        _, names = next(_records(uri, file_format), (0, None))
-    except (UnicodeError, csv.Error, OSError, ValueError, LookupError) as error:
-        raise _reading_error(uri, file_format, error) from error
-    if names is None:
-        raise DataError("the file is empty, it has no header", where=uri)
-    problems = [f"column {i} has no name" for i, name in enumerate(names, 1) if not name.strip()]
-    problems += [f"{n!r} stands {names.count(n)} times" for n in sorted(set(names)) if names.count(n) > 1 and n.strip()]
-    problems += [f"{name!r} is a name of trueline's own" for name in names if name == "__row__"]
-    if problems:
-        raise DataError(
-            "the header cannot name columns",
-            where=f"{uri} line 1",
-            problems=problems,
-            hint="the first line of every file must hold the columns' names.",
-        )
-    return names
-
-
-def text_batches(uri: str, names: Sequence[str], file_format: CsvFormat) -> Iterator[TextBatch]:
-    """The file's rows as string columns; a record longer than what is read at a time is read with more.
-
-    Raises:
-        DataError: for bytes that are not of the encoding (naming the line), or text that no CSV parser understands.
-    """
-    import pyarrow as pa
-
-    read_bytes, done = file_format.read_bytes, 0
-    while True:
-        try:
-            for batch in _arrow_batches(uri, names, file_format, read_bytes, done):
-                yield batch
-                done = int(batch.records[-1]) + 1 if len(batch.records) else done
-            return
-        except pa.ArrowInvalid as error:
-            too_long = "straddl" in str(error) or "out of sync" in str(error)
-            if too_long and read_bytes < _MAX_READ_BLOCK:
-                read_bytes = min(read_bytes * 8, _MAX_READ_BLOCK)
-                continue
-            raise _reading_error(uri, file_format, error) from error
-        except (UnicodeError, pa.ArrowException, OSError, LookupError) as error:
-            raise _reading_error(uri, file_format, error) from error
-
-
-def _arrow_batches(
-    uri: str, names: Sequence[str], file_format: CsvFormat, read_bytes: int, skip: int
-) -> Iterator[TextBatch]:
-    """Batches from record `skip` on."""
     import pyarrow as pa
     import pyarrow.csv as pcsv
 
-    ragged: list[Ragged] = []
+    def lines(places: Sequence[int]) -> Mapping[int, int]:
+        return _lines_of_records(block, places, form)
+
+    if block.open_quote:
+        return _unclosed(block, names)
+    ragged: list[tuple[int, int, str]] = []
 
     def set_apart(row: Any) -> str:
-        ragged.append(Ragged(row.number - 2, row.actual_columns, row.text))
+        ragged.append((row.number - 1, row.actual_columns, row.text))
         return "skip"
 
-    with _open_bytes(uri) as stream:
-        try:
-            reader = pcsv.open_csv(
-                stream,
-                read_options=pcsv.ReadOptions(use_threads=False, block_size=read_bytes, encoding=file_format.encoding),
-                parse_options=pcsv.ParseOptions(
-                    delimiter=file_format.delimiter, newlines_in_values=True, invalid_row_handler=set_apart
-                ),
-                convert_options=pcsv.ConvertOptions(
-                    column_types=dict.fromkeys(names, pa.string()),
-                    strings_can_be_null=True,
-                    quoted_strings_can_be_null=False,
-                    null_values=[""],
-                ),
-            )
-        except pa.ArrowInvalid as error:
-            if "Empty CSV" not in str(error) and "cannot infer number of columns" not in str(error):
-                raise
-            if len(list(itertools.islice(_records(uri, file_format), 2))) == 1:
-                return  # a header alone
-            raise pa.ArrowInvalid("the header straddles what is read first") from error
-        if reader.schema.names != list(names):
-            raise pa.ArrowException(f"its header reads {reader.schema.names}, and read again {list(names)}")
-        yield from _numbered(reader, ragged, skip, file_format.null_values)
+    data = _trimmed(block.data, form) or b"\n"
+    keys = [str(n) for n in range(len(names))]
+    try:
+        table = pcsv.read_csv(
+            pa.BufferReader(data),
+            pcsv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=keys),
+            _parse_options(form, set_apart),
+            pcsv.ConvertOptions(
+                column_types=dict.fromkeys(keys, pa.string()),
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+                null_values=[""],
+                check_utf8=False,
+            ),
+        )
+    except (pa.ArrowException, UnicodeError) as error:
+        what = str(error).partition("\n")[0]
+        raise DataError(f"the text cannot be read as CSV: {what}", where=f"line {block.line} or below") from error
+    positions = np.arange(table.num_rows + len(ragged), dtype=np.int64)
+    found = lines([r[0] for r in ragged]) if ragged else {}
+    rejects = [Reject(n, None, f"{k} cells, the header has {len(names)}", t, found[n]) for n, k, t in ragged]
+    positions = np.delete(positions, [r[0] for r in ragged]) if ragged else positions
+    columns = [_with_nulls(_one_chunk(c), form.null_values) for c in table.columns]
+    return TextRows(columns, positions, table.num_rows + len(ragged), rejects, lines)
 
 
-def _numbered(reader: Any, ragged: list[Ragged], skip: int, null_values: tuple[str, ...]) -> Iterator[TextBatch]:
-    """Gives each row its record number: ragged records take numbers too."""
-    record = passed = 0
-    for batch in reader:
-        records = np.arange(record, record + batch.num_rows, dtype=np.int64)
-        fresh = []
-        while passed < len(ragged) and len(records) and ragged[passed].record <= records[-1]:
-            records[records >= ragged[passed].record] += 1
-            fresh.append(ragged[passed])
-            passed += 1
-        record = int(records[-1]) + 1 if len(records) else record
-        if len(records) and records[0] < skip:
-            keep = int(np.searchsorted(records, skip))
-            batch, records, fresh = batch.slice(keep), records[keep:], [r for r in fresh if r.record >= skip]
-        if batch.num_rows:
-            yield TextBatch([_with_nulls(c, null_values) for c in batch.columns], records, fresh)
-    if passed < len(ragged):
-        yield TextBatch([], np.zeros(0, np.int64), [r for r in ragged[passed:] if r.record >= skip])
+def _unclosed(block: TextBlock, names: Sequence[str]) -> TextRows:
+    """The file's last record, which ends inside a quoted cell.
+
+    Raises:
+        DataError: where it goes over more than one line: then it may have swallowed good rows.
+    """
+    import pyarrow as pa
+
+    if count_lines(block.data.rstrip(b"\r\n")):
+        raise DataError(
+            "a quote is opened and never closed: what follows cannot be told from its cell",
+            where=f"line {block.line}",
+            hint="mend that line, or pass another quote= (None: quotes are text).",
+        )
+    reject = Reject(0, None, _OPEN, block.data.decode(errors="replace").rstrip("\r\n"), block.line)
+    columns = [pa.nulls(0, pa.string()) for _ in names]
+    return TextRows(columns, np.zeros(0, np.int64), 1, [reject], lambda _: {})
+
+
+def _parse_options(form: CsvFormat, handler: Any = None) -> Any:
+    import pyarrow.csv as pcsv
+
+    return pcsv.ParseOptions(
+        delimiter=form.delimiter,
+        quote_char=form.quote if form.quote is not None else False,
+        double_quote=True,
+        escape_char=form.escape if form.escape is not None else False,
+        newlines_in_values=True,
+        ignore_empty_lines=True,
+        invalid_row_handler=handler,
+    )
+
+
+def _trimmed(data: bytes, form: CsvFormat) -> bytes:
+    """The text without blanks around its unquoted cells; a first U+FEFF is kept from Arrow, which would drop it."""
+    if form.trim and (b" " in data or b"\t" in data):
+        data = Grammar.of(form).cell.sub(rb"\1\2", data)
+    return b"\n" + data if data.startswith(codecs.BOM_UTF8) else data
+
+
+def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    import pyarrow as pa
+
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.nulls(0, pa.string())
 
 
 def _with_nulls(column: pa.Array, null_values: tuple[str, ...]) -> pa.Array:
@@ -240,48 +150,92 @@ def _with_nulls(column: pa.Array, null_values: tuple[str, ...]) -> pa.Array:
     return pc.if_else(missing, pa.scalar(None, pa.string()), column)
 
 
-def physical_lines(uri: str, records: Sequence[int], file_format: CsvFormat) -> Mapping[int, int]:
-    """The physical line (from 1) that each of these records begins on; reads the file once."""
-    wanted = set(records)
-    last = max(wanted, default=-1)
+def _lines_of_records(block: TextBlock, places: Sequence[int], form: CsvFormat) -> dict[int, int]:
+    """The physical line that each of these records of the block begins on."""
+    wanted = set(places)
+    last, line, at = max(wanted, default=-1), block.line, 0
     found: dict[int, int] = {}
-    for number, (line, _) in enumerate(_records(uri, file_format), -1):
-        if number in wanted:
-            found[number] = line
-        if number >= last:
+    for number, (begin, _) in enumerate(_starts(block.data, form)):
+        if number > last:
             break
+        if number in wanted:
+            line += count_lines(block.data[at:begin])
+            at, found[number] = begin, line
     return found
 
 
-def _reading_error(uri: str, file_format: CsvFormat, error: BaseException) -> DataError:
-    place = _undecodable(uri, file_format)
-    if place is not None:
-        line, what = place
-        return DataError(
-            f"the bytes are not {file_format.encoding}: {what}",
-            where=f"{uri} line {line}",
-            hint="pass encoding=, such as 'latin1' or 'utf16'.",
+def _starts(data: bytes, form: CsvFormat) -> Iterator[tuple[int, int]]:
+    """Records; with `trim` a line of nothing but blanks is none."""
+    for begin, end in record_starts(data, form):
+        if not form.trim or data[begin:end].strip(b" \t"):
+            yield begin, end
+
+
+def _split_header(block: TextBlock, form: CsvFormat) -> tuple[list[str] | None, TextBlock]:
+    """The names in the block's first record, and what follows it; no names where there is no record."""
+    begin, end = next(_starts(block.data, form), (0, 0))
+    if not end:
+        return None, block
+    found = Grammar.of(form).record.match(block.data, begin)
+    after = found.end() if found is not None else end
+    rest = TextBlock(block.data[after:], block.line + count_lines(block.data[:after]), block.open_quote)
+    return _cells(block.data[begin:end], form), rest
+
+
+def _cells(record: bytes, form: CsvFormat) -> list[str]:
+    """One record's cells as text."""
+    import pyarrow as pa
+    import pyarrow.csv as pcsv
+
+    data = _trimmed(record, form) + b"\n"
+    options = pcsv.ReadOptions(use_threads=False, block_size=len(data) + 1)
+    return list(pcsv.read_csv(pa.BufferReader(data), options, _parse_options(form)).schema.names)
+
+
+def read_names(uri: str, form: CsvFormat) -> list[str]:
+    """The names of the file's columns; reads no more than the first blocks.
+
+    Raises:
+        DataError: for an empty file, undecodable bytes, or names that cannot be columns (all of them at once).
+    """
+    blocks = named_blocks(uri, form)
+    try:
+        return next(blocks)[0]
+    finally:
+        blocks.close()
+
+
+def named_blocks(uri: str, form: CsvFormat) -> Generator[tuple[list[str], TextBlock], None, None]:
+    """The names, and each block behind the header: ``(names, block)``; a block without text where there is no row."""
+    blocks = csv_blocks(uri, form)
+    try:
+        names = list(form.column_names) if form.column_names is not None else None
+        if names is not None:
+            _check_names(names, uri, "column_names")
+            yield names, TextBlock(b"", 1)
+        for block in blocks:
+            if names is None:
+                if block.open_quote:
+                    raise DataError(_OPEN, where=f"{uri} line {block.line}", hint="the header is not whole.")
+                names, block = _split_header(block, form)
+                if names is None:
+                    continue
+                _check_names(names, uri, "the header")
+            yield names, block
+    finally:
+        blocks.close()
+    if names is None:
+        raise DataError("the file is empty, it has no header", where=uri)
+
+
+def _check_names(names: Sequence[str], uri: str, what: str) -> None:
+    problems = [f"column {i} has no name" for i, name in enumerate(names, 1) if not name.strip()]
+    problems += [f"{n!r} stands {names.count(n)} times" for n in sorted(set(names)) if names.count(n) > 1 and n.strip()]
+    problems += [f"{name!r} is a name of trueline's own" for name in names if name == "__row__"]
+    if problems:
+        raise DataError(
+            f"{what} cannot name columns",
+            where=f"{uri} line 1" if what == "the header" else uri,
+            problems=problems,
+            hint="the first line of every file must hold the columns' names, or pass column_names.",
         )
-    return DataError(f"the file cannot be read as CSV: {str(error).partition(chr(10))[0]}", where=uri)
-
-
-def _undecodable(uri: str, file_format: CsvFormat) -> tuple[int, str] | None:
-    """The line of the first byte that is not of the encoding, and what is wrong there."""
-    try:
-        decoder = codecs.getincrementaldecoder(file_format.encoding)()
-    except LookupError:
-        return 1, f"no encoding has the name {file_format.encoding!r}"
-    line = 1
-    try:
-        with _open_bytes(uri) as stream:
-            while True:
-                piece = stream.read(1 << 20)
-                try:
-                    line += decoder.decode(piece, final=not piece).count("\n")
-                except UnicodeDecodeError as error:
-                    line += error.object[: error.start].decode(file_format.encoding, "replace").count("\n")
-                    return line, error.reason
-                if not piece:
-                    return None
-    except OSError:
-        return None
