@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,12 @@ from conformance import _columns
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
-from trueline.data_validation.generators.base import features_spec
+from trueline.data_validation.generators.base import features_spec, parts_spec
 from trueline.data_validation.generators.cross import crossed_pairs
 from trueline.data_validation.generators.lengths import composite_plan
+from trueline.data_validation.generators.tokens import domain_options
 from trueline.engine.base import AccumulatorSpec
-from trueline.schema.features import walk_features
+from trueline.schema.features import find_feature, walk_features
 
 Spec = AccumulatorSpec[Any]
 _FEATURE_PARTS = {
@@ -129,6 +130,33 @@ def cross_passes(case: dict[str, Any]) -> bool:
     return True
 
 
+def language_passes(case: dict[str, Any], folder: Path) -> bool:
+    """Whether the natural-language statistics are as expected; vocabularies become files in a folder."""
+    options = case["options"]
+    paths = {}
+    for name, tokens in (options.get("vocabularies") or {}).items():
+        paths[name] = str(folder / f"{name}.txt")
+        Path(paths[name]).write_text("".join(f"{token}\n" for token in tokens), encoding="utf-8")
+    schema = schema_of(options)
+    domain = find_feature(schema, case["feature_path"]).natural_language_domain if schema is not None else None
+    rules = domain_options(domain, paths) if domain is not None else {}
+    buckets = {name: value for name, value in options.items() if name.startswith("num_")}
+    feature = {"path": case["feature_path"], "options": {"rules": rules, **buckets}}
+    plan = parts_spec("language:LanguageStatistics", [feature])
+    batches = [
+        {**batch, "columns": [{**c, "name": case["feature_path"][0]} for c in batch["columns"]]}
+        for batch in case["batches"]
+    ]
+    return all(_agrees(case, run(plan[0], batches, rightward), _unpacked) for rightward in (True, False))
+
+
+def _unpacked(message: Any) -> Any:
+    found = statistics_pb2.NaturalLanguageStatistics()
+    assert [stat.name for stat in message.custom_stats] == ["nl_statistics"]
+    assert message.custom_stats[0].any.Unpack(found)
+    return found
+
+
 def _record_batch(batch: dict[str, Any]) -> pa.RecordBatch:
     columns = _columns(batch)
     if not columns:
@@ -153,7 +181,7 @@ def _spec(case: dict[str, Any]) -> Spec | None:
     return plan[0] if plan is not None else None
 
 
-def _agrees(case: dict[str, Any], got: Any) -> bool:
+def _agrees(case: dict[str, Any], got: Any, view: Callable[[Any], Any] = lambda message: message) -> bool:
     """Whether the features that are expected are found, and no others."""
     wanted = {
         tuple(item["path"]): text_format.Parse(item["pbtxt"], statistics_pb2.FeatureNameStatistics())
@@ -164,7 +192,7 @@ def _agrees(case: dict[str, Any], got: Any) -> bool:
         other = found.pop(path, statistics_pb2.FeatureNameStatistics())
         message.ClearField("path")
         other.ClearField("path")
-        if not same_proto(message, other):
+        if not same_proto(view(message), view(other)):
             return False
     return not found
 

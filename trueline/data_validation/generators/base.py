@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from tensorflow_metadata.proto.v0 import statistics_pb2
 
-__all__ = ["FeatureParts", "Part", "Plan", "check_share", "features_spec", "nested", "split_nested"]
+__all__ = ["FeatureParts", "Part", "Plan", "check_share", "features_spec", "nested", "parts_spec", "split_nested"]
 
 State = tuple[dict[str, Any], dict[str, Any]]
 Plan = tuple[AccumulatorSpec[Any], tuple[str, ...]]
@@ -105,11 +105,15 @@ class FeatureParts:
 
 def features_spec(part: str, paths: Sequence[Sequence[str]], options: Mapping[str, Any]) -> Plan | None:
     """The spec of `FeatureParts` with the same options for each feature; None for no features."""
-    if not paths:
+    return parts_spec(part, [{"path": list(path), "options": dict(options)} for path in paths])
+
+
+def parts_spec(part: str, features: Sequence[Mapping[str, Any]]) -> Plan | None:
+    """The spec of `FeatureParts`; None for no features."""
+    if not features:
         return None
-    features = [{"path": list(path), "options": dict(options)} for path in paths]
-    spec = AccumulatorSpec[Any](f"{__name__}:FeatureParts", {"part": part, "features": features})
-    return spec, tuple(dict.fromkeys(path[0] for path in paths))
+    spec = AccumulatorSpec[Any](f"{__name__}:FeatureParts", {"part": part, "features": list(features)})
+    return spec, tuple(dict.fromkeys(feature["path"][0] for feature in features))
 
 
 def nested(prefix: str, arrays: Mapping[str, Any]) -> dict[str, Any]:

@@ -51,12 +51,14 @@ class Leaf:
     Attributes:
         values: the values; dictionaries decoded.
         rows: which row of the batch each value belongs to, ascending.
+        places: which entry of the column each value belongs to, ascending.
         kind: see `leaf_kind`.
         entries: the column that they come from.
     """
 
     values: pa.Array
     rows: Ints
+    places: Ints
     kind: str
     entries: Entries
 
@@ -86,17 +88,17 @@ def leaf_at(batch: pa.RecordBatch, path: Sequence[str]) -> Leaf | None:
     entries = entries_at(batch, path)
     if entries is None:
         return None
-    values, rows = _flattened(entries.array, entries.rows)
+    values, places = _flattened(entries.array, np.arange(len(entries.rows), dtype=np.int64))
     if t.is_null(values.type) or t.is_struct(values.type):
         return None
     if values.null_count:
         kept = values.is_valid()
-        values, rows = values.filter(kept), rows[kept.to_numpy(zero_copy_only=False)]
+        values, places = values.filter(kept), places[kept.to_numpy(zero_copy_only=False)]
     if t.is_dictionary(values.type):
         values = values.dictionary_decode()
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
-    return Leaf(values, rows, leaf_kind(values.type), entries)
+    return Leaf(values, entries.rows[places], places, leaf_kind(values.type), entries)
 
 
 def leaf_kind(arrow_type: pa.DataType) -> str:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import ConfigError, did_you_mean
 from trueline._core.values import HIDDEN_PREFIX
-from trueline.data_validation.generators.base import Plan, features_spec
+from trueline.data_validation.generators.base import Plan, features_spec, parts_spec
 from trueline.data_validation.generators.lengths import composite_plan
+from trueline.data_validation.generators.tokens import domain_options
 from trueline.data_validation.plan import FeaturePlan, plan_features
 from trueline.engine.base import AccumulatorSpec
 from trueline.schema.features import find_feature
@@ -136,6 +137,33 @@ def _cross(asked: _Asked) -> Plan | None:
     return (spec, tuple(sorted(set(numeric)))) if pairs else None
 
 
+def _language(asked: _Asked) -> Plan | None:
+    """Statistics of the features to which the schema gives a natural-language domain that asks for something."""
+    options = asked.options
+    paths = dict(options.vocab_paths or {})
+    domains = {
+        feature.path: found.natural_language_domain
+        for feature in asked.features
+        if (found := find_feature(options.schema, feature.path)) is not None
+        and found.WhichOneof("domain_info") == "natural_language_domain"
+    }
+    problems = [
+        f"feature {'.'.join(path)!r} names vocabulary {domain.vocabulary!r}: {did_you_mean(domain.vocabulary, paths)}"
+        for path, domain in domains.items()
+        if domain.vocabulary and domain.vocabulary not in paths
+    ]
+    if problems:
+        raise ConfigError("vocab_paths lacks vocabularies that the schema names", problems=problems)
+    counts = ("num_histogram_buckets", "num_quantiles_histogram_buckets", "num_rank_histogram_buckets")
+    buckets = {name: int(getattr(options, name)) for name in counts}
+    features = []
+    for path, domain in domains.items():
+        rules = domain_options(domain, paths)
+        if rules is not None:
+            features.append({"path": list(path), "options": {"rules": rules, **buckets}})
+    return parts_spec("language:LanguageStatistics", features)
+
+
 def _is_crossed(feature: FeaturePlan) -> bool:
     return (
         len(feature.path) == 1
@@ -170,6 +198,7 @@ _PLANNERS: dict[str, _Planner] = {
     "empty values": (lambda options: options.count_empty_values, _empties),
     "image domains": (_semantic, _guess("images:ImageGuess", _TEXT)),
     "lift": (lambda options: options.schema is not None and options.label_feature is not None, _lift),
+    "natural language": (_with_schema, _language),
     "natural language domains": (_semantic, _guess("texts:NaturalLanguageGuess", _TEXT)),
     "time domains": (_semantic, _guess("times:TimeGuess", (*_TEXT, "INT"))),
 }
