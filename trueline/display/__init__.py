@@ -1,7 +1,7 @@
 """Views as pure functions: data in, one piece of HTML with inline SVG out.
 
-The notebook, the report file and the web page use the same functions; nothing is fetched from anywhere. May import
-`_core` and the libraries' plain results, never metadata, pipeline or the web.
+The notebook, the report file and the web page use the same functions; nothing is fetched from anywhere. It imports
+nothing of ours but `_core`, so that every library above it can show what it found.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trueline.display.feature_cells import Drift, Mark
     from trueline.display.html import Html, page
     from trueline.display.report import NodeView, RunView, Section, run_report_html
     from trueline.display.sections import (
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
         facts_view,
         model_view,
     )
-    from trueline.display.statistics import statistics_html, statistics_view
+    from trueline.display.statistics import anomaly_marks, statistics_html, statistics_view
 
 _HOMES = {
+    "Drift": "feature_cells",
+    "Mark": "feature_cells",
+    "anomaly_marks": "statistics",
     "Html": "html",
     "page": "html",
     "NodeView": "report",
@@ -34,11 +38,14 @@ _HOMES = {
     "statistics_view": "statistics",
 }
 __all__ = [
+    "Drift",
     "Html",
+    "Mark",
     "NodeView",
     "RunView",
     "Section",
     "anomalies_view",
+    "anomaly_marks",
     "evaluation_view",
     "facts_view",
     "model_view",

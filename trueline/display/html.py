@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 
-__all__ = ["Html", "Safe", "join", "number", "page", "table", "tag"]
+__all__ = ["Html", "Safe", "join", "number", "page", "rows_table", "table", "tag"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class Html:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the piece with its own style, kept apart from the notebook's."""
-        return f"<style>{_asset('style.css')}</style><div class='tl'>{self.text}</div>"
+        style, script = _asset("style.css"), _asset("script.js")
+        return f"<style>{style}</style><div class='tl'>{self.text}</div><script>{script}</script>"
 
 
 Safe = Html | str | float | int | None
@@ -70,8 +71,22 @@ def table(
     head: Sequence[Safe], rows: Iterable[Sequence[Safe]], *, numeric: Sequence[int] = (), class_: str = "sortable"
 ) -> Html:
     """A table; columns listed in `numeric` are right-aligned; a click on a head sorts."""
+    return rows_table(head, ((row, {}) for row in rows), numeric=numeric, class_=class_)
+
+
+def rows_table(
+    head: Sequence[Safe],
+    rows: Iterable[tuple[Sequence[Safe], Mapping[str, str]]],
+    *,
+    numeric: Sequence[int] = (),
+    class_: str = "sortable",
+) -> Html:
+    """A table as `table` makes it, of rows that carry attributes (``data-...``) for filters."""
     cells = [tag("th", c, class_="n" if i in numeric else None, scope="col", tabindex="0") for i, c in enumerate(head)]
-    body = [tag("tr", *(tag("td", c, class_="n" if i in numeric else None) for i, c in enumerate(row))) for row in rows]
+    body = [
+        tag("tr", *(tag("td", c, class_="n" if i in numeric else None) for i, c in enumerate(row)), **attributes)
+        for row, attributes in rows
+    ]
     return tag(
         "div", tag("table", tag("thead", tag("tr", *cells)), tag("tbody", *body), class_=class_), class_="scroll"
     )

@@ -1,146 +1,162 @@
-"""Statistics as tables with small histograms: one data set, or two laid over each other."""
+"""The overview of a data set's statistics, or of two laid over each other: sortable, filtered as one types.
+
+Pure functions of tensorflow-metadata's messages: what needs arithmetic (drift) or judgement (anomalies) is given.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trueline.display.html import Html, Safe, join, number, page, table, tag
-from trueline.display.svg import Bucket, bars, histogram
+from trueline.display.facts import DatasetFacts, dataset_facts, overall
+from trueline.display.feature_cells import Drift, Mark, Row, drift_cell, feature_row, heads
+from trueline.display.html import Html, Safe, join, page, rows_table, tag
 
-__all__ = ["statistics_html", "statistics_view"]
+__all__ = ["anomaly_marks", "statistics_html", "statistics_view"]
 
-_STANDARD = 0
-_TYPES = {0: "INT", 1: "FLOAT", 2: "STRING", 3: "BYTES", 4: "STRUCT"}
-
-
-def _name(feature: Any) -> str:
-    return ".".join(feature.path.step) if feature.path.step else str(feature.name)
+_TITLES = {"numeric": "Numeric features", "categorical": "Categorical features", "other": "Other features"}
+_DRAWN = {"numeric": "distribution", "categorical": "most frequent values", "other": ""}
+_SEVERITIES = {0: "warning", 1: "warning", 2: "error"}
 
 
-def _common(feature: Any) -> Any:
-    kind = feature.WhichOneof("stats")
-    return getattr(feature, kind).common_stats if kind else None
+def anomaly_marks(anomalies: Any) -> dict[str, list[Mark]]:
+    """The marks of an ``Anomalies`` message, by feature; the whole data set's under ``""``."""
+    marks = {
+        name: [Mark(_SEVERITIES.get(info.severity, "warning"), info.short_description, info.description)]
+        for name, info in anomalies.anomaly_info.items()
+    }
+    whole = anomalies.dataset_anomaly_info
+    if whole.reason or whole.description:
+        marks[""] = [Mark(_SEVERITIES.get(whole.severity, "warning"), whole.short_description, whole.description)]
+    return marks
 
 
-def _missing(feature: Any) -> Html:
-    common = _common(feature)
-    total = common.num_missing + common.num_non_missing if common else 0
-    share = 100 * common.num_missing / total if total else 0.0
-    class_ = "missing-high" if share > 50 else None
-    return tag("span", f"{share:.1f}%" if common and common.num_missing else "0%", class_=class_)
-
-
-def _buckets(feature: Any) -> list[Bucket]:
-    for found in feature.num_stats.histograms:
-        if found.type == _STANDARD:
-            return [Bucket(b.low_value, b.high_value, b.sample_count) for b in found.buckets]
-    return []
-
-
-def _compact(value: float) -> Html:
-    """A number in few digits, whole in its tooltip."""
-    text = number(value) if abs(value) < 1e9 else f"{value:.4g}"
-    return tag("span", text, title=repr(value))
-
-
-def _numeric_row(feature: Any, other: Any) -> list[Safe]:
-    stats = feature.num_stats
-    drawn = histogram(
-        _buckets(feature), _buckets(other) if other is not None else (), label=f"Histogram of {_name(feature)}"
-    )
-    count = stats.common_stats.num_non_missing
-    return [
-        tag("b", _name(feature)),
-        drawn,
-        _TYPES.get(feature.type, "?"),
-        count,
-        _missing(feature),
-        _compact(stats.mean),
-        _compact(stats.std_dev),
-        stats.num_zeros,
-        _compact(stats.min),
-        _compact(stats.median),
-        _compact(stats.max),
-    ]
-
-
-def _string_row(feature: Any, other: Any) -> list[Safe]:
-    stats = feature.string_stats
-    top = [(v.value, v.frequency) for v in stats.top_values]
-    rest = stats.common_stats.tot_num_values - sum(f for _, f in top)
-    drawn = bars([*top, ("(other values)", rest)] if rest > 0 else top, label=f"Top values of {_name(feature)}")
-    cells: list[Safe] = [
-        tag("b", _name(feature)),
-        _TYPES.get(feature.type, "?"),
-        stats.common_stats.num_non_missing,
-        _missing(feature),
-        stats.unique,
-        number(stats.avg_length, 3),
-        drawn,
-    ]
-    if other is not None:
-        second = [(v.value, v.frequency) for v in other.string_stats.top_values]
-        cells.append(bars(second, label=f"Top values of {_name(feature)} in the second data set", class_="bar2"))
-    return cells
-
-
-def _dataset(statistics: Any) -> Any:
-    if not statistics.datasets:
-        return None
-    return next((d for d in statistics.datasets if d.name in ("", "All Examples")), statistics.datasets[0])
-
-
-def statistics_view(statistics: Any, other: Any = None, *, names: tuple[str, str] = ("first", "second")) -> Html:
+def statistics_view(
+    statistics: Any,
+    other: Any = None,
+    *,
+    names: tuple[str, str] = ("first", "second"),
+    slices: tuple[str | None, str | None] = (None, None),
+    marks: Mapping[str, Sequence[Mark]] | None = None,
+    drift: Mapping[str, Drift] | None = None,
+    only: Sequence[str] | None = None,
+    leave_out: Sequence[str] = (),
+) -> Html:
     """The statistics of a data set, or of two for comparison.
 
     Args:
         statistics: a ``DatasetFeatureStatisticsList`` (tensorflow-metadata).
         other: a second one, drawn over the first.
         names: what to call the two.
+        slices: which slice of each; the one of all examples by default.
+        marks: anomalies by feature, see `anomaly_marks`.
+        drift: distances by feature.
+        only: the features to show, or None for all.
+        leave_out: features not to show.
+
+    Raises:
+        KeyError: when a slice does not exist.
     """
-    dataset, second = _dataset(statistics), _dataset(other) if other is not None else None
-    if dataset is None or not dataset.num_examples:
-        return tag("p", "The data set is empty.", class_="soft")
-    theirs = {_name(f): f for f in second.features} if second is not None else {}
-    numeric, texts = [], []
-    for feature in dataset.features:
-        kind = feature.WhichOneof("stats")
-        if kind == "num_stats":
-            numeric.append(_numeric_row(feature, theirs.get(_name(feature))))
-        elif kind == "string_stats":
-            mate = theirs.get(_name(feature)) if second is not None else None
-            texts.append(_string_row(feature, mate) + ([""] if second is not None and mate is None else []))
-    parts: list[Safe] = [_summary(dataset, second, names)]
-    if numeric:
-        head = [
-            "Numeric feature",
-            "spread",
-            "type",
-            "values",
-            "missing",
-            "mean",
-            "std",
-            "zeros",
-            "min",
-            "median",
-            "max",
-        ]
-        parts += [tag("h3", f"Numeric features ({len(numeric)})"), table(head, numeric, numeric=range(3, 11))]
-    if texts:
-        head = ["Categorical feature", "type", "values", "missing", "distinct", "mean length", "top values"]
-        head += [f"top values, {names[1]}"] if second is not None else []
-        parts += [tag("h3", f"Categorical features ({len(texts)})"), table(head, texts, numeric=range(2, 6))]
-    return join(parts)
+    first, second = overall(statistics, slices[0]), None if other is None else overall(other, slices[1])
+    if first is None or (not first.num_examples and (second is None or not second.num_examples)):
+        return tag("p", "Empty data set: there are no rows.", class_="soft")
+    facts = dataset_facts(first)
+    mate = None if second is None else dataset_facts(second)
+    marks, drift = marks or {}, drift or {}
+    shown = [n for n in _all_names(facts, mate) if (only is None or n in only) and n not in leave_out]
+    rows = [
+        Row(facts.features.get(n), mate.features.get(n) if mate else None, marks.get(n, ()), drift.get(n))
+        for n in shown
+    ]
+    parts: list[Safe] = [_summary(facts, mate, names), *(_whole(m) for m in marks.get("", ()))]
+    parts += [_gone(name, found) for name, found in marks.items() if name and name not in shown and only is None]
+    parts.append(_toolbar(rows, two=mate is not None))
+    parts += [
+        _section(kind, [r for r in rows if r.any.kind == kind], mate is not None, bool(drift)) for kind in _TITLES
+    ]
+    return tag("div", *parts, class_="overview", data_view="statistics")
 
 
-def _summary(dataset: Any, second: Any, names: tuple[str, str]) -> Html:
-    if second is None:
-        return tag("p", f"{dataset.num_examples:,} rows, {len(dataset.features)} features.")
-    swatch_a = tag("span", f"■ {names[0]}: {dataset.num_examples:,} rows", style="color:var(--a)")
-    swatch_b = tag("span", f"■ {names[1]}: {second.num_examples:,} rows", style="color:var(--b)")
-    return tag("p", swatch_a, " ", swatch_b, " Heights are shares of each data set.")
+def _all_names(facts: DatasetFacts, mate: DatasetFacts | None) -> list[str]:
+    more = [n for n in mate.features if n not in facts.features] if mate is not None else []
+    return [*facts.features, *more]
 
 
-def statistics_html(statistics: Any, title: str = "Statistics", other: Any = None) -> str:
-    """One self-contained HTML page of `statistics_view`."""
-    return page(title, join([tag("h1", title), statistics_view(statistics, other)]))
+def _whole(mark: Mark) -> Html:
+    return tag(
+        "p", tag("span", mark.short, class_="badge bad" if mark.severity == "error" else "badge warn"), " ", mark.long
+    )
+
+
+def _gone(name: str, found: Sequence[Mark]) -> Html:
+    """Anomalies of features that the data do not have."""
+    return tag("p", tag("b", name), ": ", "; ".join(m.long or m.short for m in found), class_="bad")
+
+
+def _section(kind: str, rows: Sequence[Row], two: bool, drift: bool) -> Html:
+    if not rows:
+        return Html("")
+    figures = heads(kind)
+    head: list[Safe] = ["Feature", _DRAWN[kind], *figures]
+    numeric = list(range(2, 2 + len(figures)))
+    if drift:
+        head.insert(1, "drift")
+        numeric = [1, *(i + 1 for i in numeric)]
+    body = []
+    for row in rows:
+        cells = feature_row(row, two)
+        if drift:
+            cells.insert(1, drift_cell(row.drift))
+        body.append((cells, _keys(row)))
+    title = tag("h3", f"{_TITLES[kind]} ", tag("span", f"({len(rows)})", class_="soft count"))
+    return tag("section", title, rows_table(head, body, numeric=numeric), data_kind=kind)
+
+
+def _keys(row: Row) -> dict[str, str]:
+    """What the page's filters look at."""
+    missing = max(f.missing for f in (row.facts, row.other) if f is not None)
+    over = row.drift is not None and row.drift.threshold is not None and row.drift.value > row.drift.threshold
+    return {
+        "data-name": row.any.name.lower(),
+        "data-missing": "1" if missing else "0",
+        "data-anomaly": "1" if row.marks or over else "0",
+    }
+
+
+def _summary(facts: DatasetFacts, mate: DatasetFacts | None, names: tuple[str, str]) -> Html:
+    slice_name = f", slice {facts.name}" if facts.name not in ("", "All Examples") else ""
+    if mate is None:
+        return tag("p", f"{facts.rows:,} rows, {len(facts.features)} features{slice_name}.")
+    swatches = [
+        tag("span", f"■ {name}: {found.rows:,} rows", class_=class_)
+        for name, found, class_ in ((names[0], facts, "one"), (names[1], mate, "two"))
+    ]
+    return tag("p", swatches[0], "   ", swatches[1], "  Heights are shares of each data set.")
+
+
+def _toolbar(rows: Sequence[Row], two: bool) -> Html:
+    """Search, charts and filters; without scripts the page shows everything."""
+    anomalies = sum(_keys(r)["data-anomaly"] == "1" for r in rows)
+    missing = sum(_keys(r)["data-missing"] == "1" for r in rows)
+    parts: list[Safe] = [
+        Html('<input type="search" placeholder="Filter features by name" aria-label="Filter features by name">'),
+        _choice("chart", (("standard", "histograms"), ("quantiles", "quantiles"))),
+        _check("missing", f"with missing values ({missing})") if missing else "",
+        _check("anomaly", f"with anomalies ({anomalies})") if anomalies else "",
+    ]
+    return tag("div", *parts, class_="toolbar")
+
+
+def _choice(name: str, options: Sequence[tuple[str, str]]) -> Html:
+    shown = [tag("option", text, value=value) for value, text in options]
+    return tag("select", *shown, data_choice=name, aria_label=f"Which {name}")
+
+
+def _check(name: str, text: str) -> Html:
+    box = Html(f'<input type="checkbox" data-only="{name}">')
+    return tag("label", box, " ", text)
+
+
+def statistics_html(statistics: Any, title: str = "Statistics", other: Any = None, **options: Any) -> str:
+    """One self-contained HTML page of `statistics_view`, whose options it takes."""
+    return page(title, join([tag("h1", title), statistics_view(statistics, other, **options)]))

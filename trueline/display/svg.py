@@ -9,7 +9,7 @@ from itertools import pairwise
 from trueline.display.html import Html, Safe, join, number, tag
 from trueline.display.layout import layered
 
-__all__ = ["Bucket", "GraphNode", "bars", "graph", "histogram"]
+__all__ = ["Bucket", "GraphNode", "bars", "graph", "histogram", "paired_bars", "quantile_strips"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,12 @@ def _shares(buckets: Sequence[Bucket]) -> list[float]:
 def histogram(
     buckets: Sequence[Bucket], other: Sequence[Bucket] = (), *, label: str, width: int = 190, height: int = 46
 ) -> Html:
-    """Equal-width buckets as bars, a second data set laid over the first as shares of each."""
+    """Equal-width buckets as bars, a second data set laid over the first as shares of each.
+
+    Two data sets are drawn on buckets of one common width: what a bucket holds is taken as spread evenly over it.
+    """
+    if buckets and other:
+        buckets, other = _common_buckets(buckets, other)
     everything = [b for b in (*buckets, *other) if abs(b.low) != float("inf") and abs(b.high) != float("inf")]
     if not everything:
         return tag("span", "no finite values", class_="soft")
@@ -69,6 +74,34 @@ def histogram(
     return _svg(width, height, label, *marks, axis, ends)
 
 
+def _common_buckets(one: Sequence[Bucket], other: Sequence[Bucket]) -> tuple[list[Bucket], list[Bucket]]:
+    finite = [b for b in (*one, *other) if abs(b.low) != float("inf") and abs(b.high) != float("inf")]
+    if not finite:
+        return list(one), list(other)
+    low, high = min(b.low for b in finite), max(b.high for b in finite)
+    if low == high:
+        return list(one), list(other)
+    n = max(len(one), len(other), 10)
+    edges = [low + (high - low) * i / n for i in range(n)] + [high]
+    return _rebinned(one, edges), _rebinned(other, edges)
+
+
+def _rebinned(buckets: Sequence[Bucket], edges: Sequence[float]) -> list[Bucket]:
+    """The finite buckets' counts on new edges of one width."""
+    counts = [0.0] * (len(edges) - 1)
+    width = (edges[-1] - edges[0]) / len(counts)
+    for bucket in buckets:
+        if abs(bucket.low) == float("inf") or abs(bucket.high) == float("inf"):
+            continue
+        last = len(counts) - 1
+        first, final = (min(max(int((x - edges[0]) / width), 0), last) for x in (bucket.low, bucket.high))
+        span = bucket.high - bucket.low
+        for i in range(first, final + 1):
+            inside = min(bucket.high, edges[i + 1]) - max(bucket.low, edges[i])
+            counts[i] += bucket.count * (max(inside, 0.0) / span if span > 0 else float(i == first))
+    return [Bucket(a, b, n) for a, b, n in zip(edges, edges[1:], counts, strict=False)]
+
+
 def _rect(x: float, y: float, w: float, h: float, class_: str, *content: Safe) -> Html:
     return tag(
         "rect", *content, x=f"{x:.1f}", y=f"{y:.1f}", width=f"{w:.1f}", height=f"{max(h, 0.5):.1f}", class_=class_
@@ -91,6 +124,65 @@ def bars(
         marks.append(_rect(0, y + 2, value / top * 70, 11, class_, tag("title", f"{name}: {number(value)}")))
         marks.append(tag("text", f"{text or '(empty)'}  {100 * value / total:.0f}%", x="76", y=str(y + 11)))
     return _svg(width, 15 * len(shown) + 2, label, *marks)
+
+
+def paired_bars(
+    one: Sequence[tuple[str, float]], other: Sequence[tuple[str, float]], *, label: str, width: int = 260, most: int = 5
+) -> Html:
+    """The largest values of the first data set, each with its share in both."""
+    totals = [sum(v for _, v in values) or 1.0 for values in (one, other)]
+    shares = [{n: v / t for n, v in values} for values, t in zip((one, other), totals, strict=True)]
+    names = [name for name, _ in one[:most]]
+    names += [name for name, _ in other[:most] if name not in shares[0]][: max(most - len(names), 2)]
+    if not names:
+        return tag("span", "no values", class_="soft")
+    top = max(found.get(name, 0.0) for found in shares for name in names) or 1.0
+    marks: list[Html] = []
+    for i, name in enumerate(names):
+        y = i * 18
+        values = [found.get(name, 0.0) for found in shares]
+        told = f"{name}: {100 * values[0]:.1f}% and {100 * values[1]:.1f}%"
+        for k, (value, class_) in enumerate(zip(values, ("bar", "bar2"), strict=True)):
+            marks.append(_rect(0, y + 2 + 7 * k, value / top * 70, 6, class_, tag("title", told)))
+        text = name if len(name) <= 18 else name[:17] + "…"
+        shown = f"{text or '(empty)'}  {100 * values[0]:.0f}% | {100 * values[1]:.0f}%"
+        marks.append(tag("text", shown, x="76", y=str(y + 13)))
+    return _svg(width, 18 * len(names) + 2, label, *marks)
+
+
+def quantile_strips(series: Sequence[Sequence[float]], *, label: str, width: int = 190) -> Html:
+    """One strip a data set on a common scale: a tick at each quantile, the middle one thick, extremes joined.
+
+    Args:
+        series: each data set's quantiles in ascending order, extremes included; infinite ones are left out.
+        label: what the drawing is of.
+        width: in pixels.
+    """
+    finite = [[q for q in quantiles if abs(q) != float("inf") and q == q] for quantiles in series]
+    everything = [q for quantiles in finite for q in quantiles]
+    if not everything:
+        return tag("span", "no finite values", class_="soft")
+    low, high = min(everything), max(everything)
+    span = (high - low) or 1.0
+    marks: list[Html] = []
+    for row, (quantiles, class_) in enumerate(zip(finite, ("bar", "bar2"), strict=False)):
+        if not quantiles:
+            continue
+        y = 4 + row * 16
+        places = [2 + (q - low) / span * (width - 4) for q in quantiles]
+        marks.append(_rect(places[0], y + 5, max(places[-1] - places[0], 1.0), 2, class_))
+        for i, (place, q) in enumerate(zip(places, quantiles, strict=True)):
+            middle = 2 * i == len(quantiles) - 1
+            told = tag("title", f"quantile {i}/{len(quantiles) - 1}: {number(q)}")
+            marks.append(_rect(place - (2 if middle else 0.75), y, 4 if middle else 1.5, 12, class_, told))
+    height = 6 + 16 * len(finite)
+    ends = join(
+        [
+            tag("text", number(low, 3), x="0", y=str(height + 8), class_="soft"),
+            tag("text", number(high, 3), x=str(width), y=str(height + 8), text_anchor="end", class_="soft"),
+        ]
+    )
+    return _svg(width, height + 10, label, *marks, ends)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 (function () {
   "use strict";
   function key(cell) {
-    var text = (cell.getAttribute("data-sort") || cell.textContent).trim();
-    var n = parseFloat(text.replace(/,/g, ""));
+    var from = cell.querySelector(".one") || cell;
+    var text = (cell.getAttribute("data-sort") || from.textContent).trim();
+    var n = parseFloat(text.replace(/[,<%]/g, ""));
     return isNaN(n) ? text.toLowerCase() : n;
   }
   function sort(th) {
@@ -16,15 +17,42 @@
       return down ? -c : c;
     }).forEach(function (r) { body.appendChild(r); });
   }
-  document.querySelectorAll("table.sortable th").forEach(function (th) {
-    th.addEventListener("click", function () { sort(th); });
-    th.addEventListener("keydown", function (e) { if (e.key === "Enter") sort(th); });
-  });
-  document.querySelectorAll("input[data-filter]").forEach(function (input) {
-    input.addEventListener("input", function () {
-      var wanted = input.value.toLowerCase();
-      document.querySelectorAll("#" + input.getAttribute("data-filter") + " tbody tr").forEach(function (r) {
-        r.style.display = r.textContent.toLowerCase().indexOf(wanted) < 0 ? "none" : "";
+  function overview(view) {
+    var search = view.querySelector("input[type=search]"), chart = view.querySelector("[data-choice=chart]");
+    var only = Array.from(view.querySelectorAll("input[data-only]"));
+    function filter() {
+      var wanted = search.value.trim().toLowerCase();
+      view.querySelectorAll("section[data-kind]").forEach(function (section) {
+        var shown = 0, rows = section.querySelectorAll("tr[data-name]");
+        rows.forEach(function (row) {
+          var keep = row.getAttribute("data-name").indexOf(wanted) >= 0 && only.every(function (box) {
+            return !box.checked || row.getAttribute("data-" + box.getAttribute("data-only")) === "1";
+          });
+          row.style.display = keep ? "" : "none";
+          shown += keep ? 1 : 0;
+        });
+        section.style.display = shown ? "" : "none";
+        section.querySelector(".count").textContent = "(" + (shown < rows.length ? shown + " of " : "") + rows.length + ")";
+      });
+    }
+    search.addEventListener("input", filter);
+    only.forEach(function (box) { box.addEventListener("change", filter); });
+    chart.addEventListener("change", function () { view.classList.toggle("quantiles", chart.value === "quantiles"); });
+  }
+  document.querySelectorAll(".tl").forEach(function (root) {
+    if (root.getAttribute("data-ready")) return;
+    root.setAttribute("data-ready", "1");
+    root.querySelectorAll("table.sortable > thead th").forEach(function (th) {
+      th.addEventListener("click", function () { sort(th); });
+      th.addEventListener("keydown", function (e) { if (e.key === "Enter") sort(th); });
+    });
+    root.querySelectorAll("[data-view=statistics]").forEach(overview);
+    root.querySelectorAll("input[data-filter]").forEach(function (input) {
+      input.addEventListener("input", function () {
+        var wanted = input.value.toLowerCase();
+        document.querySelectorAll("#" + input.getAttribute("data-filter") + " tbody tr").forEach(function (r) {
+          r.style.display = r.textContent.toLowerCase().indexOf(wanted) < 0 ? "none" : "";
+        });
       });
     });
   });
