@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from trueline.data.csv_ingest import ingest_csv
     from trueline.data.csv_source import CsvSource
+    from trueline.data.custom import FunctionSource, ingest_rows
     from trueline.data.examples import Examples
     from trueline.data.ingestion import ingest
     from trueline.data.inputs import input_fingerprint, list_inputs
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from trueline.data.splits_time import TimeSplit
     from trueline.data.sql import SqlSource, ingest_sql
     from trueline.data.tables import table_batches, to_arrow_table
+    from trueline.data.tables_ingest import ArrowFileSource, ingest_table
     from trueline.data.tf_example_write import write_examples_tfrecord
     from trueline.data.tfrecord import read_tfrecord
     from trueline.data.tfrecord_ingest import ingest_tfrecord
@@ -35,9 +37,11 @@ if TYPE_CHECKING:
     from trueline.data.writer import ExamplesWriter
 
 __all__ = [
+    "ArrowFileSource",
     "CsvSource",
     "Examples",
     "ExamplesWriter",
+    "FunctionSource",
     "GroupSplit",
     "HashSplit",
     "IngestReport",
@@ -60,7 +64,9 @@ __all__ = [
     "ingest",
     "ingest_csv",
     "ingest_parquet",
+    "ingest_rows",
     "ingest_sql",
+    "ingest_table",
     "ingest_tfrecord",
     "input_fingerprint",
     "join_schemas",
@@ -75,9 +81,11 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ArrowFileSource": "tables_ingest",
     "CsvSource": "csv_source",
     "Examples": "examples",
     "ExamplesWriter": "writer",
+    "FunctionSource": "custom",
     "GroupSplit": "splits",
     "HashSplit": "splits",
     "IngestReport": "report",
@@ -100,7 +108,9 @@ _HOMES = {
     "ingest": "ingestion",
     "ingest_csv": "csv_ingest",
     "ingest_parquet": "parquet_ingest",
+    "ingest_rows": "custom",
     "ingest_sql": "sql",
+    "ingest_table": "tables_ingest",
     "ingest_tfrecord": "tfrecord_ingest",
     "input_fingerprint": "inputs",
     "join_schemas": "widening",

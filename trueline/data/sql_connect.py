@@ -26,6 +26,8 @@ __all__ = ["Database", "check_connection", "lent_connection", "open_database", "
 _ENV = "env:"
 _LENT = "lent:"
 _SECRET = re.compile(r"pass|pwd|secret|token|credentials_base64|odbc_connect", re.IGNORECASE)
+_ECHO = re.compile(r"LINE \d+:|\s*\^\s*$")
+"""Lines in which PostgreSQL repeats the statement."""
 _LENT_NOW: dict[str, Any] = {}
 _NUMBERS = itertools.count(1)
 _DRIVERS = {
@@ -62,6 +64,7 @@ class Database:
     def message(self, error: BaseException) -> str:
         """What the database or its driver said, without the statement, links and passwords."""
         text = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
+        text = "\n".join(line for line in text.splitlines() if not _ECHO.match(line))
         for secret in self._secrets:
             for form in {secret, quote(secret, safe=""), quote_plus(secret), repr(secret)[1:-1]}:
                 text = text.replace(form, "***")
@@ -104,9 +107,10 @@ def shown_connection(connection: str) -> str:
     """The connection for people: no password."""
     if connection.startswith(_ENV):
         return connection
-    if connection.startswith(_LENT):
-        return "a connection of this process"
-    url = _url(connection)
+    lent = _LENT_NOW.get(connection)
+    if lent is None and connection.startswith(_LENT):
+        return "a connection of another process"
+    url = _url(connection) if lent is None else _url(lent) if isinstance(lent, str) else lent.url
     return url.set(query={k: v for k, v in url.query.items() if not _SECRET.search(k)}).render_as_string(True)
 
 

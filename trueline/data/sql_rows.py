@@ -86,6 +86,7 @@ def run_query(database: Database, query: str, place: str, decimals: str, rows: i
     """
     with _told(database, place, "the database cannot be reached"):
         connection = database.engine.connect()
+    result = None
     try:
         with _told(database, place, "the query failed"):
             streaming = connection.execution_options(stream_results=True, max_row_buffer=rows, no_parameters=True)
@@ -94,17 +95,20 @@ def run_query(database: Database, query: str, place: str, decimals: str, rows: i
             raise DataError("the statement gives no rows", where=place, hint="give a SELECT.")
         yield SqlResult(database, result, place, decimals)
     finally:
-        _let_go(connection)
+        _let_go(database, connection, result)
 
 
-def _let_go(connection: Any) -> None:
-    """Closes without a word: a connection that broke cannot be rolled back."""
+def _let_go(database: Database, connection: Any, result: Any) -> None:
+    """Closes without a word: a connection that broke can close no cursor and roll nothing back."""
     from sqlalchemy.exc import SQLAlchemyError
 
-    try:
-        connection.close()
-    except (SQLAlchemyError, OSError):
-        connection.invalidate()
+    drivers = getattr(database.engine.dialect.dbapi, "Error", SQLAlchemyError)
+    for part in (result, connection):
+        try:
+            if part is not None:
+                part.close()
+        except (SQLAlchemyError, drivers, OSError):
+            connection.invalidate()
 
 
 @contextmanager

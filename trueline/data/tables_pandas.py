@@ -64,7 +64,8 @@ def _own_column(frame: Any, position: int, name: str, nan_is_missing: bool) -> p
 
 def _object_column(values: Sequence[Any], name: str, nan_is_missing: bool) -> pa.Array:
     """A column of Python values; NaN beside anything but numbers is always pandas' mark for missing."""
-    from trueline.data.tables_values import column_array, column_type, kind_of
+    from trueline.data.tables_kinds import column_type, kind_of
+    from trueline.data.tables_values import column_array
 
     numbers = {kind_of(t) for t in set(map(type, values))} <= {"null", "int", "float", "decimal"}
     plain = values

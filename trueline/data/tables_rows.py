@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import ConfigError, DataError, did_you_mean
 from trueline.data.source import SchemaGrew
-from trueline.data.tables_values import Misfit, column_type, joined_type, typed_column
+from trueline.data.tables_kinds import column_type, joined_type
+from trueline.data.tables_values import Misfit, typed_column
 
 if TYPE_CHECKING:
     import pyarrow as pa
