@@ -73,7 +73,7 @@ class FeatureState:
         if self.plan.levels > 1:
             self._update_rows(column, row_of, weights)
         if self.part is not None:
-            if values.null_count:
+            if values.null_count and (heavy is not None or not self.part.takes_nulls):
                 heavy = None if heavy is None else heavy[is_valid(values)]
                 values = values.drop_null()
             self.part.update(values, heavy)

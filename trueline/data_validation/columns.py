@@ -7,7 +7,7 @@ weighted figures beside the plain ones.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -46,7 +46,13 @@ class PartOptions(Protocol):
 
 
 class Part(Protocol):
-    """A mergeable piece of one feature's statistics over its values, which hold no nulls."""
+    """A mergeable piece of one feature's statistics over its values.
+
+    Attributes:
+        takes_nulls: whether nulls among unweighted values are passed on, for it to leave out; else there are none.
+    """
+
+    takes_nulls: ClassVar[bool]
 
     def update(self, values: pa.Array, weights: Floats | None) -> None: ...
     def merge(self, other: Self) -> None: ...
@@ -118,6 +124,8 @@ class Presence:
 
 class ByteLengths:
     """Lengths of byte values that are no categories, images for one: count, sum, least, greatest."""
+
+    takes_nulls: ClassVar[bool] = False
 
     def __init__(self, limits: Limits, options: PartOptions) -> None:
         self.count = self.total = self.least = self.most = 0

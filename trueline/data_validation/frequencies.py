@@ -35,10 +35,12 @@ class Frequencies:
     """Counts of distinct byte strings.
 
     Attributes:
-        values: the distinct values, Arrow binary without nulls.
+        values: the values, Arrow binary without nulls.
         counts: how often each occurs, or the weight of it; a lower bound when `error` > 0.
         error: how far below the truth a count may be; 0 means exact.
         hashes: the smallest hashes of all distinct values, ascending, once values have been dropped; else None.
+        settled: whether `values` are distinct for certain. Merging puts values side by side; equal ones are joined
+            when there are more than `max_distinct`, so a string is hashed a few times and not once a merge.
     """
 
     def __init__(self, max_distinct: int, max_bytes: int, weighted: bool = False) -> None:
@@ -51,27 +53,35 @@ class Frequencies:
         self.counts: Counts = np.empty(0, np.float64 if weighted else np.int64)
         self.error: int | float = 0.0 if weighted else 0
         self.hashes: Hashes | None = None
+        self.settled = True
 
-    def add(self, values: pa.Array, counts: Counts) -> None:
-        """Takes in distinct values, Arrow strings or bytes without nulls, and how often each occurs."""
+    def add(self, values: pa.Array, counts: Counts, settled: bool = True) -> None:
+        """Takes in distinct values, Arrow strings or bytes without nulls, and how often each occurs.
+
+        Args:
+            values: the values.
+            counts: how often each occurs.
+            settled: whether they are distinct for certain: a file's dictionary only should be.
+        """
         import pyarrow as pa
         import pyarrow.compute as pc
 
         values = pc.cast(values, pa.large_binary())
         if self.hashes is not None:
             self.hashes = smallest(self.hashes, hashes_of(values))
-        self._add(values, counts)
+        self._add(values, counts, settled)
 
     def merge(self, other: Frequencies) -> None:
         """Takes in the counts of other values."""
         if other.hashes is not None or self.hashes is not None:
             self.hashes = smallest(self._known_hashes(), other._known_hashes())
         self.error += other.error
-        self._add(other.values, other.counts)
+        self._add(other.values, other.counts, other.settled)
 
     @property
     def unique(self) -> int:
         """The number of distinct values: exact, or the sketch's estimate."""
+        self.settle()
         if self.hashes is None:
             return len(self.counts)
         return max(distinct_estimate(self.hashes), len(self.counts))
@@ -86,6 +96,7 @@ class Frequencies:
         import pyarrow as pa
         import pyarrow.compute as pc
 
+        self.settle()
         chosen = np.flatnonzero((self.counts >= threshold) & (self.counts > 0))
         if len(chosen) > limit:
             least = np.partition(self.counts[chosen], len(chosen) - limit)[len(chosen) - limit]
@@ -100,23 +111,35 @@ class Frequencies:
         arrays: dict[str, Any] = {"values": self.values, "counts": self.counts}
         if self.hashes is not None:
             arrays["hashes"] = self.hashes
-        return {"error": self.error}, arrays
+        return {"error": self.error, "settled": self.settled}, arrays
 
     def restore(self, header: dict[str, Any], arrays: dict[str, Any]) -> None:
         """Takes the state that `parts` gave."""
-        self.values, self.counts = arrays["values"], arrays["counts"]
+        self.values, self.counts, self.settled = arrays["values"], arrays["counts"], bool(header["settled"])
         self.error, self.hashes = self.counts.dtype.type(header["error"]).item(), arrays.get("hashes")
 
-    def _add(self, values: pa.Array, counts: Counts) -> None:
+    def _add(self, values: pa.Array, counts: Counts, settled: bool) -> None:
+        """Puts values beside those that are there; equal ones are joined only when there are too many."""
         import pyarrow as pa
+
+        if len(counts) == 0:
+            return
+        if len(self.counts):
+            values, counts = pa.concat_arrays([self.values, values]), np.concatenate([self.counts, counts])
+            settled = False
+        self.values, self.counts, self.settled = values, counts, settled
+        if len(counts) > self.max_distinct or values.nbytes > self.max_bytes:
+            self.settle()
+
+    def settle(self) -> None:
+        """Joins equal values, and drops the rarest where there are too many."""
         import pyarrow.compute as pc
 
-        if len(self.counts):
-            both = pc.dictionary_encode(pa.concat_arrays([self.values, values]))
+        if not self.settled:
+            both = pc.dictionary_encode(self.values)
             summed = np.zeros(len(both.dictionary), self.counts.dtype)
-            np.add.at(summed, both.indices.to_numpy(zero_copy_only=False), np.concatenate([self.counts, counts]))
-            values, counts = both.dictionary, summed
-        self.values, self.counts = values, counts
+            np.add.at(summed, both.indices.to_numpy(zero_copy_only=False), self.counts)
+            self.values, self.counts, self.settled = both.dictionary, summed, True
         self._compact()
 
     def _compact(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -70,6 +70,8 @@ class Numbers:
     standard deviation are NaN where there are infinities, as they are then undefined.
     """
 
+    takes_nulls: ClassVar[bool] = True
+
     def __init__(self, limits: Limits, options: PartOptions) -> None:
         self.nan = self.zeros = self.negative_infinite = self.positive_infinite = 0
         self.low, self.high = math.inf, -math.inf
@@ -80,7 +82,8 @@ class Numbers:
     def update(self, values: pa.Array, weights: Floats | None) -> None:
         """Takes in numbers, booleans (0 and 1) or timestamps (microseconds), with the weight of each if weighted."""
         if self.weighted is None or weights is None:
-            self._update(_sorted_floats(values))
+            numbers = _sorted_floats(values)
+            self._update(numbers[: len(numbers) - values.null_count])
             return
         numbers = _floats(values)
         order = np.argsort(numbers, kind="stable")
@@ -179,7 +182,11 @@ def _floats(values: pa.Array) -> Floats:
 
 
 def _sorted_floats(values: pa.Array) -> Floats:
-    """The same in ascending order, NaN last; integers and float32 are sorted as they are, which is cheaper."""
+    """The same in ascending order, NaN and then nulls (as NaN) last; integers and float32 are sorted as they are."""
+    import pyarrow as pa
+
+    if values.null_count and not pa.types.is_floating(values.type):
+        return np.concatenate([_sorted_floats(values.drop_null()), np.full(values.null_count, np.nan)])
     plain = _plain(values)
     if plain.dtype == np.float64:
         numbers = plain + 0.0

@@ -185,6 +185,7 @@ def _fill_string(message: Any, stats: Any, feature: FeatureState, limits: Limits
 def _fill_frequencies(target: Any, frequencies: Frequencies, invalid: bool, threshold: float, limits: Limits) -> None:
     """Top values and rank histogram of string statistics, or of their weighted side."""
     top, ranks = limits["num_top_values"], limits["num_rank_histogram_buckets"]
+    frequencies.settle()
     if invalid:  # several values share one label, so all are needed
         every = _labelled(*frequencies.top(len(frequencies.counts), 0))
         labels = [(label, n) for label, n in every if n >= threshold]

@@ -100,6 +100,9 @@ class QuantileSummary:
         if len(self.values) == 0:
             self.values, self.weights, self.error = other.values, other.weights, other.error
             return
+        if len(self.values) == len(other.values) == 1 and self.values[0] == other.values[0]:
+            self.weights, self.error = self.weights + other.weights, self.error + other.error
+            return
         values = np.concatenate([self.values, other.values])
         order = np.argsort(values, kind="stable")
         self.values = values[order]

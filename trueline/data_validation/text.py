@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,8 @@ class Strings:
         long: the smallest hashes of distinct long strings: they are counted together, but told apart in `unique`.
     """
 
+    takes_nulls: ClassVar[bool] = False
+
     def __init__(self, limits: Limits, options: PartOptions) -> None:
         self.bytes = self.invalid = 0
         self.keep_long = options.long_strings
@@ -50,7 +52,8 @@ class Strings:
 
         if pa.types.is_boolean(values.type) or pa.types.is_temporal(values.type):
             values = pc.cast(values, pa.int64())
-        encoded = values if pa.types.is_dictionary(values.type) else pc.dictionary_encode(values)
+        settled = not pa.types.is_dictionary(values.type)
+        encoded = pc.dictionary_encode(values) if settled else values
         codes, distinct = encoded.indices.to_numpy(zero_copy_only=False), encoded.dictionary
         counts = np.bincount(codes, minlength=len(distinct)).astype(np.int64, copy=False)
         heavy = None
@@ -60,9 +63,9 @@ class Strings:
             used = np.flatnonzero(counts)
             distinct, counts = distinct.take(pa.array(used)), counts[used]
             heavy = heavy[used] if heavy is not None else None
-        self._add(_as_text(distinct), counts, heavy)
+        self._add(_as_text(distinct), counts, heavy, settled)
 
-    def _add(self, distinct: pa.Array, counts: Ints, heavy: Floats | None) -> None:
+    def _add(self, distinct: pa.Array, counts: Ints, heavy: Floats | None, settled: bool) -> None:
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -74,9 +77,9 @@ class Strings:
             return
         if len(lengths) and not self.keep_long and int(lengths.max()) > LONG:
             distinct, counts, heavy = self._without_long(distinct, lengths > LONG, counts, heavy)
-        self.frequencies.add(distinct, counts)
+        self.frequencies.add(distinct, counts, settled)
         if self.weighted is not None and heavy is not None:
-            self.weighted.add(distinct, heavy)
+            self.weighted.add(distinct, heavy, settled)
 
     def _without_long(
         self, distinct: pa.Array, long: npt.NDArray[np.bool_], counts: Ints, heavy: Floats | None

@@ -108,7 +108,7 @@ def read_block(block: Block, columns: Sequence[str] | None = None, dictionaries:
         block: the block.
         columns: names; an empty sequence gives a batch without columns that has the block's row count.
         dictionaries: text columns to leave dictionary-encoded where they are, for a consumer that asks for codes:
-            distinct values without nulls. Other columns of the block are no matter.
+            values without nulls, each there once in all but odd files. Other columns are no matter.
 
     Raises:
         ArtifactError: when the file is gone, damaged or another one than was written, naming it.
@@ -189,15 +189,14 @@ def _one_batch(table: pa.Table, block: Block, keep: frozenset[str]) -> pa.Record
 
 
 def _are_codes(array: pa.Array) -> bool:
-    """Whether an array is text or bytes in a dictionary of distinct values without nulls."""
-    import pyarrow.compute as pc
+    """Whether an array is text or bytes in a dictionary without nulls."""
     import pyarrow.types as t
 
     if not t.is_dictionary(array.type):
         return False
     words, kind = array.dictionary, array.type.value_type
     text = t.is_string(kind) or t.is_large_string(kind) or t.is_binary(kind) or t.is_large_binary(kind)
-    return bool(text and words.null_count == 0 and pc.count_distinct(words).as_py() == len(words))
+    return bool(text and words.null_count == 0)
 
 
 def _is_marked(schema: pa.Schema) -> bool:
