@@ -113,5 +113,5 @@ def test_dotted_names_are_names_where_asked_for() -> None:
     for text in ("'x'.upper", "len(a).real", "a.b()", "a[0].b", "(a + 1).real"):
         with pytest.raises(ExprError):
             parse(text, dotted=True)
-    with pytest.raises(ExprError, match="'a.__class__' does not exist"):
+    with pytest.raises(ExprError, match=r"'a\.__class__' does not exist"):
         parse("a.__class__ == 'x'", dotted=True).evaluate(batch)

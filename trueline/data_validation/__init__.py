@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trueline.data_validation.accept_findings import Finding, accept, explain_anomalies
     from trueline.data_validation.anomalies_util import get_anomalies_slicer, remove_anomaly_types
     from trueline.data_validation.custom_validation import custom_validate_statistics
     from trueline.data_validation.custom_validation_config import (
@@ -58,11 +59,14 @@ _HOMES = {
     "CustomValidationConfig": "custom_validation_config",
     "FeaturePairValidation": "custom_validation_config",
     "FeatureValidation": "custom_validation_config",
+    "Finding": "accept_findings",
     "PerFeatureStatsConfig": "options",
     "RuleConfig": "rules_config",
     "StatsOptions": "options",
+    "accept": "accept_findings",
     "custom_validate_statistics": "custom_validation",
     "describe_anomalies": "describe",
+    "explain_anomalies": "accept_findings",
     "generate_statistics": "statistics",
     "generate_statistics_from_arrow": "entry",
     "generate_statistics_from_avro": "entry",
@@ -100,11 +104,14 @@ __all__ = [
     "CustomValidationConfig",
     "FeaturePairValidation",
     "FeatureValidation",
+    "Finding",
     "PerFeatureStatsConfig",
     "RuleConfig",
     "StatsOptions",
+    "accept",
     "custom_validate_statistics",
     "describe_anomalies",
+    "explain_anomalies",
     "generate_statistics",
     "generate_statistics_from_arrow",
     "generate_statistics_from_avro",

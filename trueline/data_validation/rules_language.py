@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from trueline.data_validation.rules import Case, Rule
 
 __all__ = ["LANGUAGE_RULES"]
@@ -38,10 +40,10 @@ class _Bound:
     text: str
 
     def broken(self, constraint: Any, figures: Any) -> bool:
-        """Whether the figure lies outside; in the precision of a float, which most of the fields have."""
+        """Whether the figure lies outside; in the precision of a float, which most of the bounds have."""
         if not constraint.HasField(self.field):
             return False
-        found, limit = getattr(figures, self.figure), getattr(constraint, self.field)
+        found, limit = np.float32(getattr(figures, self.figure)), np.float32(getattr(constraint, self.field))
         return bool(found > limit if self.upper else found < limit)
 
 

@@ -90,7 +90,7 @@ def _image_share(case: Case) -> float | None:
 
 def _few_images(case: Case) -> list[str]:
     share, wanted = _image_share(case), case.feature.image_domain.minimum_supported_image_fraction
-    if share is None or share >= wanted:
+    if share is None or np.float32(share) >= np.float32(wanted):  # the bound is a float, the share a double
         return []
     return [f"{share:.6g} of the values are images of a known format, at least {wanted:g} are expected."]
 

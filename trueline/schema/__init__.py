@@ -9,6 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trueline.schema.changes import SchemaChange, apply_changes, diff_schemas
+    from trueline.schema.changes_text import render_changes
     from trueline.schema.domains import get_domain, set_domain
     from trueline.schema.features import deprecated, expects, get_feature, in_environment, raw_features
     from trueline.schema.files import load_schema_text, read_message, write_message, write_schema_text
@@ -16,7 +18,10 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "FeaturePath": "paths",
+    "SchemaChange": "changes",
+    "apply_changes": "changes",
     "deprecated": "features",
+    "diff_schemas": "changes",
     "expects": "features",
     "get_domain": "domains",
     "get_feature": "features",
@@ -24,6 +29,7 @@ _HOMES = {
     "load_schema_text": "files",
     "raw_features": "features",
     "read_message": "files",
+    "render_changes": "changes_text",
     "set_domain": "domains",
     "write_message": "files",
     "write_schema_text": "files",
@@ -31,7 +37,10 @@ _HOMES = {
 
 __all__ = [
     "FeaturePath",
+    "SchemaChange",
+    "apply_changes",
     "deprecated",
+    "diff_schemas",
     "expects",
     "get_domain",
     "get_feature",
@@ -39,6 +48,7 @@ __all__ = [
     "load_schema_text",
     "raw_features",
     "read_message",
+    "render_changes",
     "set_domain",
     "write_message",
     "write_schema_text",
