@@ -9,10 +9,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trueline.data.avro_ingest import ingest_avro
+    from trueline.data.avro_source import AvroSource
     from trueline.data.csv_ingest import ingest_csv
     from trueline.data.csv_source import CsvSource
     from trueline.data.custom import FunctionSource, ingest_rows
     from trueline.data.examples import Examples
+    from trueline.data.images_ingest import ingest_images
+    from trueline.data.images_source import ImageFolderSource
     from trueline.data.ingestion import ingest
     from trueline.data.inputs import input_fingerprint, list_inputs
     from trueline.data.leaks import LeakReport, check_leakage
@@ -38,12 +42,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArrowFileSource",
+    "AvroSource",
     "CsvSource",
     "Examples",
     "ExamplesWriter",
     "FunctionSource",
     "GroupSplit",
     "HashSplit",
+    "ImageFolderSource",
     "IngestReport",
     "LeakReport",
     "ParquetSource",
@@ -62,7 +68,9 @@ __all__ = [
     "TimeSplit",
     "check_leakage",
     "ingest",
+    "ingest_avro",
     "ingest_csv",
+    "ingest_images",
     "ingest_parquet",
     "ingest_rows",
     "ingest_sql",
@@ -82,12 +90,14 @@ __all__ = [
 
 _HOMES = {
     "ArrowFileSource": "tables_ingest",
+    "AvroSource": "avro_source",
     "CsvSource": "csv_source",
     "Examples": "examples",
     "ExamplesWriter": "writer",
     "FunctionSource": "custom",
     "GroupSplit": "splits",
     "HashSplit": "splits",
+    "ImageFolderSource": "images_source",
     "IngestReport": "report",
     "LeakReport": "leaks",
     "ParquetSource": "parquet_source",
@@ -106,7 +116,9 @@ _HOMES = {
     "TimeSplit": "splits_time",
     "check_leakage": "leaks",
     "ingest": "ingestion",
+    "ingest_avro": "avro_ingest",
     "ingest_csv": "csv_ingest",
+    "ingest_images": "images_ingest",
     "ingest_parquet": "parquet_ingest",
     "ingest_rows": "custom",
     "ingest_sql": "sql",
