@@ -89,18 +89,20 @@ def _odd_start(text: pa.Array, *, whole: bool) -> bool:
     offsets = np.frombuffer(offset_buffer, np.int32, count=len(text) + 1, offset=text.offset * 4)
     data = np.frombuffer(data_buffer, np.uint8)
     last = len(data) - 1
-    first = data[np.minimum(offsets[:-1], last)]
-    rows = np.flatnonzero(_ONE_OF["0+-"][first] & (np.diff(offsets) > 1))
+    starts = offsets[:-1] if offsets[-2] <= last else np.minimum(offsets[:-1], last)
+    first = data[starts]
+    rows = np.flatnonzero(first <= ord("0"))  # signs and zeros, and a few that no number begins with
+    rows = rows[_ONE_OF["0+-"][first[rows]] & (offsets[rows + 1] - offsets[rows] > 1)]
     if not len(rows):
         return False
     at, end = offsets[rows], offsets[rows + 1]
     minus = first[rows] == ord("-")
     zero = at + minus
-    starts = data[np.minimum(zero, last)] == ord("0")
-    odd = starts & (zero + 1 < end) & _ONE_OF["0123456789xX"][data[np.minimum(zero + 1, last)]]
+    zeros = data[np.minimum(zero, last)] == ord("0")
+    odd = zeros & (zero + 1 < end) & _ONE_OF["0123456789xX"][data[np.minimum(zero + 1, last)]]
     odd |= first[rows] == ord("+")
     if whole:
-        odd |= starts & minus & (zero + 1 == end)
+        odd |= zeros & minus & (zero + 1 == end)
     found = rows[odd]
     if not len(found) or not text.null_count:
         return bool(len(found))

@@ -32,38 +32,43 @@ class TextBlock:
     """Whole records.
 
     Attributes:
-        data: UTF-8 text.
+        data: UTF-8 text; what stands behind `end` is of the next block.
         line: the physical line of the file, from 1, on which it begins.
+        end: how many bytes belong to the block.
         open_quote: whether this is the file's last record, and it ends inside a quoted cell.
     """
 
-    data: bytes
+    data: bytes | bytearray
     line: int
+    end: int
     open_quote: bool = False
+
+    @property
+    def text(self) -> bytes:
+        """The block's bytes, copied."""
+        return bytes(memoryview(self.data)[: self.end])
 
 
 class TextStream:
-    """A file's text as UTF-8 bytes, in pieces of any length; a context manager.
+    """A file's text as UTF-8 bytes; a context manager.
 
     Args:
         uri: the file; unpacked where its name says that it is packed.
         encoding: a name that Python's codecs know; a byte order mark is dropped.
 
     Raises:
-        DataError: for an unknown encoding, undecodable bytes (with their line), or a file that cannot be read.
+        DataError: for an unknown encoding, or a file that cannot be opened.
     """
 
     def __init__(self, uri: str, encoding: str) -> None:
         self.uri = uri
-        self._encoding, self._line, self._begun = encoding, 1, False
+        self._encoding, self._begun, self._left = encoding, False, b""
         try:
             name = codecs.lookup(encoding).name
-            decoder = codecs.getincrementaldecoder(encoding)
+            self._decoder = codecs.getincrementaldecoder(encoding)("strict")
         except LookupError as error:
             raise DataError(f"no encoding has the name {encoding!r}", where=uri, hint="such as 'latin1'.") from error
         self._utf8 = name in ("utf-8", "utf-8-sig")
-        self._decoder = decoder("strict")
-        self._left = b""
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> TextStream:
@@ -72,7 +77,7 @@ class TextStream:
         except TruelineError:
             raise
         except _READ_ERRORS as error:
-            raise self._unreadable(error) from error
+            raise self._unreadable(error, 1) from error
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -91,91 +96,106 @@ class TextStream:
             raw = self._stack.enter_context(pa.PythonFile(handle, "r"))
         return self._stack.enter_context(pa.CompressedInputStream(raw, codec))
 
-    def _unreadable(self, error: BaseException) -> DataError:
+    def _unreadable(self, error: BaseException, line: int) -> DataError:
         what = str(error).partition("\n")[0] or type(error).__name__
-        return DataError(f"the file cannot be read: {what}", where=f"{self.uri} line {self._line}")
+        return DataError(f"the file cannot be read: {what}", where=f"{self.uri} line {line} or below")
 
-    def read(self, size: int) -> bytes:
-        """About so many bytes more; empty at the end."""
-        while True:
-            try:
-                raw = bytes(self._file.read(size))
-            except _READ_ERRORS as error:
-                raise self._unreadable(error) from error
-            text = self._utf8_text(raw) if self._utf8 else self._decoded(raw)
-            if text or not raw:
-                return text
+    def fill(self, buffer: bytearray, at: int, line: int) -> bool:
+        """Puts text behind what a buffer holds, up to about its length; the buffer is cut to what it then holds.
 
-    def _utf8_text(self, raw: bytes) -> bytes:
-        """Whole characters, checked; a character that is cut waits for its rest."""
-        data = self._left + raw if self._left else raw
-        self._left = b""
-        if not self._begun:
-            if raw and len(data) < len(codecs.BOM_UTF8) and codecs.BOM_UTF8.startswith(data):
-                self._left = data
-                return b""
-            self._begun = True
-            data = data.removeprefix(codecs.BOM_UTF8)
-        if not data.isascii():
-            try:
-                _, used = codecs.utf_8_decode(data, "strict", not raw)
-            except UnicodeDecodeError as error:
-                raise self._undecodable(data[: error.start].count(b"\n"), error) from error
-            self._left, data = data[used:], data[:used]
-        self._line += data.count(b"\n")
-        return data
+        Args:
+            buffer: takes the text.
+            at: how much of it is held already: whole characters.
+            line: the physical line on which the buffer begins, for errors.
 
-    def _decoded(self, raw: bytes) -> bytes:
+        Returns:
+            False at the end of the file.
+
+        Raises:
+            DataError: for bytes that are not of the encoding (naming the line), or a file that cannot be read.
+        """
+        buffer[at:at] = self._left
+        start, self._left = at + len(self._left), b""
         try:
-            text = self._decoder.decode(raw, final=not raw)
-            data = text.encode()
+            with memoryview(buffer) as whole, whole[start:] as room:
+                got = int(self._file.readinto(room) or 0)
+        except _READ_ERRORS as error:
+            raise self._unreadable(error, line) from error
+        del buffer[start + got :]
+        try:
+            if self._utf8:
+                self._check(buffer, final=not got)
+            else:
+                self._decode(buffer, at, final=not got)
         except UnicodeDecodeError as error:
-            before = bytes(error.object[: error.start]).decode(self._encoding, "replace").count("\n")
-            raise self._undecodable(before, error) from error
+            before = bytes(error.object[: error.start])
+            lines = (
+                count_lines(before) if self._utf8 else count_lines(before.decode(self._encoding, "replace").encode())
+            )
+            held = 0 if self._utf8 else count_lines(bytes(buffer[:at]))
+            raise self._undecodable(line + held + lines, error.reason) from error
         except UnicodeError as error:
-            raise self._undecodable(0, error) from error
+            raise self._undecodable(line, str(error)) from error
+        return bool(got)
+
+    def _check(self, buffer: bytearray, *, final: bool) -> None:
+        """Whole characters stay in the buffer; a character that is cut waits for its rest."""
+        if not self._begun:
+            if not final and len(buffer) < len(codecs.BOM_UTF8) and codecs.BOM_UTF8.startswith(buffer):
+                self._left = bytes(buffer)
+                buffer.clear()
+                return
+            self._begun = True
+            if buffer.startswith(codecs.BOM_UTF8):
+                del buffer[: len(codecs.BOM_UTF8)]
+        if not buffer.isascii():
+            _, used = codecs.utf_8_decode(buffer, "strict", final)
+            self._left = bytes(buffer[used:])
+            del buffer[used:]
+
+    def _decode(self, buffer: bytearray, at: int, *, final: bool) -> None:
+        data = self._decoder.decode(bytes(buffer[at:]), final).encode()
         if not self._begun and data:
             self._begun, data = True, data.removeprefix(codecs.BOM_UTF8)
-        self._line += data.count(b"\n")
-        return data
+        buffer[at:] = data
 
-    def _undecodable(self, lines: int, error: UnicodeError) -> DataError:
+    def _undecodable(self, line: int, reason: str) -> DataError:
         return DataError(
-            f"the bytes are not {self._encoding}: {getattr(error, 'reason', error)}",
-            where=f"{self.uri} line {self._line + lines}",
+            f"the bytes are not {self._encoding}: {reason}",
+            where=f"{self.uri} line {line}",
             hint="pass encoding=, such as 'latin1' or 'utf16'.",
         )
 
 
-def count_lines(data: bytes) -> int:
-    """How many physical lines end in the text: at ``\\n``, ``\\r\\n`` and ``\\r``."""
-    ends = data.count(b"\n")
-    return ends if b"\r" not in data else ends + data.count(b"\r") - data.count(b"\r\n")
+def count_lines(data: bytes | bytearray, end: int | None = None) -> int:
+    """How many physical lines end in the first `end` bytes: at ``\\n``, ``\\r\\n`` and ``\\r``."""
+    size = len(data) if end is None else end
+    ends = int(np.count_nonzero(np.frombuffer(data, np.uint8, size) == 10)) if size else 0
+    if data.find(b"\r", 0, size) < 0:
+        return ends
+    return ends + data.count(b"\r", 0, size) - data.count(b"\r\n", 0, size)
 
 
 def csv_blocks(uri: str, form: CsvFormat) -> Generator[TextBlock, None, None]:
     """The file's text, cut where records end; blank lines stay in it.
 
     Raises:
-        DataError: as `TextStream`; a record above 1 GiB.
+        DataError: as `TextStream.fill`; a record above 1 GiB.
     """
-    line, left, skipped = 1, b"", 0
+    line, left, skipped, more = 1, b"", 0, True
     with TextStream(uri, form.encoding) as stream:
-        while True:
-            more = stream.read(max(form.read_bytes, len(left)))
-            data = left + more if left else more
-            while skipped < form.skip_rows and data:
-                end = _line_end(data, final=not more)
-                if not end:
-                    break
-                data, skipped, line = data[end:], skipped + 1, line + 1
+        while more:
+            data = bytearray(len(left) + max(form.read_bytes, len(left)))
+            data[: len(left)] = left
+            more = stream.fill(data, len(left), line)
+            while skipped < form.skip_rows and (end := _line_end(data, final=not more)):
+                del data[:end]
+                skipped, line = skipped + 1, line + 1
             cut = _last_end(data, form, final=not more) if skipped >= form.skip_rows else 0
             if cut:
-                yield TextBlock(data[:cut], line)
-                line += count_lines(data[:cut])
-            left = data[cut:]
-            if not more:
-                break
+                yield TextBlock(data, line, cut)
+                line += count_lines(data, cut)
+            left = bytes(memoryview(data)[cut:])
             if len(left) > _MAX_RECORD:
                 raise DataError(
                     "a record is longer than 1 GiB",
@@ -183,10 +203,10 @@ def csv_blocks(uri: str, form: CsvFormat) -> Generator[TextBlock, None, None]:
                     hint="a quote that is opened and never closed looks like that.",
                 )
     if left and skipped >= form.skip_rows:
-        yield TextBlock(left, line, open_quote=True)
+        yield TextBlock(left, line, len(left), open_quote=True)
 
 
-def _line_end(data: bytes, *, final: bool) -> int:
+def _line_end(data: bytearray, *, final: bool) -> int:
     """Where the first physical line ends; 0: not in this text."""
     ends = [p for p in (data.find(b"\n"), data.find(b"\r")) if p >= 0]
     if not ends:
@@ -197,7 +217,7 @@ def _line_end(data: bytes, *, final: bool) -> int:
     return 0 if data[at:] == b"\r" and not final else at + 1
 
 
-def _last_end(data: bytes, form: CsvFormat, *, final: bool) -> int:
+def _last_end(data: bytearray, form: CsvFormat, *, final: bool) -> int:
     """Where the last whole record of the text ends; 0: there is none."""
     if form.escape is None and (form.quote is None or form.quote.encode() not in data):
         return len(data) if final else _last_newline(data, len(data) - 1) + 1
@@ -205,12 +225,12 @@ def _last_end(data: bytes, form: CsvFormat, *, final: bool) -> int:
     return _end_by_grammar(data, form, final=final) if found is None else found
 
 
-def _last_newline(data: bytes, before: int) -> int:
+def _last_newline(data: bytearray, before: int) -> int:
     """The last line end up to a position; a ``\\r`` as the very last byte waits for what follows; -1: none."""
     return max(data.rfind(b"\n", 0, before + 1), data.rfind(b"\r", 0, max(before, 0)))
 
 
-def _end_by_parity(data: bytes, form: CsvFormat, *, final: bool) -> int | None:
+def _end_by_parity(data: bytearray, form: CsvFormat, *, final: bool) -> int | None:
     """The end of the last record where every quote opens, closes or doubles; None where one does neither.
 
     An opening quote follows a delimiter or line end, or a closing one directly (a doubled quote); a closing quote is
@@ -239,7 +259,7 @@ def _end_by_parity(data: bytes, form: CsvFormat, *, final: bool) -> int | None:
         before = int(places[inside - 1])
 
 
-def _end_by_grammar(data: bytes, form: CsvFormat, *, final: bool) -> int:
+def _end_by_grammar(data: bytearray, form: CsvFormat, *, final: bool) -> int:
     """The end of the last record, found record by record."""
     record, at = Grammar.of(form).record, 0
     while at < len(data):

@@ -149,7 +149,7 @@ class CsvSource(FileParts):
                     with self._placed(part):
                         found = columns.guess(parse_block(block, names, form))
                     classes = {n: join(classes.get(n, "null"), c) for n, c in found.items()}
-                size += len(block.data)
+                size += block.end
                 if size >= min(_GUESS_BYTES, 4 * form.read_bytes):
                     break
         return names, classes
@@ -160,8 +160,10 @@ class CsvSource(FileParts):
         try:
             yield
         except DataError as error:
-            uri = self.uri(part)
-            raise DataError(error.message, where=f"{uri} {error.where}", hint=error.hint) from error
+            uri, told = self.uri(part), error.where or ""
+            if told.startswith(uri):
+                raise
+            raise DataError(error.message, where=f"{uri} {told}", problems=error.problems, hint=error.hint) from error
 
     def read(self, part: int, schema: pa.Schema) -> Iterator[SourceBatch]:
         """The file's rows; record numbers count from 0 behind the header, rejects included.

@@ -65,12 +65,12 @@ def parse_block(block: TextBlock, names: Sequence[str], form: CsvFormat) -> Text
         ragged.append((row.number - 1, row.actual_columns, row.text))
         return "skip"
 
-    data = _trimmed(block.data, form) or b"\n"
+    data = _plain(block, form)
     keys = [str(n) for n in range(len(names))]
     try:
         table = pcsv.read_csv(
             pa.BufferReader(data),
-            pcsv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=keys),
+            pcsv.ReadOptions(use_threads=False, block_size=data.size + 1, column_names=keys),
             _parse_options(form, set_apart),
             pcsv.ConvertOptions(
                 column_types=dict.fromkeys(keys, pa.string()),
@@ -99,13 +99,13 @@ def _unclosed(block: TextBlock, names: Sequence[str]) -> TextRows:
     """
     import pyarrow as pa
 
-    if count_lines(block.data.rstrip(b"\r\n")):
+    if count_lines(block.text.rstrip(b"\r\n")):
         raise DataError(
             "a quote is opened and never closed: what follows cannot be told from its cell",
             where=f"line {block.line}",
             hint="mend that line, or pass another quote= (None: quotes are text).",
         )
-    reject = Reject(0, None, _OPEN, block.data.decode(errors="replace").rstrip("\r\n"), block.line)
+    reject = Reject(0, None, _OPEN, block.text.decode(errors="replace").rstrip("\r\n"), block.line)
     columns = [pa.nulls(0, pa.string()) for _ in names]
     return TextRows(columns, np.zeros(0, np.int64), 1, [reject], lambda _: {})
 
@@ -122,6 +122,15 @@ def _parse_options(form: CsvFormat, handler: Any = None) -> Any:
         ignore_empty_lines=True,
         invalid_row_handler=handler,
     )
+
+
+def _plain(block: TextBlock, form: CsvFormat) -> pa.Buffer:
+    """The block's text as Arrow's parser takes it."""
+    import pyarrow as pa
+
+    if block.end and not form.trim and not block.data.startswith(codecs.BOM_UTF8):
+        return pa.py_buffer(block.data).slice(0, block.end)
+    return pa.py_buffer(_trimmed(block.text, form) or b"\n")
 
 
 def _trimmed(data: bytes, form: CsvFormat) -> bytes:
@@ -152,14 +161,14 @@ def _with_nulls(column: pa.Array, null_values: tuple[str, ...]) -> pa.Array:
 
 def _lines_of_records(block: TextBlock, places: Sequence[int], form: CsvFormat) -> dict[int, int]:
     """The physical line that each of these records of the block begins on."""
-    wanted = set(places)
+    wanted, text = set(places), block.text
     last, line, at = max(wanted, default=-1), block.line, 0
     found: dict[int, int] = {}
-    for number, (begin, _) in enumerate(_starts(block.data, form)):
+    for number, (begin, _) in enumerate(_starts(text, form)):
         if number > last:
             break
         if number in wanted:
-            line += count_lines(block.data[at:begin])
+            line += count_lines(text[at:begin])
             at, found[number] = begin, line
     return found
 
@@ -173,13 +182,14 @@ def _starts(data: bytes, form: CsvFormat) -> Iterator[tuple[int, int]]:
 
 def _split_header(block: TextBlock, form: CsvFormat) -> tuple[list[str] | None, TextBlock]:
     """The names in the block's first record, and what follows it; no names where there is no record."""
-    begin, end = next(_starts(block.data, form), (0, 0))
+    text = block.text
+    begin, end = next(_starts(text, form), (0, 0))
     if not end:
         return None, block
-    found = Grammar.of(form).record.match(block.data, begin)
+    found = Grammar.of(form).record.match(text, begin)
     after = found.end() if found is not None else end
-    rest = TextBlock(block.data[after:], block.line + count_lines(block.data[:after]), block.open_quote)
-    return _cells(block.data[begin:end], form), rest
+    rest = text[after:]
+    return _cells(text[begin:end], form), TextBlock(rest, block.line + count_lines(text[:after]), len(rest))
 
 
 def _cells(record: bytes, form: CsvFormat) -> list[str]:
@@ -212,7 +222,7 @@ def named_blocks(uri: str, form: CsvFormat) -> Generator[tuple[list[str], TextBl
         names = list(form.column_names) if form.column_names is not None else None
         if names is not None:
             _check_names(names, uri, "column_names")
-            yield names, TextBlock(b"", 1)
+            yield names, TextBlock(b"\n", 1, 0)
         for block in blocks:
             if names is None:
                 if block.open_quote:
