@@ -2,14 +2,13 @@
 
 The data are 18 columns: 3 strings of 10, 100 and many distinct values, 10 float64 of which 1 to 10 % are missing, 4
 int64 and 1 timestamp, written as Parquet into a temporary folder. Each candidate runs in a process of its own, measured
-by the system's accounting of that process (import and reading included); candidates take turns, so that a busy
-neighbour hits all of them. An alternative that is not installed is reported as such.
+by the system's accounting of that process (start, imports and reading included); candidates take turns, so that a busy
+neighbour hits all of them, and the ratios of one round are compared. What the alternatives compute is written in
+`benchmarks/statistics_rivals.py`: the same list of figures. `decode` only reads every column with pyarrow.
 
-    python benchmarks/statistics.py --rows 500000 --rounds 3
-
-What the alternatives do: `decode` only reads every column with pyarrow; `polars` and `duckdb` compute count, mean,
-standard deviation, extremes, zeros and deciles of numbers, and the number and the top 20 of distinct strings: less than
-the statistics here (no histograms, no rank histogram, no mergeable state).
+    python benchmarks/statistics.py --rows 5000000 --rounds 3
+    python benchmarks/statistics.py --memory --rows 5000000 --repeat 10   peak memory as rows grow
+    python benchmarks/statistics.py --csv --rows 500000                   straight from CSV, rows per CPU second
 """
 
 from __future__ import annotations
@@ -24,13 +23,16 @@ import importlib.util
 import json
 import os
 import resource
+import statistics
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 BLOCK_ROWS = 65_536
+COLUMNS = 18
 
 
 def write_data(path: str, rows: int) -> None:
@@ -60,73 +62,78 @@ def write_data(path: str, rows: int) -> None:
         writer.close()
 
 
-def run_trueline(path: str, workers: int = 1) -> None:
-    """The statistics of this package."""
-    from trueline.data_validation import generate_statistics
-    from trueline.engine import Dataset, LocalEngine
-
-    found = generate_statistics(Dataset.from_parquet(path), engine=LocalEngine(workers))
-    if len(found.datasets[0].features) != 18:
-        raise SystemExit("statistics of 18 features were expected")
-
-
-def run_decode(path: str) -> None:
-    """Reads every column, one row group at a time, one thread."""
+def write_csv(parquet: str, path: str) -> None:
+    """The same rows as text; missing values are empty cells."""
+    import pyarrow.csv as pc
     import pyarrow.parquet as pq
 
-    file = pq.ParquetFile(path)
-    for i in range(file.num_row_groups):
-        file.read_row_group(i, use_threads=False)
+    file = pq.ParquetFile(parquet)
+    with pc.CSVWriter(path, file.schema_arrow, write_options=pc.WriteOptions(quoting_style="needed")) as writer:
+        for i in range(file.num_row_groups):
+            writer.write_table(file.read_row_group(i))
 
 
-def run_polars(path: str) -> None:
-    """Whole file in memory, one thread."""
-    os.environ["POLARS_MAX_THREADS"] = "1"
-    import polars as pl
+def run_trueline(path: str, repeat: int = 1) -> None:
+    """The default statistics of this package on one thread; `repeat` times the same row groups as blocks anew."""
+    from trueline.data_validation import generate_statistics
+    from trueline.engine import Block, Dataset, LocalEngine, Shard
 
-    frame = pl.read_parquet(path)
-    deciles = [i / 10 for i in range(11)]
-    for name, kind in frame.schema.items():
-        column = frame[name]
-        if kind == pl.String:
-            column.value_counts().top_k(20, by="count")
-            column.n_unique()
-            continue
-        column = (column.dt.epoch("us") if kind.is_temporal() else column).drop_nulls().sort()
-        _ = (column.len(), column.mean(), column.std(ddof=0), (column == 0).sum())
-        _ = [column.quantile(q, "nearest") for q in deciles]
-
-
-def run_duckdb(path: str) -> None:
-    """One SQL query a column, one thread."""
-    import duckdb
-
-    db = duckdb.connect()
-    db.execute("SET threads = 1")
-    source = f"read_parquet('{path}')"
-    for name, kind, *_ in db.execute(f"DESCRIBE SELECT * FROM {source}").fetchall():
-        if kind == "VARCHAR":
-            db.execute(f"SELECT {name}, count(*) n FROM {source} GROUP BY 1 ORDER BY n DESC LIMIT 20").fetchall()
-            db.execute(f"SELECT count(DISTINCT {name}) FROM {source}").fetchall()
-            continue
-        x = f"epoch_us({name})" if kind == "TIMESTAMP" else name
-        db.execute(
-            f"SELECT count({x}), avg({x}), stddev_pop({x}), min({x}), max({x}), count_if({x} = 0), "
-            f"quantile_disc({x}, [0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9]) FROM {source}"
-        ).fetchall()
+    dataset = Dataset.from_parquet(path)
+    if repeat > 1:
+        one = dataset.blocks
+        blocks = tuple(
+            Block(turn * len(one) + block.number, block.uri, block.row_group, block.rows)
+            for turn in range(repeat)
+            for block in one
+        )
+        dataset = Dataset((Shard(0, blocks),), dataset.arrow_schema)
+    found = generate_statistics(dataset, engine=LocalEngine(1)).datasets[0]
+    if len(found.features) != COLUMNS or found.num_examples != dataset.num_rows:
+        raise SystemExit(f"statistics of {COLUMNS} features and {dataset.num_rows} rows were expected")
 
 
-CANDIDATES: dict[str, tuple[Callable[[str], None], str]] = {
+def run_csv(path: str) -> None:
+    """The default statistics of this package straight from a CSV file."""
+    from trueline.data_validation import generate_statistics_from_csv
+
+    found = generate_statistics_from_csv(path).datasets[0]
+    if len(found.features) != COLUMNS:
+        raise SystemExit(f"statistics of {COLUMNS} features were expected")
+
+
+def run_csv_decode(path: str) -> None:
+    """Reads and types every cell of the CSV file with pyarrow, a batch at a time, on one thread."""
+    import pyarrow.csv as pc
+
+    with pc.open_csv(path, read_options=pc.ReadOptions(use_threads=False)) as reader:
+        for _ in reader:
+            pass
+
+
+def _rivals() -> Any:
+    spec = importlib.util.spec_from_file_location("statistics_rivals", Path(__file__).with_name("statistics_rivals.py"))
+    if spec is None or spec.loader is None:
+        raise SystemExit("benchmarks/statistics_rivals.py is missing")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+CANDIDATES: dict[str, tuple[Callable[[str], Any], str]] = {
     "trueline": (run_trueline, "trueline"),
-    "decode": (run_decode, "pyarrow"),
-    "polars": (run_polars, "polars"),
-    "duckdb": (run_duckdb, "duckdb"),
+    "decode": (lambda path: _rivals().run_decode(path), "pyarrow"),
+    "polars": (lambda path: _rivals().run_polars(path), "polars"),
+    "duckdb": (lambda path: _rivals().run_duckdb(path), "duckdb"),
+}
+CSV_CANDIDATES: dict[str, tuple[Callable[[str], Any], str]] = {
+    "trueline_csv": (run_csv, "trueline"),
+    "csv_decode": (run_csv_decode, "pyarrow"),
 }
 
 
-def measure(name: str, path: str) -> dict[str, float]:
+def measure(name: str, path: str, repeat: int = 1) -> dict[str, float]:
     """CPU seconds, wall seconds and peak memory of one candidate in a process of its own."""
-    command = [sys.executable, __file__, "--child", name, "--data", path]
+    command = [sys.executable, __file__, "--child", name, "--data", path, "--repeat", str(repeat)]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -135,62 +142,92 @@ def measure(name: str, path: str) -> dict[str, float]:
     return found
 
 
-def child(name: str, path: str) -> None:
-    """Runs one candidate and prints what it used, start of the interpreter and imports included."""
-    import time
+def _peak_mb() -> float:
+    """The most memory that this process held; Linux keeps the parent's in `ru_maxrss`, so its own mark is read."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)
 
+
+def child(name: str, path: str, repeat: int) -> None:
+    """Runs one candidate and prints what it used, start of the interpreter and imports included."""
     start = time.perf_counter()
-    CANDIDATES[name][0](path)
+    if repeat > 1:
+        run_trueline(path, repeat)
+    else:
+        {**CANDIDATES, **CSV_CANDIDATES}[name][0](path)
     wall = time.perf_counter() - start
     used = resource.getrusage(resource.RUSAGE_SELF)
-    scale = 1 if sys.platform == "darwin" else 1024
     cpu = used.ru_utime + used.ru_stime
-    print(json.dumps({"cpu_seconds": cpu, "wall_seconds": wall, "peak_memory_mb": used.ru_maxrss * scale / 2**20}))
+    print(json.dumps({"cpu_seconds": cpu, "wall_seconds": wall, "peak_memory_mb": _peak_mb()}))
 
 
-def report(rows: int, rounds: int) -> dict[str, Any]:
-    """Runs every candidate `rounds` times in turn; the least CPU time of each counts."""
+def rounds_of(names: list[str], path: str, rounds: int) -> dict[str, list[dict[str, float]]]:
+    """Every candidate once a round, in turn."""
+    runs: dict[str, list[dict[str, float]]] = {name: [] for name in names}
+    for _ in range(rounds):
+        for name in names:
+            runs[name].append(measure(name, path))
+    return runs
+
+
+def compare(candidates: dict[str, tuple[Callable[[str], Any], str]], path: str, rows: int, rounds: int) -> Any:
+    """Each candidate's best round, and the median over rounds of the first one's CPU time over each other's."""
+    there = {name: importlib.util.find_spec(module) is not None for name, (_, module) in candidates.items()}
+    runs = rounds_of([name for name, found in there.items() if found], path, rounds)
+    results: dict[str, Any] = {name: "not installed" for name, found in there.items() if not found}
+    mine = [run["cpu_seconds"] for run in next(iter(runs.values()))]
+    ratios = {}
+    for name, found in runs.items():
+        cpu = [run["cpu_seconds"] for run in found]
+        results[name] = {
+            "cpu_seconds": round(min(cpu), 3),
+            "cpu_seconds_all": [round(seconds, 3) for seconds in cpu],
+            "wall_seconds": round(min(run["wall_seconds"] for run in found), 3),
+            "rows_per_cpu_second": round(rows / min(cpu)),
+            "peak_memory_mb": round(max(run["peak_memory_mb"] for run in found)),
+        }
+        ratios[name] = round(statistics.median(one / other for one, other in zip(mine, cpu, strict=True)), 2)
+    return {"rows": rows, "columns": COLUMNS, "results": results, "cpu_ratio_to": ratios}
+
+
+def report(rows: int, rounds: int, mode: str, repeat: int) -> dict[str, Any]:
+    """Writes the data and runs one of the modes."""
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "data.parquet")
         write_data(path, rows)
-        there = {name: importlib.util.find_spec(module) is not None for name, (_, module) in CANDIDATES.items()}
-        runs: dict[str, list[dict[str, float]]] = {name: [] for name, found in there.items() if found}
-        for _ in range(rounds):
-            for name in runs:
-                runs[name].append(measure(name, path))
-        size = Path(path).stat().st_size
-    results: dict[str, Any] = {name: "not installed" for name, found in there.items() if not found}
-    for name, found in runs.items():
-        best = min(found, key=lambda run: run["cpu_seconds"])
-        results[name] = {
-            "cpu_seconds": round(best["cpu_seconds"], 3),
-            "cpu_seconds_all": [round(run["cpu_seconds"], 3) for run in found],
-            "wall_seconds": round(best["wall_seconds"], 3),
-            "rows_per_cpu_second": round(rows / best["cpu_seconds"]),
-            "peak_memory_mb": round(max(run["peak_memory_mb"] for run in found)),
-        }
-    mine = results["trueline"]["cpu_seconds"]
-    ratios = {name: round(mine / r["cpu_seconds"], 2) for name, r in results.items() if isinstance(r, dict)}
-    return {
-        "rows": rows,
-        "columns": 18,
-        "parquet_mb": round(size / 2**20),
-        "results": results,
-        "trueline_cpu_ratio_to": ratios,
-    }
+        size = round(Path(path).stat().st_size / 2**20)
+        if mode == "csv":
+            text = str(Path(folder) / "data.csv")
+            write_csv(path, text)
+            size = round(Path(text).stat().st_size / 2**20)
+            return {"csv_mb": size, **compare(CSV_CANDIDATES, text, rows, rounds)}
+        if mode == "memory":
+            peaks = {}
+            for turns in sorted({1, max(repeat // 5, 1), repeat}):
+                found = measure("trueline", path, turns)
+                peaks[rows * turns] = {name: round(value, 1) for name, value in found.items()}
+            return {"parquet_mb": size, "by_rows": peaks}
+        return {"parquet_mb": size, **compare(CANDIDATES, path, rows, rounds)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rows", type=int, default=500_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--child", choices=sorted(CANDIDATES))
+    parser.add_argument("--csv", action="store_true", help="statistics straight from CSV beside reading it")
+    parser.add_argument("--memory", action="store_true", help="peak memory for 1, repeat/5 and repeat times the rows")
+    parser.add_argument("--repeat", "--repeat-shards", type=int, default=1, help="the row groups so many times")
+    parser.add_argument("--child", choices=sorted({**CANDIDATES, **CSV_CANDIDATES}))
     parser.add_argument("--data")
     options = parser.parse_args()
     if options.child:
-        child(options.child, options.data)
-    else:
-        print(json.dumps(report(options.rows, options.rounds), indent=2))
+        child(options.child, options.data, options.repeat)
+        return
+    mode = "csv" if options.csv else "memory" if options.memory else "compare"
+    print(json.dumps(report(options.rows, options.rounds, mode, options.repeat), indent=2))
 
 
 if __name__ == "__main__":
