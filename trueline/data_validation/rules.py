@@ -92,13 +92,15 @@ class Rule:
 def apply_rules(rules: Sequence[Rule], case: Case) -> list[Reason]:
     """The reasons that rules find, in order; nothing more is asked of a feature that a rule has retired."""
     reasons: list[Reason] = []
+    if deprecated(case.feature):
+        return reasons
     for rule in rules:
-        if deprecated(case.feature):
-            break
         texts = rule.find(case)
         if texts:
             reasons += [Reason(rule.type, rule.short, text) for text in texts]
             rule.mend(case)
+            if deprecated(case.feature):
+                break
     return reasons
 
 

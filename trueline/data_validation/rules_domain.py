@@ -135,15 +135,17 @@ def _int_strings(case: Case) -> list[str]:
 
 
 def _int_small(case: Case) -> list[str]:
-    domain, found = case.feature.int_domain, _integers(case)
-    if case.domain != "int_domain" or not domain.HasField("min") or found is None or found[0] >= domain.min:
+    domain = case.feature.int_domain
+    found = _integers(case) if case.domain == "int_domain" else None
+    if found is None or not domain.HasField("min") or found[0] >= domain.min:
         return []
     return [f"The least value is {found[0]}, at least {domain.min} is expected."]
 
 
 def _int_big(case: Case) -> list[str]:
-    domain, found = case.feature.int_domain, _integers(case)
-    if case.domain != "int_domain" or not domain.HasField("max") or found is None or found[1] <= domain.max:
+    domain = case.feature.int_domain
+    found = _integers(case) if case.domain == "int_domain" else None
+    if found is None or not domain.HasField("max") or found[1] <= domain.max:
         return []
     return [f"The greatest value is {found[1]}, at most {domain.max} is expected."]
 
@@ -181,15 +183,17 @@ def _float_strings(case: Case) -> list[str]:
 
 
 def _float_small(case: Case) -> list[str]:
-    domain, found = case.feature.float_domain, _floats(case)
-    if case.domain != "float_domain" or not domain.HasField("min") or found is None or found[0] >= domain.min:
+    domain = case.feature.float_domain
+    found = _floats(case) if case.domain == "float_domain" else None
+    if found is None or not domain.HasField("min") or found[0] >= domain.min:
         return []
     return [f"The least value is {found[0]:g}, at least {domain.min:g} is expected."]
 
 
 def _float_big(case: Case) -> list[str]:
-    domain, found = case.feature.float_domain, _floats(case)
-    if case.domain != "float_domain" or not domain.HasField("max") or found is None or found[1] <= domain.max:
+    domain = case.feature.float_domain
+    found = _floats(case) if case.domain == "float_domain" else None
+    if found is None or not domain.HasField("max") or found[1] <= domain.max:
         return []
     return [f"The greatest value is {found[1]:g}, at most {domain.max:g} is expected."]
 

@@ -194,7 +194,8 @@ def apply_changes(schema: schema_pb2.Schema, changes: Iterable[SchemaChange]) ->
     finder = _Finder(result)
     for change in changes:
         _apply(finder.message(change.where), change)
-        if change.kind != "set" or change.where == ():
+        # Plain values have no names; what is set is no item of a list.
+        if change.kind == "order" or (change.kind != "set" and "{" in change.before + change.after):
             finder.forget()
     return result
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import SchemaError, did_you_mean
@@ -73,10 +74,14 @@ def get_feature(schema: schema_pb2.Schema, path: FeaturePath | str | Sequence[st
 
 def deprecated(feature: schema_pb2.Feature) -> bool:
     """Whether a feature is out of service: its lifecycle stage, or the old `deprecated` flag, says so."""
+    return feature.lifecycle_stage in _resting() or bool(feature.deprecated)
+
+
+@cache
+def _resting() -> frozenset[int]:
     from tensorflow_metadata.proto.v0 import schema_pb2
 
-    stage = schema_pb2.LifecycleStage.Name(feature.lifecycle_stage)
-    return bool(feature.deprecated) or stage in _RESTING_STAGES
+    return frozenset(schema_pb2.LifecycleStage.Value(name) for name in _RESTING_STAGES)
 
 
 def in_environment(feature: schema_pb2.Feature, schema: schema_pb2.Schema, environment: str | None) -> bool:
