@@ -9,10 +9,11 @@ import contextlib
 import os
 import shutil
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from trueline._core.errors import ArtifactError
+from trueline._core.errors import ArtifactError, TruelineError
 
 __all__ = [
     "copy_tree",
@@ -60,6 +61,21 @@ def _remote(uri: str) -> tuple[Any, str]:
     return filesystem, path
 
 
+@contextlib.contextmanager
+def _told(uri: str) -> Iterator[None]:
+    """A remote store's own error, whatever its library raises, as one that names the place."""
+    try:
+        yield
+    except (TruelineError, FileNotFoundError, NotADirectoryError):
+        raise
+    except Exception as error:
+        raise ArtifactError(
+            f"the store cannot be used: {type(error).__name__}: {error}",
+            where=uri,
+            hint="check the address, the credentials and the network; see the fsspec package of the store.",
+        ) from error
+
+
 def join(uri: str, *parts: str) -> str:
     """A URI below another; parts use forward slashes."""
     return "/".join([uri.rstrip("/") or "/", *(p.strip("/") for p in parts)])
@@ -69,9 +85,10 @@ def exists(uri: str) -> bool:
     """Whether a file or folder is there."""
     if is_local(uri):
         return local_path(uri).exists()
-    filesystem, path = _remote(uri)
-    filesystem.invalidate_cache()
-    return bool(filesystem.exists(path))
+    with _told(uri):
+        filesystem, path = _remote(uri)
+        filesystem.invalidate_cache()
+        return bool(filesystem.exists(path))
 
 
 def size(uri: str) -> int:
@@ -83,8 +100,9 @@ def size(uri: str) -> int:
     try:
         if is_local(uri):
             return local_path(uri).stat().st_size
-        filesystem, path = _remote(uri)
-        return int(filesystem.size(path))
+        with _told(uri):
+            filesystem, path = _remote(uri)
+            return int(filesystem.size(path))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ArtifactError(f"{uri} does not exist") from error
 
@@ -101,9 +119,10 @@ def open_uri(uri: str, mode: str = "rb") -> IO[Any]:
             if "w" in mode:
                 path.parent.mkdir(parents=True, exist_ok=True)
             return open(path, mode)
-        filesystem, path_text = _remote(uri)
-        handle: IO[Any] = filesystem.open(path_text, mode)
-        return handle
+        with _told(uri):
+            filesystem, path_text = _remote(uri)
+            handle: IO[Any] = filesystem.open(path_text, mode)
+            return handle
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ArtifactError(f"{uri} does not exist") from error
 
@@ -134,9 +153,10 @@ def read_text(uri: str) -> str:
 def write_bytes(uri: str, data: bytes) -> None:
     """Writes a file at once: under another name, flushed to disk, then renamed."""
     if not is_local(uri):
-        filesystem, path_text = _remote(uri)
-        filesystem.makedirs(path_text.rsplit("/", 1)[0], exist_ok=True)
-        filesystem.pipe_file(path_text, data)
+        with _told(uri):
+            filesystem, path_text = _remote(uri)
+            filesystem.makedirs(path_text.rsplit("/", 1)[0], exist_ok=True)
+            filesystem.pipe_file(path_text, data)
         return
     path = local_path(uri)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -163,8 +183,9 @@ def makedirs(uri: str) -> None:
     if is_local(uri):
         local_path(uri).mkdir(parents=True, exist_ok=True)
     else:
-        filesystem, path = _remote(uri)
-        filesystem.makedirs(path, exist_ok=True)
+        with _told(uri):
+            filesystem, path = _remote(uri)
+            filesystem.makedirs(path, exist_ok=True)
 
 
 def listdir(uri: str) -> list[str]:
@@ -186,13 +207,13 @@ def scan(uri: str) -> list[tuple[str, bool]]:
             return []
         with os.scandir(root) as entries:
             return sorted((entry.name, entry.is_dir()) for entry in entries)
-    filesystem, path_text = _remote(uri)
-    filesystem.invalidate_cache()
-    if not filesystem.isdir(path_text):
-        return []
+    with _told(uri):
+        filesystem, path_text = _remote(uri)
+        filesystem.invalidate_cache()
+        listed = filesystem.ls(path_text, detail=True) if filesystem.isdir(path_text) else []
     base = path_text.strip("/")
     found: dict[str, bool] = {}
-    for entry in filesystem.ls(path_text, detail=True):
+    for entry in listed:
         path = str(entry["name"]).strip("/")
         if path != base:  # some stores keep an empty object in the folder's own name
             name = path.rsplit("/", 1)[-1]
@@ -205,10 +226,12 @@ def walk(uri: str) -> list[str]:
     if is_local(uri):
         root = local_path(uri)
         return sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file())
-    filesystem, path_text = _remote(uri)
-    filesystem.invalidate_cache()
+    with _told(uri):
+        filesystem, path_text = _remote(uri)
+        filesystem.invalidate_cache()
+        listed = filesystem.find(path_text)
     base = path_text.strip("/")
-    found = (p.strip("/")[len(base) :].lstrip("/") for p in filesystem.find(path_text))
+    found = (p.strip("/")[len(base) :].lstrip("/") for p in listed)
     return sorted(name for name in found if name)
 
 
@@ -221,9 +244,11 @@ def remove_tree(uri: str) -> None:
         elif path.exists() or path.is_symlink():
             path.unlink()
         return
-    filesystem, path_text = _remote(uri)
-    if filesystem.exists(path_text):
-        filesystem.rm(path_text, recursive=True)
+    with _told(uri):
+        filesystem, path_text = _remote(uri)
+        filesystem.invalidate_cache()
+        if filesystem.exists(path_text):
+            filesystem.rm(path_text, recursive=True)
 
 
 def copy_tree(source: str, target: str) -> None:

@@ -225,7 +225,7 @@ def _keys_error(where: str, names: set[str], keys: Iterable[Any], *, extra: bool
     found = set(keys)
     problems = [f"column {n!r} is missing" for n in sorted(names - found)]
     problems += [f"column {n!r} is new" for n in sorted(map(str, found - names))] if extra else []
-    hint = "give every row the same keys, None where there is no value; or name the columns with columns=[...]."
+    hint = "give every row the same keys, None where there is no value; columns=[...] leaves out all others."
     return DataError("the row has other columns than those before it", where=where, problems=problems, hint=hint)
 
 
