@@ -99,7 +99,7 @@ def test_statistics_mark_what_is_mostly_missing() -> None:
     html = display.statistics_html(statistics())
     assert re.search(r'class="missing-high"[^>]*>60\.0%', html)
     assert "(other values)" in html
-    assert "The data set is empty" in display.statistics_html(statistics(rows=0))
+    assert "Empty data set" in display.statistics_html(statistics(rows=0))
 
 
 def test_anomalies() -> None:

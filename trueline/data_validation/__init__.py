@@ -43,11 +43,25 @@ if TYPE_CHECKING:
         write_statistics_text,
         write_stats_text,
     )
+    from trueline.data_validation.frames import (
+        get_anomalies_dataframe,
+        get_drift_skew_dataframe,
+        get_natural_language_statistics_dataframes,
+        get_schema_dataframe,
+    )
     from trueline.data_validation.inference import infer_schema
     from trueline.data_validation.instance import validate_instance
     from trueline.data_validation.options import PerFeatureStatsConfig, StatsOptions
     from trueline.data_validation.rules_config import RuleConfig
     from trueline.data_validation.shards import get_slice_stats
+    from trueline.data_validation.show import (
+        compare_slices,
+        compare_statistics,
+        display_anomalies,
+        display_schema,
+        get_statistics_html,
+        visualize_statistics,
+    )
     from trueline.data_validation.sliced_validation import validate_corresponding_slices
     from trueline.data_validation.slicing import get_feature_value_slicer
     from trueline.data_validation.statistics import generate_statistics
@@ -64,8 +78,12 @@ _HOMES = {
     "RuleConfig": "rules_config",
     "StatsOptions": "options",
     "accept": "accept_findings",
+    "compare_slices": "show",
+    "compare_statistics": "show",
     "custom_validate_statistics": "custom_validation",
     "describe_anomalies": "describe",
+    "display_anomalies": "show",
+    "display_schema": "show",
     "explain_anomalies": "accept_findings",
     "generate_statistics": "statistics",
     "generate_statistics_from_arrow": "entry",
@@ -76,9 +94,14 @@ _HOMES = {
     "generate_statistics_from_parquet": "entry",
     "generate_statistics_from_source": "entry",
     "generate_statistics_from_tfrecord": "entry",
+    "get_anomalies_dataframe": "frames",
     "get_anomalies_slicer": "anomalies_util",
+    "get_drift_skew_dataframe": "frames",
     "get_feature_value_slicer": "slicing",
+    "get_natural_language_statistics_dataframes": "frames",
+    "get_schema_dataframe": "frames",
     "get_slice_stats": "shards",
+    "get_statistics_html": "show",
     "infer_schema": "inference",
     "load_anomalies_binary": "files",
     "load_anomalies_text": "files",
@@ -92,6 +115,7 @@ _HOMES = {
     "validate_corresponding_slices": "sliced_validation",
     "validate_instance": "instance",
     "validate_statistics": "validation",
+    "visualize_statistics": "show",
     "write_anomalies_binary": "files",
     "write_anomalies_text": "files",
     "write_statistics": "files",
@@ -109,8 +133,12 @@ __all__ = [
     "RuleConfig",
     "StatsOptions",
     "accept",
+    "compare_slices",
+    "compare_statistics",
     "custom_validate_statistics",
     "describe_anomalies",
+    "display_anomalies",
+    "display_schema",
     "explain_anomalies",
     "generate_statistics",
     "generate_statistics_from_arrow",
@@ -121,9 +149,14 @@ __all__ = [
     "generate_statistics_from_parquet",
     "generate_statistics_from_source",
     "generate_statistics_from_tfrecord",
+    "get_anomalies_dataframe",
     "get_anomalies_slicer",
+    "get_drift_skew_dataframe",
     "get_feature_value_slicer",
+    "get_natural_language_statistics_dataframes",
+    "get_schema_dataframe",
     "get_slice_stats",
+    "get_statistics_html",
     "infer_schema",
     "load_anomalies_binary",
     "load_anomalies_text",
@@ -137,6 +170,7 @@ __all__ = [
     "validate_corresponding_slices",
     "validate_instance",
     "validate_statistics",
+    "visualize_statistics",
     "write_anomalies_binary",
     "write_anomalies_text",
     "write_statistics",

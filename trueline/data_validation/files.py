@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from trueline._core import store
 from trueline._core.errors import ArtifactError, DataError, SchemaError
+from trueline.data_validation.attach import new_statistics
 from trueline.schema import read_message, write_message
 
 if TYPE_CHECKING:
@@ -91,9 +92,8 @@ def _one_record(uri: str) -> statistics_pb2.DatasetFeatureStatisticsList:
 
 def load_stats_binary(uri: str) -> statistics_pb2.DatasetFeatureStatisticsList:
     """Statistics from a binary file; raises as `load_statistics`."""
-    from tensorflow_metadata.proto.v0 import statistics_pb2
 
-    return read_message(uri, statistics_pb2.DatasetFeatureStatisticsList())
+    return read_message(uri, new_statistics())
 
 
 def write_statistics(statistics: statistics_pb2.DatasetFeatureStatisticsList, uri: str) -> None:
@@ -114,9 +114,8 @@ def write_statistics(statistics: statistics_pb2.DatasetFeatureStatisticsList, ur
 
 def load_statistics_text(uri: str) -> statistics_pb2.DatasetFeatureStatisticsList:
     """Statistics from a text file; raises as `load_statistics` does, naming line and column."""
-    from tensorflow_metadata.proto.v0 import statistics_pb2
 
-    return read_message(uri, statistics_pb2.DatasetFeatureStatisticsList(), binary=False)
+    return read_message(uri, new_statistics(), binary=False)
 
 
 def write_statistics_text(statistics: statistics_pb2.DatasetFeatureStatisticsList, uri: str) -> None:

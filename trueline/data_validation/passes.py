@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from trueline._core.errors import ConfigError, did_you_mean
 from trueline._core.rowid import ROW_COLUMN
 from trueline._core.values import HIDDEN_PREFIX
+from trueline.data_validation.attach import new_statistics
 from trueline.data_validation.generators import generator_specs
 from trueline.data_validation.merging import custom_part, merge_parts
 from trueline.data_validation.options import StatsOptions
@@ -48,9 +49,8 @@ class StatisticsPass:
 
     def result(self, found: Mapping[str, Any]) -> statistics_pb2.DatasetFeatureStatisticsList:
         """The statistics from the accumulator's result: one dataset, or one a slice."""
-        from tensorflow_metadata.proto.v0 import statistics_pb2
 
-        result = statistics_pb2.DatasetFeatureStatisticsList()
+        result = new_statistics()
         for key, parts in found.items() if self.sliced else [("", found)]:
             ordered = (
                 custom_part(part, self.names[name]) if name.startswith(_CUSTOM) else part

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from trueline._core import store
 from trueline._core.errors import ArtifactError, SchemaError, did_you_mean
+from trueline.data_validation.attach import new_statistics
 
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import statistics_pb2
@@ -64,7 +65,6 @@ def join_statistics(
     Raises:
         SchemaError: when shards of one dataset disagree about the number of examples.
     """
-    from tensorflow_metadata.proto.v0 import statistics_pb2
 
     from trueline.data_validation.merging import merge_parts
 
@@ -72,7 +72,7 @@ def join_statistics(
     for part in parts:
         for dataset in part.datasets:
             by_name.setdefault(dataset.name, []).append(dataset)
-    joined = statistics_pb2.DatasetFeatureStatisticsList()
+    joined = new_statistics()
     for name, datasets in by_name.items():
         counts = sorted({dataset.num_examples for dataset in datasets if dataset.num_examples})
         if len(counts) > 1:
@@ -93,11 +93,10 @@ def get_slice_stats(
     Raises:
         SchemaError: naming the slices that there are, if it is none of them.
     """
-    from tensorflow_metadata.proto.v0 import statistics_pb2
 
     for dataset in statistics.datasets:
         if dataset.name == slice_key:
-            result = statistics_pb2.DatasetFeatureStatisticsList()
+            result = new_statistics()
             result.datasets.append(dataset)
             return result
     names = [dataset.name for dataset in statistics.datasets]
