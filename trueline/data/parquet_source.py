@@ -26,6 +26,8 @@ class ParquetSource:
         pattern: which files of the folder, as in a shell.
         columns: the columns to read, in this order; all by default.
         files: the files' names relative to `input_base`, where they are known already.
+        dictionaries: text columns that are given as dictionary arrays where the file has them so.
+        batch_rows: rows of a batch, at most.
 
     Raises:
         DataError: when there is no such input, or no file matches.
@@ -37,7 +39,10 @@ class ParquetSource:
         pattern: str = "*",
         columns: Sequence[str] | None = None,
         files: Sequence[str] | None = None,
+        dictionaries: Sequence[str] = (),
+        batch_rows: int = _BATCH_ROWS,
     ) -> None:
+        self._dictionaries, self._batch_rows = tuple(dictionaries), batch_rows
         self._base, self._pattern = input_base, pattern
         self._columns = None if columns is None else list(columns)
         self._given = None if files is None else tuple(files)
@@ -113,27 +118,26 @@ class ParquetSource:
         """
         import pyarrow as pa
 
-        from trueline._core.values import widen
+        from trueline.engine.blocks import widened_batch
 
         place = self._uri(part)
-        for raw in _batches(place, self._columns):
+        for raw in self._batches(place):
             try:
-                batch = widen(raw)
+                batch = widened_batch(raw, self._dictionaries)
             except TruelineError as error:
                 raise type(error)(error.message, where=f"{place} {error.where or ''}".strip()) from error
             columns = [
                 pa.nulls(batch.num_rows, target.type) if kind == pa.null() else _as(column, target, place)
                 for column, target, kind in zip(batch.columns, schema, raw.schema.types, strict=True)
             ]
-            yield SourceBatch(pa.RecordBatch.from_arrays(columns, schema=schema))
+            yield SourceBatch(pa.RecordBatch.from_arrays(columns, names=schema.names))
 
+    def _batches(self, place: str) -> Iterator[pa.RecordBatch]:
+        """The file's rows as they stand there, only the columns asked for, in their order."""
+        from trueline.engine.blocks import parquet_batches
 
-def _batches(place: str, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
-    """The file's rows as they stand there, only the columns asked for, in their order."""
-    from trueline.engine.blocks import parquet_batches
-
-    for raw in parquet_batches(place, _BATCH_ROWS, columns):
-        yield raw if columns is None else raw.select(list(columns))
+        for raw in parquet_batches(place, self._batch_rows, self._columns, self._dictionaries):
+            yield raw if self._columns is None else raw.select(list(self._columns))
 
 
 def _as(column: pa.Array, target: pa.Field, place: str) -> pa.Array:
@@ -141,7 +145,7 @@ def _as(column: pa.Array, target: pa.Field, place: str) -> pa.Array:
     import pyarrow as pa
     import pyarrow.types as t
 
-    if column.type == target.type:
+    if column.type == target.type or (t.is_dictionary(column.type) and column.type.value_type == target.type):
         return column
     try:
         if t.is_string(target.type) and not t.is_string(column.type):

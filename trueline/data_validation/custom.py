@@ -64,6 +64,8 @@ def generator_of(given: Any) -> Generator:
         )
     if not isinstance(spec, AccumulatorSpec):
         raise ConfigError(f"spec() of {given!r} gives a {type(spec).__name__}, no AccumulatorSpec")
+    if not isinstance(spec.name, str) or ":" not in spec.name:
+        raise ConfigError(f"{spec.name!r} names no accumulator", hint="write package.module:factory.")
     if isinstance(columns, str) or not (columns is None or isinstance(columns, Sequence)):
         raise ConfigError(f"columns of {given!r} is {columns!r}, it must be a list of column names")
     spec.to_json()

@@ -11,17 +11,19 @@ times, and their top values are estimates).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import ConfigError
 from trueline.data_validation.options import StatsOptions
+from trueline.engine.base import DEFAULT_BLOCK_ROWS
 
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import statistics_pb2
 
     from trueline.data.source import Source, SourceSpec
+    from trueline.data_validation.source_pass import Narrow
 
 __all__ = [
     "generate_statistics_from_arrow",
@@ -112,8 +114,8 @@ def generate_statistics_from_parquet(
     base, pattern = _location(data_location)
     source = ParquetSource(base, pattern)
 
-    def narrow(columns: tuple[str, ...]) -> ParquetSource:
-        return ParquetSource(base, pattern, columns)
+    def narrow(columns: tuple[str, ...], dictionaries: tuple[str, ...]) -> ParquetSource:
+        return ParquetSource(base, pattern, columns, dictionaries=dictionaries, batch_rows=DEFAULT_BLOCK_ROWS)
 
     return _finish(source, stats_options, output_path, 0, n_jobs, narrow)
 
@@ -221,7 +223,7 @@ def _finish(
     output_path: str | None,
     max_rejects: int,
     n_jobs: int | None,
-    narrow: Callable[[tuple[str, ...]], Source] | None = None,
+    narrow: Narrow | None = None,
 ) -> statistics_pb2.DatasetFeatureStatisticsList:
     from trueline.data_validation.files import write_statistics
     from trueline.data_validation.source_pass import statistics_of_source

@@ -181,6 +181,8 @@ def slicer_of(given: Any) -> FeatureSlicer | FunctionSlicer:
     if isinstance(given, FeatureSlicer | FunctionSlicer):
         return given
     if isinstance(given, str):
+        if ":" not in given:
+            raise ConfigError(f"{given!r} names no slice function", hint="write package.module:function.")
         return FunctionSlicer(given)
     if isinstance(given, Mapping):
         return get_feature_value_slicer(given)
@@ -200,7 +202,7 @@ def slicer_of(given: Any) -> FeatureSlicer | FunctionSlicer:
 _FROM_JSON: dict[frozenset[str], Callable[[Any], Slicer]] = {
     frozenset({"features"}): lambda data: get_feature_value_slicer(data["features"]),
     frozenset({"name", "expression"}): lambda data: expression_slicer((data["name"], data["expression"])),
-    frozenset({"function"}): lambda data: FunctionSlicer(str(data["function"])),
+    frozenset({"function"}): lambda data: slicer_of(str(data["function"])),
 }
 
 

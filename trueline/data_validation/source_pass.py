@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import closing, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from trueline._core.errors import DataError
 from trueline.data.source import SchemaGrew, Source, SourceBatch
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from trueline.data_validation.passes import StatisticsPass
 
-__all__ = ["statistics_of_source"]
+__all__ = ["Narrow", "statistics_of_source"]
 
+Narrow: TypeAlias = Callable[[tuple[str, ...], tuple[str, ...]], Source]
 _SHOWN = 10
 
 
@@ -30,7 +31,7 @@ def statistics_of_source(
     max_rejects: int = 0,
     workers: int | None = None,
     block_rows: int = DEFAULT_BLOCK_ROWS,
-    narrow: Callable[[tuple[str, ...]], Source] | None = None,
+    narrow: Narrow | None = None,
 ) -> statistics_pb2.DatasetFeatureStatisticsList:
     """The statistics of all parts of a source, in order, in blocks of `block_rows` rows whatever the parts are.
 
@@ -43,7 +44,8 @@ def statistics_of_source(
         max_rejects: how many rows may be left out because they cannot be read.
         workers: threads that count, beside the one that reads; one for each usable processor if None.
         block_rows: rows of a block.
-        narrow: a source of the same rows with these columns alone, where that is cheaper to read.
+        narrow: a source of the same rows with these columns alone, and these of them as dictionaries, where that is
+            cheaper to read.
 
     Raises:
         DataError: what cannot be read, naming it; more rejects than allowed.
@@ -57,7 +59,7 @@ def statistics_of_source(
     while True:
         final = final_schema(raw)
         planned = plan_pass(final, options)
-        reader = source if narrow is None or not planned.columns else narrow(planned.columns)
+        reader = source if narrow is None or not planned.columns else narrow(planned.columns, planned.spec.dictionaries)
         seen = raw if reader is source else _selected(raw, planned.columns)
         rows = _rows(reader, seen, planned, _Rejects(max_rejects))
         try:

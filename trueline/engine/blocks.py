@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ __all__ = [
     "parquet_batches",
     "parquet_schema",
     "read_block",
+    "widened_batch",
     "widened_schema",
 ]
 
@@ -159,8 +160,6 @@ def _read_row_group(block: Block, columns: Sequence[str] | None, dictionaries: t
 def _one_batch(table: pa.Table, block: Block, keep: frozenset[str]) -> pa.RecordBatch:
     import pyarrow as pa
 
-    from trueline._core.values import widen
-
     if table.num_columns == 0:
         return pa.RecordBatch.from_struct_array(pa.array([{}] * block.rows, type=pa.struct([])))
     arrays = []
@@ -180,11 +179,25 @@ def _one_batch(table: pa.Table, block: Block, keep: frozenset[str]) -> pa.Record
     batch = pa.RecordBatch.from_arrays(arrays, names=names)
     if _is_marked(table.schema):
         return batch
-    keep = frozenset(n for n, array in zip(names, arrays, strict=True) if n in keep and _are_codes(array))
+    return widened_batch(batch, keep)
+
+
+def widened_batch(batch: pa.RecordBatch, dictionaries: Collection[str] = ()) -> pa.RecordBatch:
+    """The batch in the contract's types; text named in `dictionaries` stays codes where it is codes of distinct words.
+
+    Raises:
+        SchemaError: naming a column that has no place in the contract.
+    """
+    import pyarrow as pa
+
+    from trueline._core.values import widen
+
+    names = batch.schema.names
+    keep = {n for n, array in zip(names, batch.columns, strict=True) if n in dictionaries and _are_codes(array)}
     if not keep:
         return widen(batch)
     wide = widen(batch.select([n for n in names if n not in keep]))
-    columns = [arrays[i] if n in keep else wide.column(n) for i, n in enumerate(names)]
+    columns = [batch.column(n) if n in keep else wide.column(n) for n in names]
     return pa.RecordBatch.from_arrays(columns, names=names)
 
 
@@ -213,8 +226,12 @@ def parquet_schema(uri: str) -> pa.Schema:
         return handle.schema_arrow
 
 
-def parquet_batches(uri: str, rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+def parquet_batches(
+    uri: str, rows: int, columns: Sequence[str] | None = None, dictionaries: Sequence[str] = ()
+) -> Iterator[pa.RecordBatch]:
     """A Parquet file's rows in order, at most `rows` at a time, in the file's own types; only the columns asked for.
+
+    Text columns named in `dictionaries` come as dictionary arrays.
 
     Raises:
         ArtifactError: when the file is gone or damaged, naming it.
@@ -222,7 +239,7 @@ def parquet_batches(uri: str, rows: int, columns: Sequence[str] | None = None) -
     import pyarrow as pa
 
     wanted = None if columns is None else list(columns)
-    with _POOL.lease(uri, ()) as handle:
+    with _POOL.lease(uri, tuple(dictionaries)) as handle:
         try:
             yield from handle.iter_batches(batch_size=rows, columns=wanted, use_threads=False)
         except (OSError, pa.ArrowException) as error:
