@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from trueline._core.errors import EngineError
+from trueline.data_validation.arrow_numpy import is_valid
 from trueline.data_validation.columns import ByteLengths, Floats, Limits, Part, PartOptions, Presence
-from trueline.data_validation.nested import column_of, flatten, is_valid, list_lengths
+from trueline.data_validation.nested import column_of, flatten, list_lengths
 from trueline.data_validation.numeric import Numbers
 from trueline.data_validation.plan import FeaturePlan
 from trueline.data_validation.text import Strings

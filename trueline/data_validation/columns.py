@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
+from trueline.data_validation.arrow_numpy import to_numpy
 from trueline.data_validation.quantiles import QuantileSummary
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class ByteLengths:
 
         if len(values) == 0:
             return
-        lengths = pc.binary_length(values).to_numpy(zero_copy_only=False)
+        lengths = to_numpy(pc.binary_length(values))
         self._add(len(lengths), int(lengths.sum(dtype=np.int64)), int(lengths.min()), int(lengths.max()))
 
     def merge(self, other: ByteLengths) -> None:

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from trueline.data_validation.arrow_numpy import from_numpy, take, to_numpy
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -48,7 +50,7 @@ class Frequencies:
 
         self.max_distinct = max_distinct
         self.max_bytes = max_bytes
-        self.values: pa.Array = pa.array([], pa.large_binary())
+        self.values: pa.Array = pa.nulls(0, pa.large_binary())
         self.weighted = weighted
         self.counts: Counts = np.empty(0, np.float64 if weighted else np.int64)
         self.error: int | float = 0.0 if weighted else 0
@@ -101,10 +103,10 @@ class Frequencies:
         if len(chosen) > limit:
             least = np.partition(self.counts[chosen], len(chosen) - limit)[len(chosen) - limit]
             chosen = chosen[self.counts[chosen] >= least]
-        counts, values = self.counts[chosen], self.values.take(pa.array(chosen))
-        table = pa.table({"count": counts, "value": values})
+        counts, values = self.counts[chosen], take(self.values, chosen)
+        table = pa.Table.from_arrays([from_numpy(counts), values], ["count", "value"])
         order = pc.sort_indices(table, sort_keys=[("count", "descending"), ("value", "descending")])[:limit]
-        return values.take(order).to_pylist(), counts[order.to_numpy()].tolist()
+        return values.take(order).to_pylist(), counts[to_numpy(order)].tolist()
 
     def parts(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """The state: a JSON header and arrays; `restore` is its inverse."""
@@ -138,12 +140,11 @@ class Frequencies:
         if not self.settled:
             both = pc.dictionary_encode(self.values)
             summed = np.zeros(len(both.dictionary), self.counts.dtype)
-            np.add.at(summed, both.indices.to_numpy(zero_copy_only=False), self.counts)
+            np.add.at(summed, to_numpy(both.indices), self.counts)
             self.values, self.counts, self.settled = both.dictionary, summed, True
         self._compact()
 
     def _compact(self) -> None:
-        import pyarrow as pa
 
         n = len(self.counts)
         keep = min(n, self.max_distinct)
@@ -154,7 +155,7 @@ class Frequencies:
         self.hashes = None if self.weighted else self._known_hashes()
         lowered = np.partition(self.counts, n - keep - 1)[n - keep - 1].item()
         chosen = np.flatnonzero(self.counts > lowered)
-        self.values = self.values.take(pa.array(chosen))
+        self.values = take(self.values, chosen)
         self.counts = np.asarray(self.counts[chosen] - lowered, self.counts.dtype)
         self.error += lowered
 

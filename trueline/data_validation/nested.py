@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from trueline.data_validation.arrow_numpy import is_valid, to_numpy
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["column_of", "flatten", "is_valid", "list_lengths"]
+__all__ = ["column_of", "flatten", "list_lengths"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -49,11 +51,4 @@ def list_lengths(values: pa.Array) -> npt.NDArray[np.int64]:
     import pyarrow.compute as pc
 
     lengths = pc.list_value_length(values)
-    return np.asarray(lengths.drop_null().to_numpy(zero_copy_only=False), np.int64)
-
-
-def is_valid(values: pa.Array) -> npt.NDArray[np.bool_]:
-    """Which entries are not null."""
-    import pyarrow.compute as pc
-
-    return np.asarray(pc.is_valid(values).to_numpy(zero_copy_only=False), np.bool_)
+    return to_numpy(lengths.drop_null() if lengths.null_count else lengths).astype(np.int64, copy=False)

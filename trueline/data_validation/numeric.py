@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from trueline.data_validation.arrow_numpy import to_numpy
 from trueline.data_validation.columns import Floats, Limits, PartOptions, State, summary_parts, summary_restore
 from trueline.data_validation.moments import Moments
 from trueline.data_validation.quantiles import QuantileSummary
@@ -168,12 +169,11 @@ def _plain(values: pa.Array) -> npt.NDArray[Any]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if pa.types.is_boolean(values.type):
-        values = pc.cast(values, pa.int8())
-    elif pa.types.is_temporal(values.type):
-        values = pc.cast(pc.cast(values, pa.timestamp("us"), safe=False), pa.int64())
-    found: npt.NDArray[Any] = values.to_numpy(zero_copy_only=False)
-    return found
+    if pa.types.is_temporal(values.type) and not pa.types.is_timestamp(values.type):
+        values = pc.cast(values, pa.timestamp("us"), safe=False)
+    if pa.types.is_timestamp(values.type) and values.type.unit != "us":
+        values = pc.cast(values, pa.timestamp("us", values.type.tz), safe=False)
+    return to_numpy(values)
 
 
 def _floats(values: pa.Array) -> Floats:

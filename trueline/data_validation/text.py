@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from trueline.data_validation.arrow_numpy import take, to_numpy
 from trueline.data_validation.columns import Floats, Limits, PartOptions, State
 from trueline.data_validation.frequencies import Frequencies, distinct_estimate, hashes_of, smallest
 
@@ -54,14 +55,14 @@ class Strings:
             values = pc.cast(values, pa.int64())
         settled = not pa.types.is_dictionary(values.type)
         encoded = pc.dictionary_encode(values) if settled else values
-        codes, distinct = encoded.indices.to_numpy(zero_copy_only=False), encoded.dictionary
+        codes, distinct = to_numpy(encoded.indices), encoded.dictionary
         counts = np.bincount(codes, minlength=len(distinct)).astype(np.int64, copy=False)
         heavy = None
         if self.weighted is not None and weights is not None:
             heavy = np.bincount(codes, weights, minlength=len(distinct)).astype(np.float64, copy=False)
         if len(counts) and counts.min() == 0:  # a dictionary may hold values that no row uses
             used = np.flatnonzero(counts)
-            distinct, counts = distinct.take(pa.array(used)), counts[used]
+            distinct, counts = take(distinct, used), counts[used]
             heavy = heavy[used] if heavy is not None else None
         self._add(_as_text(distinct), counts, heavy, settled)
 
@@ -69,7 +70,7 @@ class Strings:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        lengths = pc.binary_length(distinct).to_numpy(zero_copy_only=False)
+        lengths = to_numpy(pc.binary_length(distinct))
         self.bytes += int((lengths.astype(np.int64, copy=False) * counts).sum())
         if pa.types.is_binary(distinct.type) or pa.types.is_large_binary(distinct.type):
             self.invalid += _count_invalid(distinct, counts)
@@ -89,8 +90,9 @@ class Strings:
         import pyarrow.compute as pc
 
         words = pc.cast(distinct, pa.large_binary())
-        self.long = smallest(self.long, hashes_of(words.filter(pa.array(long))))
-        words = pa.concat_arrays([words.filter(pa.array(~long)), pa.array([LARGE_BYTES.encode()], pa.large_binary())])
+        self.long = smallest(self.long, hashes_of(take(words, np.flatnonzero(long))))
+        one = pa.array([LARGE_BYTES.encode()], pa.large_binary())
+        words = pa.concat_arrays([take(words, np.flatnonzero(~long)), one])
         counts = np.append(counts[~long], counts[long].sum())
         return words, counts, np.append(heavy[~long], heavy[long].sum()) if heavy is not None else None
 

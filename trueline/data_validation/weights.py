@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trueline._core.errors import DataError, did_you_mean
+from trueline.data_validation.arrow_numpy import is_valid, to_numpy
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,12 +56,12 @@ def row_weights(column: pa.Array, name: str) -> Floats:
     import pyarrow.compute as pc
 
     while pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type):
-        lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
+        lengths = to_numpy(pc.fill_null(pc.list_value_length(column), 0))
         _refuse(lengths != 1, lengths, name, "values")
         column = pc.list_flatten(column)
     if column.null_count:
-        _refuse(pc.is_null(column).to_numpy(zero_copy_only=False), np.zeros(len(column), np.int64), name, "values")
-    weights = np.asarray(column.to_numpy(zero_copy_only=False), np.float64)
+        _refuse(~is_valid(column), np.zeros(len(column), np.int64), name, "values")
+    weights = np.asarray(to_numpy(column), np.float64)
     _refuse(~(np.isfinite(weights) & (weights >= 0.0)), weights, name, "as its weight")
     return weights
 
