@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         FeatureValidation,
     )
     from trueline.data_validation.describe import describe_anomalies
+    from trueline.data_validation.drift import DriftMeasurement, measure_drift
     from trueline.data_validation.entry import (
         generate_statistics_from_arrow,
         generate_statistics_from_avro,
@@ -65,12 +66,14 @@ if TYPE_CHECKING:
     from trueline.data_validation.sliced_validation import validate_corresponding_slices
     from trueline.data_validation.slicing import get_feature_value_slicer
     from trueline.data_validation.statistics import generate_statistics
+    from trueline.data_validation.synthetic import generate_examples
     from trueline.data_validation.update import update_schema
     from trueline.data_validation.validation import validate_statistics
 
 _HOMES = {
     "CustomValidation": "custom_validation_config",
     "CustomValidationConfig": "custom_validation_config",
+    "DriftMeasurement": "drift",
     "FeaturePairValidation": "custom_validation_config",
     "FeatureValidation": "custom_validation_config",
     "Finding": "accept_findings",
@@ -85,6 +88,7 @@ _HOMES = {
     "display_anomalies": "show",
     "display_schema": "show",
     "explain_anomalies": "accept_findings",
+    "generate_examples": "synthetic",
     "generate_statistics": "statistics",
     "generate_statistics_from_arrow": "entry",
     "generate_statistics_from_avro": "entry",
@@ -110,6 +114,7 @@ _HOMES = {
     "load_statistics_text": "files",
     "load_stats_binary": "files",
     "load_stats_text": "files",
+    "measure_drift": "drift",
     "remove_anomaly_types": "anomalies_util",
     "update_schema": "update",
     "validate_corresponding_slices": "sliced_validation",
@@ -126,6 +131,7 @@ _HOMES = {
 __all__ = [
     "CustomValidation",
     "CustomValidationConfig",
+    "DriftMeasurement",
     "FeaturePairValidation",
     "FeatureValidation",
     "Finding",
@@ -140,6 +146,7 @@ __all__ = [
     "display_anomalies",
     "display_schema",
     "explain_anomalies",
+    "generate_examples",
     "generate_statistics",
     "generate_statistics_from_arrow",
     "generate_statistics_from_avro",
@@ -165,6 +172,7 @@ __all__ = [
     "load_statistics_text",
     "load_stats_binary",
     "load_stats_text",
+    "measure_drift",
     "remove_anomaly_types",
     "update_schema",
     "validate_corresponding_slices",
