@@ -11,7 +11,7 @@ Two samples of one distribution differ. Of n and m rows, what is found is set ag
   the root of J is a metric (Endres and Schindelin, IEEE Transactions on Information Theory 49, 2003), the root of the
   true divergence is at least the root of the measured one less the root of the noise.
 - Histograms of numbers do not say where in a bucket the numbers lie, so only the part of the divergence counts that
-  no arrangement inside the buckets could explain.
+  no arrangement inside the buckets could explain: see `trueline.data_validation.distances_buckets`.
 
 A row with several values is one observation: values of one row hang together. Weights are taken as exact.
 """
@@ -21,12 +21,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from trueline.data_validation.distances import divergence
+from trueline.data_validation.distances_buckets import provable_divergence
 from trueline.data_validation.distances_tails import chi2_quantile, chi2_tail, normal_quantile, normal_tail
 from trueline.data_validation.views import FeatureView
 
@@ -84,18 +84,13 @@ def noise_of(field: str, one: FeatureView, other: FeatureView, kind: str, confid
     """
     counted = one.has_rank_histogram and other.has_rank_histogram
     if field == "jensen_shannon_divergence" and not counted:
-        first, second = one.histogram(kind), other.histogram(kind)
-        if first is None or second is None:
-            return Noise(0.0, 1.0, 1.0, 0.0, 0.0)
-        pairs = [_provable(first, second), _provable(second, first)[::-1]]
-        found = [_jensen_shannon(_sample(x, y, one, other), confidence, exact=False) for x, y in pairs]
-        return max(found, key=lambda noise: noise.lower)
+        return _numbers(one, other, kind, confidence)
     values = sorted(one.counts.keys() | other.counts.keys())
     sample = _sample(_over(values, one.counts), _over(values, other.counts), one, other)
     if not sample.n or not sample.m:
         return Noise(0.0, 1.0, 1.0, sample.n, sample.m)
     if field == "jensen_shannon_divergence":
-        return _jensen_shannon(sample, confidence, exact=True)
+        return _jensen_shannon(sample, confidence)
     return _shares(sample, confidence, absolute=field == "normalized_abs_difference")
 
 
@@ -136,21 +131,39 @@ def _shares(sample: _Sample, confidence: float, *, absolute: bool) -> Noise:
     return Noise(lower, float((expected + z * null).max()), p_value, n, m)
 
 
-def _jensen_shannon(sample: _Sample, confidence: float, *, exact: bool) -> Noise:
+def _jensen_shannon(sample: _Sample, confidence: float) -> Noise:
     value = divergence(sample.x, sample.y)
     n, m = sample.n, sample.m
-    if value is None or not n or not m:
+    if value is None:
         return Noise(0.0, 1.0, 1.0, n, m)
     p, q = sample.x / sample.x.sum(), sample.y / sample.y.sum()
     pooled = (p * n + q * m) / (n + m)
     pooled = pooled[pooled > 0]
-    scale, df = 8 * math.log(2) * n * m / (n + m), len(pooled) - 1
-    if exact and pooled.min() * min(n, m) < _LEAST_EXPECTED and sample.x.sum() + sample.y.sum() < _MOST_DRAWN:
+    if pooled.min() * min(n, m) < _LEAST_EXPECTED and sample.x.sum() + sample.y.sum() < _MOST_DRAWN:
         noise, p_value = _permuted(sample, value, confidence)
-    else:
-        noise, p_value = min(chi2_quantile(1 - confidence, df) / scale, 1.0), chi2_tail(value * scale, df)
-    lower = max(math.sqrt(value) - math.sqrt(noise), 0.0) ** 2
-    return Noise(lower, noise, p_value, n, m)
+        return Noise(_at_least(value, noise), noise, p_value, n, m)
+    return _chi_square(value, len(pooled) - 1, n, m, confidence)
+
+
+def _chi_square(value: float, df: int, n: float, m: float, confidence: float) -> Noise:
+    scale = 8 * math.log(2) * n * m / (n + m)
+    noise = min(chi2_quantile(1 - confidence, df) / scale, 1.0)
+    return Noise(_at_least(value, noise), noise, chi2_tail(value * scale, df), n, m)
+
+
+def _at_least(value: float, noise: float) -> float:
+    return max(math.sqrt(value) - math.sqrt(noise), 0.0) ** 2
+
+
+def _numbers(one: FeatureView, other: FeatureView, kind: str, confidence: float) -> Noise:
+    first, second = one.histogram(kind), other.histogram(kind)
+    if first is None or second is None:
+        return Noise(0.0, 1.0, 1.0, 0.0, 0.0)
+    found = provable_divergence(first, second)
+    n, m = (_rows(np.array([total]), view) for total, view in zip(found.totals, (one, other), strict=True))
+    if not n or not m:
+        return Noise(0.0, 1.0, 1.0, n, m)
+    return _chi_square(found.value, found.freedom, n, m, confidence)
 
 
 def _permuted(sample: _Sample, value: float, confidence: float) -> tuple[float, float]:
@@ -191,63 +204,3 @@ def _divergences(x: Floats, y: Floats) -> Floats:
         terms = [np.where(s > 0, s * np.log2(s / m), 0.0).sum(axis=1) for s in (p, q)]
     result: Floats = np.clip((terms[0] + terms[1]) / 2, 0.0, 1.0)
     return result
-
-
-# --- histograms of numbers ---
-
-
-def _provable(one: Any, other: Any) -> tuple[Floats, Floats]:
-    """Masses over the buckets of `one`; those of `other` arranged inside its buckets to be as alike as they can.
-
-    Its cumulative share at each boundary of `one` is known only between its own boundaries; of all that it may be,
-    the nearest to `one`'s is taken. NaN is compared with NaN.
-    """
-    first, second = _Knots(one), _Knots(other)
-    wanted = np.array([c for x in first.places for c in first.at(x)]) / (first.total or 1.0)
-    bounds = np.array([pair for x in first.places for pair in second.within(x)]).reshape(-1, 2) / (second.total or 1.0)
-    reached = np.clip(wanted, bounds[:, 0], bounds[:, 1])
-    sides = []
-    for cumulated, side in ((wanted, first), (reached, second)):
-        share = (side.total - side.nan) / (side.total or 1.0)
-        inner = np.diff(np.concatenate([[0.0], cumulated, [max(share, cumulated[-1] if len(cumulated) else 0.0)]]))
-        sides.append(np.concatenate([np.maximum(inner, 0.0), [side.nan / (side.total or 1.0)]]) * side.total)
-    return sides[0], sides[1]
-
-
-class _Knots:
-    """The places where the cumulative mass of a histogram is known."""
-
-    def __init__(self, histogram: Any) -> None:
-        self.nan = float(histogram.num_nan)
-        points: dict[float, float] = {}
-        ends: dict[float, float] = {}
-        for bucket in histogram.buckets:
-            low, high, mass = bucket.low_value, bucket.high_value, float(bucket.sample_count)
-            ends.setdefault(low, 0.0)
-            ends.setdefault(high, 0.0)
-            if low == high:
-                points[low] = points.get(low, 0.0) + mass
-            else:
-                ends[high] += mass
-        self.places = sorted(ends)
-        self._at: dict[float, tuple[float, float]] = {}
-        total = 0.0
-        for x in self.places:
-            below = total + ends[x]
-            total = below + points.get(x, 0.0)
-            self._at[x] = (below, total)
-        self.total = total + self.nan
-
-    def at(self, x: float) -> tuple[float, float]:
-        """Mass below a boundary, and up to and with it."""
-        return self._at[x]
-
-    def within(self, x: float) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Least and greatest mass below a place, and up to and with it."""
-        if x in self._at:
-            below, upto = self._at[x]
-            return (below, below), (upto, upto)
-        i = int(np.searchsorted(self.places, x))
-        least = self._at[self.places[i - 1]][1] if i else 0.0
-        most = self._at[self.places[i]][0] if i < len(self.places) else least
-        return (least, most), (least, most)
