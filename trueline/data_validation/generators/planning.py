@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from trueline._core.errors import ConfigError, did_you_mean
 from trueline._core.values import HIDDEN_PREFIX
 from trueline.data_validation.generators.base import Plan, features_spec, parts_spec
 from trueline.data_validation.generators.lengths import composite_plan
+from trueline.data_validation.generators.sample import ROW_COLUMN
 from trueline.data_validation.generators.tokens import domain_options
 from trueline.data_validation.plan import FeaturePlan, plan_features
 from trueline.engine.base import AccumulatorSpec
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from trueline.data_validation.options import StatsOptions
 
-__all__ = ["planned"]
+__all__ = ["planned", "sample_columns", "sampled_features"]
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,58 @@ def _cross(asked: _Asked) -> Plan | None:
     return (spec, tuple(sorted(set(numeric)))) if pairs else None
 
 
+def sampled_features(features: Sequence[FeaturePlan], arrow_schema: pa.Schema) -> list[dict[str, Any]]:
+    """The features that a `RowSample` can keep: one entry a row, numbers at most one list deep."""
+    found = []
+    for feature in features:
+        if feature.type == "STRUCT" or not _one_a_row(arrow_schema, feature.path):
+            continue
+        number = feature.kind == "numeric" and feature.type in ("INT", "FLOAT") and feature.levels <= 1
+        kind = "number" if number and feature.source != "bool" else "category"
+        found.append({"path": list(feature.path), "kind": kind})
+    return found
+
+
+def _one_a_row(arrow_schema: pa.Schema, path: Sequence[str]) -> bool:
+    """Whether no list lies around the structs on the way to a feature."""
+    import pyarrow.types as t
+
+    kind = arrow_schema.field(path[0]).type
+    for step in path[1:]:
+        if not t.is_struct(kind):
+            return False
+        kind = kind.field(step).type
+    return True
+
+
+def sample_columns(features: Sequence[dict[str, Any]], arrow_schema: pa.Schema) -> tuple[str, ...]:
+    """The columns that a sample of these features reads."""
+    rows = [ROW_COLUMN] if ROW_COLUMN in arrow_schema.names else []
+    return tuple(dict.fromkeys([*(feature["path"][0] for feature in features), *rows]))
+
+
+def _information(asked: _Asked) -> Plan | None:
+    """Mutual information of every feature with the label."""
+    label = asked.label()
+    features = sampled_features(asked.features, asked.arrow_schema)
+    places = [i for i, feature in enumerate(features) if tuple(feature["path"]) == label.path]
+    if not places or len(features) < 2:
+        return None
+    params = {"features": features, "label": places[0]}
+    spec = AccumulatorSpec[Any]("trueline.data_validation.generators.mutual:MutualInformation", params)
+    return spec, sample_columns(features, asked.arrow_schema)
+
+
+def _leakage(asked: _Asked) -> Plan | None:
+    """The leakage report as custom statistics."""
+    from trueline.data_validation.leakage_accumulator import leakage_plan
+
+    features = sampled_features(asked.features, asked.arrow_schema)
+    options = asked.options
+    spec = leakage_plan(features, asked.label().path[0], options.leakage_threshold, statistics=True)
+    return spec, sample_columns(features, asked.arrow_schema)
+
+
 def _language(asked: _Asked) -> Plan | None:
     """Statistics of the features to which the schema gives a natural-language domain that asks for something."""
     options = asked.options
@@ -197,7 +250,9 @@ _PLANNERS: dict[str, _Planner] = {
     "cross features": (lambda options: options.cross_features, _cross),
     "empty values": (lambda options: options.count_empty_values, _empties),
     "image domains": (_semantic, _guess("images:ImageGuess", _TEXT)),
+    "leakage": (lambda options: options.leakage, _leakage),
     "lift": (lambda options: options.schema is not None and options.label_feature is not None, _lift),
+    "mutual information": (lambda options: options.mutual_information, _information),
     "natural language": (_with_schema, _language),
     "natural language domains": (_semantic, _guess("texts:NaturalLanguageGuess", _TEXT)),
     "time domains": (_semantic, _guess("times:TimeGuess", (*_TEXT, "INT"))),
