@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     )
     from trueline.data_validation.inference import infer_schema
     from trueline.data_validation.instance import validate_instance
+    from trueline.data_validation.leakage import LeakageFinding, LeakageReport, leakage_report
     from trueline.data_validation.options import PerFeatureStatsConfig, StatsOptions
     from trueline.data_validation.rules_config import RuleConfig
     from trueline.data_validation.shards import get_slice_stats
@@ -77,6 +78,8 @@ _HOMES = {
     "FeaturePairValidation": "custom_validation_config",
     "FeatureValidation": "custom_validation_config",
     "Finding": "accept_findings",
+    "LeakageFinding": "leakage",
+    "LeakageReport": "leakage",
     "PerFeatureStatsConfig": "options",
     "RuleConfig": "rules_config",
     "StatsOptions": "options",
@@ -107,6 +110,7 @@ _HOMES = {
     "get_slice_stats": "shards",
     "get_statistics_html": "show",
     "infer_schema": "inference",
+    "leakage_report": "leakage",
     "load_anomalies_binary": "files",
     "load_anomalies_text": "files",
     "load_sharded_statistics": "files",
@@ -135,6 +139,8 @@ __all__ = [
     "FeaturePairValidation",
     "FeatureValidation",
     "Finding",
+    "LeakageFinding",
+    "LeakageReport",
     "PerFeatureStatsConfig",
     "RuleConfig",
     "StatsOptions",
@@ -165,6 +171,7 @@ __all__ = [
     "get_slice_stats",
     "get_statistics_html",
     "infer_schema",
+    "leakage_report",
     "load_anomalies_binary",
     "load_anomalies_text",
     "load_sharded_statistics",
