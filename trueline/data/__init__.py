@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from trueline.data.images_source import ImageFolderSource
     from trueline.data.ingestion import ingest
     from trueline.data.inputs import input_fingerprint, list_inputs
+    from trueline.data.jsonl_ingest import ingest_jsonl
+    from trueline.data.jsonl_source import JsonlSource
     from trueline.data.leaks import LeakReport, check_leakage
     from trueline.data.parquet_ingest import ingest_parquet
     from trueline.data.parquet_source import ParquetSource
@@ -51,6 +53,7 @@ __all__ = [
     "HashSplit",
     "ImageFolderSource",
     "IngestReport",
+    "JsonlSource",
     "LeakReport",
     "ParquetSource",
     "Reject",
@@ -71,6 +74,7 @@ __all__ = [
     "ingest_avro",
     "ingest_csv",
     "ingest_images",
+    "ingest_jsonl",
     "ingest_parquet",
     "ingest_rows",
     "ingest_sql",
@@ -101,6 +105,7 @@ _HOMES = {
     "IngestReport": "report",
     "LeakReport": "leaks",
     "ParquetSource": "parquet_source",
+    "JsonlSource": "jsonl_source",
     "Reject": "source",
     "ResolvedInput": "spans",
     "RollingRange": "spans",
@@ -119,6 +124,7 @@ _HOMES = {
     "ingest_avro": "avro_ingest",
     "ingest_csv": "csv_ingest",
     "ingest_images": "images_ingest",
+    "ingest_jsonl": "jsonl_ingest",
     "ingest_parquet": "parquet_ingest",
     "ingest_rows": "custom",
     "ingest_sql": "sql",

@@ -66,10 +66,13 @@ def join_schemas(
     """
     import pyarrow as pa
 
+    from trueline.data.jsonl_types import is_json, join_json
     from trueline.data.tf_example_types import is_open, join_open
 
     if is_open(one) and is_open(two):
         return join_open(one, two, names)
+    if is_json(one) and is_json(two):
+        return join_json(one, two)
     check_same_names([(names[0], one.names), (names[1], two.names)])
     fields, problems = [], []
     for left, right in zip(one, two, strict=True):
