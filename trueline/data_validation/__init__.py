@@ -70,13 +70,18 @@ if TYPE_CHECKING:
     from trueline.data_validation.synthetic import generate_examples
     from trueline.data_validation.update import update_schema
     from trueline.data_validation.validation import validate_statistics
+    from trueline.data_validation.views_public import CrossFeatureView, DatasetListView, DatasetView, FeatureView
 
 _HOMES = {
+    "CrossFeatureView": "views_public",
     "CustomValidation": "custom_validation_config",
     "CustomValidationConfig": "custom_validation_config",
+    "DatasetListView": "views_public",
+    "DatasetView": "views_public",
     "DriftMeasurement": "drift",
     "FeaturePairValidation": "custom_validation_config",
     "FeatureValidation": "custom_validation_config",
+    "FeatureView": "views_public",
     "Finding": "accept_findings",
     "LeakageFinding": "leakage",
     "LeakageReport": "leakage",
@@ -133,11 +138,15 @@ _HOMES = {
 }
 
 __all__ = [
+    "CrossFeatureView",
     "CustomValidation",
     "CustomValidationConfig",
+    "DatasetListView",
+    "DatasetView",
     "DriftMeasurement",
     "FeaturePairValidation",
     "FeatureValidation",
+    "FeatureView",
     "Finding",
     "LeakageFinding",
     "LeakageReport",

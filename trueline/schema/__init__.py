@@ -9,6 +9,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trueline.schema.categories import (
+        generate_dummy_schema_with_paths,
+        get_bytes_features,
+        get_categorical_features,
+        get_categorical_numeric_features,
+        get_multivalent_features,
+        is_categorical_feature,
+    )
     from trueline.schema.changes import SchemaChange, apply_changes, diff_schemas
     from trueline.schema.changes_text import render_changes
     from trueline.schema.domains import get_domain, set_domain
@@ -23,9 +31,15 @@ _HOMES = {
     "deprecated": "features",
     "diff_schemas": "changes",
     "expects": "features",
+    "generate_dummy_schema_with_paths": "categories",
+    "get_bytes_features": "categories",
+    "get_categorical_features": "categories",
+    "get_categorical_numeric_features": "categories",
     "get_domain": "domains",
     "get_feature": "features",
+    "get_multivalent_features": "categories",
     "in_environment": "features",
+    "is_categorical_feature": "categories",
     "load_schema_text": "files",
     "raw_features": "features",
     "read_message": "files",
@@ -42,9 +56,15 @@ __all__ = [
     "deprecated",
     "diff_schemas",
     "expects",
+    "generate_dummy_schema_with_paths",
+    "get_bytes_features",
+    "get_categorical_features",
+    "get_categorical_numeric_features",
     "get_domain",
     "get_feature",
+    "get_multivalent_features",
     "in_environment",
+    "is_categorical_feature",
     "load_schema_text",
     "raw_features",
     "read_message",

@@ -25,6 +25,9 @@ _FIELDS = {
     "ImageDomain": "image_domain",
     "MIDDomain": "mid_domain",
     "URLDomain": "url_domain",
+    "AudioDomain": "audio_domain",
+    "VideoDomain": "video_domain",
+    "ContentChunkDomain": "content_chunk_domain",
     "TimeDomain": "time_domain",
     "TimeOfDayDomain": "time_of_day_domain",
 }

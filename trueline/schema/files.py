@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
+import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from trueline._core.errors import ArtifactError, SchemaError
+from trueline._core.errors import ArtifactError, SchemaError, did_you_mean
 
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import schema_pb2
@@ -15,18 +17,55 @@ __all__ = ["load_schema_text", "parse_text", "read_message", "write_message", "w
 
 
 def parse_text(text: str, message: M, where: str) -> M:
-    """`message` filled from protobuf text.
+    """`message` filled from protobuf text; a byte order mark and any line ends are accepted.
 
     Raises:
-        SchemaError: naming `where`, line and column, if the text does not parse.
+        SchemaError: naming `where`, line and column, with the line itself, if the text does not parse.
     """
     from google.protobuf import text_format
 
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     try:
         text_format.Parse(text, message)
     except text_format.ParseError as error:
-        raise SchemaError(f"the text is no {_kind(message)}: {error}", where=where) from error
+        line = error.GetLine()
+        lines = text.split("\n")
+        shown = f" in {lines[line - 1].strip()!r}" if line is not None and 0 < line <= len(lines) else ""
+        raise SchemaError(
+            f"the text is no {_kind(message)}: {error}{shown}", where=where, hint=_unknown_field(str(error), message)
+        ) from error
     return message
+
+
+def _unknown_field(error: str, message: Any) -> str | None:
+    """A hint where an error is about a field's name."""
+    found = re.search(r'Message type "([\w.]+)" has no field named "(\w+)"', error)
+    if found is None:
+        return None
+    try:
+        names = message.DESCRIPTOR.file.pool.FindMessageTypeByName(found[1]).fields_by_name
+    except KeyError:
+        return None
+    return did_you_mean(found[2], list(names))
+
+
+def _decoded(data: bytes, uri: str) -> str:
+    """The text of a file.
+
+    Raises:
+        SchemaError: naming the file and the line, if it is no UTF-8.
+    """
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise SchemaError("the file is UTF-16 text", where=uri, hint="save it as UTF-8.")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise SchemaError(
+            f"the file is no text: line {line} is no UTF-8 ({error.reason})",
+            where=uri,
+            hint="is it a binary protobuf, or text in another encoding?",
+        ) from error
 
 
 def read_message(uri: str, message: M, *, binary: bool = True) -> M:
@@ -50,11 +89,7 @@ def read_message(uri: str, message: M, *, binary: bool = True) -> M:
         except DecodeError as error:
             raise SchemaError(f"the file is no binary {_kind(message)}: {error}", where=uri) from error
         return message
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise SchemaError(f"the file is no text: {error}", where=uri, hint="is it a binary protobuf?") from error
-    return parse_text(text, message, uri)
+    return parse_text(_decoded(data, uri), message, uri)
 
 
 def write_message(message: Any, uri: str, *, binary: bool = True) -> None:
