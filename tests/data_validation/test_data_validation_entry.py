@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import shutil
 import subprocess
 import sys
@@ -131,6 +132,37 @@ def test_the_taxi_sample_is_the_same_in_every_format(tmp_path: Path) -> None:
     assert feature(from_csv, "fare").type == statistics_pb2.FeatureNameStatistics.FLOAT
 
 
+def by_name(statistics: Any) -> dict[str, Any]:
+    """The features; formats of named values give columns in an order of their own."""
+    return {f.path.step[0]: f for f in statistics.datasets[0].features}
+
+
+def test_the_taxi_sample_in_formats_of_named_values(tmp_path: Path) -> None:
+    """JSON Lines, Avro and TFRecord written from the same rows; tf.Example knows float32 alone, so floats are cut."""
+    fastavro = pytest.importorskip("fastavro")
+    from trueline.data.tf_example_write import write_examples_tfrecord
+
+    rows = pacsv.read_csv(SAMPLE)
+    single = pa.table(
+        {
+            n: c.cast(pa.float32()) if c.type == pa.float64() else c
+            for n, c in zip(rows.schema.names, rows.columns, strict=True)
+        }
+    )
+    single = single.select([n for n in single.schema.names if n != "pickup_census_tract"])  # it has no value at all
+    expected = by_name(dv.generate_statistics_from_arrow(single))
+    write_examples_tfrecord(str(tmp_path / "taxi.tfrecord.gz"), single)
+    assert by_name(dv.generate_statistics_from_tfrecord(tmp_path / "taxi.tfrecord.gz")) == expected
+    kinds = {"int64": "long", "float": "double", "string": "string"}
+    fields = [{"name": f.name, "type": ["null", kinds[str(f.type)]]} for f in single.schema]
+    with (tmp_path / "taxi.avro").open("wb") as file:
+        fastavro.writer(file, {"type": "record", "name": "row", "fields": fields}, single.to_pylist())
+    assert by_name(dv.generate_statistics_from_avro(tmp_path / "taxi.avro")) == expected
+    lines = (json.dumps({n: v for n, v in row.items() if v is not None}) + "\n" for row in single.to_pylist())
+    (tmp_path / "taxi.jsonl").write_text("".join(lines))
+    assert by_name(dv.generate_statistics_from_jsonl(tmp_path / "taxi.jsonl")) == expected
+
+
 @pytest.mark.shared
 def test_the_shared_taxi_data_is_the_same_in_every_format(shared: Path) -> None:
     """15,002 rows: CSV against polars, pandas, Arrow; Parquet, Avro and TFRecord as they were handed over."""
@@ -145,6 +177,30 @@ def test_the_shared_taxi_data_is_the_same_in_every_format(shared: Path) -> None:
     assert fare.mean == pytest.approx(frame["fare"].mean(), rel=1e-12)
     assert fare.std_dev == pytest.approx(frame["fare"].std(ddof=0), rel=1e-9)
     assert feature(from_csv, "company").string_stats.unique == frame["company"].drop_nulls().n_unique()
+
+
+@pytest.mark.shared
+def test_files_that_others_wrote_are_read(shared: Path) -> None:
+    """Parquet and Avro of the same 10,000 rows (Avro's floats are float32), TFRecords in shards and of sequences."""
+    formats = shared / "data/formats"
+    parquet = by_name(dv.generate_statistics_from_parquet(formats / "taxi.parquet"))
+    avro = by_name(dv.generate_statistics_from_avro(formats / "taxi.avro"))
+    assert parquet.keys() == avro.keys()
+    for name, one in parquet.items():
+        two = avro[name]
+        assert one.type == two.type
+        if name == "company":  # the Parquet file has "" where the Avro file has nothing
+            assert one.string_stats.common_stats.num_missing == 0
+            assert one.string_stats.unique == two.string_stats.unique + 1
+        elif one.WhichOneof("stats") == "string_stats":
+            assert one == two
+        else:
+            assert one.num_stats.common_stats == two.num_stats.common_stats
+            assert one.num_stats.mean == pytest.approx(two.num_stats.mean, rel=1e-7)
+    records = dv.generate_statistics_from_tfrecord(f"{formats}/taxi-*.tfrecord.gz")
+    assert records.datasets[0].num_examples == 15_000
+    sequence = dv.generate_statistics_from_tfrecord(formats / "sequence.tfrecord.gz", payload="sequence_example")
+    assert ["##SEQUENCE##", "s"] in [list(f.path.step) for f in sequence.datasets[0].features]
 
 
 def test_polars_and_pandas_are_not_needed(tmp_path: Path) -> None:

@@ -162,7 +162,7 @@ def generate_statistics_from_avro(
     """The statistics of Avro files. Arguments and errors as in the Parquet entry point.
 
     Raises:
-        ExtraError: when the extra ``avro`` is not installed.
+        ConfigError: when the extra ``avro`` is not installed.
     """
     source = _named_source("trueline.data.avro_source:AvroSource", data_location)
     return _finish(source, stats_options, output_path, 0, n_jobs)
