@@ -66,7 +66,7 @@ def run(spec: Spec, batches: list[dict[str, Any]], rightward: bool = True) -> An
 
 def lift_passes(case: dict[str, Any]) -> bool:
     """Whether lift gives the expected messages of each slice, in any order."""
-    spec = _lift_spec(case)
+    spec = lift_spec(case)
     by_slice: dict[Any, list[Any]] = {}
     for batch in case["batches"]:
         by_slice.setdefault(batch["slice_key"], []).append(batch)
@@ -91,7 +91,7 @@ def _messages(dataset: Any) -> list[Any]:
     return [*dataset.features, *dataset.cross_features]
 
 
-def _lift_spec(case: dict[str, Any]) -> Spec:
+def lift_spec(case: dict[str, Any]) -> Spec:
     options = case["options"]
     y = tuple(options["y_path"]["path"])
     schema = schema_of(options)

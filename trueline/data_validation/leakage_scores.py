@@ -88,7 +88,7 @@ def category_score(categories: Ints, label: Label) -> Score:
         return _accuracy_score(categories, label)
     predicted = _out_of_fold_means(categories, label.values)
     if label.task == "binary":
-        return _auc_score(predicted, label)
+        return _auc_score(predicted, label)  # fitted, so a side below 0.5 is noise and not turned round
     spread = float(((label.values - label.values.mean()) ** 2).sum())
     error = float(((label.values - predicted) ** 2).sum())
     return _r2_score(1.0 - error / spread if 0.0 < spread < math.inf else 0.0, len(predicted))
@@ -111,7 +111,7 @@ def _by_order(values: Floats, labels: Floats, task: str) -> list[Score]:
         return []
     if task == "binary":
         part = Label(task, labels, int(min(labels.sum(), len(labels) - labels.sum())))
-        score = _auc_score(values, part)
+        score = max((_auc_score(side, part) for side in (values, -values)), key=lambda found: found.value)
         return [Score(score.value, score.lower, "order")]
     found = []
     for x, y in ((values, labels), (_ranks(values), _ranks(labels))):
@@ -180,13 +180,13 @@ def _wilson(share: float, n: int) -> float:
 
 
 def _auc_score(predicted: Floats, label: Label) -> Score:
-    """The area, whichever way the feature points."""
+    """The area under the ROC curve, at least chance."""
     positive = label.values > 0.5
     ones, zeros = int(positive.sum()), int((~positive).sum())
     if not ones or not zeros:
         return Score(0.5, 0.5)
     area = (float(_ranks(predicted)[positive].sum()) - ones * (ones + 1) / 2) / (ones * zeros)
-    area = max(area, 1.0 - area)
+    area = max(area, 0.5)
     q1, q2 = area / (2 - area), 2 * area * area / (1 + area)
     variance = area * (1 - area) + (ones - 1) * (q1 - area**2) + (zeros - 1) * (q2 - area**2)
     lower = area - _Z * math.sqrt(max(variance, 0.0) / (ones * zeros))

@@ -26,7 +26,8 @@ def looked_at(leaf: Leaf, sample_rate: float) -> tuple[pa.Array, npt.NDArray[np.
     """The values in the rows that are looked at, and the rows' numbers in the block.
 
     Upstream looks at whole batches, or not, at random. Here a share of the rows of every block is looked at, chosen by
-    a fixed hash of the row's place in its block: the same rows on every run.
+    a fixed hash of the row's place in its block: the same rows on every run. Where rows have numbers, the whole
+    accumulator is given a sample by these instead (`trueline.data_validation.sampling`), and `sample_rate` is 1.
     """
     import pyarrow as pa
 

@@ -13,6 +13,7 @@ from trueline.data_validation.generators.lengths import composite_plan
 from trueline.data_validation.generators.sample import ROW_COLUMN
 from trueline.data_validation.generators.tokens import domain_options
 from trueline.data_validation.plan import FeaturePlan, plan_features
+from trueline.data_validation.sampling import sampled_spec
 from trueline.engine.base import AccumulatorSpec
 from trueline.schema.features import find_feature
 
@@ -228,9 +229,12 @@ def _is_crossed(feature: FeaturePlan) -> bool:
 
 def _guess(part: str, types: tuple[str, ...]) -> Callable[[_Asked], Plan | None]:
     def plan(asked: _Asked) -> Plan | None:
-        rate = asked.options.semantic_domain_stats_sample_rate
+        rate = asked.options.semantic_domain_stats_sample_rate or 1.0
         paths = [f.path for f in asked.features if f.type in types and not f.source]
-        return features_spec(part, paths, {"sample_rate": 1.0 if rate is None else rate})
+        if rate == 1.0 or ROW_COLUMN not in asked.arrow_schema.names:
+            return features_spec(part, paths, {"sample_rate": rate})
+        found = features_spec(part, paths, {})
+        return None if found is None else (sampled_spec(found[0], rate), (*found[1], ROW_COLUMN))
 
     return plan
 
