@@ -177,7 +177,7 @@ def _unxz(packed: bytes) -> bytes:
 
 def _whole(unpacker: Any, packed: bytes) -> bytes:
     data: bytes = unpacker.decompress(packed, _MAX_BLOCK)
-    if not unpacker.eof:
+    if not unpacker.eof:  # bytes after the end are no damage: fastavro leaves three of zlib's checksum behind deflate
         raise _DamagedError("its packed bytes have no end, or are too many unpacked")
     return data
 

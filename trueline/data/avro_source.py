@@ -32,7 +32,8 @@ class AvroSource:
     float64, times of day stay the whole numbers that they are stored as, maps become lists of key and value. Files may
     differ: a column that a file does not have is missing in its rows, int64 and float64 join to float64.
 
-    Avro has no checksums. A record that cannot be decoded is a reject, and so are those after it in its block.
+    Avro has no checksums. A record that cannot be decoded is a reject, and so are those after it in its block. A block
+    with bytes left over is damaged at an unknown place, and ends the file before its rows.
 
     Args:
         input_base: an Avro file, or a folder of them.
@@ -94,14 +95,14 @@ class AvroSource:
         decode = _decoder(node)
         for block in file.blocks():
             rows, rejects, leftover = _records(block, decode)
+            if leftover:
+                where = f"{file.uri} block {block.number + 1}, record {block.first + 1} and after"
+                raise DataError(f"the block has {leftover} bytes more than its {block.count} records", where=where)
             for begin in range(0, len(rows), _BATCH_ROWS):
                 chunk = rows[begin : begin + _BATCH_ROWS]
                 yield _batch(chunk, block.first + begin, node, schema, file.uri)
             if rejects:
                 yield SourceBatch(_no_rows(schema), None, rejects)
-            if leftover:
-                where = f"{file.uri} block {block.number + 1}, record {block.first + 1} and after"
-                raise DataError(f"the block has {leftover} bytes more than its {block.count} records", where=where)
 
 
 def _no_rows(schema: pa.Schema) -> pa.RecordBatch:
