@@ -99,6 +99,8 @@ def test_beyond_the_cap_counts_stay_within_the_stated_error() -> None:
     values = [f"v{k}" for k in np.minimum(rng.zipf(1.3, 30_000), 10**6)]
     true = Counter(values)
     found = _counted(values, 1000, 200)
+    assert len(found.counts) <= 400, "side by side until there are twice as many"
+    found.settle()
     assert 0 < found.error <= len(values) / 201
     assert len(found.counts) <= 200
     for value, count in zip(found.values.to_pylist(), found.counts, strict=True):

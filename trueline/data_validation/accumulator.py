@@ -44,8 +44,8 @@ class FeatureState:
 
     def __init__(self, plan: FeaturePlan, limits: dict[str, int]) -> None:
         self.plan = plan
-        self.levels = [Presence(limits) for _ in range(max(plan.levels, 1))]
-        self.rows = Presence(limits) if plan.levels > 1 else self.levels[0]
+        self.levels = [Presence(limits, plan.levels == 0, bool(plan.weight)) for _ in range(max(plan.levels, 1))]
+        self.rows = Presence(limits, False, bool(plan.weight)) if plan.levels > 1 else self.levels[0]
         factory = PARTS[plan.kind]
         self.part: Part | None = factory(limits, plan) if factory is not None else None
 

@@ -1,7 +1,7 @@
 """Between Arrow and numpy by way of buffers.
 
-pyarrow's own `to_numpy` and `array` import pandas where it is installed, which costs every process a quarter of a second
-and memory; and they copy where a view is enough.
+pyarrow's own `to_numpy` and `array` import pandas where it is installed, which costs every process a quarter of a
+second and memory; and they copy where a view is enough.
 """
 
 from __future__ import annotations

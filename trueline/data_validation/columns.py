@@ -33,6 +33,7 @@ __all__ = [
 Limits = Mapping[str, int]
 Floats = npt.NDArray[np.float64]
 State = tuple[dict[str, Any], dict[str, Any]]
+_PRESENCE = ("present", "missing", "total", "least", "most")
 
 
 class PartOptions(Protocol):
@@ -69,18 +70,29 @@ class Presence:
         missing: rows that are null.
         total: all values in them.
         least, most: smallest and greatest number of values in a present row.
-        lengths: the distribution of these numbers.
         weighted: the weights of present and missing rows, and the sum of weight times number of values.
+
+    Args:
+        limits: the numeric options.
+        scalar: whether the column has no lists: one value a row.
+        weighted: whether rows have weights.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, scalar: bool, weighted: bool) -> None:
         self.present = self.missing = self.total = self.least = self.most = 0
-        self.lengths = QuantileSummary(limits["max_quantile_points"])
-        self.weighted = np.zeros(3)
+        self._lengths = None if scalar else QuantileSummary(limits["max_quantile_points"])
+        self.weighted = np.zeros(3) if weighted else None
+
+    @property
+    def lengths(self) -> QuantileSummary:
+        """The distribution of the number of values."""
+        if self._lengths is None:
+            return QuantileSummary.constant(1.0, self.present, 1)
+        return self._lengths
 
     def update_scalar(self, present: int, missing: int) -> None:
         """Takes in rows of a column without lists: one value each."""
-        self._add(present, missing, present, 1, 1, QuantileSummary.constant(1.0, present, self.lengths.capacity))
+        self._add(present, missing, present, 1, 1, None)
 
     def update_lists(self, lengths: npt.NDArray[np.int64], missing: int) -> None:
         """Takes in the lengths of present lists."""
@@ -93,34 +105,45 @@ class Presence:
 
     def update_weights(self, present: Floats, missing: Floats, lengths: npt.NDArray[np.int64] | int) -> None:
         """Takes in the weights of the rows that `update_scalar` or `update_lists` was told of."""
-        self.weighted += (present.sum(), missing.sum(), (present * lengths).sum())
+        if self.weighted is not None:
+            self.weighted += (present.sum(), missing.sum(), (present * lengths).sum())
 
     def merge(self, other: Presence) -> None:
         """Takes in other rows."""
-        self._add(other.present, other.missing, other.total, other.least, other.most, other.lengths)
-        self.weighted += other.weighted
+        self._add(other.present, other.missing, other.total, other.least, other.most, other._lengths)
+        if self.weighted is not None and other.weighted is not None:
+            self.weighted += other.weighted
 
-    def _add(self, present: int, missing: int, total: int, least: int, most: int, lengths: QuantileSummary) -> None:
+    def _add(
+        self, present: int, missing: int, total: int, least: int, most: int, lengths: QuantileSummary | None
+    ) -> None:
         self.missing += missing
         if present:
             self.least = min(self.least, least) if self.present else least
             self.most = max(self.most, most)
             self.present += present
             self.total += total
-            self.lengths.merge(lengths)
+            if self._lengths is not None and lengths is not None:
+                self._lengths.merge(lengths)
 
     def parts(self) -> State:
         """The state: a JSON header and arrays."""
-        header = {name: getattr(self, name) for name in ("present", "missing", "total", "least", "most")}
-        inner, arrays = summary_parts(self.lengths)
-        return {**header, "lengths": inner}, {**arrays, "weighted": self.weighted}
+        header: dict[str, Any] = {name: getattr(self, name) for name in _PRESENCE}
+        arrays: dict[str, Any] = {}
+        if self._lengths is not None:
+            header["lengths"], arrays = summary_parts(self._lengths)
+        if self.weighted is not None:
+            arrays["weighted"] = self.weighted
+        return header, arrays
 
     def restore(self, header: dict[str, Any], arrays: dict[str, Any]) -> None:
         """Takes the state that `parts` gave."""
-        for name in ("present", "missing", "total", "least", "most"):
+        for name in _PRESENCE:
             setattr(self, name, int(header[name]))
-        summary_restore(self.lengths, header["lengths"], arrays)
-        self.weighted = arrays["weighted"]
+        if self._lengths is not None:
+            summary_restore(self._lengths, header["lengths"], arrays)
+        if self.weighted is not None:
+            self.weighted = arrays["weighted"]
 
 
 class ByteLengths:
@@ -162,11 +185,21 @@ class ByteLengths:
 
 
 def summary_parts(summary: QuantileSummary, prefix: str = "") -> State:
-    """The state of a quantile summary: a JSON header, and arrays whose names begin with `prefix`."""
-    return {"error": summary.error}, {prefix + "points": summary.values, prefix + "weights": summary.weights}
+    """The state of a quantile summary: a JSON header, and arrays whose names begin with `prefix`.
+
+    Counts are kept in as few bytes as hold the greatest: in a block's state that is a quarter.
+    """
+    weights = summary.weights
+    if weights.dtype == np.int64 and len(weights):
+        weights = weights.astype(np.min_scalar_type(int(weights.max())))
+    return {"error": summary.error}, {prefix + "points": summary.values, prefix + "weights": weights}
 
 
 def summary_restore(summary: QuantileSummary, header: dict[str, Any], arrays: dict[str, Any], prefix: str = "") -> None:
     """Takes the state that `summary_parts` gave."""
-    summary.values, summary.weights = arrays[prefix + "points"], arrays[prefix + "weights"]
+    weights = arrays[prefix + "weights"]
+    summary.values, summary.weights = (
+        arrays[prefix + "points"],
+        weights if weights.dtype.kind == "f" else weights.astype(np.int64),
+    )
     summary.error = summary.weights.dtype.type(header["error"]).item()

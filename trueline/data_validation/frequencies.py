@@ -42,7 +42,8 @@ class Frequencies:
         error: how far below the truth a count may be; 0 means exact.
         hashes: the smallest hashes of all distinct values, ascending, once values have been dropped; else None.
         settled: whether `values` are distinct for certain. Merging puts values side by side; equal ones are joined
-            when there are more than `max_distinct`, so a string is hashed a few times and not once a merge.
+            when there are more than `max_distinct` and twice as many as either side had when joined last, so a string
+            is hashed a few times and not once a merge.
     """
 
     def __init__(self, max_distinct: int, max_bytes: int, weighted: bool = False) -> None:
@@ -50,12 +51,13 @@ class Frequencies:
 
         self.max_distinct = max_distinct
         self.max_bytes = max_bytes
-        self.values: pa.Array = pa.nulls(0, pa.large_binary())
+        self.values: pa.Array = pa.nulls(0, pa.binary())
         self.weighted = weighted
         self.counts: Counts = np.empty(0, np.float64 if weighted else np.int64)
         self.error: int | float = 0.0 if weighted else 0
         self.hashes: Hashes | None = None
         self.settled = True
+        self.joined = 0
 
     def add(self, values: pa.Array, counts: Counts, settled: bool = True) -> None:
         """Takes in distinct values, Arrow strings or bytes without nulls, and how often each occurs.
@@ -68,17 +70,22 @@ class Frequencies:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        values = pc.cast(values, pa.large_binary())
+        values = pc.cast(values, pa.binary())
         if self.hashes is not None:
             self.hashes = smallest(self.hashes, hashes_of(values))
-        self._add(values, counts, settled)
+        if len(self.counts) and values.nbytes > self.max_bytes:  # so much and more may not fit into one array
+            apart = Frequencies(self.max_distinct, self.max_bytes, self.weighted)
+            apart.add(values, counts, settled)
+            self.merge(apart)
+        else:
+            self._add(values, counts, settled, 0)
 
     def merge(self, other: Frequencies) -> None:
         """Takes in the counts of other values."""
         if other.hashes is not None or self.hashes is not None:
             self.hashes = smallest(self._known_hashes(), other._known_hashes())
         self.error += other.error
-        self._add(other.values, other.counts, other.settled)
+        self._add(other.values, other.counts, other.settled, other.joined)
 
     @property
     def unique(self) -> int:
@@ -113,15 +120,21 @@ class Frequencies:
         arrays: dict[str, Any] = {"values": self.values, "counts": self.counts}
         if self.hashes is not None:
             arrays["hashes"] = self.hashes
-        return {"error": self.error, "settled": self.settled}, arrays
+        return {"error": self.error, "settled": self.settled, "joined": self.joined}, arrays
 
     def restore(self, header: dict[str, Any], arrays: dict[str, Any]) -> None:
         """Takes the state that `parts` gave."""
         self.values, self.counts, self.settled = arrays["values"], arrays["counts"], bool(header["settled"])
+        self.joined = int(header["joined"])
         self.error, self.hashes = self.counts.dtype.type(header["error"]).item(), arrays.get("hashes")
 
-    def _add(self, values: pa.Array, counts: Counts, settled: bool) -> None:
-        """Puts values beside those that are there; equal ones are joined only when there are too many."""
+    def _add(self, values: pa.Array, counts: Counts, settled: bool, joined: int) -> None:
+        """Puts values beside those that are there; equal ones are joined only when there are too many.
+
+        Args:
+            values, counts, settled: as in `add`.
+            joined: how many there were when they were joined last.
+        """
         import pyarrow as pa
 
         if len(counts) == 0:
@@ -130,7 +143,8 @@ class Frequencies:
             values, counts = pa.concat_arrays([self.values, values]), np.concatenate([self.counts, counts])
             settled = False
         self.values, self.counts, self.settled = values, counts, settled
-        if len(counts) > self.max_distinct or values.nbytes > self.max_bytes:
+        self.joined = max(self.joined, joined)
+        if len(counts) > max(self.max_distinct, 2 * self.joined) or values.nbytes > self.max_bytes:
             self.settle()
 
     def settle(self) -> None:
@@ -143,6 +157,7 @@ class Frequencies:
             np.add.at(summed, to_numpy(both.indices), self.counts)
             self.values, self.counts, self.settled = both.dictionary, summed, True
         self._compact()
+        self.joined = len(self.counts)
 
     def _compact(self) -> None:
 

@@ -90,7 +90,7 @@ def _fill_counts(message: Any, present: int, missing: int, valency: Presence) ->
 
 def _fill_weighted_counts(message: Any, valency: Presence) -> None:
     message.SetInParent()
-    present, missing, total = (float(x) for x in valency.weighted)
+    present, missing, total = (0.0, 0.0, 0.0) if valency.weighted is None else valency.weighted.tolist()
     message.num_non_missing, message.num_missing, message.tot_num_values = present, missing, total
     if present:
         message.avg_num_values = total / present

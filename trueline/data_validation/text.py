@@ -89,9 +89,9 @@ class Strings:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        words = pc.cast(distinct, pa.large_binary())
+        words = pc.cast(distinct, pa.binary())
         self.long = smallest(self.long, hashes_of(take(words, np.flatnonzero(long))))
-        one = pa.array([LARGE_BYTES.encode()], pa.large_binary())
+        one = pa.array([LARGE_BYTES.encode()], pa.binary())
         words = pa.concat_arrays([take(words, np.flatnonzero(~long)), one])
         counts = np.append(counts[~long], counts[long].sum())
         return words, counts, np.append(heavy[~long], heavy[long].sum()) if heavy is not None else None

@@ -50,12 +50,14 @@ def pack_state(
         EngineError: for a header that is no JSON value, or an array of another type.
     """
     described: list[dict[str, Any]] = []
-    parts: list[bytes] = []
+    parts: list[bytes | memoryview] = []
     for name in sorted(arrays or {}):
         array = (arrays or {})[name]
+        entry: dict[str, Any]
+        body: bytes | memoryview
         entry, body = _numpy_bytes(name, array) if isinstance(array, np.ndarray) else _arrow_bytes(name, array)
         described.append({"name": name, "size": len(body), **entry})
-        parts.append(body + b"\0" * (-len(body) % _ALIGN))
+        parts += [body, b"\0" * (-len(body) % _ALIGN)]
     try:
         text = json.dumps(
             {"kind": kind, "version": int(version), "header": header, "arrays": described},
@@ -67,8 +69,11 @@ def pack_state(
         raise EngineError(
             f"the header of state {kind!r} is no JSON value: {error}", hint="put numbers into arrays, NaN included."
         ) from error
-    checked = struct.pack("<Q", len(text)) + text + b"".join(parts)
-    return struct.pack("<4sII", _MAGIC, STATE_FORMAT, zlib.crc32(checked)) + checked
+    checked = [struct.pack("<Q", len(text)), text, *parts]
+    crc = 0
+    for part in checked:
+        crc = zlib.crc32(part, crc)
+    return b"".join([struct.pack("<4sII", _MAGIC, STATE_FORMAT, crc), *checked])
 
 
 def unpack_state(
@@ -131,15 +136,15 @@ def _described(data: bytes, kind: str) -> tuple[dict[str, Any], int]:
     return described, end
 
 
-def _numpy_bytes(name: str, array: np.ndarray[Any, Any]) -> tuple[dict[str, Any], bytes]:
+def _numpy_bytes(name: str, array: np.ndarray[Any, Any]) -> tuple[dict[str, Any], memoryview]:
     dtype = array.dtype.newbyteorder("<")
     if dtype.str not in _DTYPES:
         raise EngineError(
             f"array {name!r} of a state has dtype {array.dtype}",
             hint="booleans, integers, floats and microsecond times can be kept; give strings as a pyarrow array.",
         )
-    body = np.ascontiguousarray(array, dtype=dtype).tobytes()
-    return {"type": "numpy", "dtype": dtype.str, "shape": list(array.shape)}, body
+    flat = np.ascontiguousarray(array, dtype=dtype).reshape(-1).view(np.uint8)
+    return {"type": "numpy", "dtype": dtype.str, "shape": list(array.shape)}, flat.data
 
 
 def _numpy_array(entry: Mapping[str, Any], body: memoryview) -> np.ndarray[Any, Any]:
