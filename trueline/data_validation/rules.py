@@ -16,7 +16,7 @@ from trueline.schema.features import deprecated
 from trueline.schema.index import SchemaIndex
 from trueline.schema.paths import FeaturePath
 
-__all__ = ["Case", "Reason", "Rule", "apply_rules", "retire", "retire_feature", "shorten"]
+__all__ = ["Case", "Reason", "Rule", "apply_rules", "many", "retire", "retire_feature", "shorten"]
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,11 @@ def retire_feature(feature: Any) -> None:
 def retire(case: Case) -> None:
     """Marks the feature of a case as deprecated."""
     retire_feature(case.feature)
+
+
+def many(count: float, thing: str) -> str:
+    """A number of things: ``1 row``, ``2 rows``."""
+    return f"{count:g} {thing}" if count == 1 else f"{count:g} {thing}s"
 
 
 def shorten(values: Sequence[str], limit: int = 20) -> str:

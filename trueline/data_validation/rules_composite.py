@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from trueline.data_validation.rules import Reason
+from trueline.data_validation.rules import Reason, many
 from trueline.data_validation.views import DatasetView, FeatureView
 from trueline.schema.features import deprecated
 from trueline.schema.paths import FeaturePath
@@ -23,7 +23,7 @@ class CompositeRule:
         type: name of the `AnomalyInfo.Type`.
         short: a few words.
         statistics: custom statistics, numbers or rank histograms, that must be zero.
-        text: a sentence with ``{what}`` and ``{count}``.
+        text: a sentence with ``{what}``, ``{count}`` and ``{rows}``.
         together: whether all of them make one reason instead of one each.
     """
 
@@ -41,14 +41,14 @@ _RULES = (
         "SPARSE_FEATURE_MISSING_VALUE",
         "Values missing",
         ("missing_value",),
-        "{count:g} rows have indices and no values.",
+        "{rows} with indices and without values.",
     ),
     CompositeRule(
         "sparse_feature",
         "SPARSE_FEATURE_MISSING_INDEX",
         "Indices missing",
         ("missing_index",),
-        "{count:g} rows have values and no index {what!r}.",
+        "{rows} with values and without index {what!r}.",
     ),
     CompositeRule(
         "sparse_feature",
@@ -62,14 +62,14 @@ _RULES = (
         "WEIGHTED_FEATURE_MISSING_VALUE",
         "Values missing",
         ("missing_value",),
-        "{count:g} rows have weights and no values.",
+        "{rows} with weights and without values.",
     ),
     CompositeRule(
         "weighted_feature",
         "WEIGHTED_FEATURE_MISSING_WEIGHT",
         "Weights missing",
         ("missing_weight",),
-        "{count:g} rows have values and no weights.",
+        "{rows} with values and without weights.",
     ),
     CompositeRule(
         "weighted_feature",
@@ -136,7 +136,7 @@ def _collisions(schema: Any) -> Iterator[tuple[str, list[Any]]]:
 def _reasons(rule: CompositeRule, view: FeatureView) -> Iterator[Reason]:
     figures = [pair for name in rule.statistics for pair in _figures(view, name) if pair[1]]
     for what, count in figures[:1] if rule.together else figures:
-        yield Reason(rule.type, rule.short, rule.text.format(what=what, count=count))
+        yield Reason(rule.type, rule.short, rule.text.format(what=what, count=count, rows=many(count, "row")))
 
 
 def _figures(view: FeatureView, name: str) -> list[tuple[str, float]]:

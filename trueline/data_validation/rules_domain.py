@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from trueline.data_validation.inference import parse_domain_info, parse_int
-from trueline.data_validation.rules import Case, Rule, shorten
+from trueline.data_validation.rules import Case, Rule, many, shorten
 from trueline.data_validation.rules_strings import string_domain
 
 __all__ = ["DOMAIN_RULES"]
@@ -46,7 +46,7 @@ def _domain_unknown(case: Case) -> list[str]:
 def _domain_unfit(case: Case) -> list[str]:
     if case.domain is None or case.view.type in _TYPES.get(case.domain, {case.view.type}):
         return []
-    return [f"The schema gives it a {case.domain}, which does not suit data of type {case.view.type}."]
+    return [f"The schema's {case.domain} does not suit data of type {case.view.type}."]
 
 
 def _distribution_unfit(case: Case) -> list[str]:
@@ -114,7 +114,7 @@ def _bool_float(case: Case) -> list[str]:
     if numeric.min not in (0, 1) or numeric.max not in (0, 1):
         return [f"Values go from {numeric.min:g} to {numeric.max:g}, a boolean is 0 or 1."]
     if case.view.num_nan:
-        return ["There are NaN values, a boolean is 0 or 1."]
+        return [f"There {_nan(case)}, a boolean is 0 or 1."]
     quantiles = case.view.histogram("QUANTILES")
     between = quantiles is not None and any(
         b.sample_count and (0 < b.low_value < 1 or 0 < b.high_value < 1) for b in quantiles.buckets
@@ -207,19 +207,30 @@ def _set_float(end: str, index: int) -> Any:
     return mend
 
 
+def _nan(case: Case) -> str:
+    return f"{'is' if case.view.num_nan == 1 else 'are'} {many(case.view.num_nan, 'NaN value')}"
+
+
 def _float_nan(case: Case) -> list[str]:
     if case.domain != "float_domain" or not case.feature.float_domain.disallow_nan:
         return []
     spelled = [label for label in case.view.counts if math.isnan(_parse_float(label) or 0.0)]
-    return ["There are NaN values, the schema does not allow them."] if case.view.num_nan or spelled else []
+    if case.view.num_nan:
+        return [f"There {_nan(case)}, the schema allows none."]
+    return (
+        [f"There is text that spells NaN, {shorten(list(map(repr, spelled)))}; the schema allows none."]
+        if spelled
+        else []
+    )
 
 
 def _float_inf(case: Case) -> list[str]:
     if case.domain != "float_domain" or not case.feature.float_domain.disallow_inf:
         return []
     found = _floats(case)
-    infinite = found is not None and any(math.isinf(x) for x in found)
-    return ["There are infinite values, the schema does not allow them."] if infinite else []
+    if found is None or not any(math.isinf(x) for x in found):
+        return []
+    return [f"Values go from {found[0]:g} to {found[1]:g}, the schema allows no infinite ones."]
 
 
 def _allow(flag: str) -> Any:

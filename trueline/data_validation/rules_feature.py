@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from trueline.data_validation.rules import Case, Rule, retire
+from trueline.data_validation.rules import Case, Rule, many, retire
 from trueline.schema.features import expects
 
 __all__ = ["IDENTITY_RULES", "PRESENCE_RULES"]
@@ -73,7 +73,7 @@ def _mend_source(case: Case) -> None:
 def _not_present(case: Case) -> list[str]:
     if case.view.num_present > 0 or not expects(case.feature, case.schema, case.environment):
         return []
-    return ["The feature is required, and no row holds it."]
+    return [f"The feature is required, and none of {many(case.view.num_missing, 'row')} holds it."]
 
 
 IDENTITY_RULES = (
@@ -210,7 +210,9 @@ def _low_fraction(case: Case) -> list[str]:
         return []
     if seen >= presence.min_fraction and not (presence.min_fraction == 1.0 and case.view.num_missing):
         return []
-    return [f"{seen:.6g} of the rows hold it, at least {presence.min_fraction:g} are expected."]
+    rows = case.view.num_present + case.view.num_missing
+    shown = f"{seen:.6g} of the rows hold it ({case.view.num_present:g} of {rows:g})"
+    return [f"{shown}, at least {presence.min_fraction:g} are expected."]
 
 
 def _mend_low_fraction(case: Case) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from trueline.data_validation.rules import Case, Rule, shorten
+from trueline.data_validation.rules import Case, Rule, many, shorten
 
 __all__ = ["STRING_RULES", "string_domain"]
 
@@ -25,7 +25,7 @@ def _invalid_utf8(case: Case) -> list[str]:
     string = case.view.string
     if string_domain(case) is None or string is None or not string.invalid_utf8_count:
         return []
-    return [f"{string.invalid_utf8_count} values are no UTF-8 text."]
+    return [f"{many(string.invalid_utf8_count, 'value')} cannot be read as UTF-8 text."]
 
 
 def _drop_strings(case: Case) -> None:

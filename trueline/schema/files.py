@@ -56,7 +56,7 @@ def _decoded(data: bytes, uri: str) -> str:
         SchemaError: naming the file and the line, if it is no UTF-8.
     """
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise SchemaError("the file is UTF-16 text", where=uri, hint="save it as UTF-8.")
+        raise SchemaError("the file is no text: it begins as UTF-16 does", where=uri, hint="save it as UTF-8.")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
