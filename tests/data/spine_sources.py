@@ -69,10 +69,9 @@ def typed(rows: list[list[Any]], schema: pa.Schema) -> pa.RecordBatch:
         values = [row[number] for row in rows]
         for value in values:
             kind = pa.null() if value is None else TYPES[type(value)]
-            if kind not in (pa.null(), field.type) and field.type != pa.string():
-                if (field.type, kind) != (pa.float64(), pa.int64()):
-                    wider = pa.string() if kind == pa.string() else kind
-                    grown = grown.set(number, pa.field(field.name, wider))
+            fits = kind in (pa.null(), field.type) or field.type == pa.string()
+            if not fits and (field.type, kind) != (pa.float64(), pa.int64()):
+                grown = grown.set(number, pa.field(field.name, kind))
         if pa.types.is_string(field.type):
             values = [v if v is None or isinstance(v, str) else str(v) for v in values]
         if grown is schema:

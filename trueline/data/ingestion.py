@@ -103,7 +103,7 @@ def _rule(
     return None
 
 
-def _check_options(max_rejects: int, block_rows: int, shuffle: bool | int) -> None:
+def _check_options(max_rejects: int, block_rows: int, shuffle: object) -> None:
     problems = []
     if max_rejects < 0:
         problems.append(f"max_rejects is {max_rejects}, give 0 or more")

@@ -109,9 +109,10 @@ def repartition(
         ArtifactError: when the Examples cannot be read.
     """
     opened = Examples.open(examples) if isinstance(examples, str) else examples
-    by = {"partition_feature": partition_feature, "split_by": split_by, "group_by": group_by}
-    again = splits is not None or stratify_by is not None or any(b is not None for b in by.values())
-    rule = choose_rule(splits, **by, stratify_by=stratify_by, seed=seed) if again else None
+    by: dict[str, Any] = {"partition_feature": partition_feature, "split_by": split_by}
+    by |= {"group_by": group_by, "stratify_by": stratify_by}
+    again = splits is not None or any(b is not None for b in by.values())
+    rule = choose_rule(splits, **by, seed=seed) if again else None
     keep = Keep(where, sample, seed)
     taken = tuple(opened.splits if only is None else only)
     _check(opened, uri, taken, rule, keep, block_rows)

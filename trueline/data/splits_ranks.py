@@ -56,12 +56,14 @@ def order_keys(batch: pa.RecordBatch, column: str, sources: Sequence[str] | None
         raise missing_value(batch, column, array.is_null().to_numpy(zero_copy_only=False), use, sources)
     if not t.is_float64(array.type):
         whole = array.cast(pa.int64()).to_numpy(zero_copy_only=False)
-        return whole.view(np.uint64) ^ _SIGN
+        flipped: U64 = whole.view(np.uint64) ^ _SIGN
+        return flipped
     floats = array.to_numpy(zero_copy_only=False) + 0.0
     if not np.isfinite(floats).all():
         raise missing_value(batch, column, ~np.isfinite(floats), use, sources)
     bits = floats.view(np.uint64)
-    return np.where(bits >> np.uint64(63), ~bits, bits | _SIGN)
+    keys: U64 = np.where(bits >> np.uint64(63), ~bits, bits | _SIGN)
+    return keys
 
 
 def strata_of(batch: pa.RecordBatch, by: Sequence[str]) -> U64:

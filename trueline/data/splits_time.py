@@ -58,7 +58,7 @@ class TimeSplit:
         if not isinstance(self.by, str) or not self.by:
             problems.append("by names no column")
         if self.boundaries is not None:
-            given = (self.boundaries,) if isinstance(self.boundaries, str) else tuple(self.boundaries)
+            given = tuple(self.boundaries)
             object.__setattr__(self, "boundaries", tuple(_plain(b) for b in given))
             if len(given) != len(named) - 1:
                 problems.append(f"{len(given)} boundaries for {len(named)} splits, give one less than splits")
@@ -69,11 +69,15 @@ class TimeSplit:
             raise ConfigError("the splits by time are wrong", problems=problems, hint=_EXAMPLE)
 
     def _unordered(self) -> list[str]:
+        texts = [b for b in self.boundaries or () if isinstance(b, str)]
+        numbers = [b for b in self.boundaries or () if not isinstance(b, str)]
+        if texts and numbers:
+            return ["the boundaries are partly text and partly numbers"]
         try:
             keys = [_key(b, None) for b in self.boundaries or ()]
         except ValueError as error:
             return [str(error)]
-        return ["the boundaries do not ascend"] if any(a >= b for a, b in pairwise(keys)) else []
+        return ["the boundaries do not ascend"] if any(a >= b for a, b in pairwise(numbers or keys)) else []
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -161,12 +165,13 @@ def _ascending(thresholds: Sequence[int]) -> list[int]:
 
 def _plain(boundary: Any) -> Boundary:
     """A boundary as JSON holds it."""
-    if isinstance(boundary, dt.datetime | dt.date):
-        if isinstance(boundary, dt.datetime) and boundary.tzinfo is not None:
-            boundary = boundary.astimezone(dt.UTC).replace(tzinfo=None)
-        return boundary.isoformat()
     if isinstance(boundary, np.generic):
-        return _plain(boundary.item())
+        boundary = boundary.item()
+    if isinstance(boundary, dt.datetime) and boundary.tzinfo is not None:
+        boundary = boundary.astimezone(dt.UTC).replace(tzinfo=None)
+    if isinstance(boundary, dt.datetime | dt.date):
+        text: str = boundary.isoformat()
+        return text
     if isinstance(boundary, bool) or not isinstance(boundary, str | int | float):
         raise ConfigError(f"boundary {boundary!r} is no time", hint=_EXAMPLE)
     return boundary
@@ -189,6 +194,8 @@ def _key(boundary: Boundary, kind: pa.DataType | None) -> int:
         except ValueError:
             whole = np.datetime64(boundary, "us")  # years that datetime does not know; raises ValueError itself
         return int(whole.astype(np.int64)) + _SIGN
+    if not np.isfinite(boundary):
+        raise ValueError(f"the boundary {boundary!r} is no finite number")
     if kind is None or t.is_float64(kind):
         bits = int(np.array([boundary + 0.0], np.float64).view(np.uint64)[0])
         return (1 << 64) - 1 - bits if bits >> 63 else bits | _SIGN
