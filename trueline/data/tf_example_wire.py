@@ -89,6 +89,8 @@ def _field(buffer: Bytes, at: Ints, end: Ints) -> tuple[Bytes, Ints, Ints, Flags
         good[long] = False
     stop = start + length
     good &= stop <= end
+    if not good.all():  # whatever is read of these must lie in the buffer
+        start, stop = np.where(good, start, end), np.where(good, stop, end)
     return tag, start, stop, good
 
 
