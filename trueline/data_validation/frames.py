@@ -16,6 +16,7 @@ __all__ = [
     "anomaly_rows",
     "domain_rows",
     "feature_rows",
+    "frame_of",
     "get_anomalies_dataframe",
     "get_drift_skew_dataframe",
     "get_natural_language_statistics_dataframes",
@@ -25,7 +26,12 @@ __all__ = [
 _DATASET = "[dataset anomaly]"
 
 
-def _frame(rows: Sequence[Sequence[Any]], columns: Sequence[str], index: str | None = None) -> pd.DataFrame:
+def frame_of(rows: Sequence[Sequence[Any]], columns: Sequence[str], index: str | None = None) -> pd.DataFrame:
+    """Rows as a DataFrame.
+
+    Raises:
+        ConfigError: when pandas is not installed.
+    """
     try:
         import pandas
     except ImportError as error:
@@ -42,8 +48,8 @@ def get_schema_dataframe(schema: schema_pb2.Schema) -> tuple[pd.DataFrame, pd.Da
     Raises:
         ConfigError: when pandas is not installed.
     """
-    features = _frame(feature_rows(schema), ["Feature name", "Type", "Presence", "Valency", "Domain"], "Feature name")
-    return features, _frame(domain_rows(schema), ["Domain", "Values"], "Domain")
+    features = frame_of(feature_rows(schema), ["Feature name", "Type", "Presence", "Valency", "Domain"], "Feature name")
+    return features, frame_of(domain_rows(schema), ["Domain", "Values"], "Domain")
 
 
 def get_anomalies_dataframe(anomalies: anomalies_pb2.Anomalies) -> pd.DataFrame:
@@ -53,7 +59,7 @@ def get_anomalies_dataframe(anomalies: anomalies_pb2.Anomalies) -> pd.DataFrame:
         ConfigError: when pandas is not installed.
     """
     head = ["Feature name", "Severity", "Anomaly short description", "Anomaly long description", "Anomaly types"]
-    return _frame(anomaly_rows(anomalies), head, "Feature name")
+    return frame_of(anomaly_rows(anomalies), head, "Feature name")
 
 
 def get_drift_skew_dataframe(anomalies: anomalies_pb2.Anomalies) -> pd.DataFrame:
@@ -70,7 +76,7 @@ def get_drift_skew_dataframe(anomalies: anomalies_pb2.Anomalies) -> pd.DataFrame
         for kind, measured in (("drift", info.drift_measurements), ("skew", info.skew_measurements))
         for m in measured
     ]
-    return _frame(rows, ["path", "comparison", "type", "value", "threshold"])
+    return frame_of(rows, ["path", "comparison", "type", "value", "threshold"])
 
 
 def get_natural_language_statistics_dataframes(
@@ -103,7 +109,7 @@ def _language(statistics: Any) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
                 figures = [[n, getattr(message, n)] for n in names]
                 tokens = [[b.label, b.sample_count] for b in message.rank_histogram.buckets]
                 name = ".".join(feature.path.step) or feature.name
-                found[name] = (_frame(figures, ["figure", "value"]), _frame(tokens, ["token", "count"]))
+                found[name] = (frame_of(figures, ["figure", "value"]), frame_of(tokens, ["token", "count"]))
     return found
 
 
