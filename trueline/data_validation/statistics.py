@@ -38,7 +38,9 @@ def generate_statistics(
     """The statistics of a dataset: one `DatasetFeatureStatistics`, or one a slice; features in the order of columns.
 
     A plain column counts as one value in each row that is not null; a list column has as many values as its list is
-    long. Booleans and timestamps (microseconds) get integer statistics. Hidden columns (``__...``) are left out.
+    long. Booleans, dates and timestamps (microseconds) get integer statistics, in a table in memory durations and
+    times of day too; the custom statistic ``arrow_type`` says what they were. Decimals are floats. Hidden columns
+    (``__...``) are left out.
     Semantics are TensorFlow Data Validation's, with two differences: STANDARD histograms count instead of
     interpolating, and where infinities occur the standard deviation is NaN, as the mean is, instead of 0.
 
@@ -65,7 +67,9 @@ def generate_statistics(
 
         engine = default_engine()
     if not isinstance(dataset, Dataset):
-        dataset = Dataset.from_table(dataset)
+        from trueline.data_validation.temporal import countable
+
+        dataset = Dataset.from_table(countable(dataset))
     planned = plan_pass(dataset.arrow_schema, options or StatsOptions())
     return planned.result(engine.run(planned.spec, dataset, planned.columns))
 
