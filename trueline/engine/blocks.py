@@ -231,7 +231,8 @@ def parquet_batches(
 ) -> Iterator[pa.RecordBatch]:
     """A Parquet file's rows in order, at most `rows` at a time, in the file's own types; only the columns asked for.
 
-    Text columns named in `dictionaries` come as dictionary arrays.
+    A batch does not reach over the end of a row group, and no more than one row group's bytes are held. Text columns
+    named in `dictionaries` come as dictionary arrays.
 
     Raises:
         ArtifactError: when the file is gone or damaged, naming it.
@@ -241,7 +242,8 @@ def parquet_batches(
     wanted = None if columns is None else list(columns)
     with _POOL.lease(uri, tuple(dictionaries)) as handle:
         try:
-            yield from handle.iter_batches(batch_size=rows, columns=wanted, use_threads=False)
+            for group in range(handle.num_row_groups):  # over all at once, pyarrow would hold the whole file's bytes
+                yield from handle.iter_batches(rows, row_groups=[group], columns=wanted, use_threads=False)
         except (OSError, pa.ArrowException) as error:
             raise ArtifactError(f"the file cannot be read: {_first_line(error)}", where=uri) from error
 

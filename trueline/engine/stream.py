@@ -91,7 +91,7 @@ def run_stream(spec: AccumulatorSpec[R], batches: Iterable[pa.RecordBatch], work
     count = default_engine().workers if workers is None else workers
     if count < 1:
         raise EngineError(f"{count} workers cannot run anything", hint="give at least one.")
-    tree: TreeMerge[Accumulator[R], Accumulator[R]] = TreeMerge(_merge, lambda state: state)
+    tree: TreeMerge[bytes, Accumulator[R]] = TreeMerge(_merge, spec.load)
     with closing(_states(spec, batches, count)) as states:
         for position, state in enumerate(states):
             tree.add(position, state)
@@ -99,21 +99,19 @@ def run_stream(spec: AccumulatorSpec[R], batches: Iterable[pa.RecordBatch], work
         return (spec.new() if merged is None else merged).finish()
 
 
-def _states(
-    spec: AccumulatorSpec[R], batches: Iterable[pa.RecordBatch], workers: int
-) -> Generator[Accumulator[R], None, None]:
-    """One accumulator a batch, in order."""
+def _states(spec: AccumulatorSpec[R], batches: Iterable[pa.RecordBatch], workers: int) -> Generator[bytes, None, None]:
+    """One state a batch, in order; as bytes, which hold on to nothing of the batch."""
     source = iter(batches)
     try:
         if workers == 1:
             for position, batch in enumerate(source):
-                yield _updated(spec, position, batch)
+                yield _state(spec, position, batch)
             return
-        pending: deque[Future[Accumulator[R]]] = deque()
+        pending: deque[Future[bytes]] = deque()
         with ThreadPoolExecutor(workers, thread_name_prefix="trueline") as threads:
             try:
                 for position, batch in enumerate(source):
-                    pending.append(threads.submit(_updated, spec, position, batch))
+                    pending.append(threads.submit(_state, spec, position, batch))
                     if len(pending) >= 2 * workers:
                         yield pending.popleft().result()
                 while pending:
@@ -127,10 +125,11 @@ def _states(
             close()
 
 
-def _updated(spec: AccumulatorSpec[R], position: int, batch: pa.RecordBatch) -> Accumulator[R]:
-    accumulator = spec.new()
+def _state(spec: AccumulatorSpec[R], position: int, batch: pa.RecordBatch) -> bytes:
     try:
+        accumulator = spec.new()
         accumulator.update(batch)
+        return accumulator.state()
     except TruelineError:
         raise
     except Exception as error:
@@ -138,7 +137,6 @@ def _updated(spec: AccumulatorSpec[R], position: int, batch: pa.RecordBatch) -> 
             f"accumulator {spec.name} failed: {type(error).__name__}: {error}",
             where=f"batch {position} of {batch.num_rows} rows",
         ) from error
-    return accumulator
 
 
 def _merge(left: Accumulator[R], right: Accumulator[R]) -> Accumulator[R]:
