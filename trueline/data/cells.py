@@ -84,7 +84,7 @@ def _odd_start(text: pa.Array, *, whole: bool) -> bool:
     import pyarrow.compute as pc
 
     _, offset_buffer, data_buffer = text.buffers()
-    if data_buffer is None or not data_buffer.size:
+    if data_buffer is None or not data_buffer.size or not len(text):
         return False
     offsets = np.frombuffer(offset_buffer, np.int32, count=len(text) + 1, offset=text.offset * 4)
     data = np.frombuffer(data_buffer, np.uint8)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from trueline._core.errors import ConfigError, DataError, did_you_mean
@@ -78,23 +80,22 @@ class CsvSource(FileParts):
         threads: int | None = None,
         files: Sequence[str] | None = None,
     ) -> None:
-        super().__init__(input_base, pattern, files)
+        names = None if column_names is None else tuple(column_names)
+        self._delimiter = delimiter
+        self._form = CsvFormat(",", encoding, tuple(null_values), read_bytes, quote, escape, trim, skip_rows, names)
         self._asked = dict(column_types or {})
         self._types = {**(schema_types or {}), **self._asked}
         self._lists = frozenset(multivalent_columns)
         self._separator, self._dictionaries, self._threads = secondary_delimiter, dictionaries, threads
-        self._delimiter, names = delimiter, None if column_names is None else tuple(column_names)
-        self._form = CsvFormat(",", encoding, tuple(null_values), read_bytes, quote, escape, trim, skip_rows, names)
-        problems = [*self._shape("," if delimiter is None else delimiter).problems(), *self._option_problems()]
+        form = replace(self._form, read_bytes=1)  # what does not change a result is no part of the fingerprint
+        options = [delimiter, asdict(form), self._types, sorted(self._lists), secondary_delimiter]
+        super().__init__(input_base, pattern, files, json.dumps(options, sort_keys=True))
+        problems = [
+            *replace(self._form, delimiter="," if delimiter is None else delimiter).problems(),
+            *self._option_problems(),
+        ]
         if problems:
             raise ConfigError("the CSV options are wrong", problems=problems)
-
-    def _shape(self, delimiter: str) -> CsvFormat:
-        form = self._form
-        return CsvFormat(
-            delimiter, form.encoding, form.null_values, form.read_bytes, form.quote, form.escape, form.trim,
-            form.skip_rows, form.column_names,
-        )  # fmt: skip
 
     def _option_problems(self) -> Iterator[str]:
         for name, kind in self._types.items():
@@ -106,7 +107,8 @@ class CsvSource(FileParts):
             yield f"threads is {self._threads}, give 1 or more"
 
     def _shaped(self) -> CsvFormat:
-        return self._shape(delimiter_of(self._delimiter, [name or self.input_base for name in self.files()]))
+        names = [name or self.input_base for name in self.files()]
+        return replace(self._form, delimiter=delimiter_of(self._delimiter, names))
 
     def parts(self) -> Sequence[str]:
         """The files' names."""

@@ -1,8 +1,8 @@
 """The types of JSON values: what a column's values ask for, and how two such demands join.
 
 A column's shape is a class of scalars (those of `trueline.data.cells`), a list of a shape, or an object of shapes by
-name. Null says nothing. Classes join as those of text cells do; a list joins with a list and an object with an object, field
-by field; every other pair is text: strings as they are, all other values as their JSON text, digits as written.
+name. Null says nothing. Classes join as those of text cells do; a list joins with a list, an object with an object,
+field by field; every other pair is text: strings as they are, all other values as their JSON text, digits as written.
 """
 
 from __future__ import annotations
