@@ -49,7 +49,7 @@ def awkward(rows: int = ROWS, row_numbers: bool = True) -> pa.Table:
         "ids": pa.array(maybe([list(map(int, rng.integers(-1, 4, rng.integers(0, 4)))) for _ in range(rows)])),
         "word": pa.array(maybe([texts[i] for i in rng.integers(0, len(texts), rows)])),
         "raw": pa.array(maybe([b"\xff\xfe" if rng.random() < 0.2 else b"BM12" for _ in range(rows)]), pa.binary()),
-        "tags": pa.array(maybe([[str(t) for t in rng.choice(list("abc?") + ["ok"], i % 4)] for i in range(rows)])),
+        "tags": pa.array(maybe([[str(t) for t in rng.choice([*"abc?", "ok"], i % 4)] for i in range(rows)])),
         "kind": pa.array(maybe([int(v) for v in rng.integers(0, 3, rows)])),
         "flag": pa.array(maybe([bool(v) for v in rng.integers(0, 2, rows)])),
         "y": pa.array(maybe([str(v) for v in rng.choice(["p", "q"], rows)], 0.05)),
@@ -103,7 +103,7 @@ def test_options_bring_in_every_generator_and_none_by_default(tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", NAMES)
 def test_laws(name: str, tmp_path: Path) -> None:
-    """Same bits for any shards and workers; merging is associative, empty states change nothing, borders do not count."""
+    """Same bits for any shards and workers; merging is associative, empty states and block borders change nothing."""
     table = awkward()
     spec, columns = generator_specs(table.schema, options(tmp_path / "v.txt"))[name]
     check_accumulator(

@@ -46,7 +46,7 @@ def leakage_report(
         SchemaError: for columns whose type has no statistics.
     """
     from trueline.data_validation.generators.planning import sample_columns, sampled_features
-    from trueline.data_validation.leakage_accumulator import leakage_plan
+    from trueline.data_validation.leakage_accumulator import check_leakage, leakage_plan
     from trueline.data_validation.options import StatsOptions
     from trueline.data_validation.plan import plan_features
     from trueline.engine.base import Dataset
@@ -57,6 +57,7 @@ def leakage_report(
         engine = default_engine()
     if not isinstance(dataset, Dataset):
         dataset = Dataset.from_table(dataset)
+    check_leakage(dataset.columns, label, threshold, sample_rows, features or ())
     allowed = None if features is None else list(dict.fromkeys([*features, label]))
     plans = plan_features(dataset.arrow_schema, StatsOptions(schema=schema, feature_allowlist=allowed))
     sampled = sampled_features(plans, dataset.arrow_schema)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from trueline._core.errors import ConfigError, EngineError, did_you_mean
+from trueline._core.values import HIDDEN_PREFIX
 from trueline.data_validation.generators.leaves import leaf_at
 from trueline.data_validation.generators.sample import ROW_COLUMN, RowSample
 from trueline.data_validation.leakage_findings import LeakageReport, report_of
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from tensorflow_metadata.proto.v0 import statistics_pb2
 
-__all__ = ["SAMPLE_ROWS", "LeakagePass", "LeakageStatistics", "leakage_plan"]
+__all__ = ["SAMPLE_ROWS", "LeakagePass", "LeakageStatistics", "check_leakage", "leakage_plan"]
 
 SAMPLE_ROWS = 8192
 _KIND, _VERSION = "leakage", 1
@@ -147,19 +148,29 @@ def leakage_plan(
     Raises:
         ConfigError: when the label is none of them, or an option is out of range.
     """
-    problems = []
-    names = [feature["path"][0] for feature in features if len(feature["path"]) == 1]
-    if label not in names:
-        problems.append(f"label {label!r} is no column: {did_you_mean(label, names)}")
+    check_leakage([f["path"][0] for f in features if len(f["path"]) == 1], label, threshold, sample_rows)
+    place = next(i for i, feature in enumerate(features) if list(feature["path"]) == [label])
+    params = {"features": list(features), "label": place, "threshold": threshold, "sample_rows": sample_rows}
+    return AccumulatorSpec(f"{__name__}:{'LeakageStatistics' if statistics else 'LeakagePass'}", params)
+
+
+def check_leakage(
+    columns: Sequence[str], label: str, threshold: float, sample_rows: int, features: Sequence[str] = ()
+) -> None:
+    """Checks the arguments of a leakage report.
+
+    Raises:
+        ConfigError: naming every one that is wrong.
+    """
+    names = [name for name in columns if not name.startswith(HIDDEN_PREFIX)]
+    wanted = [("label", label), *(("feature", name) for name in features)]
+    problems = [f"{what} {n!r} is no column: {did_you_mean(n, names)}" for what, n in wanted if n not in names]
     if not 0.5 < threshold <= 1.0:
         problems.append(f"threshold is {threshold!r}, it must lie above 0.5 and up to 1")
     if sample_rows < 100:
         problems.append(f"sample_rows is {sample_rows!r}, it must be at least 100")
     if problems:
         raise ConfigError("the leakage report cannot be made", problems=problems)
-    place = next(i for i, feature in enumerate(features) if list(feature["path"]) == [label])
-    params = {"features": list(features), "label": place, "threshold": threshold, "sample_rows": sample_rows}
-    return AccumulatorSpec(f"{__name__}:{'LeakageStatistics' if statistics else 'LeakagePass'}", params)
 
 
 def _hashes(batch: pa.RecordBatch, path: Sequence[str]) -> tuple[Any, Any]:

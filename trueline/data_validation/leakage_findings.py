@@ -6,8 +6,8 @@ Rules, so that few rows do not cry wolf. A feature is reported when
 * its score (see `leakage_scores`) is at least the threshold; and
 * the score's lower bound (95 %) is at least the threshold less 0.05.
 
-How it leaks is the first of: ``equal`` (it is the label in all rows that have both, or in the threshold's share of them
-for a numeric label), ``missingness`` (whether it is missing suffices), ``row_order`` (a unique whole number, or one
+How it leaks is the first of: ``missingness`` (whether it is missing suffices), ``equal`` (it is the label in all rows
+that have both, or in the threshold's share of them for a numeric label), ``row_order`` (a unique whole number, or one
 that follows the number of the row: the data are sorted by label), ``order`` (a threshold or a straight line suffices),
 ``value`` (its categories or bins).
 """
@@ -48,7 +48,7 @@ class LeakageFinding:
         feature: its path.
         score: 1 for a perfect prediction; see `LeakageReport.measure`.
         lower: the score's lower bound.
-        how: ``equal``, ``missingness``, ``row_order``, ``order`` or ``value``.
+        how: ``missingness``, ``equal``, ``row_order``, ``order`` or ``value``.
         sentence: for people.
     """
 
@@ -182,7 +182,7 @@ def _judged(
         missing = category_score(column.missing.astype(np.int64), target)
         if _leaks(missing, threshold):
             score, how = missing, "missingness"
-    if _is_equal(column.equal, target, threshold):
+    if not how and _is_equal(column.equal, target, threshold):
         score, how = Score(max(score.value, share), max(score.lower, share - _SLACK)), "equal"
     elif not how and _leaks(score, threshold):
         how = "row_order" if _numbers_rows(column) else score.by

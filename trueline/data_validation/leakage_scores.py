@@ -128,14 +128,16 @@ def _shrunk(score: Score, share: float, task: str) -> Score:
 
 
 def _bins(numbers: Floats, missing: npt.NDArray[np.bool_]) -> Ints:
+    """Bin 0 for missing ones, a bin a distinct value where there are few, else quantiles and each frequent value."""
     bins = np.zeros(len(numbers), np.int64)
     values = numbers[~missing]
-    distinct = np.unique(values)
-    if len(distinct) > _MOST_DISTINCT:
+    cuts, often = np.unique(values), np.empty(0)
+    if len(cuts) > _MOST_DISTINCT:
         ordered = np.sort(values)
-        distinct = np.unique(ordered[np.arange(_BINS) * len(ordered) // _BINS])
-    bins[~missing] = np.searchsorted(distinct, values, side="right")
-    return bins
+        cuts, times = np.unique(ordered[np.arange(_BINS) * len(ordered) // _BINS], return_counts=True)
+        often = cuts[times > 1]
+    bins[~missing] = 2 * np.searchsorted(cuts, values, side="right") + 1 - np.isin(values, often)
+    return np.unique(bins, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
 def _folds(rows: int) -> Ints:

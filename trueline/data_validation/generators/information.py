@@ -5,8 +5,9 @@
 * two numeric ones: W. Gao and others, "Estimating mutual information for discrete-continuous mixtures" (2017), which
   generalises Kraskov, Stoegbauer and Grassberger (2004) to columns with ties.
 
-Numbers are centred, scaled and drawn in by asinh first, equal ones staying equal: mutual information does not change
-under monotone maps, and the neighbours of outliers and infinities become comparable.
+Numbers are replaced first, the least by the least of as many draws from the normal distribution (always the same ones),
+and so on, equal numbers staying equal. Mutual information does not change under monotone maps; so outliers, infinities
+and scales do not matter at all, and distances stay as irregular as the estimators assume them to be.
 
 A missing value is a category of its own: for a numeric x,
 I(x; y) = I(is x missing; y) + P(x present) * I(x; y | x present).
@@ -60,16 +61,16 @@ def mutual_information(x: Column, y: Column, k: int = 3) -> float:
         return total
     numbers, rest = x.numbers[~missing], y.rows(~missing)
     if rest.codes is not None:
-        return total + share * _mixed(_compact(rest.codes), _drawn_in(numbers), k)
+        return total + share * _mixed(_compact(rest.codes), _drawn(numbers, 1), k)
     assert rest.numbers is not None
-    return total + share * _numeric(_drawn_in(numbers), _drawn_in(rest.numbers), k)
+    return total + share * _numeric(_drawn(numbers, 1), _drawn(rest.numbers, 2), k)
 
 
 def _of_codes(codes: Ints, y: Column, k: int) -> float:
     if y.codes is not None:
         return _discrete(codes, _compact(y.codes))
     assert y.numbers is not None
-    return _mixed(codes, _drawn_in(y.numbers), k)
+    return _mixed(codes, _drawn(y.numbers, 2), k)
 
 
 def _compact(codes: Ints | None) -> Ints:
@@ -77,18 +78,15 @@ def _compact(codes: Ints | None) -> Ints:
     return np.unique(codes, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
-def _drawn_in(numbers: Floats) -> Floats:
-    finite = np.isfinite(numbers)
-    if not finite.any():
-        return np.sign(numbers)
-    low, middle, high = np.quantile(numbers[finite], [0.25, 0.5, 0.75])
-    scale = float(high - low)
-    if not (scale > 0.0 and np.isfinite(scale)):
-        scale = float(np.abs(numbers[finite] / 2.0 - middle / 2.0).max()) or 1.0
-    with np.errstate(over="ignore"):
-        drawn = np.arcsinh((numbers - middle) / scale)
-    reach = float(np.abs(drawn[np.isfinite(drawn)]).max(initial=0.0)) + 1.0
-    return np.asarray(np.clip(drawn, -reach, reach), np.float64)
+def _drawn(numbers: Floats, seed: int) -> Floats:
+    """The numbers replaced, in order, by draws from the normal distribution; equal ones stay equal."""
+    from trueline.data_validation.generators.sample import uniforms
+
+    n = len(numbers)
+    with np.errstate(divide="ignore"):
+        radius = np.sqrt(-2.0 * np.log(uniforms(n, 2 * seed)))
+    drawn = np.sort(radius * np.cos(2.0 * np.pi * uniforms(n, 2 * seed + 1)))
+    return np.asarray(drawn[np.searchsorted(np.sort(numbers), numbers)], np.float64)
 
 
 def _discrete(x: Ints, y: Ints) -> float:

@@ -20,7 +20,7 @@ from trueline.data_validation.generators.leaves import leaf_at
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["MISSING_CODE", "ROW_COLUMN", "RowSample", "permutation"]
+__all__ = ["MISSING_CODE", "ROW_COLUMN", "RowSample", "permutation", "uniforms"]
 
 ROW_COLUMN = "__row__"
 MISSING_CODE = np.uint64(0)
@@ -160,8 +160,13 @@ def _mixed(h: Codes) -> Codes:
     return np.asarray(h ^ (h >> np.uint64(33)), np.uint64)
 
 
-def permutation(n: int, seed: int) -> npt.NDArray[np.int64]:
-    """A shuffle of 0 to n - 1 that depends on the seed alone, on any version of numpy."""
+def uniforms(n: int, seed: int) -> Floats:
+    """Numbers in (0, 1) that depend on the seed alone, on any version of numpy."""
     with np.errstate(over="ignore"):
-        keys = _mixed((np.arange(n, dtype=np.uint64) + np.uint64(1)) * _P1 ^ np.uint64(seed + 1) * _P2)
-    return np.argsort(keys, kind="stable")
+        words = _mixed((np.arange(n, dtype=np.uint64) + np.uint64(1)) * _P1 ^ _mixed(np.array([seed + 1], np.uint64)))
+    return ((words >> np.uint64(11)).astype(np.float64) + 0.5) / 2.0**53
+
+
+def permutation(n: int, seed: int) -> npt.NDArray[np.int64]:
+    """A shuffle of 0 to n - 1 that depends on the seed alone."""
+    return np.argsort(uniforms(n, seed), kind="stable")
