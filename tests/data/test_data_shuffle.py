@@ -83,8 +83,9 @@ def test_any_number_of_buckets_gives_the_same_order(tmp_path_factory, parts, see
 
 MEMORY = """
 import json, resource, sys
-from trueline.data import ingest_parquet
+from trueline.data import ingest_parquet, shuffle, shuffle_job
 from trueline.engine import LocalEngine
+shuffle.BUCKET_BYTES = shuffle_job.CHUNK_BYTES = 4 << 20
 sizes = []
 for n, name in enumerate(sys.argv[2:]):
     report = ingest_parquet(name, sys.argv[1] + str(n), shuffle=True, engine=LocalEngine(1))
@@ -94,15 +95,15 @@ print(json.dumps([sizes, report.rows]))
 
 
 def test_memory_does_not_grow_with_the_rows(tmp_path):
-    """From 4 to 16 million values (32 and 128 MB of columns and row numbers) within the size of a chunk and a bucket."""
+    """From 12 to 48 MB of rows within some chunks of 4 MB and a block."""
     rng = np.random.default_rng(0)
     table = pa.table({"a": rng.integers(0, 1 << 60, 250_000), "b": rng.integers(0, 99, 250_000)})
-    for name, times in (("small", 6), ("big", 24)):
+    for name, times in (("small", 2), ("big", 8)):
         with pq.ParquetWriter(tmp_path / f"{name}.parquet", table.schema) as writer:
             for _ in range(times):
                 writer.write_table(table)
     arguments = [str(tmp_path / "out"), str(tmp_path / "small.parquet"), str(tmp_path / "big.parquet")]
     done = subprocess.run([sys.executable, "-c", MEMORY, *arguments], check=True, capture_output=True, text=True)
     (small, big), rows = json.loads(done.stdout)
-    assert rows == 6_000_000
-    assert big - small < 60, f"peak memory rose from {small} to {big} MB with four times the rows"
+    assert rows == 2_000_000
+    assert big - small < 22, f"peak memory rose from {small} to {big} MB with four times the rows"

@@ -2,8 +2,8 @@
 
 A row's place is that of ``hash(__row__)`` with the seed among all rows of its split, so the order depends on the seed
 and the rows alone: not on files, workers or how many buckets there are. A bucket is a range of hashes, chosen so that
-its rows take about `BUCKET_BYTES` in memory; the scattered rows lie in one file a job, each row group those of one
-bucket and split.
+its rows take about `BUCKET_BYTES` in memory; the scattered rows lie in one file for each chunk of a job's rows, each
+row group those of one bucket and split.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from trueline._core import store
 from trueline.data.repartition_job import Dealt, RowFile, file_dataset
+from trueline.data.shuffle_job import scattered_name
 from trueline.engine.base import Block, Dataset, Engine, FunctionSpec, Shard
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Shuffle:
         seed: of the order.
         block_rows: rows of a block.
         engine: runs the jobs.
-        bucket_bytes: see `BUCKET_BYTES`.
+        bucket_bytes: what a bucket is meant to hold; `BUCKET_BYTES` by default.
     """
 
     uri: str
@@ -52,7 +53,7 @@ class Shuffle:
     seed: int
     block_rows: int
     engine: Engine
-    bucket_bytes: int = BUCKET_BYTES
+    bucket_bytes: int | None = None
 
     def run(
         self, files: Sequence[RowFile], full: pa.Schema, *, rule: Rule | None, keep: Keep, sources: Sequence[str]
@@ -90,7 +91,7 @@ class Shuffle:
             looked += batch.num_rows
             size += batch.get_total_buffer_size() if batch.num_rows < _SAMPLE_ROWS else batch.nbytes
         whole = size / max(looked, 1) * rows
-        return max(1, min(MAX_BUCKETS, -(-int(whole) // self.bucket_bytes)))
+        return max(1, min(MAX_BUCKETS, -(-int(whole) // (self.bucket_bytes or BUCKET_BYTES))))
 
     def _pieces(
         self, files: Sequence[RowFile], scattered: Sequence[Mapping[str, Any]]
@@ -98,7 +99,8 @@ class Shuffle:
         """For each split and bucket its row groups: file, number, rows; in the order of split and bucket."""
         pieces: dict[tuple[str, int], list[tuple[str, int, int]]] = {}
         for found, result in zip(files, scattered, strict=True):
-            place = store.join(self.staging, "scattered", f"part-{found.number:05d}.parquet")
-            for group, (split, bucket, rows) in enumerate(result["groups"]):
-                pieces.setdefault((split, bucket), []).append((place, group, rows))
+            for chunk, groups in enumerate(result["chunks"]):
+                place = store.join(self.staging, scattered_name(found.number, chunk))
+                for group, (split, bucket, rows) in enumerate(groups):
+                    pieces.setdefault((split, bucket), []).append((place, group, rows))
         return [(split, pieces[split, bucket]) for split, bucket in sorted(pieces)]

@@ -20,10 +20,10 @@ from trueline.engine.base import Block
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["gather", "scatter_file"]
+__all__ = ["gather", "scatter_file", "scattered_name"]
 
 _SHUFFLE_SEED = 0x53485546464C45
-_CHUNK_BYTES = 64 << 20
+CHUNK_BYTES = 32 << 20
 """How much of a file's rows is sorted into buckets at a time."""
 U64 = np.ndarray[Any, np.dtype[np.uint64]]
 
@@ -40,6 +40,11 @@ def bucket_of(keys: U64, buckets: int) -> np.ndarray[Any, np.dtype[np.int64]]:
     return ((keys >> np.uint64(32)) * np.uint64(buckets) >> np.uint64(32)).astype(np.int64)
 
 
+def scattered_name(number: int, chunk: int) -> str:
+    """Where the rows of one chunk of a file lie, below the staging folder."""
+    return f"scattered/part-{number:05d}-{chunk:05d}.parquet"
+
+
 def scatter_file(
     block: Block,
     *,
@@ -51,28 +56,30 @@ def scatter_file(
     buckets: int,
     sources: Sequence[str],
 ) -> dict[str, Any]:
-    """Writes one file's kept rows sorted into row groups, each of one split and bucket.
+    """Writes one file's kept rows, a chunk at a time: a file of row groups, each of one split and bucket.
 
     Returns:
-        ``groups``: split, bucket and rows of each row group; ``filtered``, ``sampled_out``.
+        ``chunks``: for each file split, bucket and rows of its row groups; ``filtered``, ``sampled_out``.
     """
     from trueline.engine.blocks import parquet_schema
 
     schema = parquet_schema(block.uri).remove_metadata()
     given = rule_of_file(block.number, rule, fixed)
-    writer = PartWriter(staging, f"scattered/part-{block.number:05d}.parquet", schema, 1 << 40)
-    groups: list[tuple[str, int, int]] = []
+    chunks: list[list[tuple[str, int, int]]] = []
     left_out = {"filtered": 0, "sampled_out": 0}
-    try:
-        for chunk in _chunks(block.uri, schema, keep, left_out):
+    for chunk in _chunks(block.uri, schema, keep, left_out):
+        writer = PartWriter(staging, scattered_name(block.number, len(chunks)), schema, 1 << 40)
+        groups = []
+        try:
             for split, bucket, rows in _sorted_rows(chunk, given, sources, seed, buckets):
                 writer.write_block(rows)
                 groups.append((split, bucket, rows.num_rows))
-        writer.close()
-        return {"groups": groups, **left_out}
-    except BaseException:
-        writer.abort()
-        raise
+            writer.close()
+        except BaseException:
+            writer.abort()
+            raise
+        chunks.append(groups)
+    return {"chunks": chunks, **left_out}
 
 
 def _chunks(uri: str, schema: pa.Schema, keep: Mapping[str, Any], left_out: dict[str, int]) -> Iterator[pa.RecordBatch]:
@@ -90,7 +97,7 @@ def _chunks(uri: str, schema: pa.Schema, keep: Mapping[str, Any], left_out: dict
         left_out["sampled_out"] += sampled
         held.append(rows)
         size += rows.nbytes
-        if size >= _CHUNK_BYTES:
+        if size >= CHUNK_BYTES:
             yield from _whole(pa.Table.from_batches(held, schema=schema))
             held, size = [], 0
     yield from _whole(pa.Table.from_batches(held, schema=schema))

@@ -77,14 +77,28 @@ _POOL = _Pool(_KEPT_OPEN)
 
 
 def _identity(uri: str) -> tuple[int, int]:
-    """Size and time of a local file, so that a replaced one is noticed; remote artifacts never change in place."""
+    """Size and time (or what else its store tells of a file), so that a replaced one is noticed."""
     if not store.is_local(uri):
-        return (0, 0)
+        return _remote_identity(uri)
     try:
         found = store.local_path(uri).stat()
     except OSError as error:
         raise ArtifactError(f"the file cannot be opened: {error.strerror}", where=uri) from error
     return (found.st_size, found.st_mtime_ns)
+
+
+def _remote_identity(uri: str) -> tuple[int, int]:
+    import zlib
+
+    import fsspec
+
+    filesystem, path = fsspec.core.url_to_fs(uri)
+    try:
+        found = filesystem.info(path)
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{uri} does not exist") from error
+    tags = [str(found.get(name)) for name in ("ETag", "etag", "LastModified", "mtime", "created", "updated")]
+    return (int(found.get("size") or 0), zlib.crc32("|".join(tags).encode()))
 
 
 def _open(uri: str, dictionaries: tuple[str, ...]) -> Any:
