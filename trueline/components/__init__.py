@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trueline.components.evaluator import Evaluator
-    from trueline.components.example_gen import CsvExampleGen, ParquetExampleGen
+    from trueline.components.example_gen import (
+        AvroExampleGen,
+        CsvExampleGen,
+        ImportExampleGen,
+        JsonlExampleGen,
+        ParquetExampleGen,
+    )
+    from trueline.components.example_gen_more import CustomExampleGen, ImageExampleGen, SqlExampleGen
     from trueline.components.example_validator import ExampleValidator
     from trueline.components.infra_validator import InfraValidator
     from trueline.components.pusher import Pusher
@@ -22,16 +29,22 @@ if TYPE_CHECKING:
     from trueline.pipeline import Importer, Resolver, component
 
 _HOME = {
+    "AvroExampleGen": "trueline.components.example_gen",
     "CsvExampleGen": "trueline.components.example_gen",
+    "CustomExampleGen": "trueline.components.example_gen_more",
     "Evaluator": "trueline.components.evaluator",
     "ExampleValidator": "trueline.components.example_validator",
+    "ImageExampleGen": "trueline.components.example_gen_more",
+    "ImportExampleGen": "trueline.components.example_gen",
     "ImportSchemaGen": "trueline.components.schema_gen",
     "Importer": "trueline.pipeline",
     "InfraValidator": "trueline.components.infra_validator",
+    "JsonlExampleGen": "trueline.components.example_gen",
     "ParquetExampleGen": "trueline.components.example_gen",
     "Pusher": "trueline.components.pusher",
     "Resolver": "trueline.pipeline",
     "SchemaGen": "trueline.components.schema_gen",
+    "SqlExampleGen": "trueline.components.example_gen_more",
     "StatisticsGen": "trueline.components.statistics_gen",
     "Trainer": "trueline.components.trainer",
     "Transform": "trueline.components.transform",
@@ -39,16 +52,22 @@ _HOME = {
 }
 
 __all__ = [
+    "AvroExampleGen",
     "CsvExampleGen",
+    "CustomExampleGen",
     "Evaluator",
     "ExampleValidator",
+    "ImageExampleGen",
+    "ImportExampleGen",
     "ImportSchemaGen",
     "Importer",
     "InfraValidator",
+    "JsonlExampleGen",
     "ParquetExampleGen",
     "Pusher",
     "Resolver",
     "SchemaGen",
+    "SqlExampleGen",
     "StatisticsGen",
     "Trainer",
     "Transform",

@@ -1,163 +1,248 @@
-"""Files to Examples: rows are read once, typed, dealt into splits by a hash of their values and written in blocks."""
+"""The ExampleGens of files, one for each format. What all share is in `trueline.components.example_gen_base`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Unpack
 
-from trueline._core.errors import ConfigError, DataError
-from trueline.pipeline.artifacts import Examples
-from trueline.pipeline.context import ExecutionContext
-from trueline.pipeline.node import Component, Out
+from trueline._core.errors import ConfigError
+from trueline.components.example_gen_base import ExampleGen, IngestOptions, problems_of, range_to_json
 
-__all__ = ["CsvExampleGen", "ParquetExampleGen", "execute_csv", "execute_parquet", "fingerprint"]
+if TYPE_CHECKING:
+    from trueline.data import RollingRange, StaticRange
 
-DEFAULT_SPLITS = (("train", 2), ("eval", 1))
+__all__ = [
+    "AvroExampleGen",
+    "CsvExampleGen",
+    "ImportExampleGen",
+    "JsonlExampleGen",
+    "ParquetExampleGen",
+]
+
+Pattern = str | Mapping[str, str]
+"""Which files of the folder, as in a shell; ``{SPAN}``, ``{VERSION}``, ``{YYYY}{MM}{DD}`` are numbers. Or one a split."""
+_DATA = "trueline.data"
 
 
-class _FileExampleGen(Component):
-    OUTPUTS: ClassVar[Mapping[str, Out]] = {"examples": Out(Examples)}
-    FINGERPRINT = "trueline.components.example_gen:fingerprint"
+class _FileExampleGen(ExampleGen):
+    """Base of those that read files."""
 
-    def _declare(
+    SOURCE = ""
+
+    def _files(
         self,
         node_id: str | None,
         input_base: str,
-        splits: Mapping[str, int] | Sequence[tuple[str, int]],
-        block_rows: int,
-        pattern: str,
+        pattern: Pattern,
+        span_range: StaticRange | RollingRange | None,
+        options: Mapping[str, Any],
+        schema_file: str | None = None,
         **params: Any,
     ) -> None:
-        from trueline.data.splits import SplitRule
+        kept = pattern if isinstance(pattern, str) else dict(pattern)
+        files = {
+            "input_base": str(input_base),
+            "pattern": kept,
+            "range": range_to_json(span_range),
+            "schema_file": None if schema_file is None else str(schema_file),
+        }
+        ExampleGen.__init__(
+            self, node_id=node_id, source=f"{_DATA}.{self.SOURCE}", params=params, files=files, options=options
+        )
+        for problem in _pattern_problems(kept, span_range is not None):
+            self.note(problem)
 
-        pairs = list(splits.items() if isinstance(splits, Mapping) else splits)
-        common = {"input_base": str(input_base), "splits": pairs, "block_rows": block_rows, "pattern": pattern}
-        super().__init__(node_id=node_id, params=common | params)
+
+def _pattern_problems(pattern: Pattern, ranged: bool) -> list[str]:
+    from trueline.data.spans_pattern import SpanPattern
+
+    problems, spans = [], False
+    for text in [pattern] if isinstance(pattern, str) else pattern.values():
         try:
-            SplitRule.of(pairs)
+            spans |= SpanPattern.parse(text).has_span
         except ConfigError as error:
-            for problem in error.problems:
-                self.note(f"cannot split so: {problem}")
-        if block_rows < 1:
-            self.note(f"block_rows is {block_rows}; give at least 1")
+            problems += [f"has a wrong pattern: {p}" for p in error.problems or (error.message,)]
+    if ranged and not spans and not problems:
+        problems.append("has a span_range, but its pattern has no {SPAN} and no date")
+    return problems
 
 
 class CsvExampleGen(_FileExampleGen):
-    """Examples from CSV files with a header line.
+    """Examples from CSV and TSV files.
 
     Types are inferred over all rows; an empty cell is a missing value. The cache key holds the contents of the files,
     so a changed file is read again and an unchanged one is not.
 
     Args:
         input_base: a file, or a folder whose files are read in the order of their names; all have the same header.
-        splits: split name to hash buckets; ``(("train", 2), ("eval", 1))`` puts two thirds of the rows into train. A
-            row's split depends on its values alone, so it stays there when other rows come or go.
-        max_rejects: how many rows that do not parse may be set aside (in ``rejects/`` of the artifact) before the
-            node fails. 0: the first bad row fails the node, named by file and line.
-        block_rows: rows a block, the unit of computation.
-        pattern: which of the folder's files, as in a shell.
-        delimiter: one character.
+        pattern: which of the folder's files; one for each split where the input is split already.
+        span_range: which spans of a pattern with spans; the newest by default.
+        delimiter: one character; a comma, or a tab for files that end in ``.tsv``, by default.
         encoding: a name that Python's codecs know.
         null_values: what cells say when the value is missing.
+        schema_file: a ``schema.pbtxt`` that fixes the types of its features.
+        column_types: columns whose type is fixed, such as ``{"zip": "utf8"}`` for ids with leading zeros.
+        column_names: the columns' names, for files without a header.
+        trim: whether blanks around unquoted cells are cut off.
+        quote, escape: the dialect's characters.
+        skip_rows: lines before the header.
+        multivalent_columns: columns whose cells hold several values, parted by `secondary_delimiter`.
+        options: see `IngestOptions`.
 
     Outputs: ``examples``.
     """
 
-    EXECUTOR = "trueline.components.example_gen:execute_csv"
+    SOURCE = "csv_source:CsvSource"
 
     def __init__(
         self,
         *,
         input_base: str,
-        splits: Mapping[str, int] | Sequence[tuple[str, int]] = DEFAULT_SPLITS,
-        max_rejects: int = 0,
-        block_rows: int = 65_536,
-        pattern: str = "*",
-        delimiter: str = ",",
+        pattern: Pattern = "*",
+        span_range: StaticRange | RollingRange | None = None,
+        delimiter: str | None = None,
         encoding: str = "utf8",
         null_values: Sequence[str] = ("",),
+        schema_file: str | None = None,
+        column_types: Mapping[str, str] | None = None,
+        column_names: Sequence[str] | None = None,
+        trim: bool = False,
+        quote: str | None = '"',
+        escape: str | None = None,
+        skip_rows: int = 0,
+        multivalent_columns: Sequence[str] = (),
+        secondary_delimiter: str | None = None,
         node_id: str | None = None,
+        **options: Unpack[IngestOptions],
     ) -> None:
-        self._declare(
-            node_id,
-            input_base,
-            splits,
-            block_rows,
-            pattern,
-            max_rejects=max_rejects,
-            delimiter=delimiter,
-            encoding=encoding,
-            null_values=list(null_values),
-        )
-        if max_rejects < 0:
-            self.note(f"max_rejects is {max_rejects}; give 0 or more")
-        if len(delimiter) != 1:
-            self.note(f"the delimiter {delimiter!r} is not one character")
+        params: dict[str, Any] = {
+            "delimiter": delimiter,
+            "encoding": encoding,
+            "null_values": list(null_values),
+            "column_types": dict(column_types or {}),
+            "column_names": None if column_names is None else list(column_names),
+            "trim": trim,
+            "quote": quote,
+            "escape": escape,
+            "skip_rows": skip_rows,
+            "multivalent_columns": list(multivalent_columns),
+            "secondary_delimiter": secondary_delimiter,
+        }
+        self._files(node_id, input_base, pattern, span_range, options, schema_file, **params)
+        from trueline.data.csv_source import CsvSource
+
+        for problem in problems_of(lambda: CsvSource(str(input_base), **params)):
+            self.note(problem)
+
+
+class JsonlExampleGen(_FileExampleGen):
+    """Examples from files of one JSON object a line; a column a key.
+
+    Args:
+        input_base, pattern, span_range: as for `CsvExampleGen`.
+        encoding: a name that Python's codecs know.
+        schema_file: a ``schema.pbtxt`` that fixes the types of its features.
+        column_types: columns whose type is fixed.
+        options: see `IngestOptions`.
+
+    Outputs: ``examples``.
+    """
+
+    SOURCE = "jsonl_source:JsonlSource"
+
+    def __init__(
+        self,
+        *,
+        input_base: str,
+        pattern: Pattern = "*",
+        span_range: StaticRange | RollingRange | None = None,
+        encoding: str = "utf8",
+        schema_file: str | None = None,
+        column_types: Mapping[str, str] | None = None,
+        node_id: str | None = None,
+        **options: Unpack[IngestOptions],
+    ) -> None:
+        types = dict(column_types or {})
+        params: dict[str, Any] = {"encoding": encoding, "column_types": types}
+        self._files(node_id, input_base, pattern, span_range, options, schema_file, **params)
 
 
 class ParquetExampleGen(_FileExampleGen):
     """Examples from Parquet files.
 
     Args:
-        input_base: a file, or a folder whose files are read in the order of their names; all have the same columns.
-        splits: as for `CsvExampleGen`.
-        block_rows: rows a block, the unit of computation.
-        pattern: which of the folder's files, as in a shell.
+        input_base, pattern, span_range: as for `CsvExampleGen`.
+        columns: the columns to read; all by default.
+        options: see `IngestOptions`.
 
     Outputs: ``examples``.
     """
 
-    EXECUTOR = "trueline.components.example_gen:execute_parquet"
+    SOURCE = "parquet_source:ParquetSource"
 
     def __init__(
         self,
         *,
         input_base: str,
-        splits: Mapping[str, int] | Sequence[tuple[str, int]] = DEFAULT_SPLITS,
-        block_rows: int = 65_536,
-        pattern: str = "*",
+        pattern: Pattern = "*",
+        span_range: StaticRange | RollingRange | None = None,
+        columns: Sequence[str] | None = None,
         node_id: str | None = None,
+        **options: Unpack[IngestOptions],
     ) -> None:
-        self._declare(node_id, input_base, splits, block_rows, pattern)
+        chosen = None if columns is None else list(columns)
+        self._files(node_id, input_base, pattern, span_range, options, columns=chosen)
 
 
-def execute_csv(ctx: ExecutionContext) -> None:
-    """Reads CSV files."""
-    from trueline.data import ingest_csv
+class AvroExampleGen(_FileExampleGen):
+    """Examples from Avro files; needs the ``avro`` extra.
 
-    _ingest(ctx, ingest_csv)
+    Args:
+        input_base, pattern, span_range: as for `CsvExampleGen`.
+        options: see `IngestOptions`.
 
-
-def execute_parquet(ctx: ExecutionContext) -> None:
-    """Reads Parquet files."""
-    from trueline.data import ingest_parquet
-
-    _ingest(ctx, ingest_parquet)
-
-
-def _ingest(ctx: ExecutionContext, ingest: Callable[..., Any]) -> None:
-    out = ctx.output("examples")
-    options = dict(ctx.params)
-    splits = [(str(name), int(buckets)) for name, buckets in options.pop("splits")]
-    report = ingest(options.pop("input_base"), out.uri, splits=splits, engine=ctx.engine, **options)
-    if not report.rows:
-        raise DataError(
-            f"there is no row in it (rejects: {report.rejects})",
-            where=str(ctx.params["input_base"]),
-            hint="a header alone is no data: a line that went on would learn and judge nothing.",
-        )
-    out.properties.update(span=0, version=0, split_names=[name for name, _ in splits])
-    ctx.report(rows=report.rows, rejects=report.rejects, splits=dict(report.splits))
-    for sentence in report.first_rejects:
-        ctx.log.warning("rejected: %s", sentence)
-
-
-def fingerprint(params: Mapping[str, Any]) -> str:
-    """The sha256 over names and contents of the input files: what the cache key holds of the outside world.
-
-    Raises:
-        DataError: when there is nothing at ``input_base``.
+    Outputs: ``examples``.
     """
-    from trueline.data import input_fingerprint
 
-    return input_fingerprint(str(params["input_base"]), str(params["pattern"]))
+    SOURCE = "avro_source:AvroSource"
+
+    def __init__(
+        self,
+        *,
+        input_base: str,
+        pattern: Pattern = "*",
+        span_range: StaticRange | RollingRange | None = None,
+        node_id: str | None = None,
+        **options: Unpack[IngestOptions],
+    ) -> None:
+        self._files(node_id, input_base, pattern, span_range, options)
+
+
+class ImportExampleGen(_FileExampleGen):
+    """Examples from TFRecord files of ``tf.Example`` or ``tf.SequenceExample``, plain or packed; no TensorFlow needed.
+
+    Args:
+        input_base, pattern, span_range: as for `CsvExampleGen`.
+        payload: ``example`` or ``sequence_example``.
+        schema_file: a ``schema.pbtxt`` that fixes the types and shapes of its features.
+        options: see `IngestOptions`.
+
+    Outputs: ``examples``.
+    """
+
+    SOURCE = "tfrecord_source:TfRecordSource"
+
+    def __init__(
+        self,
+        *,
+        input_base: str,
+        pattern: Pattern = "*",
+        span_range: StaticRange | RollingRange | None = None,
+        payload: str = "example",
+        schema_file: str | None = None,
+        node_id: str | None = None,
+        **options: Unpack[IngestOptions],
+    ) -> None:
+        self._files(node_id, input_base, pattern, span_range, options, schema_file, payload=payload)
+        if payload not in ("example", "sequence_example"):
+            self.note(f"has payload {payload!r}; give 'example' or 'sequence_example'")

@@ -18,7 +18,7 @@ from trueline.engine.base import DEFAULT_BLOCK_ROWS, Engine
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import schema_pb2
 
-__all__ = ["JSONL_SOURCE", "ingest_jsonl"]
+__all__ = ["JSONL_SOURCE", "ingest_jsonl", "scalar_types"]
 
 JSONL_SOURCE = "trueline.data.jsonl_source:JsonlSource"
 
@@ -68,7 +68,7 @@ def ingest_jsonl(
         "encoding": encoding,
         "read_bytes": read_bytes,
         "column_types": dict(column_types or {}),
-        "schema_types": _scalar_types(schema),
+        "schema_types": scalar_types(schema),
     }
     JsonlSource(**params)  # wrong options are told before the input is looked for
     params["files"] = list_inputs(input_base, pattern)
@@ -76,7 +76,7 @@ def ingest_jsonl(
     return ingest(spec, uri, splits=splits, max_rejects=max_rejects, block_rows=block_rows, engine=engine, **options)
 
 
-def _scalar_types(schema: schema_pb2.Schema | None) -> dict[str, str]:
+def scalar_types(schema: schema_pb2.Schema | None) -> dict[str, str]:
     """The types that a schema fixes, without those of features that may be lists: these are guessed."""
     found = fixed_types(schema)
     for feature in schema.feature if schema is not None else ():
