@@ -266,6 +266,20 @@ def test_a_cut_file_gives_its_rows_before_the_error(records, tmp_path):
         ingest_tfrecord(str(tmp_path / "in"), str(tmp_path / "out"))
 
 
+def test_a_cut_file_whose_types_grow_gives_its_rows_too(tmp_path):
+    filler = [example(a=("int", [n]), s=("bytes", [b"text" * 300])) for n in range(5_000)]
+    write_tfrecord(str(tmp_path / "f"), [*filler, example(a=("float", [0.5])), example(a=("int", [1]))])
+    (tmp_path / "f").write_bytes((tmp_path / "f").read_bytes()[:-3])
+    source = TfRecordSource(str(tmp_path / "f"))
+    with pytest.raises(SchemaGrew) as grown:
+        list(source.read(0, source.schema()))
+    values = (v for b in source.read(0, grown.value.schema) for v in b.batch["a"].to_pylist())
+    found = []
+    with pytest.raises(DataError, match="record 5002 at byte"):
+        found.extend(values)
+    assert found == [float(n) for n in range(5_000)] + [0.5]
+
+
 def test_records_that_are_no_messages_are_rejects(records):
     found, rejects, _ = table(records(example(a=("int", [1])), b"\xff\xff\xff", b"", example(a=("int", [2]))))
     assert found["a"].to_pylist() == [1, None, 2]
@@ -393,7 +407,8 @@ def test_other_arrow_types_are_written_by_the_contract(tmp_path):
     ("column", "error", "message"),
     [
         (pa.array([[1, None]]), DataError, "null within a list.*"),
-        (pa.array([1.0, 1e300]), DataError, "column 'c', row 2: 1e\\+300 is beyond float32"),
+        (pa.array([1.0, 1e300]), DataError, r"column 'c', row 2: 1e\+300 is beyond float32"),
+        (pa.array([[1.0], [1e39]]), DataError, r"column 'c', row 2: 1e\+39 is beyond float32"),
         (pa.array([{"a": 1}]), SchemaError, "no place for it"),
         (pa.array([[[1]]]), SchemaError, "no place for it"),
     ],

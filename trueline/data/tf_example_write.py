@@ -104,7 +104,7 @@ def _list_of_bytes(values: list[Any]) -> bytes:
 def _list_of_floats(values: list[Any]) -> bytes:
     for value in values:
         if abs(value) > _FLOAT_MAX and math.isfinite(value):
-            raise DataError(f"{value!r} is beyond float32", hint="scale the column, or keep it as text.")
+            raise _beyond(value)
     return _field(1, struct.pack(f"<{len(values)}f", *values)) if values else b""
 
 
@@ -156,19 +156,45 @@ def _features(name: str, column: pa.Array, first: int) -> list[bytes]:
     """The column's map entries, a row each."""
     key = _field(1, name.encode())
     unset = _field(1, key + _field(2, b""))
-    known: dict[bytes, bytes] = {}
+    plain, kind, lists = _plain(name, column)
+    if lists:
+        found = _feature_bytes(name, column, first)
+        return [unset if f is None else _field(1, key + _field(2, f)) for f in found]
+    if kind == FLOAT:
+        return _float_entries(name, key, unset, plain, first)
+    encode = _LISTS[kind]
+    known: dict[Any, bytes] = {None: unset}
     out = []
-    for feature in _feature_bytes(name, column, first):
-        if feature is None:
-            out.append(unset)
-            continue
-        entry = known.get(feature)
+    for value in plain.to_pylist():
+        entry = known.get(value)
         if entry is None:
-            entry = _field(1, key + _field(2, feature))
+            entry = _field(1, key + _field(2, _field(kind, encode([value]))))
             if len(known) < _CACHED:
-                known[feature] = entry
+                known[value] = entry
         out.append(entry)
     return out
+
+
+def _float_entries(name: str, key: bytes, unset: bytes, plain: pa.Array, first: int) -> list[bytes]:
+    """Entries of one float each: all but the four bytes of the number is the same."""
+    import numpy as np
+
+    missing = plain.is_null().to_numpy(zero_copy_only=False)
+    wide = plain.fill_null(0.0).to_numpy()
+    too_far = np.flatnonzero((np.abs(wide) > _FLOAT_MAX) & np.isfinite(wide))
+    if too_far.size:
+        row = int(too_far[0])
+        raise _beyond(float(wide[row]), f"column {name!r}, row {first + row + 1}")
+    raw = wide.astype("<f4").tobytes()
+    before = _field(1, key + _field(2, _field(FLOAT, _list_of_floats([0.0]))))[:-4]
+    return [
+        unset if gone else before + raw[at : at + 4]
+        for gone, at in zip(missing.tolist(), range(0, len(raw), 4), strict=True)
+    ]
+
+
+def _beyond(value: float, where: str | None = None) -> DataError:
+    return DataError(f"{value!r} is beyond float32", where=where, hint="scale the column, or keep it as text.")
 
 
 def _feature_bytes(name: str, column: pa.Array, first: int) -> Iterator[bytes | None]:

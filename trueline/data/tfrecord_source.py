@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trueline._core.errors import ConfigError
+from trueline._core.errors import ConfigError, DataError
 from trueline.data.file_source import FileParts
 from trueline.data.source import Reject, SchemaGrew, SourceBatch
 from trueline.data.tf_example_arrow import Columns, columns_of
@@ -96,12 +96,17 @@ class TfRecordSource:
             SchemaGrew: for features that are new, or do not fit their column.
         """
         grown = schema
-        for block, found in self._decoded(part):
-            made = columns_of(found, grown, self._fixed)
-            if made.batch is None:
-                grown = made.schema
-            if grown is schema and made.batch is not None:
-                yield _rows(block, found, made)
+        try:
+            for block, found in self._decoded(part):
+                made = columns_of(found, grown, self._fixed)
+                if made.batch is None:
+                    grown = made.schema
+                if grown is schema and made.batch is not None:
+                    yield _rows(block, found, made)
+        except DataError:
+            if grown is schema:
+                raise
+            # The rows before the damage are to be had first; the next reading comes to it again.
         if grown is not schema:
             raise SchemaGrew(grown)
 
