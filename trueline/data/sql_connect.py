@@ -19,7 +19,7 @@ from trueline._core.errors import ConfigError, DataError
 from trueline._core.extras import missing_extra_hint
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Engine
+    from sqlalchemy import URL, Connection, Engine
 
 __all__ = ["Database", "check_connection", "lent_connection", "open_database", "shown_connection"]
 
@@ -55,6 +55,13 @@ class Database:
         self.engine = engine
         self._secrets = tuple(s for s in secrets if s)
         self._owned = owned
+
+    def connect(self) -> Connection:
+        """A connection; SQLite, which commits what makes and drops tables by itself, is told to refuse all writing."""
+        connection = self.engine.connect()
+        if self._owned and self.engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("PRAGMA query_only = ON").close()
+        return connection
 
     def close(self) -> None:
         """Closes the connections that were opened for this."""
@@ -175,6 +182,7 @@ def _secrets(url: URL) -> tuple[str, ...]:
     for key, value in url.query.items():
         if _SECRET.search(key):
             found += [value] if isinstance(value, str) else list(value)
+            found += re.findall(r"(?i)(?:pwd|password)=\{?([^;}]+)", " ".join(found))
     return tuple(found)
 
 

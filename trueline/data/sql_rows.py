@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import decimal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from trueline._core.errors import DataError
 from trueline.data.sql_connect import Database
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from sqlalchemy import CursorResult
 
 __all__ = ["SqlResult", "run_query"]
+
+T = TypeVar("T")
 
 _POSTGRES_TYPES: Mapping[str, tuple[int, ...]] = {
     "bool": (16,),
@@ -66,8 +69,9 @@ class SqlResult:
         """
         done = 0
         while True:
-            with _told(self._database, f"{self._place}, after row {done}", "the rows cannot be read to their end"):
-                found = self._result.fetchmany(rows)
+            where = f"{self._place}, after row {done}"
+            fetch = partial(self._result.fetchmany, rows)
+            found = _told(self._database, where, "the rows cannot be read to their end", fetch)
             if not found and done:
                 return
             columns: list[Sequence[Any]] = list(zip(*found, strict=True)) if found else [()] * len(self.names)
@@ -84,13 +88,11 @@ def run_query(database: Database, query: str, place: str, decimals: str, rows: i
     Raises:
         DataError: when the database cannot be reached, or refuses the statement: what it says, without passwords.
     """
-    with _told(database, place, "the database cannot be reached"):
-        connection = database.engine.connect()
+    connection = _told(database, place, "the database cannot be reached", database.connect)
     result = None
     try:
-        with _told(database, place, "the query failed"):
-            streaming = connection.execution_options(stream_results=True, max_row_buffer=rows, no_parameters=True)
-            result = streaming.exec_driver_sql(query)
+        connection.execution_options(stream_results=True, max_row_buffer=rows, no_parameters=True)
+        result = _told(database, place, "the query failed", partial(connection.exec_driver_sql, query))
         if not result.returns_rows:
             raise DataError("the statement gives no rows", where=place, hint="give a SELECT.")
         yield SqlResult(database, result, place, decimals)
@@ -111,19 +113,19 @@ def _let_go(database: Database, connection: Any, result: Any) -> None:
             connection.invalidate()
 
 
-@contextmanager
-def _told(database: Database, place: str, what: str) -> Iterator[None]:
-    """Errors of the database and its driver as ours, cut off from the chain that could show a password."""
+def _told(database: Database, place: str, what: str, call: Callable[[], T]) -> T:
+    """What the call gives; an error of the database or its driver as ours.
+
+    Ours is raised with nothing behind it: the driver's own may hold the password, and collectors of errors walk down.
+    """
     from sqlalchemy.exc import SQLAlchemyError
 
     drivers = getattr(database.engine.dialect.dbapi, "Error", SQLAlchemyError)
-    message = None
     try:
-        yield
+        return call()
     except (SQLAlchemyError, drivers, OSError, ModuleNotFoundError) as error:
         message = database.message(error)
-    if message is not None:
-        raise DataError(f"{what}: {message}", where=place)
+    raise DataError(f"{what}: {message}", where=place)
 
 
 def _postgres_type(number: Any, decimals: str) -> pa.DataType:
