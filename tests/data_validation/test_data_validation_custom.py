@@ -14,7 +14,7 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 from trueline._core.errors import ConfigError, EngineError
 from trueline.data_validation import StatsOptions, generate_statistics
 from trueline.data_validation.merging import custom_part, merge_parts
-from trueline.engine import AccumulatorSpec, Dataset, LocalEngine
+from trueline.engine import AccumulatorSpec, Dataset, LocalEngine, check_accumulator
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -65,6 +65,16 @@ def test_without_the_default_statistics_only_the_users_are_made() -> None:
     assert found.features[0].WhichOneof("stats") is None
     empty = generate_statistics(TABLE, StatsOptions(add_default_generators=False)).datasets[0]
     assert empty == statistics_pb2.DatasetFeatureStatistics(num_examples=5)
+    weighted = generate_statistics(TABLE, StatsOptions(add_default_generators=False, weight_feature="x")).datasets[0]
+    assert weighted == statistics_pb2.DatasetFeatureStatistics(num_examples=5, weighted_num_examples=15.0)
+    with pytest.raises(ConfigError, match="'word' holds string"):
+        generate_statistics(TABLE, StatsOptions(add_default_generators=False, weight_feature="word"))
+
+
+def test_counting_rows_keeps_the_engines_promises() -> None:
+    spec = AccumulatorSpec("trueline.data_validation.counting:RowCount", {"weight": "w"})
+    table = pa.table({"w": [float(k) for k in range(40)]})
+    assert check_accumulator(spec, table, processes=False).weighted_num_examples == 780
 
 
 def test_a_users_statistic_is_made_for_every_slice_in_worker_processes_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,5 +145,8 @@ def test_a_dict_may_hold_numbers_texts_histograms_and_messages() -> None:
     assert list(found.features[0].path.step) == ["s", "x"]
     kinds = {c.name: c.WhichOneof("val") for c in found.features[0].custom_stats}
     assert kinds == {"n": "num", "i": "num", "t": "str", "r": "rank_histogram", "h": "histogram", "m": "histogram"}
+    for wrong in (np.arange(3), [1], None):
+        with pytest.raises(EngineError, match="m:f, statistic 'n' of 'a'"):
+            custom_part({"a": {"n": wrong}}, "m:f")
     packed = custom_part({"a": {"p": statistics_pb2.StringStatistics(unique=4)}}, "m:f").features[0].custom_stats[0]
     assert packed.any.Is(statistics_pb2.StringStatistics.DESCRIPTOR)

@@ -398,3 +398,29 @@ class Liar(Growing):
 def test_a_source_that_never_ends_growing_is_stopped() -> None:
     with pytest.raises(DataError, match="gives the same one"):
         statistics_of_source(Liar())
+
+
+class ManyGrowing(Growing):
+    """Part k needs columns up to k: a new one in every part."""
+
+    def parts(self) -> list[str]:
+        return [f"part {k}" for k in range(6)]
+
+    def schema(self) -> pa.Schema:
+        return pa.schema([("c0", pa.int64())])
+
+    def read(self, part: int, schema: pa.Schema) -> Iterator[SourceBatch]:
+        self.closed.append(part)
+        if f"c{part}" not in schema.names:
+            raise SchemaGrew(pa.schema([*schema, (f"c{part}", pa.int64())]))
+        yield SourceBatch(pa.RecordBatch.from_pylist([{f"c{part}": part}], schema))
+
+
+def test_a_source_that_grows_in_every_part_is_read_twice_not_once_a_part() -> None:
+    source = ManyGrowing()
+    found = statistics_of_source(source)
+    assert source.closed == [0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5]
+    assert found.datasets[0].num_examples == 6
+    assert {n: f.num_stats.common_stats.num_non_missing for n, f in by_name(found).items()} == {
+        f"c{k}": 1 for k in range(6)
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections import defaultdict
 from itertools import product
@@ -230,3 +231,41 @@ def test_one_slice_of_several(table: pa.Table) -> None:
     assert one.datasets[0] == found.datasets[1]
     with pytest.raises(SchemaError, match="All Examples"):
         get_slice_stats(found, "all examples")
+
+
+def test_a_state_of_other_slices_is_refused(table: pa.Table) -> None:
+    """Damaged bytes too: never a wrong result."""
+    spec = plan_pass(table.schema, StatsOptions(slices=["flag", "k > 1"])).spec
+    part = spec.new()
+    part.update(table.combine_chunks().to_batches()[0])
+    state = part.state()
+    assert spec.load(state).state() == state
+    fewer = plan_pass(table.schema, StatsOptions(slices=["flag"])).spec
+    with pytest.raises(EngineError, match="other slices"):
+        fewer.load(state)
+    for place in range(0, len(state), max(1, len(state) // 60)):
+        damaged = bytearray(state)
+        damaged[place] ^= 0xFF
+        with pytest.raises(EngineError):
+            spec.load(bytes(damaged))
+
+
+def test_a_function_of_the_main_module_slices_in_threads(tmp_path: Path) -> None:
+    """As a notebook has it: the function has no module to import from elsewhere."""
+    script = tmp_path / "notebook.py"
+    script.write_text(
+        """
+import pyarrow as pa
+import trueline.data_validation as dv
+
+def halves(batch):
+    half = batch.num_rows // 2
+    yield "first", batch.slice(0, half)
+    yield "second", batch.slice(half)
+
+found = dv.generate_statistics_from_arrow(pa.table({"x": [1, 2, 3]}), dv.StatsOptions(slice_functions=[halves]))
+print([(d.name, d.num_examples) for d in found.datasets])
+"""
+    )
+    done = subprocess.run([sys.executable, str(script)], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[('All Examples', 3), ('first', 1), ('second', 2)]"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -89,12 +88,17 @@ def _fill(custom: Any, value: Any, place: str) -> None:
         custom.any.Pack(value)
     elif isinstance(value, str):
         custom.str = value
-    elif isinstance(value, int | float) or hasattr(value, "__float__"):
-        custom.num = math.nan if value is None else float(value)
+    elif _is_number(value):
+        custom.num = float(value)
     else:
         raise EngineError(
             f"it is {value!r:.100}", where=place, hint="give a number, a text, a histogram or another message."
         )
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it is one number, of Python or numpy."""
+    return isinstance(value, int | float) or (hasattr(value, "__float__") and getattr(value, "ndim", 1) == 0)
 
 
 def _wrong(name: str, what: str) -> ConfigError:

@@ -100,7 +100,8 @@ def _parts(arrow_schema: pa.Schema, options: StatsOptions) -> tuple[dict[str, Ac
         parts[_CORE] = statistics_spec(arrow_schema, options)
         columns.update(statistics_columns(arrow_schema, options))
     else:
-        parts[_CORE] = AccumulatorSpec("trueline.data_validation.counting:RowCount")
+        parts[_CORE] = _row_count(arrow_schema, options.weight_feature)
+        columns.update([] if options.weight_feature is None else [options.weight_feature])
     for name, (spec, own) in sorted(generator_specs(arrow_schema, options).items()):
         parts[f"{_GENERATOR}/{name}"] = spec
         columns.update(own)
@@ -111,6 +112,15 @@ def _parts(arrow_schema: pa.Schema, options: StatsOptions) -> tuple[dict[str, Ac
         parts[f"{_CUSTOM}/{number:06}"] = generator.spec()
         columns.update(wanted)
     return parts, columns
+
+
+def _row_count(arrow_schema: pa.Schema, weight: str | None) -> AccumulatorSpec[Any]:
+    from trueline.data_validation.weights import weight_problems
+
+    problems = [] if weight is None else weight_problems(arrow_schema, [weight])
+    if problems:
+        raise ConfigError("these rows cannot be weighed", problems=problems)
+    return AccumulatorSpec("trueline.data_validation.counting:RowCount", {} if weight is None else {"weight": weight})
 
 
 def _check_columns(columns: Iterable[str], arrow_schema: pa.Schema, name: str) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import closing, nullcontext
+from collections.abc import Callable, Generator, Iterable
+from contextlib import AbstractContextManager, closing, nullcontext
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from trueline._core.errors import DataError
@@ -66,7 +66,7 @@ def statistics_of_source(
             with closing(rows):
                 return planned.result(run_stream(planned.spec, reblock(rows, block_rows), workers))
         except SchemaGrew as grown:
-            raw = _wider(raw, grown.schema)
+            raw = grown.schema
 
 
 def _selected(schema: pa.Schema, names: tuple[str, ...]) -> pa.Schema:
@@ -117,15 +117,35 @@ def _rows(
     """The rows of all parts in their final types, only the columns that the pass reads where it reads any."""
     final = final_schema(raw)
     codes = frozenset(planned.spec.dictionaries)
-    for number, label in enumerate(source.parts()):
-        found: Any = source.read(number, raw)
-        with closing(found) if hasattr(found, "close") else nullcontext(found) as batches:
-            for given in batches:
-                if given.rejects:
-                    rejects.add(given, label)
-                if given.batch.num_rows:
-                    typed = _typed(given.batch, final, codes, label)
-                    yield typed.select(list(planned.columns)) if planned.columns else typed
+    labels = list(source.parts())
+    for number, label in enumerate(labels):
+        try:
+            with _reading(source, number, raw) as batches:
+                for given in batches:
+                    if given.rejects:
+                        rejects.add(given, label)
+                    if given.batch.num_rows:
+                        typed = _typed(given.batch, final, codes, label)
+                        yield typed.select(list(planned.columns)) if planned.columns else typed
+        except SchemaGrew as grown:
+            raise SchemaGrew(_grown_by_all(source, _wider(raw, grown.schema), range(number + 1, len(labels)))) from None
+
+
+def _reading(source: Source, part: int, schema: pa.Schema) -> AbstractContextManager[Iterable[SourceBatch]]:
+    found: Any = source.read(part, schema)
+    return closing(found) if hasattr(found, "close") else nullcontext(found)
+
+
+def _grown_by_all(source: Source, schema: pa.Schema, parts: Iterable[int]) -> pa.Schema:
+    """The schema that these parts ask for too: read once more for all of them, not once more for each."""
+    for part in parts:
+        try:
+            with _reading(source, part, schema) as batches:
+                for _ in batches:
+                    pass
+        except SchemaGrew as grown:
+            schema = _wider(schema, grown.schema)
+    return schema
 
 
 def _typed(batch: pa.RecordBatch, final: pa.Schema, codes: frozenset[str], label: str) -> pa.RecordBatch:
