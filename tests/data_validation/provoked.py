@@ -98,7 +98,10 @@ _FEW = _x("type: INT") + " dataset_constraints { %s }"
 _SPARSE = "sparse_feature { name: 's' index_feature { name: 'i' } value_feature { name: 'v' } }"
 _WEIGHTED = "weighted_feature { name: 's' feature { step: 'v' } weight_feature { step: 'w' } }"
 _SHIFT = "type: BYTES drift_comparator { %s { threshold: 0.01 } }"
-_TOKEN = "token_statistics { string_token: 't' fraction_of_sequences: 0.5 per_sequence_min_frequency: 2 per_sequence_max_frequency: 4 }"
+_TOKEN = (
+    "token_statistics { string_token: 't' fraction_of_sequences: 0.5 per_sequence_min_frequency: 2 "
+    "per_sequence_max_frequency: 4 }"
+)
 _DEEP = common(more="presence_and_valency_stats { min_num_values: 1 max_num_values: 2 } " * 2)
 _IMAGES = custom(
     "image_format_histogram",
@@ -141,10 +144,16 @@ PROVOKED: dict[str, Provoked] = {
         _x(_SHIFT % "normalized_abs_difference"), _ABZ, previous=_OLD
     ),
     "COMPARATOR_LOW_NUM_EXAMPLES": Provoked(
-        _FEW % "num_examples_drift_comparator { min_fraction_threshold: 1 }", numbers(), previous=numbers(), previous_rows=30
+        _FEW % "num_examples_drift_comparator { min_fraction_threshold: 1 }",
+        numbers(),
+        previous=numbers(),
+        previous_rows=30,
     ),
     "COMPARATOR_HIGH_NUM_EXAMPLES": Provoked(
-        _FEW % "num_examples_drift_comparator { max_fraction_threshold: 1 }", numbers(), previous=numbers(), previous_rows=3
+        _FEW % "num_examples_drift_comparator { max_fraction_threshold: 1 }",
+        numbers(),
+        previous=numbers(),
+        previous_rows=3,
     ),
     "DATASET_LOW_NUM_EXAMPLES": Provoked(_FEW % "min_examples_count: 11", numbers()),
     "DATASET_HIGH_NUM_EXAMPLES": Provoked(_FEW % "max_examples_count: 9", numbers()),
@@ -160,7 +169,9 @@ PROVOKED: dict[str, Provoked] = {
     "WEIGHTED_FEATURE_MISSING_WEIGHT": Provoked(_WEIGHTED, alone("s", custom("missing_weight", "num: 2"))),
     "WEIGHTED_FEATURE_LENGTH_MISMATCH": Provoked(_WEIGHTED, alone("s", custom("min_weight_length_diff", "num: -1"))),
     "WEIGHTED_FEATURE_NAME_COLLISION": Provoked(_WEIGHTED + " feature { name: 's' type: INT }", numbers(name="s")),
-    "SEMANTIC_DOMAIN_UPDATE": Provoked(_x("type: BYTES"), texts({"a": 9}, more=custom("domain_info", "str: 'url_domain {}'"))),
+    "SEMANTIC_DOMAIN_UPDATE": Provoked(
+        _x("type: BYTES"), texts({"a": 9}, more=custom("domain_info", "str: 'url_domain {}'"))
+    ),
     "FEATURE_TYPE_HIGH_UNIQUE": Provoked(_x("type: BYTES unique_constraints { min: 1 max: 2 }"), _ABZ),
     "FEATURE_TYPE_LOW_UNIQUE": Provoked(_x("type: BYTES unique_constraints { min: 4 max: 9 }"), _ABZ),
     "FEATURE_TYPE_NO_UNIQUE": Provoked(_x("type: INT unique_constraints { min: 1 max: 2 }"), numbers()),

@@ -17,6 +17,7 @@ from trueline.data_validation.rules import Case, retire_feature
 from trueline.data_validation.rules_feature import IDENTITY_RULES
 from trueline.data_validation.views import DatasetView
 from trueline.schema.changes import SchemaChange, diff_schemas
+from trueline.schema.features import deprecated, walk_features
 from trueline.schema.index import SchemaIndex
 from trueline.schema.paths import FeaturePath
 
@@ -34,7 +35,8 @@ _COMPOSITES = {
 }
 """Which features of the name are deprecated."""
 
-_ROUNDS = 5  # of remedies that call for others; each round silences at least one type
+_RULES = (*IDENTITY_RULES, *CONTENT_RULES)
+_ROUNDS = 5  # of remedies that call for others; each round silences at least one rule
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Workshop:
         elif type_name == "SCHEMA_NEW_COLUMN":
             self._add(index, path)
         elif self.dataset is not None and path in index.features and path in self.dataset.features:
-            self._mend(index, path, {type_name}, known=self._types(before, path))
+            self._mend(index, path, type_name)
         return tuple(diff_schemas(before, after))
 
     def _part(self, path: FeaturePath | None) -> Any:
@@ -119,8 +121,6 @@ class Workshop:
 
     def _fields(self, name: str) -> Iterator[tuple[FeaturePath, Any]]:
         """A column and the fields inside it."""
-        from trueline.schema.features import walk_features
-
         root = self.index.features.get(FeaturePath((name,)))
         if root is not None:
             alone = type(self.schema)()
@@ -134,25 +134,36 @@ class Workshop:
         feature = index.features[path]
         return Case(index, feature, view, path, terms.environment, terms.max_domain, named, terms.confidence)
 
-    def _types(self, schema: Any, path: FeaturePath) -> set[str]:
-        """The types that are found at a feature."""
+    def _hits(self, schema: Any, path: FeaturePath) -> list[int]:
+        """The rules that find something at a feature, one after the other mending what they find."""
         copy = type(schema)()
         copy.CopyFrom(schema)
-        return {reason.type for reason in run_rules(self._case(SchemaIndex(copy), path))}
+        case = self._case(SchemaIndex(copy), path)
+        found: list[int] = []
+        for i, rule in enumerate(_RULES):
+            silent = i >= len(IDENTITY_RULES) and case.view.num_present == 0
+            if silent or deprecated(case.feature):
+                break
+            if rule.find(case):
+                found.append(i)
+                rule.mend(case)
+        return found
 
-    def _mend(self, index: SchemaIndex, path: FeaturePath, wanted: set[str], known: set[str]) -> None:
-        """Mends what the wanted types find, and what their mending brings to light that was not known before."""
+    def _mend(self, index: SchemaIndex, path: FeaturePath, type_name: str) -> None:
+        """Mends what the rules of a type find, and what that brings to light and was not found before."""
+        known = self._hits(index.schema, path)
+        wanted = [i for i in known if _RULES[i].type == type_name]
         for _ in range(_ROUNDS):
+            case = self._case(index, path)
+            for i in wanted:
+                if _RULES[i].find(case):
+                    _RULES[i].mend(case)
+            hits = self._hits(index.schema, path)
+            still = [i for i in hits if _RULES[i].type == type_name]
+            # What is found only once something before it is mended needs that mended too.
+            wanted = hits[: hits.index(still[-1]) + 1] if still else [i for i in hits if i not in known]
             if not wanted:
                 return
-            case = self._case(index, path)
-            rules = [rule for rule in (*IDENTITY_RULES, *CONTENT_RULES) if rule.type in wanted and rule.find(case)]
-            if not rules:  # they are found only once what comes before them is mended
-                rules = _up_to(wanted, self._case(_copy_of(index), path))
-            for rule in rules:
-                if rule.find(case):
-                    rule.mend(case)
-            wanted = self._types(index.schema, path) - known
 
     def _add(self, index: SchemaIndex, path: FeaturePath) -> None:
         """Adds a column with its fields, or its environment."""
@@ -161,7 +172,9 @@ class Workshop:
             if environment is not None:
                 index.features[path].in_environment.append(environment)
                 if self.dataset is not None and path in self.dataset.features:
-                    self._mend(index, path, self._types(index.schema, path), set())
+                    for _ in range(_ROUNDS):
+                        if not run_rules(self._case(index, path)):
+                            break
             return
         terms = Terms(environment, self.terms.max_domain, confidence=self.terms.confidence)
         for view in self.dataset or ():
@@ -173,23 +186,6 @@ class Workshop:
             mend = _DATASET.get(type_name)
             if mend is not None:
                 mend(schema.dataset_constraints, self.dataset.num_examples, self.controls.named())
-
-
-def _copy_of(index: SchemaIndex) -> SchemaIndex:
-    copy = type(index.schema)()
-    copy.CopyFrom(index.schema)
-    return SchemaIndex(copy)
-
-
-def _up_to(wanted: set[str], case: Case) -> list[Any]:
-    """The rules that find something, in order, to the last of a wanted type."""
-    found, last = [], 0
-    for rule in (*IDENTITY_RULES, *CONTENT_RULES):
-        if rule.find(case):
-            found.append(rule)
-            rule.mend(case)
-            last = len(found) if rule.type in wanted else last
-    return found[:last]
 
 
 # --- the dataset as a whole ---
