@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from trueline.data_validation import StatsOptions, generate_statistics
 from trueline.data_validation.generators.base import features_spec
-from trueline.data_validation.generators.images import image_size
+from trueline.data_validation.generators.images import image_size, image_stats
 from trueline.data_validation.generators.times import FORMATS
 from trueline.engine import Dataset, LocalEngine
 
@@ -122,6 +123,9 @@ def test_image_sizes_only_when_asked() -> None:
     assert set(custom("images:ImageGuess", column)) == {"domain_info", "image_format_histogram"}
     found = custom("images:ImageGuess", column, 7, enable_size_stats=True)
     assert (found["image_max_width"], found["image_max_height"]) == (30.0, 20.0)
+    options = StatsOptions(generators=[image_stats(["c"])])
+    stats = generate_statistics(pa.table({"c": column, "other": range(len(column))}), options).datasets[0]
+    assert {s.name: s.num for s in stats.features[0].custom_stats}["image_max_width"] == 30.0
 
 
 def test_natural_language_in_stretches() -> None:

@@ -156,6 +156,6 @@ def test_vocabularies_that_cannot_be_used(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\n")
     with pytest.raises(DataError, match="UTF-8"):
         load_vocabulary(str(path), vocabulary_digest(str(path)))
+    options = StatsOptions(schema=schema("BYTES"), vocab_paths={"w": str(path)})
     with pytest.raises(ConfigError, match="'t'"):
-        options = StatsOptions(schema=schema("BYTES"), vocab_paths={"w": str(path)})
         generate_statistics(pa.table({"t": [["a"]]}), options, LocalEngine(1))

@@ -85,6 +85,11 @@ def test_lift_of_an_id_gives_up_and_says_so() -> None:
         ]
         assert [c.path_x.step[0] for c in found.cross_features] == ["few"]
     assert results[0] == results[1]
+    long = pa.table({"text": [f"{i:01000}" for i in range(300)] * 2, "y": [str(i) for i in range(300)] * 2})
+    wide = {"y_path": ["y"], "x_paths": [["text"]], "max_pairs": 10**6}
+    found = run(LIFT, long, 50, **wide)  # 300 kB of text times 300 labels
+    assert [f.custom_stats[0].name for f in found.features] == ["lift_too_many_pairs"]
+    assert len(run(LIFT, long.slice(0, 200), 50, **wide).cross_features) == 1
     labels = run(LIFT, table, 7, y_path=["id"], x_paths=[["few"]], max_pairs=100)
     assert not labels.cross_features
 

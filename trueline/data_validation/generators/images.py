@@ -8,8 +8,12 @@ alone, never decoded: upstream decodes the image with TensorFlow.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from trueline._core.errors import ConfigError
+from trueline.data_validation.custom import Generator
+from trueline.data_validation.generators.base import features_spec
 from trueline.data_validation.generators.guesses import MATCH_RATIO, VALUES_THRESHOLD, looked_at, say_domain
 from trueline.data_validation.generators.leaves import Leaf
 
@@ -17,7 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from tensorflow_metadata.proto.v0 import statistics_pb2
 
-__all__ = ["ImageGuess", "image_size"]
+__all__ = ["ImageGuess", "image_size", "image_stats"]
 
 _MAGIC = {"bmp": b"BM", "gif": b"GIF8", "jpeg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n"}
 _UNKNOWN = "UNKNOWN"
@@ -49,13 +53,18 @@ class ImageGuess:
             self._invalid = True
             return
         values, _ = looked_at(leaf, self._sample_rate)
-        values = pc.cast(values, pa.large_binary())
-        prefixes = pc.binary_slice(values, 0, _PREFIX)
-        for item in pc.value_counts(prefixes).to_pylist():
-            kind = _format_of(item["values"])
-            self._formats[kind] = self._formats.get(kind, 0) + item["counts"]
+        large = pa.types.is_large_string(values.type) or pa.types.is_large_binary(values.type)
+        values = pc.cast(values, pa.large_binary() if large else pa.binary())
+        counts = {kind: int(pc.sum(pc.starts_with(values, magic)).as_py() or 0) for kind, magic in _MAGIC.items()}
+        counts[_UNKNOWN] = len(values) - sum(counts.values())
+        self._count(counts)
         if self._sizes:
             self._measure(values)
+
+    def _count(self, formats: dict[str, int]) -> None:
+        for kind, count in formats.items():
+            if count:
+                self._formats[kind] = self._formats.get(kind, 0) + count
 
     def _measure(self, values: pa.Array) -> None:
         for value in values:
@@ -66,8 +75,7 @@ class ImageGuess:
 
     def merge(self, other: ImageGuess) -> None:
         """Takes in other blocks."""
-        for kind, count in other._formats.items():
-            self._formats[kind] = self._formats.get(kind, 0) + count
+        self._count(other._formats)
         self._width, self._height = max(self._width, other._width), max(self._height, other._height)
         self._invalid |= other._invalid
 
@@ -95,6 +103,24 @@ class ImageGuess:
         if self._width and self._height:
             message.custom_stats.add(name="image_max_width", num=float(self._width))
             message.custom_stats.add(name="image_max_height", num=float(self._height))
+
+
+def image_stats(
+    columns: Sequence[str], *, enable_size_stats: bool = True, match_ratio: float = MATCH_RATIO
+) -> Generator:
+    """The guess for some columns of bytes, as an entry of ``StatsOptions.generators``.
+
+    Args:
+        columns: the columns.
+        enable_size_stats: whether to measure images: custom statistics ``image_max_width`` and ``image_max_height``,
+            in pixels.
+        match_ratio: the least share of images.
+    """
+    options = {"enable_size_stats": enable_size_stats, "match_ratio": match_ratio}
+    plan = features_spec("images:ImageGuess", [(name,) for name in columns], options)
+    if plan is None:
+        raise ConfigError("image_stats needs a column")
+    return Generator(plan[0].name, plan[0].params, plan[1])
 
 
 def image_size(data: bytes | memoryview) -> tuple[int, int] | None:

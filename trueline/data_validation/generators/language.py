@@ -8,7 +8,8 @@ vocabulary), the values of a row are a sequence. The result is the custom statis
   and where there is a vocabulary all that it lacks, are counted and not known;
 * lengths of the known tokens in characters, lengths of the sequences without the tokens that the domain excludes;
 * the known tokens by frequency; for each constrained token how often, in how many sequences and where it occurs;
-* the five distinct sequences of lowest coverage, then the five of lowest average token length, the first of 100 tokens.
+* the five distinct sequences of lowest coverage, then the five of lowest average token length, cut after 100 tokens
+  or 2000 characters.
 
 Source of the figures: TensorFlow Data Validation. It differs in three things: there a token of text that the vocabulary
 lacks counts as known, the least sequence length forgets a 0, and a token excluded by text and number counts twice.

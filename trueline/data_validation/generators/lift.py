@@ -9,8 +9,9 @@ With weights, sums of weights stand for numbers of rows throughout. Upstream div
 of the sum of weights, and writes a second message for the same pair of features; here the weighted figures stand in
 `weighted_lift_series`.
 
-Memory is bounded by `max_pairs`, distinct categories times distinct labels of one feature. A feature beyond it gets no
-lift, and a custom statistic ``lift_too_many_pairs`` with the bound instead.
+Memory is bounded by `max_pairs`, distinct categories times distinct labels of one feature, and by 64 MiB, the bytes of
+its distinct categories times the labels. A feature beyond that gets no lift, but a custom statistic
+``lift_too_many_pairs`` with the bound.
 
 Source of the rules: TensorFlow Data Validation's lift statistics.
 """
@@ -26,16 +27,17 @@ import numpy.typing as npt
 from trueline._core.errors import DataError, EngineError
 from trueline.data_validation.generators.base import nested, split_nested
 from trueline.data_validation.generators.leaves import Leaf, leaf_at
-from trueline.data_validation.generators.pairs import Tally, as_keys, distinct_in_rows
+from trueline.data_validation.generators.pairs import Tally, as_keys, counted, counted_pairs, distinct_in_rows
 from trueline.engine.state import pack_state, unpack_state
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from tensorflow_metadata.proto.v0 import statistics_pb2
 
-__all__ = ["MAX_PAIRS", "Lift"]
+__all__ = ["MAX_BYTES", "MAX_PAIRS", "Lift"]
 
 MAX_PAIRS = 200_000
+MAX_BYTES = 64 * 2**20
 _KIND, _VERSION = "lift", 1
 Floats = npt.NDArray[np.float64]
 
@@ -49,7 +51,8 @@ class _OfFeature:
 
     def cap(self, labels: int, max_pairs: int) -> None:
         """Gives the feature up where it has too many pairs: more rows never make it fewer."""
-        if self.overflow or max(len(self.x), 1) * max(labels, 1) > max_pairs:
+        labels = max(labels, 1)
+        if self.overflow or max(len(self.x), 1) * labels > max_pairs or self.x.key_bytes * labels > MAX_BYTES:
             self.overflow = True
             self.x.clear()
             self.xy.clear()
@@ -105,7 +108,7 @@ class Lift:
         self.weight += float(weights.of(self._y_weight).sum())
         y = self._labels(batch)
         if y is not None and not self.y_overflow:
-            _tally(self.y, [y[0]], y[1], weights.of(self._y_weight))
+            self.y.add(*counted(y[0], y[1], weights.of(self._y_weight)))
         for number, (path, weight) in enumerate(zip(self.x_paths, self._x_weights, strict=True)):
             leaf = leaf_at(batch, path)
             if leaf is None or leaf.kind not in ("text", "int", "bool"):
@@ -117,10 +120,9 @@ class Lift:
 
     def _update_feature(self, feature: _OfFeature, leaf: Leaf, y: Any, weights: Floats) -> None:
         keys, rows = distinct_in_rows(as_keys(leaf.values), leaf.rows)
-        _tally(feature.x, [keys], rows, weights)
+        feature.x.add(*counted(keys, rows, weights))
         if y is not None:
-            left, right = _joined(rows, y[1])
-            _tally(feature.xy, [keys.take(left), y[0].take(right)], rows[left.to_numpy()], weights)
+            feature.xy.add(*counted_pairs(keys, rows, y[0], y[1], weights))
 
     def _labels(self, batch: pa.RecordBatch) -> tuple[pa.Array, Any] | None:
         """The labels of a batch as keys, once a row, with their rows."""
@@ -237,18 +239,3 @@ def _weight_column(batch: pa.RecordBatch, column: str) -> Floats:
     if not (weights >= 0.0).all() or not np.isfinite(weights).all():
         raise DataError(f"column {column!r} holds a weight that is negative, NaN or infinite")
     return np.asarray(weights, np.float64)
-
-
-def _tally(tally: Tally, keys: list[Any], rows: Any, weights: Floats) -> None:
-    tally.add(keys, np.ones(len(rows), np.int64), weights[rows])
-
-
-def _joined(left_rows: Any, right_rows: Any) -> tuple[pa.Array, pa.Array]:
-    """All pairs of positions whose rows are equal; both ascend."""
-    import pyarrow as pa
-
-    starts = np.searchsorted(right_rows, left_rows, side="left")
-    sizes = np.searchsorted(right_rows, left_rows, side="right") - starts
-    left = np.repeat(np.arange(len(left_rows)), sizes)
-    offsets = np.arange(len(left)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return pa.array(left), pa.array(starts[left] + offsets)

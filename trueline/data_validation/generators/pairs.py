@@ -10,7 +10,9 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Tally", "as_keys", "distinct_in_rows"]
+__all__ = ["Tally", "as_keys", "counted", "counted_pairs", "distinct_in_rows"]
+
+_MOST_CELLS = 1 << 20
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -32,6 +34,13 @@ class Tally:
 
     def __len__(self) -> int:
         return len(self.counts)
+
+    @property
+    def key_bytes(self) -> int:
+        """Bytes of the keys' texts."""
+        import pyarrow.compute as pc
+
+        return sum(int(pc.sum(pc.binary_length(column)).as_py() or 0) for column in self.keys)
 
     def add(self, keys: list[pa.Array], counts: Ints, weights: Floats) -> None:
         """Takes in keys, not necessarily distinct ones, with counts and weights."""
@@ -92,6 +101,56 @@ def _codes(keys: list[pa.Array]) -> tuple[Ints, Ints]:
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
     return place[inverse.reshape(-1)], firsts[order]
+
+
+def counted_pairs(
+    x: pa.Array, x_rows: Ints, y: pa.Array, y_rows: Ints, weights: Floats
+) -> tuple[list[pa.Array], Ints, Floats]:
+    """The pairs of categories that share a row, each once, with how many rows do and what they weigh.
+
+    Args:
+        x, y: categories.
+        x_rows, y_rows: the row of each, ascending.
+        weights: of the rows.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    left, right = _joined(x_rows, y_rows)
+    one, two = pc.dictionary_encode(x), pc.dictionary_encode(y)
+    kinds = max(len(two.dictionary), 1)
+    cells = one.indices.to_numpy(zero_copy_only=False).astype(np.int64)[left] * kinds
+    cells += two.indices.to_numpy(zero_copy_only=False)[right]
+    size = len(one.dictionary) * kinds
+    if size > _MOST_CELLS:
+        found, inverse, counts = np.unique(cells, return_inverse=True, return_counts=True)
+        sums = np.bincount(inverse.reshape(-1), weights[x_rows[left]], len(found))
+    else:
+        counts = np.bincount(cells, minlength=size)
+        found = np.flatnonzero(counts)
+        counts, sums = counts[found], np.bincount(cells, weights[x_rows[left]], size)[found]
+    keys = [one.dictionary.take(pa.array(found // kinds)), two.dictionary.take(pa.array(found % kinds))]
+    return keys, counts.astype(np.int64), sums.astype(np.float64)
+
+
+def counted(x: pa.Array, rows: Ints, weights: Floats) -> tuple[list[pa.Array], Ints, Floats]:
+    """The categories, each once, with how many rows have it and what they weigh."""
+    import pyarrow.compute as pc
+
+    encoded = pc.dictionary_encode(x)
+    codes = encoded.indices.to_numpy(zero_copy_only=False)
+    size = len(encoded.dictionary)
+    counts, sums = np.bincount(codes, minlength=size), np.bincount(codes, weights[rows], size)
+    return [encoded.dictionary], counts.astype(np.int64), sums.astype(np.float64)
+
+
+def _joined(left_rows: Ints, right_rows: Ints) -> tuple[Ints, Ints]:
+    """All pairs of positions whose rows are equal; both ascend."""
+    starts = np.searchsorted(right_rows, left_rows, side="left")
+    sizes = np.searchsorted(right_rows, left_rows, side="right") - starts
+    left = np.repeat(np.arange(len(left_rows)), sizes)
+    offsets = np.arange(len(left)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return left, starts[left] + offsets
 
 
 def as_keys(values: pa.Array) -> pa.Array:

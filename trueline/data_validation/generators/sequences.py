@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Distribution", "ReportedSequences", "TokenCounts"]
 
 _POINTS = 4096
-_REPORTED, _SHOWN_TOKENS = 5, 100
+_REPORTED, _SHOWN_TOKENS, _SHOWN_CHARACTERS = 5, 100, 2000
 _P1, _P3 = np.uint64(0x9E3779B185EBCA87), np.uint64(0x165667B19E3779F9)
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -144,7 +144,9 @@ class ReportedSequences:
             start, size = int(starts[place]), int(sizes[place])
             tokens = [shown[code] for code in codes[start : start + min(size, _SHOWN_TOKENS)].tolist()]
             text = str(tokens)
-            found.append((float(metric[place]), text if size <= _SHOWN_TOKENS else f"{text[:-1]}, ...]"))
+            if size > _SHOWN_TOKENS or len(text) > _SHOWN_CHARACTERS:
+                text = f"{text[: min(len(text) - 1, _SHOWN_CHARACTERS)]}, ...]"
+            found.append((float(metric[place]), text))
         self._add(found)
 
     def merge(self, other: ReportedSequences) -> None:
