@@ -186,7 +186,7 @@ def test_files_encodings_packing_and_empty_ones(tmp_path):
     assert ingest_jsonl(str(tmp_path / "d"), out).rows == 2
     assert rows_of(out).to_pydict() == {"a": ["é", None], "b": [None, 2]}
     assert ingested(tmp_path, '{"a":"é"}\n{"a":1}'.encode("utf-16"), encoding="utf-16")[0] == {"a": ["é", "1"]}
-    with pytest.raises(DataError, match="in.jsonl line 2: the bytes are not utf8"):
+    with pytest.raises(DataError, match=r"in.jsonl line 2: the bytes are not utf8"):
         ingested(tmp_path, b'{"a":1}\n{"a":"\xe9"}\n')
     for nothing in (b"", b"\n\n", b"{}\n"):
         with pytest.raises(DataError, match="there is no column"):
