@@ -348,6 +348,19 @@ def test_a_record_that_cannot_be_decoded_takes_those_after_it_in_its_block(place
     assert "lies behind record 4" in rejects[2].reason
 
 
+def test_a_block_of_many_records_is_given_in_pieces(place):
+    schema = record(s="string")
+    good = [long(1) + b"x"] * 20_000
+    place.write_bytes(container(schema, (20_000, b"".join(good))))
+    source = AvroSource(str(place))
+    assert [b.batch.num_rows for b in source.read(0, source.schema())] == [8_192, 8_192, 3_616]
+    good[10_000] = long(1 << 50)
+    place.write_bytes(container(schema, (20_000, b"".join(good))))
+    rows, rejects, numbers, error = read(place)
+    assert (len(rows), numbers, error) == (10_000, list(range(10_000)), None)
+    assert [r.record for r in rejects] == list(range(10_000, 20_000))
+
+
 def test_an_array_that_promises_more_than_there_is(place):
     schema = record(a={"type": "array", "items": "int"})
     place.write_bytes(container(schema, (1, long(1 << 60) + long(1) * 10)))

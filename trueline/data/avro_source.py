@@ -94,15 +94,7 @@ class AvroSource:
         node = _node_of(file)
         decode = _decoder(node)
         for block in file.blocks():
-            rows, rejects, leftover = _records(block, decode)
-            if leftover:
-                where = f"{file.uri} block {block.number + 1}, record {block.first + 1} and after"
-                raise DataError(f"the block has {leftover} bytes more than its {block.count} records", where=where)
-            for begin in range(0, len(rows), _BATCH_ROWS):
-                chunk = rows[begin : begin + _BATCH_ROWS]
-                yield _batch(chunk, block.first + begin, node, schema, file.uri)
-            if rejects:
-                yield SourceBatch(_no_rows(schema), None, rejects)
+            yield from _block_rows(block, decode, node, schema, file.uri)
 
 
 def _no_rows(schema: pa.Schema) -> pa.RecordBatch:
@@ -137,26 +129,42 @@ def _decoder(node: Node) -> Callable[[io.BytesIO], dict[str, Any]]:
     return decode
 
 
-def _records(
-    block: AvroBlock, decode: Callable[[io.BytesIO], dict[str, Any]]
-) -> tuple[list[dict[str, Any]], list[Reject], int]:
-    """The block's records up to the first that cannot be decoded, rejects for the others, and how many bytes remain."""
-    stream, size = io.BytesIO(block.data), len(block.data)
+def _block_rows(
+    block: AvroBlock, decode: Callable[[io.BytesIO], dict[str, Any]], node: Node, schema: pa.Schema, uri: str
+) -> list[SourceBatch]:
+    """The block's records up to the first that cannot be decoded, rejects for the others.
+
+    Raises:
+        DataError: when bytes remain.
+    """
+    stream, done, failure = io.BytesIO(block.data), 0, None
+    found: list[SourceBatch] = []
     rows: list[dict[str, Any]] = []
-    begin = 0
-    try:
-        for _ in range(block.count):
-            begin = stream.tell()
+    while done + len(rows) < block.count and failure is None:
+        begin = stream.tell()
+        try:
             rows.append(decode(stream))
-        return rows, [], size - stream.tell()
-    except Exception as error:  # fastavro lets through whatever the damaged bytes led to
-        reason = f"the record cannot be decoded: {error!r}"
-    shown = repr(block.data[begin : begin + _SHOWN])[2:-1]
-    bad = block.first + len(rows)
-    rejects = [Reject(bad, None, reason, shown)]
-    after = f"it lies behind record {bad + 1} of its block, which cannot be decoded"
-    rejects += [Reject(number, None, after, "") for number in range(bad + 1, block.first + block.count)]
-    return rows, rejects, 0
+        except Exception as error:  # fastavro lets through whatever the damaged bytes led to
+            failure = Reject(
+                block.first + done + len(rows),
+                None,
+                f"the record cannot be decoded: {error!r}",
+                repr(block.data[begin : begin + _SHOWN])[2:-1],
+            )
+        if len(rows) == _BATCH_ROWS:
+            found.append(_batch(rows, block.first + done, node, schema, uri))
+            done, rows = done + len(rows), []
+    leftover = len(block.data) - stream.tell()
+    if failure is None and leftover:
+        where = f"{uri} block {block.number + 1}, record {block.first + 1} and after"
+        raise DataError(f"the block has {leftover} bytes more than its {block.count} records", where=where)
+    if rows:
+        found.append(_batch(rows, block.first + done, node, schema, uri))
+    if failure is not None:
+        after = f"it lies behind record {failure.record + 1} of the file, which cannot be decoded, in its block"
+        lost = [Reject(n, None, after, "") for n in range(failure.record + 1, block.first + block.count)]
+        found.append(SourceBatch(_no_rows(schema), None, [failure, *lost]))
+    return found
 
 
 def _batch(
