@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["KMV_SIZE", "Frequencies", "distinct_estimate", "hashes_of", "smallest"]
 
 KMV_SIZE = 16_384
+_AT_ONCE = 16_384
 
 Counts = npt.NDArray[Any]  # int64, or float64 where they are weights
 Hashes = npt.NDArray[np.uint64]
@@ -149,13 +150,9 @@ class Frequencies:
 
     def settle(self) -> None:
         """Joins equal values, and drops the rarest where there are too many."""
-        import pyarrow.compute as pc
-
         if not self.settled:
-            both = pc.dictionary_encode(self.values)
-            summed = np.zeros(len(both.dictionary), self.counts.dtype)
-            np.add.at(summed, to_numpy(both.indices), self.counts)
-            self.values, self.counts, self.settled = both.dictionary, summed, True
+            self.values, self.counts = _joined(self.values, self.counts)
+            self.settled = True
         self._compact()
         self.joined = len(self.counts)
 
@@ -181,6 +178,35 @@ class Frequencies:
         return smallest(hashes_of(self.values))
 
 
+def _joined(values: pa.Array, counts: Counts) -> tuple[pa.Array, Counts]:
+    """Distinct values and the sums of their counts.
+
+    Equal values meet by their 64-bit hashes, sorted, which takes a third of the time of a table of strings. Neighbours
+    are compared as they are: should different values share a hash, such a table is what counts them.
+    """
+    import pyarrow.compute as pc
+
+    if len(counts) == 0:
+        return values, counts
+    keys = hashes_of(values)
+    order = np.argsort(keys, kind="stable" if counts.dtype.kind == "f" else None)  # floats are summed in order
+    keys, ordered = keys[order], take(values, order)
+    same = keys[1:] == keys[:-1]
+    if not np.array_equal(same, to_numpy(pc.equal(ordered[1:], ordered[:-1])).view(np.bool_)):
+        return _joined_by_table(values, counts)
+    starts = np.flatnonzero(np.concatenate([[True], ~same]))
+    return take(ordered, starts), np.add.reduceat(counts[order], starts)
+
+
+def _joined_by_table(values: pa.Array, counts: Counts) -> tuple[pa.Array, Counts]:
+    import pyarrow.compute as pc
+
+    both = pc.dictionary_encode(values)
+    summed = np.zeros(len(both.dictionary), counts.dtype)
+    np.add.at(summed, to_numpy(both.indices), counts)
+    return both.dictionary, summed
+
+
 def distinct_estimate(hashes: Hashes) -> int:
     """How many distinct values have these smallest hashes: exact below `KMV_SIZE`."""
     if len(hashes) < KMV_SIZE:
@@ -189,10 +215,11 @@ def distinct_estimate(hashes: Hashes) -> int:
 
 
 def hashes_of(values: pa.Array) -> Hashes:
-    """The stable hashes of text or bytes."""
+    """The stable hashes of text or bytes; worked out in parts that fit into the processor's cache."""
     from trueline._core.hash import hash_array
 
-    return np.asarray(hash_array(values), np.uint64)
+    parts = [hash_array(values[start : start + _AT_ONCE]) for start in range(0, len(values), _AT_ONCE)]
+    return np.concatenate(parts) if parts else np.empty(0, np.uint64)
 
 
 def smallest(*hashes: Hashes) -> Hashes:
