@@ -168,6 +168,43 @@ def test_the_pass_joins_all_parts_by_path(tmp_path: Path) -> None:
     assert infer_schema(generate_statistics(table)).feature
 
 
+def test_parts_at_different_depths_are_compared_row_by_row() -> None:
+    """A weight for each value inside a list of structs: where columns differ in depth, a row's lengths are summed."""
+    schema = text_format.Parse(
+        'weighted_feature { name: "w" feature { step: "s" step: "v" } weight_feature { step: "weight" } }',
+        schema_pb2.Schema(),
+    )
+    table = pa.table(
+        {
+            "s": pa.array([[{"v": ["a", "b"]}, {"v": ["c"]}], None, [{"v": None}], [{"v": ["d"]}]]),
+            "weight": pa.array([[1.0, 2.0, 3.0], None, [1.0], [1.0, 1.0]]),
+        }
+    )
+    found = generate_statistics(table, StatsOptions(schema=schema), LocalEngine(1)).datasets[0].features[-1]
+    assert tuple(found.path.step) == ("w",)
+    assert {s.name: s.num for s in found.custom_stats} == {
+        "missing_weight": 0.0,
+        "missing_value": 1.0,
+        "min_weight_length_diff": 0.0,
+        "max_weight_length_diff": 1.0,
+    }
+
+
+def test_sampled_guesses_do_not_depend_on_blocks_where_rows_have_numbers(tmp_path: Path) -> None:
+    """A sample by row number is the same for any blocks; without numbers it is fixed by the place in the block."""
+    asked = options(tmp_path / "v.txt", semantic_domain_stats_sample_rate=0.5)
+    table = pa.table({"y": ["2020-01-01"] * 300 + ["x"] * 40, "tags": [["a"]] * 340, "__row__": range(340)})
+    spec, columns = generator_specs(table.schema, asked)["time domains"]
+    assert "__row__" in columns
+    got = [LocalEngine(1).run(spec, Dataset.from_table(table, rows), columns) for rows in (17, 340)]
+    assert got[0] == got[1]
+    ratio = next(s.num for f in got[0].features for s in f.custom_stats if s.name == "time_match_ratio")
+    assert 0.8 <= ratio < 1.0
+    plain = generator_specs(table.drop(["__row__"]).schema, asked)["time domains"]
+    assert "__row__" not in plain[1]
+    check_accumulator(plain[0], table, columns=plain[1], recut=False, processes=False)
+
+
 def test_slices_have_their_own_figures(tmp_path: Path) -> None:
     """Lift of a slice is that of its rows alone."""
     table = awkward(600)

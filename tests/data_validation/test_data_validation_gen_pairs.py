@@ -124,6 +124,17 @@ def test_covariance_and_correlation_are_those_of_the_finite_pairs(rows: list[Any
     assert cross.num_cross_stats.covariance == pytest.approx(covariance[0, 1], rel=1e-4, abs=1e-6 * scale + 1e-9)
 
 
+def test_many_columns_are_taken_in_pieces() -> None:
+    """With many columns a block is read in pieces; the figures are those of the whole."""
+    rng = np.random.default_rng(3)
+    values = rng.normal(size=(60, 70_000)) + np.arange(60)[:, None]
+    table = pa.table({f"c{i:02}": column for i, column in enumerate(values)})
+    pairs = [[f"c{i:02}", "c59"] for i in range(59)]
+    found = run(CROSS, table, 70_000, pairs=pairs).cross_features
+    expected = np.cov(values, ddof=0)[:59, 59]
+    assert [c.num_cross_stats.covariance for c in found] == pytest.approx(list(expected), rel=1e-4, abs=1e-8)
+
+
 def test_correlation_survives_a_large_mean() -> None:
     """E[xy] - E[x] E[y] would lose every digit here; integers and booleans count as numbers."""
     rng = np.random.default_rng(0)

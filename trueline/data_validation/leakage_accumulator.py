@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from trueline._core.errors import ConfigError, EngineError, did_you_mean
+from trueline._core.rowid import ROW_COLUMN
 from trueline._core.values import HIDDEN_PREFIX
 from trueline.data_validation.generators.leaves import leaf_at
-from trueline.data_validation.generators.sample import ROW_COLUMN, RowSample
+from trueline.data_validation.generators.sample import RowSample
 from trueline.data_validation.leakage_findings import LeakageReport, report_of
 from trueline.engine.base import AccumulatorSpec
 from trueline.engine.state import pack_state, unpack_state

@@ -85,7 +85,7 @@ class FeatureParts:
         try:
             for number, (one, header) in enumerate(zip(made._parts, headers, strict=True)):
                 one.restore(header, inner.get(str(number), {}))
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise EngineError(f"the state has another form: {error!r}", where=f"generator {part!r}") from error
         return made
 

@@ -28,6 +28,7 @@ __all__ = ["MAX_PAIRS", "CrossMoments", "crossed_pairs"]
 
 MAX_PAIRS = 20_000
 """Most pairs of features of one pass: all pairs of 200 features."""
+_MOST_CELLS = 4_000_000
 _KIND, _VERSION = "cross moments", 1
 Floats = npt.NDArray[np.float64]
 
@@ -47,9 +48,12 @@ class CrossMoments:
         """Rows: count, mean of x, mean of y, sums of squared deviations of x and of y, and of their products."""
 
     def update(self, batch: pa.RecordBatch) -> None:
-        """Takes in the rows of one block."""
-        if batch.num_rows == 0 or not self._pairs:
-            return
+        """Takes in the rows of one block, so many at a time that memory does not grow with the number of columns."""
+        step = max(1024, _MOST_CELLS // max(len(self._columns), 1))
+        for start in range(0, batch.num_rows if self._pairs else 0, step):
+            self._update_rows(batch.slice(start, step))
+
+    def _update_rows(self, batch: pa.RecordBatch) -> None:
         columns = [_univalent(batch, name) for name in self._columns]
         values = np.stack([column for column, _ in columns])
         there = np.stack([mask for _, mask in columns])

@@ -201,7 +201,7 @@ class Lift:
                 feature.x.restore(inner[f"x{number}"])
                 feature.xy.restore(inner[f"xy{number}"])
                 feature.overflow = bool(overflow["x"][number])
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise EngineError(f"the state has another form: {error!r}", where="lift") from error
         return made
 

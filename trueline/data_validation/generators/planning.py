@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import ConfigError, did_you_mean
+from trueline._core.rowid import ROW_COLUMN
 from trueline._core.values import HIDDEN_PREFIX
 from trueline.data_validation.generators.base import Plan, features_spec, parts_spec
 from trueline.data_validation.generators.lengths import composite_plan
-from trueline.data_validation.generators.sample import ROW_COLUMN
 from trueline.data_validation.generators.tokens import domain_options
 from trueline.data_validation.plan import FeaturePlan, plan_features
 from trueline.data_validation.sampling import sampled_spec

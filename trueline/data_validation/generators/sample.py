@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from trueline._core.rowid import ROW_COLUMN
 from trueline.data_validation.generators.leaves import leaf_at
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["MISSING_CODE", "ROW_COLUMN", "RowSample", "permutation", "uniforms"]
+__all__ = ["MISSING_CODE", "RowSample", "permutation", "uniforms"]
 
-ROW_COLUMN = "__row__"
 MISSING_CODE = np.uint64(0)
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.uint64]
