@@ -50,6 +50,29 @@ class RowsSource:
             yield SourceBatch(typed(good, schema), records, bad)
 
 
+class OpenSource:
+    """Holds something open while it is read, and numbers its records wrongly."""
+
+    def __init__(self, mark: str) -> None:
+        self._mark = mark
+
+    def parts(self) -> Sequence[str]:
+        return ["a"]
+
+    def schema(self) -> pa.Schema:
+        return pa.schema([("x", pa.int64())])
+
+    def fingerprint(self) -> str | None:
+        return None
+
+    def read(self, part: int, schema: pa.Schema) -> Iterator[SourceBatch]:
+        try:
+            for records in ([0, 1], [1, 2]):
+                yield SourceBatch(pa.record_batch({"x": [1, 2]}), records)
+        finally:
+            Path(self._mark).touch()
+
+
 def act(row: dict[str, Any]) -> None:
     if "raise" in row:
         raise RuntimeError(row["raise"])

@@ -166,6 +166,27 @@ def test_parquet_columns_are_projected(out):
         ingest_parquet_of({"a": [1], "bb": [2], "b": [2]}, out, columns=["bbb"])
 
 
+def test_a_typed_source_gives_only_what_loses_nothing(out, tmp_path):
+    """Whole numbers become floats where another split has floats, unless a digit would be lost; none become text."""
+    specs = {}
+    for name, values in {"i": [1, 2], "f": [0.5], "s": ["x"], "wide": [(1 << 53) + 1]}.items():
+        pq.write_table(pa.table({"v": values}), tmp_path / f"{name}.parquet")
+        place = str(tmp_path / f"{name}.parquet")
+        specs[name] = SourceSpec("trueline.data.parquet_source:ParquetSource", {"input_base": place})
+    assert ingest({"train": specs["i"], "eval": specs["f"]}, out).columns == {"v": "double"}
+    with pytest.raises(DataError, match=r"wide\.parquet.*'v' is int64 here and double elsewhere"):
+        ingest({"train": specs["f"], "eval": specs["wide"]}, out)
+    with pytest.raises(DataError, match=r"i\.parquet.*'v' is int64 here and string elsewhere"):
+        ingest({"train": specs["s"], "eval": specs["i"]}, out)
+
+
+def test_a_source_is_closed_when_the_reading_fails(out):
+    spec = SourceSpec("spine_sources:OpenSource", {"mark": str(Path(out).with_name("closed"))})
+    with pytest.raises(DataError, match="numbers its records wrongly"):
+        ingest(spec, out, engine=LocalEngine(1))
+    assert Path(out).with_name("closed").exists()
+
+
 def test_joined_schemas():
     """The lattice's laws on samples of types, and that what has no join says where."""
     null, i, f, s = pa.null(), pa.int64(), pa.float64(), pa.string()

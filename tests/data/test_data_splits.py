@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections import Counter
 from itertools import pairwise
 
@@ -20,6 +21,7 @@ from trueline.data import (
     Examples,
     GroupSplit,
     HashSplit,
+    SourceSpec,
     StratifiedSplit,
     TimeSplit,
     check_leakage,
@@ -147,9 +149,10 @@ def test_times_that_are_no_times(out):
         ingest(rows_spec({"a": [["x"], ["y"]]}, ["ts"]), out, split_by="ts")
     with pytest.raises(DataError, match="a record 2"):
         ingest(rows_spec({"a": [[1], [None]]}, ["ts"]), out, split_by="ts")
+    assert ingest(rows_spec({"a": [[-(2**63)]]}, ["ts"]), out, splits={"a": 1, "b": 9}, split_by="ts").rows == 1
     with pytest.raises(DataError, match=r"split '(train|eval)' would get no row"):
         ingest(rows_spec({"a": [[1], [1], [1]]}, ["ts"]), out, split_by="ts")
-    assert bits_of(out) == {}
+    assert "examples.json" not in bits_of(out)
 
 
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -225,6 +228,7 @@ def test_a_leak_is_found_counted_and_gated(table_in, out):
     late = max(times[0])
     assert report.times[0].rows == sum(t < late for t in times[1])
     assert not report.ok
+    assert json.loads(json.dumps(report.to_json()))["times"][0]["rows"] == report.times[0].rows
     with pytest.raises(GateError, match="groups are in train and in eval, among them user="):
         check_leakage(out, group="user", gate=True)
     with pytest.raises(ConfigError) as caught:
@@ -232,14 +236,18 @@ def test_a_leak_is_found_counted_and_gated(table_in, out):
     assert len(caught.value.problems) == 3
 
 
-def test_more_groups_than_memory_are_checked_in_slices_and_exactly(table_in, out):
-    """Five thousand groups, a thousand hashes at a time: one shared group is found."""
-    rows = {"g": [*range(5000), 17], "s": [*(["p"] * 2500), *(["q"] * 2501)]}
-    ingest_parquet(table_in(rows), out, splits=(("p", 1), ("q", 1)), partition_feature="s")
-    if len(set(by_split(out, "s"))) == 2 and all(by_split(out, "s").values()):
-        report = check_leakage(out, group="g", max_hashes=1000)
-        assert [(g.groups, g.examples) for g in report.groups] == [(1, ("g=17",))]
-        assert sum(report.group_counts.values()) == 5001
+def test_more_groups_than_memory_are_checked_in_slices_and_exactly(tmp_path, out):
+    """Five thousand groups, a thousand hashes at a time: the one shared group is found."""
+    specs = {}
+    for name, groups in {"p": range(2500), "q": [*range(2500, 5000), 17]}.items():
+        pq.write_table(pa.table({"g": list(groups)}), tmp_path / f"{name}.parquet")
+        place = str(tmp_path / f"{name}.parquet")
+        specs[name] = SourceSpec("trueline.data.parquet_source:ParquetSource", {"input_base": place})
+    ingest(specs, out)
+    report = check_leakage(out, group="g", max_hashes=1000)
+    assert [(g.splits, g.groups, g.examples) for g in report.groups] == [(("p", "q"), 1, ("g=17",))]
+    assert report.group_counts == {"p": 2500, "q": 2501}
+    assert report.duplicates == {("p", "q"): 1}
 
 
 def test_rows_in_two_splits_are_counted_as_information(out):

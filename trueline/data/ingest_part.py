@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,12 +66,13 @@ def ingest_part(
     counts = {"rows": 0, "filtered": 0, "sampled_out": 0}
     try:
         source = SourceSpec(found["spec"]["name"], found["spec"]["params"]).open()
-        for batch in _numbered(source.read(block.number - found["first"], raw), block.number, label, rejects):
-            typed, filtered, sampled = kept.apply(batch)
-            counts["rows"] += typed.num_rows
-            counts["filtered"] += filtered
-            counts["sampled_out"] += sampled
-            output.write(_final_batch(typed, full, label))
+        with _closing(source.read(block.number - found["first"], raw)) as batches:
+            for batch in _numbered(batches, block.number, label, rejects):
+                typed, filtered, sampled = kept.apply(batch)
+                counts["rows"] += typed.num_rows
+                counts["filtered"] += filtered
+                counts["sampled_out"] += sampled
+                output.write(_final_batch(typed, full, label))
         parts = output.close()
         return {
             "grew": None,
@@ -88,6 +90,17 @@ def ingest_part(
         output.abort()
         rejects.abort()
         raise
+
+
+@contextmanager
+def _closing(batches: Iterator[SourceBatch]) -> Iterator[Iterator[SourceBatch]]:
+    """The source's batches; what it has open is closed when the reading ends, however it ends."""
+    try:
+        yield batches
+    finally:
+        close = getattr(batches, "close", None)
+        if close is not None:
+            close()
 
 
 def _with_rows(schema: pa.Schema) -> pa.Schema:

@@ -2,14 +2,15 @@
 
 All three are answered exactly. Groups and rows are compared by 64-bit hashes, in as many slices of the hash space as it
 takes to hold no more than `max_hashes` of a split at a time: memory is bounded, and more groups cost more passes over
-one column, never a weaker answer. Two different values share a hash with a chance of n**2 / 2**65: for a million groups
+their columns, never a weaker answer (a check for equal rows takes a pass over all columns for every four million rows
+of a split). Two different values share a hash with a chance of n**2 / 2**65: for a million groups
 less than one in 30 million, and then a leak is told that is none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ __all__ = ["GroupLeak", "LeakReport", "TimeLeak", "check_leakage", "checked_repo
 
 _JOBS = "trueline.data.leaks_scan"
 _SHOWN = 5
-MAX_HASHES = 1_000_000
+MAX_HASHES = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,11 @@ class LeakReport:
     def ok(self) -> bool:
         """Whether no group and no later row leaks."""
         return not self.groups and not self.times
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as JSON."""
+        pairs = [{"splits": list(pair), "rows": rows} for pair, rows in self.duplicates.items()]
+        return {**asdict(self), "duplicates": pairs, "ok": self.ok}
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -197,6 +203,8 @@ class _Scan:
     def shared(self, by: tuple[str, ...], shown: int | None) -> tuple[dict[tuple[str, str], Any], dict[str, int]]:
         """The hashes that each pair of splits shares, and how many each split has."""
         slices = 1
+        if not by:  # most rows differ: as many hashes as rows
+            slices = max(1, *(-(-self.examples.num_rows(name) // self.max_hashes) for name in self.names))
         while True:
             found = self._shared_in(by, slices)
             if found is not None:

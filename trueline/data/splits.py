@@ -63,6 +63,11 @@ def check_shares(splits: Sequence[tuple[str, int]]) -> list[str]:
     return problems if splits else ["there is no split"]
 
 
+def pairs_of(splits: Any) -> tuple[tuple[str, int], ...]:
+    """Names and shares as a caller gave them: pairs, or a mapping."""
+    return tuple((str(name), share) for name, share in (splits.items() if isinstance(splits, Mapping) else splits))
+
+
 def columns_of(by: str | Sequence[str] | None) -> tuple[str, ...]:
     """One name, several, or none, as names."""
     return () if by is None else (by,) if isinstance(by, str) else tuple(by)
@@ -102,6 +107,7 @@ class HashSplit:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by", columns_of(self.by))
+        object.__setattr__(self, "splits", pairs_of(self.splits))
         problems = check_shares(self.splits)
         if self.missing not in ("error", "bucket"):
             problems.append(f"missing is {self.missing!r}, give 'error' or 'bucket'")
@@ -113,7 +119,7 @@ class HashSplit:
     @classmethod
     def of(cls, splits: Sequence[tuple[str, int]]) -> HashSplit:
         """The rule for pairs of name and number of buckets."""
-        return cls(tuple((str(name), buckets) for name, buckets in splits))
+        return cls(pairs_of(splits))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -183,6 +189,7 @@ class GroupSplit:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by", columns_of(self.by))
+        object.__setattr__(self, "splits", pairs_of(self.splits))
         if not self.by:
             raise ConfigError("a split by group needs a column", hint='for example: GroupSplit("user").')
         HashSplit(self.splits, self.by, self.missing)
@@ -233,4 +240,4 @@ def rows_by_split(
 
 def shares_from_json(data: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
     """The shares in a rule's JSON form."""
-    return tuple((str(name), share) for name, share in data["splits"])
+    return pairs_of(data["splits"])

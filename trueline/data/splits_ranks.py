@@ -1,10 +1,6 @@
-"""Exact ranks with bounded memory: the keys below which a given number of a stratum's rows lie.
+"""Strata and keys: an unsigned 64-bit number that orders the rows of a stratum, and the accumulators over them.
 
-A key is an unsigned 64-bit number that orders the rows: a time, or the hash of ``__row__``. The first pass counts the
-rows of each stratum and finds their least and greatest key; each further pass counts keys in the bins of one interval
-a boundary and goes down into the bin where the rank falls, until a bin's edge, or a single key, is the answer. So the
-ranks are exact for any number of rows; memory is that of the bins (at most 2**20 or so counters a boundary), and a
-handful of passes over one or two columns is all the time that it takes.
+A key is a time, or the hash of ``__row__``. `trueline.data.splits_search` finds ranks with them.
 """
 
 from __future__ import annotations
@@ -19,18 +15,16 @@ from trueline._core.errors import DataError
 from trueline._core.rowid import ROW_COLUMN
 from trueline.data.rows import keep_from_json
 from trueline.data.splits import missing_value
-from trueline.engine.base import AccumulatorSpec, Dataset, Engine
 from trueline.engine.state import pack_state, unpack_state
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["MAX_STRATA", "RankBins", "Strata", "StrataSummary", "find_thresholds", "order_keys", "strata_of"]
+__all__ = ["I64", "MAX_STRATA", "U64", "RankBins", "Strata", "StrataSummary", "draw_keys", "order_keys", "strata_of"]
 
 MAX_STRATA = 10_000
 """How many different values a column may have by which rows are stratified."""
 _STRATA_SEED = 0x535452415441
-_BINS_BITS = 20
 _SIGN = np.uint64(1 << 63)
 U64 = np.ndarray[Any, np.dtype[np.uint64]]
 I64 = np.ndarray[Any, np.dtype[np.int64]]
@@ -239,80 +233,3 @@ class RankBins(_OverStrata):
     def finish(self) -> list[I64]:
         """For each boundary the counts, shape ``[strata, bins]``."""
         return [counts.reshape(-1, 1 << self._bits) for counts in self.counts]
-
-
-@dataclass
-class _Search:
-    """The rank of one boundary in one stratum, being narrowed down."""
-
-    boundary: int
-    stratum: int
-    low: int
-    rank: int
-
-    def step(self, bins: I64, bin_bits: int) -> int | None:
-        """Goes down into the bin where the rank falls; the threshold when it is found."""
-        ends = np.cumsum(bins)
-        place = int(np.searchsorted(ends, self.rank))
-        self.low += place << bin_bits
-        if int(ends[place]) == self.rank:
-            return self.low + (1 << bin_bits)
-        self.rank -= int(ends[place] - bins[place])
-        if bin_bits == 0:  # rows with the same key stay together, on the side that is nearer to the rank
-            return self.low + (1 if 2 * self.rank >= int(bins[place]) else 0)
-        return None
-
-
-def find_thresholds(
-    strata: Strata, shares: Sequence[int], dataset: Dataset, engine: Engine, sources: Sequence[str]
-) -> tuple[U64, I64, list[list[int]], int]:
-    """For each stratum the keys from which on a row belongs to the next split.
-
-    Returns:
-        The strata's ids, their rows, for each stratum ``len(shares) - 1`` thresholds (2**64: no row belongs to a later
-        split), and the greatest key.
-    """
-    base = strata.params(sources)
-    summary = AccumulatorSpec[tuple[U64, I64, U64, U64]](f"{__name__}:StrataSummary", base)
-    ids, rows, lows, highs = engine.run(summary, dataset, strata.columns)
-    ends, total = np.cumsum(shares)[:-1], int(sum(shares))
-    found = [[0] * len(ends) for _ in ids]
-    searches = []
-    low = int(lows.min()) if len(lows) else 0
-    high = int(highs.max()) if len(highs) else 0
-    for s, count in enumerate(rows.tolist()):
-        for b, end in enumerate(ends.tolist()):
-            rank = (2 * count * end + total) // (2 * total)
-            if rank == count:
-                found[s][b] = 1 << 64
-            elif rank:
-                searches.append(_Search(b, s, low, rank))
-    width = max((high - low).bit_length(), 1)
-    while searches:
-        searches, width = _narrow(searches, width, ids, found, base, (dataset, engine, strata.columns))
-    return ids, rows, found, high
-
-
-def _narrow(
-    searches: list[_Search], width: int, ids: U64, found: list[list[int]], base: Mapping[str, Any], run: Any
-) -> tuple[list[_Search], int]:
-    """One pass: the searches that go on, and the bits of their intervals."""
-    dataset, engine, columns = run
-    many = max(len(searches) - 1, 1).bit_length()
-    bits = max(1, min(16, _BINS_BITS - many, width))
-    by_boundary: dict[int, list[_Search]] = {}
-    for search in searches:
-        by_boundary.setdefault(search.boundary, []).append(search)
-    groups = list(by_boundary.values())
-    targets = [{"ids": [int(ids[s.stratum]) for s in g], "low": [s.low for s in g]} for g in groups]
-    params = {**base, "targets": targets, "width": width, "bits": bits}
-    counts = engine.run(AccumulatorSpec(f"{__name__}:RankBins", params), dataset, columns)
-    going = []
-    for group, table in zip(groups, counts, strict=True):
-        for search, bins in zip(group, table, strict=True):
-            threshold = search.step(bins, width - bits)
-            if threshold is None:
-                going.append(search)
-            else:
-                found[search.stratum][search.boundary] = threshold
-    return going, width - bits

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from trueline._core.errors import ConfigError
-from trueline.data.splits import DEFAULT_SPLITS, GroupSplit, HashSplit, Index, shares_from_json
+from trueline.data.splits import DEFAULT_SPLITS, GroupSplit, HashSplit, Index, pairs_of, shares_from_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -115,10 +115,7 @@ def rule_from_json(data: Mapping[str, Any]) -> Rule:
 
 
 def _shares(splits: SplitSpec | None) -> tuple[tuple[str, int], ...]:
-    if splits is None:
-        return DEFAULT_SPLITS
-    pairs = splits.items() if isinstance(splits, Mapping) else splits
-    return tuple((str(name), share) for name, share in pairs)  # type: ignore[union-attr]
+    return DEFAULT_SPLITS if splits is None else pairs_of(splits)
 
 
 def choose_rule(

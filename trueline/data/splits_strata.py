@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trueline._core.errors import ConfigError, DataError
-from trueline.data.splits import DEFAULT_SPLITS, Index, check_shares, columns_of
-from trueline.data.splits_ranks import MAX_STRATA, Strata, draw_keys, find_thresholds, strata_of
+from trueline.data.splits import DEFAULT_SPLITS, Index, check_shares, columns_of, pairs_of
+from trueline.data.splits_ranks import MAX_STRATA, Strata, draw_keys, strata_of
+from trueline.data.splits_search import find_thresholds
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,6 +48,7 @@ class StratifiedSplit:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by", columns_of(self.by))
+        object.__setattr__(self, "splits", pairs_of(self.splits))
         problems = check_shares(self.splits)
         if not self.by:
             problems.append("by names no column")
@@ -120,7 +122,7 @@ class StratifiedSplit:
 
 def stratified_from_json(data: Mapping[str, Any]) -> StratifiedSplit:
     """What `StratifiedSplit.to_json` described."""
-    splits = tuple((str(n), share) for n, share in data["splits"])
+    splits = pairs_of(data["splits"])
     plan = data.get("plan")
     if plan is not None and len(plan["strata"]) > MAX_STRATA:
         raise ValueError("too many strata")

@@ -12,7 +12,8 @@ import numpy as np
 
 from trueline._core.errors import ConfigError, DataError
 from trueline.data.splits import DEFAULT_SPLITS, Index, check_names, check_shares
-from trueline.data.splits_ranks import Strata, find_thresholds, order_keys
+from trueline.data.splits_ranks import Strata, order_keys
+from trueline.data.splits_search import find_thresholds, ranks_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,8 +40,8 @@ class TimeSplit:
     Args:
         by: a column of timestamps or numbers; a row without a value is an error.
         splits: names and shares, earliest first; with `boundaries` names alone will do.
-        boundaries: where each split but the first begins, ascending: ISO 8601 text, a datetime, or a number as in the
-            column. A row of just that time belongs to the later split.
+        boundaries: where each split but the first begins, ascending (nothing lies between equal ones): ISO 8601 text,
+            a datetime, or a number as in the column. A row of just that time belongs to the later split.
 
     Raises:
         ConfigError: for wrong splits or boundaries; all problems at once.
@@ -77,7 +78,7 @@ class TimeSplit:
             keys = [_key(b, None) for b in self.boundaries or ()]
         except ValueError as error:
             return [str(error)]
-        return ["the boundaries do not ascend"] if any(a >= b for a, b in pairwise(numbers or keys)) else []
+        return ["the boundaries do not ascend"] if any(a > b for a, b in pairwise(numbers or keys)) else []
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -119,22 +120,24 @@ class TimeSplit:
         if self.boundaries is not None:
             return self
         strata = Strata(self.by, (), 0, keep.to_json())
-        ids, rows, found, high = find_thresholds(strata, [s for _, s in self.splits], dataset, engine, sources)
-        thresholds = [min(t, high + 1) for t in found[0]] if len(ids) else []
-        if not len(ids):  # no row: any boundaries will do
-            thresholds = [_SIGN + n for n in range(len(self.splits) - 1)]
-        elif rows[0] >= len(self.splits):
-            self._check_filled(thresholds, high)
+        shares = [share for _, share in self.splits]
+        ids, rows, found, span = find_thresholds(strata, shares, dataset, engine, sources)
+        thresholds = [_SIGN] * (len(shares) - 1)  # without rows any boundaries will do
+        if len(ids):
+            thresholds = [min(max(t, span[0]), span[1] + 1, (1 << 64) - 1) for t in found[0]]
+            self._check_filled(thresholds, span, ranks_of(int(rows[0]), shares))
         kind = dataset.arrow_schema.field(self.by).type
-        return replace(self, boundaries=tuple(value_of_key(t, kind) for t in _ascending(thresholds)))
+        return replace(self, boundaries=tuple(value_of_key(t, kind) for t in thresholds))
 
-    def _check_filled(self, thresholds: Sequence[int], high: int) -> None:
-        edges = pairwise([0, *thresholds, high + 1])
-        empty = [name for name, (a, b) in zip(self.names, edges, strict=True) if a >= b]
+    def _check_filled(self, thresholds: Sequence[int], span: tuple[int, int], ranks: Sequence[int]) -> None:
+        edges = pairwise([span[0], *thresholds, span[1] + 1])
+        meant = [b - a for a, b in pairwise([0, *ranks])]
+        found = zip(self.names, edges, meant, strict=True)
+        empty = [(name, rows) for name, (a, b), rows in found if a >= b and rows]
         if empty:
             raise DataError(
-                f"split {empty[0]!r} would get no row: too many rows have the same time in {self.by!r}",
-                problems=[f"split {name!r} is empty" for name in empty[1:]],
+                f"split {empty[0][0]!r} would get no row: too many rows have the same time in {self.by!r}",
+                problems=[f"split {name!r} would get none of {rows} rows" for name, rows in empty],
                 hint="rows of one time are never parted: give other shares, or boundaries.",
             )
 
@@ -153,14 +156,6 @@ class TimeSplit:
         except ValueError as error:
             raise DataError(f"column {self.by!r} is {kind}: {error}") from error
         return np.searchsorted(np.array(starts, np.uint64), keys, side="right")
-
-
-def _ascending(thresholds: Sequence[int]) -> list[int]:
-    """Thresholds of fewer rows than splits may coincide: each is moved above the one before."""
-    found: list[int] = []
-    for threshold in thresholds:
-        found.append(max(threshold, found[-1] + 1) if found else threshold)
-    return found
 
 
 def _plain(boundary: Any) -> Boundary:
