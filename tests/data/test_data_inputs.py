@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trueline._core.errors import ConfigError, DataError
-from trueline.data import input_fingerprint, inputs, list_inputs
+from trueline.data import SourceSpec, input_fingerprint, inputs, list_inputs
 from trueline.data.inputs import glob_regex
 
 
@@ -149,3 +149,23 @@ def _settle(monkeypatch, later: int) -> None:
             return time.time_ns() + later * 10**9
 
     monkeypatch.setattr(inputs, "time", Clock)
+
+
+@pytest.mark.parametrize("source", ["CsvSource", "JsonlSource", "ParquetSource", "AvroSource", "TfRecordSource"])
+def test_every_source_of_files_takes_named_files_and_hashes_those(tree, source):
+    """What spans are resolved to: files in folders below, which the default pattern does not take."""
+    base = tree("a.csv", "d/b.csv", "d/c.csv")
+
+    def fingerprint(*files: str) -> str:
+        params = {"payload": "example"} if source == "TfRecordSource" else {}
+        opened = SourceSpec(f"trueline.data:{source}", {**params, "input_base": base, "files": list(files)}).open()
+        assert list(opened.parts()) == list(files)
+        return opened.fingerprint()
+
+    first = fingerprint("d/b.csv", "d/c.csv")
+    assert first != fingerprint("d/b.csv")
+    tree("a.csv", "d/b.csv")
+    assert fingerprint("d/b.csv", "d/c.csv") == first
+    with open(f"{base}/d/c.csv", "a") as handle:
+        handle.write("more\n")
+    assert fingerprint("d/b.csv", "d/c.csv") != first

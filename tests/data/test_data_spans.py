@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 import uuid
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from trueline._core import store
 from trueline._core.errors import ConfigError, DataError
-from trueline.data import ResolvedInput, RollingRange, StaticRange, resolve_spans
+from trueline.data import Examples, ResolvedInput, RollingRange, StaticRange, ingest, resolve_spans
 from trueline.data.spans_pattern import SpanPattern
 from trueline.data.spans_query import has_span_words, queries_of_spans, query_of_span
 
@@ -78,6 +79,29 @@ def test_a_range_without_any_span_says_what_there_is(days):
         resolve_spans(days, NUMBERED, version=5)
     with pytest.raises(DataError, match="no span from 10 to 9"):
         resolve_spans(days, NUMBERED, range=RollingRange(1, start_span=10, skip=1))
+
+
+def test_several_spans_go_in_together_in_their_order(out):
+    """From the pattern to Examples: parts are numbered span by span and named with it, and 10 comes after 9."""
+    base = folder(*(f"{split}/{s}/{n}.csv" for split in ("train", "eval") for s in (9, 10, 8) for n in "ba"))
+    for split in ("train", "eval"):
+        for span in (8, 9, 10):
+            for n in "ab":
+                store.write_text(f"{base}/{split}/{span}/{n}.csv", f"span,file\n{span},{n}\n")
+    both = {split: f"{split}/{{SPAN}}/*" for split in ("train", "eval")}
+    found = resolve_spans(base, both, range=RollingRange(2))
+    ingest(found.sources("trueline.data:CsvSource", base), out)
+    examples = Examples.open(out)
+    for split in ("train", "eval"):
+        rows = examples.table(split).sort_by("__row__")
+        assert (rows["span"].to_pylist(), rows["file"].to_pylist()) == ([9, 9, 10, 10], ["a", "b", "a", "b"])
+    names = [s["name"] for s in json.loads(store.read_text(f"{out}/examples.json"))["sources"]]
+    assert names == [f"{split}/{s}/{n}.csv" for split in ("train", "eval") for s in (9, 10) for n in "ab"]
+    alone = resolve_spans(base, "train/{SPAN}/a.csv").sources("trueline.data:CsvSource", base, {"delimiter": ","})
+    assert ingest(alone, out).rows == 1
+    changed = alone.open().fingerprint()
+    store.write_text(f"{base}/train/10/a.csv", "span,file\n10,c\n")
+    assert alone.open().fingerprint() != changed
 
 
 def test_a_date_is_a_span_of_days():

@@ -65,7 +65,7 @@ class ParquetSource:
 
     def fingerprint(self) -> str:
         """A hash of the files' names and contents, and of the columns that are read."""
-        found = input_fingerprint(self._base, self._pattern)
+        found = input_fingerprint(self._base, self._pattern, files=self._given)
         return found if self._columns is None else f"{found}:{','.join(self._columns)}"
 
     def schema(self) -> pa.Schema:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from trueline._core import store
 from trueline._core.errors import ConfigError, DataError
 from trueline.data.inputs import list_inputs, what_is_there
+from trueline.data.source import SourceSpec
 from trueline.data.spans_pattern import SpanFile, SpanPattern
 
 __all__ = ["ONE_SPLIT", "ResolvedInput", "RollingRange", "StaticRange", "resolve_spans"]
@@ -98,6 +100,22 @@ class ResolvedInput:
     def names(self) -> tuple[str, ...]:
         """The files of all splits, in the order of the splits."""
         return tuple(name for names in self.files.values() for name in names)
+
+    def sources(
+        self, name: str, input_base: str, params: Mapping[str, Any] | None = None
+    ) -> SourceSpec | dict[str, SourceSpec]:
+        """What `trueline.data.ingest` takes: one source for a pattern that stood alone, else one for each split.
+
+        Args:
+            name: a source of files, such as ``trueline.data:CsvSource``: it takes `input_base` and `files`.
+            input_base: the folder that was resolved.
+            params: the source's other parameters.
+        """
+        found = {
+            split: SourceSpec(name, {**(params or {}), "input_base": input_base, "files": list(files)})
+            for split, files in self.files.items()
+        }
+        return found[ONE_SPLIT] if list(found) == [ONE_SPLIT] else found
 
 
 def resolve_spans(
