@@ -8,14 +8,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
-from conformance import _columns
+from conformance import _columns, _value
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from trueline.data_validation.generators.base import features_spec, parts_spec
 from trueline.data_validation.generators.cross import crossed_pairs
 from trueline.data_validation.generators.lengths import composite_plan
+from trueline.data_validation.generators.pairs import binned
 from trueline.data_validation.generators.tokens import domain_options
 from trueline.engine.base import AccumulatorSpec
 from trueline.schema.features import find_feature, walk_features
@@ -35,7 +37,7 @@ def generator_cases(path: Path, generator: str) -> Iterator[dict[str, Any]]:
     with path.open(encoding="utf-8") as file:
         for line in file:
             case = json.loads(line)
-            if case.get("generator") == generator:
+            if generator in (case.get("generator"), case["op"]):
                 yield case
 
 
@@ -162,6 +164,14 @@ def _record_batch(batch: dict[str, Any]) -> pa.RecordBatch:
     if not columns:
         return pa.RecordBatch.from_struct_array(pa.array([{}] * batch["num_rows"], pa.struct([])))
     return pa.RecordBatch.from_pydict(columns)
+
+
+def bins_pass(case: dict[str, Any]) -> bool:
+    """Whether the bins of a numeric label are as expected."""
+    given = case["args"]["array"]
+    values = pa.array([_value(v) for v in given["values"]], getattr(pa, given["type"])())
+    found = binned(values, np.array(case["args"]["boundaries"]))
+    return [part.tolist() for part in found] == case["expected"]
 
 
 def schema_of(options: dict[str, Any]) -> Any:

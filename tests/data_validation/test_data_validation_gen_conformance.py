@@ -23,6 +23,7 @@ RUNNERS: dict[str, Callable[[dict[str, Any], Path], bool]] = {
     "CrossFeatureStatsGenerator": lambda case, _: golden.cross_passes(case),
     "LiftStatsGenerator": lambda case, _: golden.lift_passes(case),
     "NLStatsGenerator": golden.language_passes,
+    "bin_util.bin_array": lambda case, _: golden.bins_pass(case),
 }
 
 

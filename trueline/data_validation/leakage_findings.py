@@ -6,9 +6,9 @@ Rules, so that few rows do not cry wolf. A feature is reported when
 * its score (see `leakage_scores`) is at least the threshold; and
 * the score's lower bound (95 %) is at least the threshold less 0.05.
 
-At the threshold 0.99 a perfect predictor of two classes is therefore reported from 50 sampled rows of the smaller class
-on. Of data with 60 to 2000 rows, a feature whose true AUC is 0.97 or less was never reported in 300 trials, one of 0.983
-in 0 to 15 % of them (the more rows the less), one of 0.9945 in nearly all from 200 rows on.
+At the threshold 0.99 a perfect predictor of two classes is therefore reported from 50 sampled rows of the smaller
+class on. In 300 trials of 60 to 2000 rows, a feature whose true AUC is 0.97 or less was never reported, one of 0.983 in
+0 to 15 % of them (the more rows, the less), one of 0.9945 in nearly all from 200 rows on.
 
 How it leaks is the first of: ``missingness`` (whether it is missing suffices), ``equal`` (it is the label in all rows
 that have both, or in the threshold's share of them for a numeric label), ``row_order`` (a unique whole number, or one

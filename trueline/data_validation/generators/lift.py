@@ -27,7 +27,7 @@ import numpy.typing as npt
 from trueline._core.errors import DataError, EngineError
 from trueline.data_validation.generators.base import nested, split_nested
 from trueline.data_validation.generators.leaves import Leaf, leaf_at
-from trueline.data_validation.generators.pairs import Tally, as_keys, counted, counted_pairs, distinct_in_rows
+from trueline.data_validation.generators.pairs import Tally, as_keys, binned, counted, counted_pairs, distinct_in_rows
 from trueline.engine.state import pack_state, unpack_state
 
 if TYPE_CHECKING:
@@ -127,7 +127,6 @@ class Lift:
     def _labels(self, batch: pa.RecordBatch) -> tuple[pa.Array, Any] | None:
         """The labels of a batch as keys, once a row, with their rows."""
         import pyarrow as pa
-        import pyarrow.compute as pc
 
         leaf = leaf_at(batch, self.y_path)
         if leaf is None:
@@ -140,10 +139,8 @@ class Lift:
             return distinct_in_rows(as_keys(values), rows)
         if leaf.kind not in ("int", "float"):
             return None
-        numbers = pc.cast(values, pa.float64()).to_numpy(zero_copy_only=False)
-        known = ~np.isnan(numbers)
-        buckets = np.searchsorted(self.boundaries, numbers[known], side="right")
-        return distinct_in_rows(as_keys(pa.array(buckets.astype(np.int64))), rows[known])
+        known, bins = binned(values, self.boundaries)
+        return distinct_in_rows(as_keys(pa.array(bins)), rows[known])
 
     def merge(self, other: Self) -> None:
         """Takes in the blocks that follow."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Tally", "as_keys", "counted", "counted_pairs", "distinct_in_rows"]
+__all__ = ["Tally", "as_keys", "binned", "counted", "counted_pairs", "distinct_in_rows"]
 
 _MOST_CELLS = 1 << 20
 
@@ -164,6 +164,21 @@ def as_keys(values: pa.Array) -> pa.Array:
     if pa.types.is_integer(values.type):
         values = pc.cast(values, pa.string())
     return pc.cast(values, pa.large_binary())
+
+
+def binned(values: pa.Array, boundaries: Floats) -> tuple[Ints, Ints]:
+    """Which bin ``[low, high)`` each number lies in: the positions of values that are numbers, and their bins.
+
+    Args:
+        values: numbers; nulls and NaN lie in no bin.
+        boundaries: ascending; n of them make bins 0 to n, the first from -inf on, the last up to inf.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    numbers = pc.cast(values, pa.float64()).to_numpy(zero_copy_only=False)
+    known = np.flatnonzero(~np.isnan(numbers))
+    return known, np.searchsorted(boundaries, numbers[known], side="right").astype(np.int64)
 
 
 def distinct_in_rows(keys: pa.Array, rows: Ints) -> tuple[pa.Array, Ints]:
