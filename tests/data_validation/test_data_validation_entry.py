@@ -48,7 +48,13 @@ def table() -> pa.Table:
     )
 
 
-OPTIONS = StatsOptions(weight_feature="w", slices=["f > 0"], sample_rate=0.7, num_top_values=4)
+OPTIONS = StatsOptions(
+    weight_feature="w",
+    slices=["f > 0", ("a or text", "s == 'a' or startswith(id, 'id1')")],
+    slicing_config='slicing_specs { feature_keys: "s" }',
+    sample_rate=0.7,
+    num_top_values=4,
+)
 
 
 @pytest.fixture(scope="module")

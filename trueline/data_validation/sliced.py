@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trueline._core.errors import EngineError
+from trueline.data_validation.arrow_numpy import from_numpy
 from trueline.data_validation.grouping import function_slices, group_rows, too_many
-from trueline.data_validation.slicing import DEFAULT_SLICE_KEY, FunctionSlicer, Slicer, slicer_from_json
+from trueline.data_validation.slicing import (
+    DEFAULT_SLICE_KEY,
+    ExpressionSlicer,
+    FunctionSlicer,
+    Slicer,
+    slicer_from_json,
+)
 from trueline.engine.base import Accumulator, AccumulatorSpec
 from trueline.engine.state import pack_state, unpack_state
 
@@ -26,14 +33,17 @@ def sliced_spec(
 ) -> AccumulatorSpec[dict[str, Any]]:
     """`inner` for all rows and for every slice; the result maps slice keys to its results, all rows first, then sorted.
 
-    Text comes plain, not as dictionaries: a slice of a few rows should not carry a whole block's words.
+    Text that a slicer computes with comes plain; other text as `inner` takes it.
     """
+    plain = {column for slicer in slicers if isinstance(slicer, ExpressionSlicer) for column in slicer.columns}
+    any_column = any(isinstance(slicer, FunctionSlicer) for slicer in slicers)
+    dictionaries = () if any_column else tuple(column for column in inner.dictionaries if column not in plain)
     params = {
-        "inner": {"name": inner.name, "params": dict(inner.params)},
+        "inner": {"name": inner.name, "params": dict(inner.params), "dictionaries": list(inner.dictionaries)},
         "slicers": [slicer.to_json() for slicer in slicers],
         "max_slices": max_slices,
     }
-    return AccumulatorSpec("trueline.data_validation.sliced:SlicedAccumulator", params)
+    return AccumulatorSpec("trueline.data_validation.sliced:SlicedAccumulator", params, dictionaries)
 
 
 class SlicedAccumulator:
@@ -46,7 +56,7 @@ class SlicedAccumulator:
     """
 
     def __init__(self, inner: Mapping[str, Any], slicers: Sequence[Mapping[str, Any]], max_slices: int) -> None:
-        self._spec = AccumulatorSpec[Any](str(inner["name"]), dict(inner["params"]))
+        self._spec = AccumulatorSpec[Any](str(inner["name"]), dict(inner["params"]), tuple(inner["dictionaries"]))
         self._slicers = [slicer_from_json(slicer) for slicer in slicers]
         self._max = max_slices
         self._all: Accumulator[Any] = self._spec.new()
@@ -146,11 +156,9 @@ class SlicedAccumulator:
 
 def _cut(batch: pa.RecordBatch, rows: Mapping[str, Any]) -> list[tuple[str, pa.RecordBatch]]:
     """The rows of every slice, copied in one go and cut without copying."""
-    import pyarrow as pa
-
     if not rows:
         return []
-    taken = batch.take(pa.array(np.concatenate(list(rows.values()))))
+    taken = batch.take(from_numpy(np.concatenate(list(rows.values()))))
     found, start = [], 0
     for key, own in rows.items():
         found.append((key, taken.slice(start, len(own))))
