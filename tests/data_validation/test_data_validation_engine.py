@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from trueline._core.errors import ConfigError, EngineError, SchemaError
 from trueline.data_validation import StatsOptions, generate_statistics
 from trueline.data_validation.statistics import statistics_spec
-from trueline.engine import Dataset, LocalEngine, check_accumulator
+from trueline.engine import AccumulatorSpec, Dataset, LocalEngine, check_accumulator
+from trueline.engine.product import combine
+from trueline.engine.state import pack_state
 
 TIGHT = StatsOptions(epsilon=0.99, max_quantile_points=64, max_distinct=100, max_distinct_bytes=4096)
 
@@ -178,3 +183,51 @@ def test_every_public_name_is_there() -> None:
             assert callable(getattr(module, name))
         with pytest.raises(AttributeError):
             _ = module.no_such_name
+
+
+class SeenTypes:
+    """An accumulator that says which Arrow types it was given."""
+
+    def __init__(self) -> None:
+        self.types: list[str] = []
+
+    def update(self, batch: pa.RecordBatch) -> None:
+        self.types += [f"{field.name}:{field.type}" for field in batch.schema]
+
+    def merge(self, other: SeenTypes) -> None:
+        self.types += other.types
+
+    def state(self) -> bytes:
+        return json.dumps(self.types).encode()
+
+    @classmethod
+    def load(cls, state: bytes) -> SeenTypes:
+        loaded = cls()
+        loaded.types = json.loads(state)
+        return loaded
+
+    def finish(self) -> list[str]:
+        return self.types
+
+
+def test_only_who_asks_for_codes_gets_codes(tmp_path: Path) -> None:
+    """Text comes as a dictionary from Parquet to a spec that takes it so; beside it, in one pass, others get text."""
+    path = str(tmp_path / "t.parquet")
+    pq.write_table(pa.table({"s": ["a", "b"], "t": ["c", None], "i": [1, 2]}), path)
+    dataset = Dataset.from_parquet(path)
+    plain: AccumulatorSpec[list[str]] = AccumulatorSpec(f"{__name__}:SeenTypes")
+    codes: AccumulatorSpec[list[str]] = AccumulatorSpec(f"{__name__}:SeenTypes", {}, ("s",))
+    dictionary = "s:dictionary<values=string, indices=int32, ordered=0>"
+    assert LocalEngine(1).run(plain, dataset) == ["s:string", "t:string", "i:int64"]
+    assert LocalEngine(1).run(codes, dataset) == [dictionary, "t:string", "i:int64"]
+    both = LocalEngine(1).run(combine({"plain": plain, "codes": codes}), dataset)
+    assert both == {"plain": ["s:string", "t:string", "i:int64"], "codes": [dictionary, "t:string", "i:int64"]}
+    assert AccumulatorSpec.from_json(codes.to_json()) == codes
+    assert "dictionaries" not in json.loads(plain.to_json()), "cache keys of other accumulators stay as they are"
+
+
+def test_a_state_of_another_format_is_refused() -> None:
+    spec = statistics_spec(pa.schema([("x", pa.int64())]))
+    old = pack_state("statistics", 1, {"num_examples": 0, "features": []}, {})
+    with pytest.raises(EngineError, match="the state has format 1, this version reads format 2"):
+        spec.load(old)

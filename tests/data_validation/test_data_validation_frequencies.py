@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -133,3 +134,38 @@ def test_the_statistics_say_that_they_are_estimates(stats_of: Callable[..., Any]
     assert 0.007 < named["unique_relative_error"] < 0.009
     exact = stats_of(pa.array(["a"] * 10))
     assert not exact.custom_stats
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.lists(st.binary(max_size=3), max_size=60), max_size=6), st.integers(2, 30))
+def test_any_values_in_any_parts_are_counted_within_the_error(parts: list[list[bytes]], cap: int) -> None:
+    """Side by side or joined, in any order of merging: never above the truth, never more than `error` below."""
+    true = Counter(value for part in parts for value in part)
+    forward, backward = Frequencies(cap, 2**20), Frequencies(cap, 2**20)
+    for total, order in ((forward, parts), (backward, parts[::-1])):
+        for values in order:
+            part, found = Frequencies(cap, 2**20), Counter(values)
+            part.add(pa.array(list(found), pa.binary()), np.array(list(found.values()), np.int64))
+            header, arrays = part.parts()
+            again = Frequencies(cap, 2**20)
+            again.restore(header, arrays)
+            total.merge(again)
+        total.settle()
+        kept = dict(zip(total.values.to_pylist(), total.counts.tolist(), strict=True))
+        assert len(kept) == len(total.counts) <= cap
+        assert all(true[value] - total.error <= kept.get(value, 0) <= true[value] for value in true)
+        assert total.unique == len(true)
+    if len(true) <= cap:
+        assert forward.error == backward.error == 0
+        assert forward.top(cap, 1) == backward.top(cap, 1)
+
+
+def test_values_that_share_a_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hash brings equal values together and decides nothing: here all values have the same one."""
+    from trueline.data_validation import frequencies
+
+    monkeypatch.setattr(frequencies, "hashes_of", lambda values: np.zeros(len(values), np.uint64))
+    found = Frequencies(100, 2**20)
+    found.add(pa.array(["a", "b", "a"]), np.array([1, 2, 3]), settled=False)
+    found.settle()
+    assert dict(zip(found.values.to_pylist(), found.counts.tolist(), strict=True)) == {b"a": 4, b"b": 2}
