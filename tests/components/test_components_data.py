@@ -17,6 +17,8 @@ from trueline.pipeline import ArtifactHandle, UserFunction
 from trueline.schema import load_schema_text
 from trueline.transform import TransformOutput
 
+MORE = {"rules": [], "custom_validation_config": None, "drift_confidence": None}
+
 
 def rows(start, n, town="Oslo"):
     return {
@@ -55,7 +57,7 @@ def measured(context, examples):
 
     def make(name="examples", **splits):
         ctx = context(
-            {"stats_options": {}, "exclude_splits": []},
+            {"stats_options": {}, "exclude_splits": [], "sample_rate_by_split": {}},
             {"examples": [examples(name, **splits)], "schema": []},
             {"statistics": "ExampleStatistics"},
         )
@@ -90,7 +92,7 @@ def test_every_split_gets_its_statistics(measured):
 
 
 def test_a_split_to_exclude_must_exist(context, examples):
-    params = {"stats_options": {}, "exclude_splits": ["evla"]}
+    params = {"stats_options": {}, "exclude_splits": ["evla"], "sample_rate_by_split": {}}
     inputs = {"examples": [examples(train=rows(0, 9), eval=rows(9, 9))], "schema": []}
     with pytest.raises(ArtifactError, match="Did you mean 'eval'"):
         statistics_gen.execute(context(params, inputs, {"statistics": "ExampleStatistics"}))
@@ -107,7 +109,7 @@ def test_the_schema_holds_what_any_split_showed(measured, inferred):
 
 def validation(context, statistics, schema, fail=True):
     inputs = {"statistics": [statistics], "schema": [schema], "previous_statistics": [], "serving_statistics": []}
-    params = {"environment": None, "exclude_splits": [], "fail_on_anomalies": fail}
+    params = {"environment": None, "exclude_splits": [], "fail_on_anomalies": fail, **MORE}
     ctx = context(params, inputs, {"anomalies": "ExampleAnomalies"})
     example_validator.execute(ctx)
     return ctx

@@ -10,7 +10,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trueline.components.distribution_validator import DistributionValidator
     from trueline.components.evaluator import Evaluator
+    from trueline.components.example_diff import ExampleDiff
     from trueline.components.example_gen import (
         AvroExampleGen,
         CsvExampleGen,
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     )
     from trueline.components.example_gen_more import CustomExampleGen, ImageExampleGen, SqlExampleGen
     from trueline.components.example_validator import ExampleValidator
+    from trueline.components.filter import Filter
     from trueline.components.infra_validator import InfraValidator
     from trueline.components.pusher import Pusher
     from trueline.components.schema_gen import ImportSchemaGen, SchemaGen
@@ -32,8 +35,11 @@ _HOME = {
     "AvroExampleGen": "trueline.components.example_gen",
     "CsvExampleGen": "trueline.components.example_gen",
     "CustomExampleGen": "trueline.components.example_gen_more",
+    "DistributionValidator": "trueline.components.distribution_validator",
     "Evaluator": "trueline.components.evaluator",
+    "ExampleDiff": "trueline.components.example_diff",
     "ExampleValidator": "trueline.components.example_validator",
+    "Filter": "trueline.components.filter",
     "ImageExampleGen": "trueline.components.example_gen_more",
     "ImportExampleGen": "trueline.components.example_gen",
     "ImportSchemaGen": "trueline.components.schema_gen",
@@ -55,8 +61,11 @@ __all__ = [
     "AvroExampleGen",
     "CsvExampleGen",
     "CustomExampleGen",
+    "DistributionValidator",
     "Evaluator",
+    "ExampleDiff",
     "ExampleValidator",
+    "Filter",
     "ImageExampleGen",
     "ImportExampleGen",
     "ImportSchemaGen",

@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 Pattern = str | Mapping[str, str]
-"""Which files of the folder, as in a shell; ``{SPAN}``, ``{VERSION}``, ``{YYYY}{MM}{DD}`` are numbers. Or one a split."""
+"""Which files, as in a shell; ``{SPAN}``, ``{VERSION}``, ``{YYYY}{MM}{DD}`` are numbers. Or one a split."""
 _DATA = "trueline.data"
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from trueline._core import store
+from trueline._core.errors import ConfigError
 from trueline.components.common import split_path, splits_of
 from trueline.components.schema_gen import SCHEMA_FILE
 from trueline.components.statistics_gen import STATISTICS_FILE
@@ -13,13 +16,16 @@ from trueline.pipeline.artifacts import ExampleAnomalies, ExampleStatistics, Sch
 from trueline.pipeline.channel import Channel
 from trueline.pipeline.context import ArtifactHandle, ExecutionContext
 from trueline.pipeline.node import Component, In, Out
+from trueline.schema.paths import FeaturePath
 
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-__all__ = ["ANOMALIES_FILE", "ExampleValidator", "execute"]
+    from trueline.data_validation import CustomValidationConfig, Finding, RuleConfig
 
-ANOMALIES_FILE = "SchemaDiff.pb"
+__all__ = ["ANOMALIES_FILE", "FINDINGS_FILE", "ExampleValidator", "execute"]
+
+ANOMALIES_FILE, FINDINGS_FILE = "SchemaDiff.pb", "findings.json"
 
 
 class ExampleValidator(Component):
@@ -35,9 +41,15 @@ class ExampleValidator(Component):
         serving_statistics: statistics of what the server saw, for the schema's skew comparators.
         environment: the schema's environment to validate in.
         exclude_splits: splits to leave out.
+        rules: severity and owner by type of anomaly and feature, see `trueline.data_validation.RuleConfig`.
+        custom_validation_config: expressions over the statistics that must be true, see
+            `trueline.data_validation.CustomValidationConfig`.
+        drift_confidence: between 0 and 1: drift and skew count only where they exceed their threshold with this
+            confidence, so that a small sample does not cry wolf.
         fail_on_anomalies: False lets the line go on whatever was found.
 
-    Outputs: ``anomalies``, one ``Split-<name>/SchemaDiff.pb`` a split; the property ``blessed`` is split -> 1 or 0.
+    Outputs: ``anomalies``, a split's in ``Split-<name>/SchemaDiff.pb``, and in ``findings.json`` with severity, owner
+        and the change of the schema that would accept each; the property ``blessed`` is split -> 1 or 0.
     """
 
     INPUTS: ClassVar[Mapping[str, In]] = {
@@ -58,9 +70,13 @@ class ExampleValidator(Component):
         serving_statistics: Channel | None = None,
         environment: str | None = None,
         exclude_splits: Sequence[str] = (),
+        rules: Sequence[RuleConfig | Mapping[str, Any]] = (),
+        custom_validation_config: CustomValidationConfig | Mapping[str, Any] | None = None,
+        drift_confidence: float | None = None,
         fail_on_anomalies: bool = True,
         node_id: str | None = None,
     ) -> None:
+        described, problems = _described(rules, custom_validation_config)
         super().__init__(
             node_id=node_id,
             inputs={
@@ -72,14 +88,58 @@ class ExampleValidator(Component):
             params={
                 "environment": environment,
                 "exclude_splits": list(exclude_splits),
+                "drift_confidence": drift_confidence,
                 "fail_on_anomalies": fail_on_anomalies,
+                **described,
             },
         )
+        if drift_confidence is not None and not 0 < drift_confidence < 1:
+            problems.append(f"drift_confidence is {drift_confidence}, give a number between 0 and 1")
+        for problem in problems:
+            self.note(f"is set up wrongly: {problem}")
+
+
+def _described(
+    rules: Sequence[RuleConfig | Mapping[str, Any]], config: CustomValidationConfig | Mapping[str, Any] | None
+) -> tuple[dict[str, Any], list[str]]:
+    """Rules and custom validations as JSON, and what is wrong with them."""
+    from trueline.data_validation.custom_validation_config import read_custom_config
+    from trueline.data_validation.rules_config import rule_book
+
+    problems: list[str] = []
+    for check in (lambda: rule_book(rules), lambda: read_custom_config(config) if config is not None else None):
+        try:
+            check()
+        except ConfigError as error:
+            problems += error.problems or (error.message,)
+    if problems:
+        return {"rules": [], "custom_validation_config": None}, problems
+    kept = [_plain(rule) for rule in rules]
+    return {"rules": kept, "custom_validation_config": None if config is None else _plain(config)}, []
+
+
+def _plain(found: Any) -> Any:
+    """Dataclasses and paths as JSON values; what is left out stays out."""
+    if is_dataclass(found) and not isinstance(found, type):
+        if isinstance(found, FeaturePath):
+            return list(found.steps)
+        values = ((f.name, getattr(found, f.name)) for f in fields(found))
+        return {name: _plain(value) for name, value in values if value is not None}
+    if isinstance(found, Mapping):
+        return {str(name): _plain(value) for name, value in found.items()}
+    if isinstance(found, list | tuple):
+        return [_plain(value) for value in found]
+    return found
 
 
 def execute(ctx: ExecutionContext) -> None:
     """Validates each split, publishes what was found, and closes the gate on errors."""
-    from trueline.data_validation import load_statistics, validate_statistics, write_anomalies_binary
+    from trueline.data_validation import (
+        explain_anomalies,
+        load_statistics,
+        validate_statistics,
+        write_anomalies_binary,
+    )
     from trueline.schema import load_schema_text
 
     source, out = ctx.input("statistics"), ctx.output("anomalies")
@@ -87,16 +147,22 @@ def execute(ctx: ExecutionContext) -> None:
     previous, serving = ctx.optional_input("previous_statistics"), ctx.optional_input("serving_statistics")
     errors: list[tuple[str, str, str]] = []
     warnings = 0
+    rules = ctx.params["rules"] or None
     splits = splits_of(source, ctx.params["exclude_splits"])
     for split in splits:
-        anomalies = validate_statistics(
-            load_statistics(split_path(source, split, STATISTICS_FILE)),
-            schema,
-            environment=ctx.params["environment"],
-            previous_statistics=_beside(previous, split),
-            serving_statistics=_beside(serving, split),
-        )
+        statistics = load_statistics(split_path(source, split, STATISTICS_FILE))
+        terms: dict[str, Any] = {
+            "environment": ctx.params["environment"],
+            "previous_statistics": _beside(previous, split),
+            "serving_statistics": _beside(serving, split),
+            "rules": rules,
+            "drift_confidence": ctx.params["drift_confidence"],
+        }
+        custom = ctx.params["custom_validation_config"]
+        anomalies = validate_statistics(statistics, schema, custom_validation_config=custom, **terms)
         write_anomalies_binary(anomalies, split_path(out, split, ANOMALIES_FILE))
+        explained = [_finding(f) for f in explain_anomalies(anomalies, schema, statistics, **terms)]
+        store.write_text(split_path(out, split, FINDINGS_FILE), json.dumps(explained, indent=1) + "\n")
         found, mild = _findings(anomalies, split)
         errors += found
         warnings += mild
@@ -109,6 +175,18 @@ def execute(ctx: ExecutionContext) -> None:
     ctx.report(anomalies=len(errors), warnings=warnings, features=sorted({name for _, name, _ in errors}))
     if errors and ctx.params["fail_on_anomalies"]:
         ctx.close_gate(_sentence(errors))
+
+
+def _finding(found: Finding) -> dict[str, Any]:
+    return {
+        "type": found.type,
+        "feature": None if found.path is None else str(found.path),
+        "severity": found.severity,
+        "owner": found.owner,
+        "short": found.short,
+        "long": found.long,
+        "how_to_accept": found.how_to_accept,
+    }
 
 
 def _beside(statistics: ArtifactHandle | None, split: str) -> Any:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from trueline._core import store
+from trueline._core.errors import TruelineError
 from trueline.components.common import split_path, splits_of
 from trueline.pipeline.artifacts import Examples, ExampleStatistics, Schema
 from trueline.pipeline.channel import Channel
@@ -16,7 +18,7 @@ from trueline.pipeline.node import Component, In, Out
 if TYPE_CHECKING:
     from trueline.data_validation import StatsOptions
 
-__all__ = ["STATISTICS_FILE", "StatisticsGen", "execute", "options_to_json"]
+__all__ = ["STATISTICS_FILE", "StatisticsGen", "execute"]
 
 STATISTICS_FILE = "FeatureStats.pb"
 
@@ -26,9 +28,11 @@ class StatisticsGen(Component):
 
     Args:
         examples: the rows.
-        schema: a schema that says which integers are categories and which bytes are images.
-        stats_options: what is computed, see `trueline.data_validation.StatsOptions`; the schema goes in as a channel.
+        schema: a schema that says which integers are categories, which bytes are images, which features are sparse.
+        stats_options: what is computed: weights, slices, label, semantic domains, custom accumulators; see
+            `trueline.data_validation.StatsOptions`. The schema goes in as a channel.
         exclude_splits: splits to leave out.
+        sample_rate_by_split: for single splits the share of rows to look at, instead of the options' ``sample_rate``.
 
     Outputs: ``statistics``, one ``Split-<name>/FeatureStats.pb`` a split.
     """
@@ -44,38 +48,48 @@ class StatisticsGen(Component):
         schema: Channel | None = None,
         stats_options: StatsOptions | None = None,
         exclude_splits: Sequence[str] = (),
+        sample_rate_by_split: Mapping[str, float] | None = None,
         node_id: str | None = None,
     ) -> None:
-        super().__init__(
-            node_id=node_id,
-            inputs={"examples": examples, "schema": schema},
-            params={"stats_options": options_to_json(stats_options), "exclude_splits": list(exclude_splits)},
-        )
-        if stats_options is not None and stats_options.schema is not None:
-            self.note("has a schema in its stats_options; give the schema as a channel instead: schema=...")
+        described, problems = _described(stats_options)
+        rates = dict(sample_rate_by_split or {})
+        params = {"stats_options": described, "exclude_splits": list(exclude_splits), "sample_rate_by_split": rates}
+        super().__init__(node_id=node_id, inputs={"examples": examples, "schema": schema}, params=params)
+        problems += [
+            f"samples split {n!r} at {r}; give a share above 0 and up to 1" for n, r in rates.items() if not 0 < r <= 1
+        ]
+        for problem in problems:
+            self.note(problem)
 
 
-def options_to_json(options: StatsOptions | None) -> dict[str, Any]:
-    """The options that differ from their defaults, without the schema."""
+def _described(options: StatsOptions | None) -> tuple[dict[str, Any], list[str]]:
+    """The options as JSON, and what keeps them from being so."""
     if options is None:
-        return {}
-    return {
-        f.name: getattr(options, f.name)
-        for f in fields(options)
-        if f.name != "schema" and getattr(options, f.name) != f.default
-    }
+        return {}, []
+    problems = []
+    if options.schema is not None:
+        problems.append("has a schema in its stats_options; give the schema as a channel instead: schema=...")
+        options = replace(options, schema=None)
+    try:
+        found: dict[str, Any] = json.loads(options.to_json())
+    except TruelineError as error:
+        return {}, [*problems, f"cannot keep its stats_options: {error.message}"]
+    return found, problems
 
 
 def _options(params: Mapping[str, Any], schema_uri: str | None) -> StatsOptions:
     from trueline.data_validation import StatsOptions
     from trueline.schema import load_schema_text
 
-    schema = load_schema_text(store.join(schema_uri, "schema.pbtxt")) if schema_uri else None
-    return StatsOptions(**params, schema=schema)
+    options = StatsOptions.from_json(json.dumps(params)) if params else StatsOptions()
+    if schema_uri is None:
+        return options
+    return replace(options, schema=load_schema_text(store.join(schema_uri, "schema.pbtxt")))
 
 
 def execute(ctx: ExecutionContext) -> None:
     """One statistics pass a split."""
+    from trueline.components.common import wanted_splits
     from trueline.data import Examples as ExamplesReader
     from trueline.data_validation import generate_statistics, write_statistics
 
@@ -84,10 +98,15 @@ def execute(ctx: ExecutionContext) -> None:
     options = _options(ctx.params["stats_options"], schema.uri if schema else None)
     examples = ExamplesReader.open(source.uri)
     splits = splits_of(source, ctx.params["exclude_splits"])
+    rates = ctx.params["sample_rate_by_split"]
+    wanted_splits(source, list(rates))
     features = 0
     for split in splits:
-        statistics = generate_statistics(examples.dataset(split), options, ctx.engine)
+        own = replace(options, sample_rate=rates[split]) if split in rates else options
+        statistics = generate_statistics(examples.dataset(split), own, ctx.engine)
         features = max(features, *(len(d.features) for d in statistics.datasets), 0)
         write_statistics(statistics, split_path(out, split, STATISTICS_FILE))
     out.properties.update(span=source.properties.get("span", 0), split_names=splits)
+    if rates:
+        out.properties["sample_rate_by_split"] = json.dumps(rates, sort_keys=True)
     ctx.report(features=features, rows={split: examples.num_rows(split) for split in splits})

@@ -19,6 +19,7 @@ __all__ = [
     "ExampleAnomalies",
     "ExampleStatistics",
     "Examples",
+    "ExamplesDiff",
     "Float",
     "HyperParameters",
     "InferenceResult",
@@ -106,6 +107,12 @@ class ExampleAnomalies(ArtifactType):
     """``Split-<name>/SchemaDiff.pb``."""
 
     PROPERTIES: ClassVar[Mapping[str, PropertyKind]] = {"span": "int", "split_names": "json"}
+
+
+class ExamplesDiff(ArtifactType):
+    """``SplitPair-<test>_<base>/skew.json`` and ``sample_pairs.jsonl``."""
+
+    PROPERTIES: ClassVar[Mapping[str, PropertyKind]] = {"split_names": "json"}
 
 
 class TransformGraph(ArtifactType):
