@@ -56,7 +56,9 @@ class HashSet:
         if hashes is None or self.found is None:
             self.found = None
             return
-        both = np.union1d(self.found, hashes)
+        both = np.concatenate([self.found, hashes])
+        both.sort(kind="stable")  # two ascending runs are merged in one pass
+        both = both[np.concatenate([[True], both[1:] != both[:-1]])] if len(both) else both
         self.found = both if len(both) <= self._limit else None
 
     def state(self) -> bytes:
