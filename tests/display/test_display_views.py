@@ -169,3 +169,28 @@ def test_histograms_of_nothing_and_of_one_value() -> None:
     assert "no finite values" in str(histogram([Bucket(float("inf"), float("inf"), 3)], label="x"))
     assert "5 to 5: 3" in str(histogram([Bucket(5, 5, 3)], label="x"))
     assert "no values" in str(bars([], label="x"))
+
+
+def test_findings_say_whom_they_concern_and_how_to_accept_them() -> None:
+    anomalies = anomalies_pb2.Anomalies()
+    anomalies.anomaly_info["shop"].severity = 1
+    anomalies.dataset_anomaly_info.reason.add(type=51)
+    findings = [{"feature": "shop", "owner": EVIL, "how_to_accept": f"Add the values.\n+ value: {EVIL}"}]
+    html = str(display.anomalies_view(anomalies, findings))
+    parse(html)
+    assert "(the data set)" in html
+    assert "Add the values." in html
+    assert "<pre>+ value" in html
+    assert "<script" not in html
+
+
+def test_rows_that_differ_most_come_first() -> None:
+    def skew(name: str, diff: int) -> dict[str, object]:
+        counts = ("base_count", "test_count", "match_count", "mismatch_count", "base_only", "test_only")
+        return {"feature_name": name, **dict.fromkeys(counts, 1), "diff_count": diff}
+
+    found = {"match_stats": {"matching_pairs_count": 12}, "skew_results": [skew("a", 0), skew("b", 5)]}
+    html = str(display.skew_view(found))
+    parse(html)
+    assert html.index("<b>b</b>") < html.index("<b>a</b>")
+    assert "matching pairs count" in html

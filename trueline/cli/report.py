@@ -137,11 +137,26 @@ def _anomalies(node_id: str, uri: str) -> Iterator[Found]:
     from trueline.data_validation import load_anomalies_binary
     from trueline.display import anomalies_view
 
-    for name in _split_names(uri):
-        yield (
-            f"Anomalies in {name}",
-            anomalies_view(load_anomalies_binary(files.join(uri, f"Split-{name}", "SchemaDiff.pb"))),
-        )
+    for folder, name in _folders(uri):
+        findings = files.join(uri, folder, "findings.json")
+        explained = json.loads(files.read_text(findings)) if files.exists(findings) else []
+        anomalies = load_anomalies_binary(files.join(uri, folder, "SchemaDiff.pb"))
+        yield f"Anomalies in {name}", anomalies_view(anomalies, explained)
+
+
+def _folders(uri: str) -> list[tuple[str, str]]:
+    """Folders of splits and of pairs of splits, with what to call them."""
+    found = [(f"Split-{name}", name) for name in _split_names(uri)]
+    pairs = sorted(n for n in files.listdir(uri) if n.startswith("SplitPair-"))
+    return found + [(n, n.removeprefix("SplitPair-").replace("_", " against ", 1)) for n in pairs]
+
+
+def _skew(node_id: str, uri: str) -> Iterator[Found]:
+    from trueline.display import skew_view
+
+    for folder, name in _folders(uri):
+        found = json.loads(files.read_text(files.join(uri, folder, "skew.json")))
+        yield f"Row by row: {name}", skew_view(found)
 
 
 def _model(node_id: str, uri: str) -> Iterator[Found]:
@@ -162,6 +177,7 @@ def _evaluation(node_id: str, uri: str) -> Iterator[Found]:
 _VIEWS: Mapping[str, Callable[[str, str], Iterator[Found]]] = {
     "ExampleStatistics": _statistics,
     "ExampleAnomalies": _anomalies,
+    "ExamplesDiff": _skew,
     "Model": _model,
     "ModelEvaluation": _evaluation,
 }

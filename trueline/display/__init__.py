@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         evaluation_view,
         facts_view,
         model_view,
+        skew_view,
     )
     from trueline.display.statistics import anomaly_marks, statistics_html, statistics_view
 
@@ -34,6 +35,7 @@ _HOMES = {
     "evaluation_view": "sections",
     "facts_view": "sections",
     "model_view": "sections",
+    "skew_view": "sections",
     "statistics_html": "statistics",
     "statistics_view": "statistics",
 }
@@ -51,6 +53,7 @@ __all__ = [
     "model_view",
     "page",
     "run_report_html",
+    "skew_view",
     "statistics_html",
     "statistics_view",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from trueline.display.html import Html, Safe, join, number, table, tag
 
-__all__ = ["anomalies_view", "evaluation_view", "facts_view", "model_view"]
+__all__ = ["anomalies_view", "evaluation_view", "facts_view", "model_view", "skew_view"]
 
 
 def facts_view(facts: Mapping[str, Any]) -> Html:
@@ -26,16 +26,56 @@ def _value(value: Any) -> Safe:
 _SEVERITY = {0: "unknown", 1: "warning", 2: "error"}
 
 
-def anomalies_view(anomalies: Any) -> Html:
-    """A table of an ``Anomalies`` proto (tensorflow-metadata), one row an anomaly."""
+def anomalies_view(anomalies: Any, findings: Sequence[Mapping[str, Any]] = ()) -> Html:
+    """A table of an ``Anomalies`` proto (tensorflow-metadata), one row an anomaly.
+
+    Args:
+        anomalies: the proto.
+        findings: what is known of single reasons beyond it: ``feature``, ``owner``, ``how_to_accept``.
+    """
+    known = [(name, info) for name, info in sorted(anomalies.anomaly_info.items())]
+    if anomalies.dataset_anomaly_info.reason:
+        known.insert(0, ("(the data set)", anomalies.dataset_anomaly_info))
+    if not known:
+        return tag("p", tag("span", "No anomalies found.", class_="good"))
     rows: list[Sequence[Safe]] = []
-    for name, info in sorted(anomalies.anomaly_info.items()):
+    for name, info in known:
         class_ = "bad" if info.severity == 2 else "warn"
         severity = tag("span", _SEVERITY.get(info.severity, "?"), class_=f"badge {class_}")
-        rows.append([tag("b", name), severity, info.short_description, info.description])
-    if not rows:
-        return tag("p", tag("span", "No anomalies found.", class_="good"))
-    return table(["Feature", "Severity", "What", "Description"], rows)
+        own = [f for f in findings if (f.get("feature") or "(the data set)") == name]
+        cells: list[Safe] = [tag("b", name), severity, info.short_description, info.description]
+        if findings:
+            cells += [", ".join(sorted({str(f["owner"]) for f in own if f.get("owner")})), _how_to_accept(own)]
+        rows.append(cells)
+    head = ["Feature", "Severity", "What", "Description"]
+    return table([*head, "Owner", "To accept it"] if findings else head, rows)
+
+
+def _how_to_accept(findings: Sequence[Mapping[str, Any]]) -> Html:
+    """The change of the schema, folded away."""
+    texts = [str(f["how_to_accept"]) for f in findings if f.get("how_to_accept")]
+    if not texts:
+        return tag("span", "–", class_="soft")
+    first, _, change = texts[0].partition("\n")
+    change = "\n\n".join([change, *texts[1:]]).strip()
+    return (
+        tag("details", tag("summary", first or "change the schema"), tag("pre", change))
+        if change
+        else tag("span", first)
+    )
+
+
+def skew_view(found: Mapping[str, Any]) -> Html:
+    """What a row-by-row comparison counted, features that differ most first."""
+    stats = {name: found["match_stats"][name] for name in _MATCHES if name in found["match_stats"]}
+    names = ("base_count", "test_count", "match_count", "mismatch_count", "base_only", "test_only", "diff_count")
+    results = sorted(found["skew_results"], key=lambda r: (-r["diff_count"], r["feature_name"]))
+    rows = [[tag("b", r["feature_name"]), *(r[name] for name in names)] for r in results]
+    head = ["Feature", *(name.removesuffix("_count").replace("_", " ") for name in names)]
+    return join([facts_view(stats), table(head, rows, numeric=range(1, len(head)))])
+
+
+_MATCHES = ("matching_pairs_count", "ids_missing_in_base_count", "ids_missing_in_test_count", "duplicate_id_count")
 
 
 def model_view(info: Mapping[str, Any]) -> Html:
