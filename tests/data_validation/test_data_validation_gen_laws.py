@@ -205,6 +205,16 @@ def test_sampled_guesses_do_not_depend_on_blocks_where_rows_have_numbers(tmp_pat
     check_accumulator(plain[0], table, columns=plain[1], recut=False, processes=False)
 
 
+def test_an_allowlist_does_not_make_columns_seem_missing(tmp_path: Path) -> None:
+    """Composite features that need another column are left out; the label is read though the list lacks it."""
+    asked = options(tmp_path / "v.txt", feature_allowlist=["tags", "ids", "word"])
+    found = generate_statistics(awkward(), asked, LocalEngine(1)).datasets[0]
+    paths = {tuple(feature.path.step) for feature in found.features}
+    assert paths == {("tags",), ("ids",), ("word",), ("weighted",)}
+    assert {c.path_x.step[0] for c in found.cross_features} == {"tags", "word"}
+    assert all(c.path_y.step[0] == "y" for c in found.cross_features)
+
+
 def test_slices_have_their_own_figures(tmp_path: Path) -> None:
     """Lift of a slice is that of its rows alone."""
     table = awkward(600)

@@ -164,14 +164,22 @@ def _fill_weighted(message: Any, item: Mapping[str, Any], counts: _Counts) -> No
 _FILLERS = {"sparse": _fill_sparse, "weighted": _fill_weighted}
 
 
-def composite_plan(schema: schema_pb2.Schema, columns: Sequence[str]) -> Plan | None:
+def composite_plan(
+    schema: schema_pb2.Schema, columns: Sequence[str], allowed: Sequence[str] | None = None
+) -> Plan | None:
     """The accumulator of a schema's sparse and weighted features; None where it declares none.
 
     Args:
         schema: the schema; features in its structs count too.
         columns: the data's columns that may be read; others count as missing.
+        allowed: the only columns to look at, None for all: what has a column outside them is left out, since that
+            column would seem to be missing.
     """
-    composites = [*_sparse(schema, ()), *_weighted(schema)]
+    composites = [
+        item
+        for item in (*_sparse(schema, ()), *_weighted(schema))
+        if allowed is None or all(path[0] in allowed for path in (item["value"], *item["others"]))
+    ]
     if not composites:
         return None
     used = dict.fromkeys(path[0] for item in composites for path in (item["value"], *item["others"]))

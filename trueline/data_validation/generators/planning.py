@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import ConfigError, did_you_mean
@@ -46,11 +46,21 @@ class _Asked:
             ConfigError: where it is no column that may be read.
         """
         name = self.options.label_feature
-        found = next((feature for feature in self.features if feature.path == (name,)), None)
+        found = next((feature for feature in self.with_label if feature.path == (name,)), None)
         if found is None or found.type == "STRUCT":
             names = [f.path[0] for f in self.features if len(f.path) == 1 and f.type != "STRUCT"]
             raise ConfigError(f"label_feature {name!r} is no column", hint=did_you_mean(str(name), names))
         return found
+
+    @property
+    def with_label(self) -> tuple[FeaturePlan, ...]:
+        """The features, and the label though no allowlist names it."""
+        name = self.options.label_feature
+        allowed = self.options.feature_allowlist
+        if name is None or allowed is None or name in allowed or name not in self.arrow_schema.names:
+            return self.features
+        alone = replace(self.options, feature_allowlist=[name])
+        return (*self.features, *plan_features(self.arrow_schema, alone))
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -75,7 +85,7 @@ def planned(arrow_schema: pa.Schema, options: StatsOptions) -> dict[str, Plan]:
 
 
 def _composites(asked: _Asked) -> Plan | None:
-    return composite_plan(asked.options.schema, asked.columns)
+    return composite_plan(asked.options.schema, asked.columns, asked.options.feature_allowlist)
 
 
 def _empties(asked: _Asked) -> Plan | None:
@@ -172,7 +182,7 @@ def sample_columns(features: Sequence[dict[str, Any]], arrow_schema: pa.Schema) 
 def _information(asked: _Asked) -> Plan | None:
     """Mutual information of every feature with the label."""
     label = asked.label()
-    features = sampled_features(asked.features, asked.arrow_schema)
+    features = sampled_features(asked.with_label, asked.arrow_schema)
     places = [i for i, feature in enumerate(features) if tuple(feature["path"]) == label.path]
     if not places or len(features) < 2:
         return None
@@ -185,7 +195,7 @@ def _leakage(asked: _Asked) -> Plan | None:
     """The leakage report as custom statistics."""
     from trueline.data_validation.leakage_accumulator import leakage_plan
 
-    features = sampled_features(asked.features, asked.arrow_schema)
+    features = sampled_features(asked.with_label, asked.arrow_schema)
     options = asked.options
     spec = leakage_plan(features, asked.label().path[0], options.leakage_threshold, statistics=True)
     return spec, sample_columns(features, asked.arrow_schema)
