@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from trueline.data.source import Reject, SchemaGrew, SourceBatch, SourceSpec
+from trueline.engine.base import resolve
 
 TYPES = {int: pa.int64(), float: pa.float64(), str: pa.string(), bool: pa.bool_(), bytes: pa.binary()}
 
@@ -107,3 +108,12 @@ def typed(rows: list[list[Any]], schema: pa.Schema) -> pa.RecordBatch:
 def rows_spec(parts: dict[str, list[Any]], names: Sequence[str], batch: int = 3) -> SourceSpec:
     """The source as data."""
     return SourceSpec("spine_sources:RowsSource", {"parts": parts, "names": list(names), "batch": batch})
+
+
+def killed_second(block: Any, *, real: str, mark: str, **params: Any) -> Any:
+    """Does a second pass's job on block 0 and dies before it can answer, the first time."""
+    result = resolve(real)(block, **params)
+    if block.number == 0 and not Path(mark).exists():
+        Path(mark).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return result

@@ -19,7 +19,7 @@ from trueline._core.errors import ConfigError, DataError, EngineError
 from trueline._core.rowid import split_row_ids
 from trueline.data import Examples, IngestReport, SourceSpec, ingest, ingest_parquet, join_schemas, repartition
 from trueline.data.widening import CLASS_MARK, final_schema, schema_from_text, schema_to_text
-from trueline.engine import LocalEngine
+from trueline.engine import FunctionSpec, LocalEngine
 
 VALUES = st.sampled_from([0, 0.0, -0.0, "", False, None, 1, 2.5, "x", True, float("inf")])
 
@@ -257,6 +257,32 @@ def test_a_killed_worker_changes_no_bit(out, tmp_path, options):
     assert Path(mark).exists()
     ingest(spec, quiet, **options)
     assert (report.rows, bits_of(out)) == (120, bits_of(quiet))
+
+
+@pytest.mark.parametrize(
+    ("module", "job", "options"),
+    [
+        ("repartition_job", "deal_file", {"stratify_by": "x"}),
+        ("shuffle", "scatter_file", {"shuffle": 1}),
+        ("shuffle", "gather", {"shuffle": 1}),
+    ],
+)
+def test_a_worker_killed_in_the_second_pass_changes_no_bit(out, tmp_path, monkeypatch, module, job, options):
+    """The dead attempt has written its files; the next one writes the same."""
+    spec = rows_spec({"a": [[n % 3] for n in range(40)], "b": [[n % 5] for n in range(40)]}, ["x"])
+    quiet, mark = str(tmp_path / "quiet"), tmp_path / "mark"
+    ingest(spec, quiet, **options)
+
+    def deadly(name, params):
+        if name.endswith(f":{job}"):
+            return FunctionSpec("spine_sources:killed_second", {**params, "real": name, "mark": str(mark)})
+        return FunctionSpec(name, params)
+
+    monkeypatch.setattr(f"trueline.data.{module}.FunctionSpec", deadly)
+    with LocalEngine(2, processes=True) as engine:
+        ingest(spec, out, engine=engine, **options)
+    assert mark.exists()
+    assert bits_of(out) == bits_of(quiet)
 
 
 def test_a_full_disk_is_an_error_and_a_rerun_works(tmp_path):
