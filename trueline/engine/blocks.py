@@ -1,20 +1,13 @@
-"""Reading blocks: one record batch per Parquet row group, only the columns asked for, in the contract's types.
-
-Open Parquet files are kept in a small pool. A handle belongs to one thread at a time, since pyarrow does not promise
-that two may read through one, and a file that has been replaced is opened anew.
-"""
+"""Reading blocks: one record batch per Parquet row group, only the columns asked for, in the contract's types."""
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from trueline._core import store
 from trueline._core.errors import ArtifactError, EngineError, did_you_mean
 from trueline.engine.base import DEFAULT_BLOCK_ROWS, Block, Dataset, Shard
+from trueline.engine.parquet_pool import POOL, first_line
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,88 +25,6 @@ __all__ = [
 
 CONTRACT_MARK = b"trueline.examples"
 """Schema metadata of files whose types are the contract's already: there float32 is meant and stays."""
-_KEPT_OPEN = 16
-_Key = tuple[str, tuple[str, ...], tuple[int, int]]
-
-
-class _Pool:
-    """Idle Parquet files, the least recently used closed first."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._lock = threading.Lock()
-        self._idle: OrderedDict[int, tuple[_Key, Any]] = OrderedDict()
-
-    def _take(self, key: _Key) -> Any | None:
-        with self._lock:
-            for number, (idle_key, handle) in self._idle.items():
-                if idle_key == key:
-                    del self._idle[number]
-                    return handle
-        return None
-
-    def _keep(self, key: _Key, handle: Any) -> None:
-        with self._lock:
-            self._idle[id(handle)] = (key, handle)
-            dropped = [self._idle.popitem(last=False)[1][1] for _ in range(len(self._idle) - self._size)]
-        for old in dropped:
-            old.close(force=True)
-
-    @contextmanager
-    def lease(self, uri: str, dictionaries: tuple[str, ...]) -> Iterator[Any]:
-        """An open file of one's own; it goes back into the pool unless reading it failed."""
-        key = (uri, dictionaries, _identity(uri))
-        handle = self._take(key) or _open(uri, dictionaries)
-        try:
-            yield handle
-        except BaseException:
-            with suppress(OSError):
-                handle.close(force=True)
-            raise
-        self._keep(key, handle)
-
-
-_POOL = _Pool(_KEPT_OPEN)
-
-
-def _identity(uri: str) -> tuple[int, int]:
-    """Size and time (or what else its store tells of a file), so that a replaced one is noticed."""
-    if not store.is_local(uri):
-        return _remote_identity(uri)
-    try:
-        found = store.local_path(uri).stat()
-    except OSError as error:
-        raise ArtifactError(f"the file cannot be opened: {error.strerror}", where=uri) from error
-    return (found.st_size, found.st_mtime_ns)
-
-
-def _remote_identity(uri: str) -> tuple[int, int]:
-    import zlib
-
-    import fsspec
-
-    filesystem, path = fsspec.core.url_to_fs(uri)
-    try:
-        found = filesystem.info(path)
-    except FileNotFoundError as error:
-        raise ArtifactError(f"{uri} does not exist") from error
-    tags = [str(found.get(name)) for name in ("ETag", "etag", "LastModified", "mtime", "created", "updated")]
-    return (int(found.get("size") or 0), zlib.crc32("|".join(tags).encode()))
-
-
-def _open(uri: str, dictionaries: tuple[str, ...]) -> Any:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    source = str(store.local_path(uri)) if store.is_local(uri) else store.open_uri(uri)
-    try:
-        return pq.ParquetFile(source, read_dictionary=list(dictionaries))
-    except (OSError, pa.ArrowException) as error:
-        raise ArtifactError(f"this is no readable Parquet file: {_first_line(error)}", where=uri) from error
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).partition("\n")[0]
 
 
 def read_block(block: Block, columns: Sequence[str] | None = None, dictionaries: Sequence[str] = ()) -> pa.RecordBatch:
@@ -149,7 +60,7 @@ def _check_columns(block: Block, columns: Sequence[str], existing: Sequence[str]
 def _read_row_group(block: Block, columns: Sequence[str] | None, dictionaries: tuple[str, ...]) -> pa.Table:
     import pyarrow as pa
 
-    with _POOL.lease(block.uri, dictionaries) as handle:
+    with POOL.lease(block.uri, dictionaries) as handle:
         if columns is not None:
             _check_columns(block, columns, handle.schema_arrow.names)
         if not 0 <= block.row_group < handle.num_row_groups:
@@ -161,7 +72,7 @@ def _read_row_group(block: Block, columns: Sequence[str] | None, dictionaries: t
             table = handle.read_row_group(block.row_group, columns=wanted, use_threads=False)
         except (OSError, pa.ArrowException) as error:
             raise ArtifactError(
-                f"row group {block.row_group} cannot be read: {_first_line(error)}",
+                f"row group {block.row_group} cannot be read: {first_line(error)}",
                 where=block.uri,
                 hint="the file is damaged: run the component that wrote it again.",
             ) from error
@@ -236,7 +147,7 @@ def parquet_schema(uri: str) -> pa.Schema:
     Raises:
         ArtifactError: when the file is gone or no Parquet, naming it.
     """
-    with _POOL.lease(uri, ()) as handle:
+    with POOL.lease(uri, ()) as handle:
         return handle.schema_arrow
 
 
@@ -254,12 +165,12 @@ def parquet_batches(
     import pyarrow as pa
 
     wanted = None if columns is None else list(columns)
-    with _POOL.lease(uri, tuple(dictionaries)) as handle:
+    with POOL.lease(uri, tuple(dictionaries)) as handle:
         try:
             for group in range(handle.num_row_groups):  # over all at once, pyarrow would hold the whole file's bytes
                 yield from handle.iter_batches(rows, row_groups=[group], columns=wanted, use_threads=False)
         except (OSError, pa.ArrowException) as error:
-            raise ArtifactError(f"the file cannot be read: {_first_line(error)}", where=uri) from error
+            raise ArtifactError(f"the file cannot be read: {first_line(error)}", where=uri) from error
 
 
 def widened_schema(schema: pa.Schema, place: str) -> pa.Schema:
@@ -328,7 +239,7 @@ def dataset_from_parquet(paths: Sequence[str]) -> Dataset:
     blocks: list[Block] = []
     first: pa.Schema | None = None
     for path in paths:
-        with _POOL.lease(path, ()) as handle:
+        with POOL.lease(path, ()) as handle:
             schema = widened_schema(handle.schema_arrow, path)
             counts = [handle.metadata.row_group(i).num_rows for i in range(handle.num_row_groups)]
         if first is not None and schema != first:
