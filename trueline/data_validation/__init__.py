@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     )
     from trueline.data_validation.inference import infer_schema
     from trueline.data_validation.instance import validate_instance
+    from trueline.data_validation.instance_rows import AnomalousRow, find_anomalous_rows
     from trueline.data_validation.leakage import LeakageFinding, LeakageReport, leakage_report
     from trueline.data_validation.options import PerFeatureStatsConfig, StatsOptions
     from trueline.data_validation.rules_config import RuleConfig
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
     from trueline.data_validation.views_public import CrossFeatureView, DatasetListView, DatasetView, FeatureView
 
 _HOMES = {
+    "AnomalousRow": "instance_rows",
     "CrossFeatureView": "views_public",
     "CustomValidation": "custom_validation_config",
     "CustomValidationConfig": "custom_validation_config",
@@ -105,6 +107,7 @@ _HOMES = {
     "display_anomalies": "show",
     "display_schema": "show",
     "explain_anomalies": "accept_findings",
+    "find_anomalous_rows": "instance_rows",
     "generate_examples": "synthetic",
     "generate_statistics": "statistics",
     "generate_statistics_from_arrow": "entry",
@@ -150,6 +153,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "AnomalousRow",
     "CrossFeatureView",
     "CustomValidation",
     "CustomValidationConfig",
@@ -175,6 +179,7 @@ __all__ = [
     "display_anomalies",
     "display_schema",
     "explain_anomalies",
+    "find_anomalous_rows",
     "generate_examples",
     "generate_statistics",
     "generate_statistics_from_arrow",

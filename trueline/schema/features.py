@@ -120,10 +120,11 @@ def raw_features(arrow_schema: pa.Schema, schema: schema_pb2.Schema | None = Non
     """
     found: list[RawFeature] = []
     problems: list[str] = []
+    known = {} if schema is None else {feature.name: feature for feature in reversed(schema.feature)}
     for field in arrow_schema:
         if field.name.startswith(HIDDEN_PREFIX):
             continue
-        feature = find_feature(schema, field.name) if schema is not None else None
+        feature = known.get(field.name)
         required = feature is not None and feature.presence.min_fraction == 1.0
         try:
             found.append(raw_feature_of(field, optional=not required))
