@@ -1,6 +1,6 @@
 """Fuzz of the text readers: any bytes, cut files, good rows among bad ones. Nothing crashes, hangs or goes lost.
 
-`TRUELINE_FUZZ_EXAMPLES=20000` makes each test as many examples longer; 60 are enough for every day.
+`TRUELINE_FUZZ_EXAMPLES=20000` makes each test as many examples longer; 50 are enough for every day.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from trueline.data import CsvSource, JsonlSource
 from trueline.data.source import SchemaGrew
 from trueline.data.widening import final_schema, join_schemas
 
-EXAMPLES = int(os.environ.get("TRUELINE_FUZZ_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("TRUELINE_FUZZ_EXAMPLES", "50"))
 FUZZ = settings(
     deadline=None,
     max_examples=EXAMPLES,

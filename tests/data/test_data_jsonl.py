@@ -7,6 +7,7 @@ import gzip
 import json
 import math
 
+import pyarrow as pa
 import pytest
 from data_samples import bits_of, rows_of
 from google.protobuf import text_format
@@ -16,7 +17,10 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from trueline._core.errors import ConfigError, DataError
 from trueline.data import Examples, JsonlSource, Source, SourceSpec, ingest_jsonl
-from trueline.data.jsonl_types import NULL, Shape, join_json, join_shapes, schema_of, shapes_of
+from trueline.data.jsonl_fast import fast_batch
+from trueline.data.jsonl_types import NULL, TEXT, Shape, join_json, join_shapes, schema_of, shapes_of
+from trueline.data.source import SchemaGrew
+from trueline.data.widening import final_schema
 from trueline.engine import LocalEngine
 
 READ = pytest.mark.parametrize("read_bytes", [1, 20, 1 << 20])
@@ -231,3 +235,63 @@ def test_shapes_join_in_any_order_and_survive_as_schemas(one, two, three):
     assert shapes_of(schema_of({"x": one})) == {"x": one}
     joined = join_json(schema_of({"x": one, "y": two}), schema_of({"x": three}))
     assert shapes_of(joined) == {"x": join_shapes(one, three), "y": two}
+
+
+JSON_TEXT = st.recursive(
+    st.sampled_from(
+        ["null", "true", "0", "-0", "7", "9007199254740993", "9223372036854775808", "0.5", "-0.0", "1e400", "1E2",
+         "NaN", "Infinity", "Inf", '""', '"x\\u0000\\ud83d\\ude00"', '"\\ud800"', "01", "1.", '"2020-01-01"']
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=2).map(lambda v: f"[{','.join(v)}]"),
+        st.lists(st.tuples(st.sampled_from("pq"), inner), max_size=2).map(
+            lambda v: "{" + ",".join(f'"{k}":{x}' for k, x in v) + "}"
+        ),
+    ),
+    max_leaves=3,
+)  # fmt: skip
+OBJECT = st.lists(st.tuples(st.sampled_from("ab"), JSON_TEXT), max_size=2).map(
+    lambda v: "{" + ", ".join(f'"{k}":{x}' for k, x in v) + "}"
+)
+LINE_END = st.sampled_from(["\n", "\n", "\n", "\r\n", " \n", "\n\n", "", ",\n", "\r"])
+
+
+def read_all(source):
+    """Rows, rejects and record numbers, by types that have stopped to grow."""
+    schema = source.schema()
+    while True:
+        try:
+            batches = list(source.read(0, schema))
+            break
+        except SchemaGrew as grown:
+            schema = join_json(schema, grown.schema)
+    final = final_schema(schema)
+    rows = [row for b in batches for row in pa.RecordBatch.from_arrays(
+        [c.cast(f.type) for c, f in zip(b.batch.columns, final, strict=True)], schema=final).to_pylist()]  # fmt: skip
+    return final, str(rows), [int(r) for b in batches for r in b.records], [r for b in batches for r in b.rejects]
+
+
+@settings(deadline=None, max_examples=100, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.tuples(OBJECT, LINE_END), max_size=6), st.sampled_from([{}, {"a": "float64"}, {"b": "int64"}]))
+def test_the_fast_parser_gives_what_reading_line_by_line_gives(tmp_path_factory, lines, types):
+    """Arrow's parser, where it is used, changes no value, no type, no reject and no number of a row."""
+    path = tmp_path_factory.mktemp("fast") / "in.jsonl"
+    path.write_text("".join(text + end for text, end in lines), newline="")
+    seen = []
+    for quick in (True, False):
+        source = JsonlSource(str(path), column_types=types, read_bytes=40)
+        source._quick = quick
+        seen.append(read_all(source))
+    assert seen[0] == seen[1]
+
+
+def test_the_fast_parser_is_used(tmp_path):
+    """Lines of one shape are read by Arrow; what it would take too freely is not."""
+    schema = schema_of({"a": Shape("float"), "s": TEXT})
+    good = b'{"a":1.5,"s":"x"}\r\n{"s":"y"}\n{}\n'
+    assert fast_batch(good, schema).to_pylist() == [{"a": 1.5, "s": "x"}, {"a": None, "s": "y"}, {"a": None, "s": None}]
+    for bad in (
+        b'{"a":1}{"a":2}\n', b'{"a":\n1}{"a":2}\n', b'{"a":9007199254740993}\n', b'{"a":Inf}\n', b'{"a":NaN}\n', b"",
+        b'{"a":1,"a":2}\n', b'{"a":1}\n\n{"a":1}\n', b'{"z":1}\n', b'{"a":1}\n{"a":2\n', b'{"a":1}\x00\n{"a":2}\n',
+    ):  # fmt: skip
+        assert fast_batch(bad, schema) is None, bad

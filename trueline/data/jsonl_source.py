@@ -14,6 +14,7 @@ from trueline._core.errors import ConfigError, DataError, did_you_mean
 from trueline.data.cells import FIXED_TYPES
 from trueline.data.csv_blocks import TextStream
 from trueline.data.file_source import FileParts
+from trueline.data.jsonl_fast import fast_batch
 from trueline.data.jsonl_types import NULL, Shape, join_shapes, schema_of, shapes_of
 from trueline.data.jsonl_values import array_of, exact_object, fixed_array, needs_digits, parse_object, shape_of
 from trueline.data.source import Reject, SchemaGrew, SourceBatch
@@ -82,6 +83,7 @@ class JsonlSource(FileParts):
         super().__init__(input_base, pattern, files, json.dumps([encoding, types], sort_keys=True))
         self._encoding, self._read_bytes = encoding, read_bytes
         self._asked = tuple(column_types or {})
+        self._quick = not {"json", "timestamp"} & set(types.values())
         self._fixed = {name: Shape("fixed", fixed=kind) for name, kind in types.items()}
         problems = [
             f"column_types[{name!r}] is {kind!r}. {did_you_mean(str(kind), _TYPES)}"
@@ -158,6 +160,11 @@ class JsonlSource(FileParts):
         shapes, fits, record = shapes_of(schema), True, 0
         with closing(self._blocks(part)) as blocks:
             for data, line in blocks:
+                quick = fast_batch(data, schema) if fits and self._quick else None
+                if quick is not None:
+                    yield SourceBatch(quick, np.arange(record, record + quick.num_rows, dtype=np.int64))
+                    record += quick.num_rows
+                    continue
                 rows, columns = self._take_fixed(_parsed(data, line), schema.names)
                 wider = self._joined(shapes, rows)
                 if wider != shapes:
