@@ -28,7 +28,7 @@ def kept_rejects(out):
     return [json.loads(line) for p in sorted(Path(out, "rejects").iterdir()) for line in p.read_text().splitlines()]
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.lists(st.tuples(VALUES, st.sampled_from([0, 0.0, "", False])), max_size=7), min_size=1, max_size=3),
     st.sampled_from([{}, {"shuffle": 3}, {"stratify_by": "b"}]),

@@ -52,7 +52,7 @@ def test_the_shuffled_rows_are_the_rows_in_another_order(numbers, tmp_path_facto
     assert rows_of(outs[1]) == rows_of(outs[0]), "__row__ says where each came from"
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.lists(st.integers(0, 5), max_size=30), min_size=1, max_size=4),
     st.integers(0, 9),
