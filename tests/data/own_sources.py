@@ -53,6 +53,16 @@ def numbers() -> Iterator[int]:
     yield 5
 
 
+def holding() -> Iterator[dict[str, int]]:
+    """Rows from something that must be closed."""
+    CALLS.append("opened")
+    try:
+        for i in range(100):
+            yield {"a": i}
+    finally:
+        CALLS.append("closed")
+
+
 def no_rows() -> list[Any]:
     return []
 

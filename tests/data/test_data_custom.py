@@ -106,6 +106,17 @@ def test_the_fingerprint_is_none_or_the_users_own():
         FunctionSource("own_sources:rides", {"rows": 3}, fingerprint="own_sources:no_stamp").fingerprint()
 
 
+def test_what_the_function_holds_is_closed_as_soon_as_no_more_rows_are_asked_for():
+    own_sources.CALLS.clear()
+    source = FunctionSource("own_sources:holding", batch_rows=10)
+    schema = source.schema()
+    assert own_sources.CALLS == ["opened", "closed"]
+    rows = source.read(0, schema)
+    assert next(rows).batch.num_rows == 10
+    rows.close()
+    assert own_sources.CALLS == ["opened", "closed"] * 2
+
+
 def test_a_class_of_ones_own_has_parts_and_record_numbers(out):
     assert isinstance(own_sources.Days(1), Source)
     report = ingest(SourceSpec("own_sources:Days", {"days": 3}), out, **ONE)

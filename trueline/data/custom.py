@@ -13,12 +13,13 @@ named by ``SourceSpec("taxi:RideSource", {...})``.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import ConfigError, DataError, TruelineError
-from trueline.data.source import SchemaGrew, SourceBatch, SourceSpec
-from trueline.data.tables_kinds import joined_type
+from trueline.data.custom_rows import SHAPES, arrow_batches, fitted, keys_error, other_columns, shape_error
+from trueline.data.source import SourceBatch, SourceSpec
 from trueline.data.tables_rows import check_types, declared_types, guess_schema, typed_batch
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["FunctionSource", "ingest_rows"]
 
 _BATCH_ROWS = 10_000
-_SHAPES = "give each row as a dict, or as a tuple with columns=[...]; or yield Arrow record batches."
 
 
 class FunctionSource:
@@ -96,17 +96,17 @@ class FunctionSource:
         Raises:
             DataError: no row, rows of a wrong shape, values that have no place: naming row and column.
         """
-        for _, found in self._stretches():
-            if not isinstance(found, _Columns):
-                return found.schema
-            import pyarrow as pa
+        import pyarrow as pa
 
-            known = [pa.null()] * len(found.names)
-            return guess_schema(found.names, found.values, known, declared_types(self._types), self._name)
+        declared = declared_types(self._types)
+        with closing(self._stretches()) as stretches:
+            for _, found in stretches:
+                if not isinstance(found, _Columns):
+                    return found.schema
+                known = [pa.null()] * len(found.names)
+                return guess_schema(found.names, found.values, known, declared, self._name)
         if self._columns is not None and not set(self._columns) - set(self._types):
-            import pyarrow as pa
-
-            return pa.schema([(name, declared_types(self._types)[name]) for name in self._columns])
+            return pa.schema([(name, declared[name]) for name in self._columns])
         raise DataError(
             "the function yields no row, so that nothing says what its columns are",
             where=self._name,
@@ -121,29 +121,31 @@ class FunctionSource:
             SchemaGrew: when a column turns out wider.
         """
         declared = declared_types(self._types)
-        for first, found in self._stretches():
-            if isinstance(found, _Columns):
+        with closing(self._stretches()) as stretches:
+            for first, found in stretches:
+                if not isinstance(found, _Columns):
+                    yield SourceBatch(fitted(found, schema, self._name, first))
+                    continue
                 if found.names != schema.names:
-                    raise _other_columns(self._name, first, schema.names, found.names)
+                    raise other_columns(self._name, first, schema.names, found.names)
                 yield SourceBatch(typed_batch(found.values, schema, declared, self._name, first))
-            else:
-                yield SourceBatch(_fitted(found, schema, self._name, first))
 
-    def _stretches(self) -> Iterator[tuple[int, _Columns | pa.RecordBatch]]:
-        """Rows by columns, or Arrow batches in the contract's types, each with its first row's number."""
+    def _stretches(self) -> Generator[tuple[int, _Columns | pa.RecordBatch], None, None]:
+        """Rows by columns, or Arrow batches in the contract's types, each with its first row's number.
+
+        What the function opened is closed as soon as no more rows are asked for.
+        """
         done = 0
-        rows = _guarded(_called(self._name, self._params), self._name)
-        for is_arrow, group in itertools.groupby(
-            rows, key=lambda row: hasattr(row, "__arrow_c_array__") or hasattr(row, "__arrow_c_stream__")
-        ):
-            if is_arrow:
-                for batch in _arrow_batches(group, self._columns, self._types, self._name, self._rows):
-                    yield done, batch
-                    done += batch.num_rows
-                continue
-            while stretch := list(itertools.islice(group, self._rows)):
-                yield done, self._by_columns(stretch, done)
-                done += len(stretch)
+        with closing(_guarded(_called(self._name, self._params), self._name)) as rows:
+            for is_arrow, group in itertools.groupby(rows, key=_is_arrow):
+                if is_arrow:
+                    for batch in arrow_batches(group, self._columns, self._types, self._name, self._rows):
+                        yield done, batch
+                        done += batch.num_rows
+                    continue
+                while stretch := list(itertools.islice(group, self._rows)):
+                    yield done, self._by_columns(stretch, done)
+                    done += len(stretch)
 
     def _by_columns(self, rows: Sequence[Any], first: int) -> _Columns:
         names = self._columns
@@ -155,9 +157,9 @@ class FunctionSource:
             if isinstance(row, Mapping):
                 keys = row.keys()
                 if (taken != set(keys)) if self._columns is None else (taken - set(keys)):
-                    raise _keys_error(where, taken, keys, extra=self._columns is None)
+                    raise keys_error(where, taken, keys, extra=self._columns is None)
             elif names is None or not isinstance(row, (tuple, list)) or len(row) != len(names):
-                raise _shape_error(where, row, names)
+                raise shape_error(where, row, names)
         assert names is not None
         values: list[Sequence[Any]] = [
             [row[name] if isinstance(row, Mapping) else row[i] for row in rows] for i, name in enumerate(names)
@@ -186,11 +188,15 @@ def _called(name: str, params: Mapping[str, Any]) -> Any:
         raise DataError(f"the function failed: {type(error).__name__}: {error}", where=name) from error
 
 
-def _guarded(rows: Any, name: str) -> Iterator[Any]:
+def _is_arrow(row: Any) -> bool:
+    return hasattr(row, "__arrow_c_array__") or hasattr(row, "__arrow_c_stream__")
+
+
+def _guarded(rows: Any, name: str) -> Generator[Any, None, None]:
     """The function's rows; its own error says after which row it came."""
     if isinstance(rows, (str, bytes, Mapping)) or not isinstance(rows, Iterable):
         if not hasattr(rows, "__arrow_c_stream__"):
-            raise DataError(f"the function gives a {type(rows).__name__}, no rows", where=name, hint=_SHAPES)
+            raise DataError(f"the function gives a {type(rows).__name__}, no rows", where=name, hint=SHAPES)
         rows = [rows]
     elif hasattr(rows, "__arrow_c_stream__"):
         rows = [rows]
@@ -206,65 +212,15 @@ def _guarded(rows: Any, name: str) -> Iterator[Any]:
     except Exception as error:
         what = f"the function failed: {type(error).__name__}: {error}"
         raise DataError(what, where=f"{name}, after {number} rows") from error
+    finally:
+        if isinstance(rows, Generator):
+            rows.close()
 
 
 def _text(key: Any, name: str, first: int) -> str:
     if not isinstance(key, str):
         raise DataError(f"the column name {key!r} is no text", where=f"{name}, row {first}")
     return key
-
-
-def _shape_error(where: str, row: Any, names: Sequence[str] | None) -> DataError:
-    if names is not None and isinstance(row, (tuple, list)):
-        return DataError(f"the row has {len(row)} values, there are {len(names)} columns", where=where)
-    shown = repr(row)
-    return DataError(f"a {type(row).__name__} is no row: {shown[:80]}", where=where, hint=_SHAPES)
-
-
-def _keys_error(where: str, names: set[str], keys: Iterable[Any], *, extra: bool) -> DataError:
-    found = set(keys)
-    problems = [f"column {n!r} is missing" for n in sorted(names - found)]
-    problems += [f"column {n!r} is new" for n in sorted(map(str, found - names))] if extra else []
-    hint = "give every row the same keys, None where there is no value; columns=[...] leaves out all others."
-    return DataError("the row has other columns than those before it", where=where, problems=problems, hint=hint)
-
-
-def _other_columns(name: str, first: int, before: Sequence[str], now: Sequence[str]) -> DataError:
-    problems = [f"before: {', '.join(before)}", f"now: {', '.join(now)}"]
-    return DataError("the columns are other ones now", where=f"{name}, row {first}", problems=problems)
-
-
-def _arrow_batches(
-    tables: Iterable[Any], columns: Sequence[str] | None, types: Mapping[str, str], name: str, rows: int
-) -> Iterator[pa.RecordBatch]:
-    from trueline.data.tables import table_batches
-
-    if types:
-        raise ConfigError("types are declared for rows; Arrow batches have types", where=name)
-    for table in tables:
-        found = table_batches(table, batch_rows=rows)
-        gone = [c for c in columns or () if c not in found.schema.names]
-        if gone:
-            raise DataError(f"there is no column {', '.join(map(repr, gone))}", where=name)
-        for batch in found:
-            yield batch if columns is None else batch.select(list(columns))
-
-
-def _fitted(batch: pa.RecordBatch, schema: pa.Schema, name: str, first: int) -> pa.RecordBatch:
-    """An Arrow batch in the types of those before it."""
-    import pyarrow as pa
-
-    if batch.schema.names != schema.names:
-        raise _other_columns(name, first, schema.names, batch.schema.names)
-    wider = []
-    for old, new in zip(schema, batch.schema, strict=True):
-        joined = joined_type(old.type, new.type)
-        if joined is None:
-            raise DataError(f"column {old.name!r} turns from {old.type} to {new.type}", where=f"{name}, row {first}")
-        wider.append(pa.field(old.name, joined))
-    if pa.schema(wider) != pa.schema([pa.field(f.name, f.type) for f in schema]):
-        raise SchemaGrew(pa.schema(wider))
-    return batch.cast(schema)
 
 
 def ingest_rows(

@@ -137,7 +137,9 @@ def _mixed(values: Sequence[Any], name: str, place: str, first_row: int) -> Data
             what = (
                 f"a value of Python type {type(value).__module__}.{type(value).__qualname__} has no place in a column"
             )
-            return DataError(what, where=where, hint="turn it into text, a number or a time first.")
+            return DataError(
+                what, where=where, hint="turn it into text, a number or a timestamp first; a query can CAST it."
+            )
         if group is None:
             group, first = next((g for g in (_NUMBERS, _TIMES, _TEXTS) if kind in g), frozenset({kind})), kind
         elif kind not in group:
