@@ -147,7 +147,11 @@ def test_a_product_is_its_parts(table, processes):
     with pytest.raises(EngineError, match="part 'bad'"):
         LocalEngine(1).run(failing, dataset)
     with pytest.raises(EngineError, match=r"parts \['b'"):
-        spec.load(combine({"b": SPEC}).new().state())
+        spec.load(combine({"b": SPEC, "d": SPEC}).new().state())
+    alone = combine({"b": SPEC})
+    assert LocalEngine(1).run(alone, dataset) == {"b": LocalEngine(1).run(SPEC, dataset)}
+    with pytest.raises(EngineError, match="a state of kind 'moments' was given where 'product' is read"):
+        spec.load(alone.new().state())
 
 
 def test_errors_outside_of_update_name_the_accumulator(table):

@@ -88,7 +88,9 @@ class Product:
             part.merge(other._parts[name])
 
     def state(self) -> bytes:
-        """The parts' states, by name."""
+        """The parts' states, by name; of one part alone it is that part's."""
+        if len(self._parts) == 1:
+            return next(iter(self._parts.values())).state()
         arrays = {name: np.frombuffer(part.state(), np.uint8) for name, part in self._parts.items()}
         return pack_state(_KIND, _VERSION, {}, arrays)
 
@@ -103,9 +105,12 @@ class Product:
         Raises:
             EngineError: for a damaged state, or one of other parts.
         """
-        _, _, arrays = unpack_state(state, _KIND, _VERSION)
         product = cls.__new__(cls)
         product._specs = _specs(parts)
+        if len(parts) == 1:
+            product._parts = {name: spec.load(state) for name, spec in product._specs.items()}
+            return product
+        _, _, arrays = unpack_state(state, _KIND, _VERSION)
         if set(arrays) != set(product._specs):
             raise EngineError(f"the state holds parts {sorted(arrays)}, the product has {sorted(product._specs)}")
         product._parts = {n: spec.load(arrays[n].tobytes()) for n, spec in product._specs.items()}
