@@ -102,11 +102,12 @@ def test_applied_differences_give_the_other_schema(a: Any, b: Any) -> None:
 @given(a=schemas(), b=schemas())
 def test_one_change_touches_nothing_else(a: Any, b: Any) -> None:
     for change in diff_schemas(a, b):
-        if change.kind == "set" and not (change.before and change.after):
+        alone = change.kind == "set" and not (change.before and change.after)
+        inside = change.kind != "set" and any(name is None for _, name in change.where)
+        if alone or inside:
             continue  # of a oneof the other side goes too
         once = apply_changes(a, [change])
-        around = {(change.where[:depth], step[0]) for depth, step in enumerate(change.where)}  # made where absent
-        assert {(c.where, c.field) for c in diff_schemas(a, once)} <= {(change.where, change.field)} | around
+        assert {(c.where, c.field) for c in diff_schemas(a, once)} <= {(change.where, change.field)}
         assert apply_changes(once, [change]) == once  # made once
 
 
