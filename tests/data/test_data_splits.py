@@ -125,6 +125,8 @@ def test_time_splits_hold_their_shares_and_never_part_a_time(tmp_path_factory, t
     spans = [(min(v), max(v)) for v in found if v]
     assert all(a[1] < b[0] for a, b in pairwise(spans))
     assert sorted(t for v in found for t in v) == sorted(times)
+    starts = Examples.open(out).info["split_rule"]["boundaries"]
+    assert all(s == min(v) for s, v in zip(starts, found[1:], strict=True) if v), "a boundary is where a split begins"
     if len(set(times)) == len(times):
         ends = np.cumsum(shares)
         wanted = [(2 * len(times) * int(e) + int(ends[-1])) // (2 * int(ends[-1])) for e in ends]
@@ -262,6 +264,7 @@ def test_rows_in_two_splits_are_counted_as_information(out):
     ("name", "params"),
     [
         ("splits_ranks:StrataSummary", {}),
+        ("splits_ranks:NextKeys", {"thresholds": [0, (1 << 63) + 1_650_000_000_000_000, (1 << 64) - 1]}),
         ("splits_ranks:RankBins", {"targets": [{"ids": [0], "low": [0]}], "width": 64, "bits": 8}),
         ("leaks_scan:HashSet", None),
         ("leaks_scan:TimeSpan", None),

@@ -20,12 +20,24 @@ from trueline.engine.state import pack_state, unpack_state
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["I64", "MAX_STRATA", "U64", "RankBins", "Strata", "StrataSummary", "draw_keys", "order_keys", "strata_of"]
+__all__ = [
+    "I64",
+    "MAX_STRATA",
+    "U64",
+    "NextKeys",
+    "RankBins",
+    "Strata",
+    "StrataSummary",
+    "draw_keys",
+    "order_keys",
+    "strata_of",
+]
 
 MAX_STRATA = 10_000
 """How many different values a column may have by which rows are stratified."""
 _STRATA_SEED = 0x535452415441
 _SIGN = np.uint64(1 << 63)
+_LAST = np.uint64((1 << 64) - 1)
 U64 = np.ndarray[Any, np.dtype[np.uint64]]
 I64 = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -154,7 +166,7 @@ class StrataSummary(_OverStrata):
                 hint="stratify by a column with fewer values, or use group_by to keep equal values together.",
             )
         self.rows = np.bincount(where, np.concatenate([self.rows, rows]), len(found)).astype(np.int64)
-        least = np.full(len(found), np.uint64(0xFFFFFFFFFFFFFFFF))
+        least = np.full(len(found), _LAST)
         np.minimum.at(least, where, np.concatenate([self.low, low]))
         greatest = np.zeros(len(found), np.uint64)
         np.maximum.at(greatest, where, np.concatenate([self.high, high]))
@@ -233,3 +245,44 @@ class RankBins(_OverStrata):
     def finish(self) -> list[I64]:
         """For each boundary the counts, shape ``[strata, bins]``."""
         return [counts.reshape(-1, 1 << self._bits) for counts in self.counts]
+
+
+class NextKeys(_OverStrata):
+    """The least key at or above each of some thresholds: where a split really begins. An exact accumulator.
+
+    Args:
+        thresholds: keys.
+        params: see `Strata`.
+    """
+
+    def __init__(self, thresholds: Sequence[int], **params: Any) -> None:
+        super().__init__(**params)
+        self._thresholds = np.array(thresholds, np.uint64)
+        self.found = np.full(len(self._thresholds), _LAST)
+
+    def update(self, batch: pa.RecordBatch) -> None:
+        """Takes in a block."""
+        keys = self._of(batch)[1]
+        for number, threshold in enumerate(self._thresholds):
+            later = keys[keys >= threshold]
+            if len(later):
+                self.found[number] = min(self.found[number], later.min())
+
+    def merge(self, other: NextKeys) -> None:
+        """Takes in another's keys."""
+        self.found = np.minimum(self.found, other.found)
+
+    def state(self) -> bytes:
+        """The keys."""
+        return pack_state("next keys", 1, {}, {"found": self.found})
+
+    @classmethod
+    def load(cls, state: bytes, **params: Any) -> NextKeys:
+        """From a state."""
+        made = cls(**params)
+        made.found = unpack_state(state, "next keys", 1)[2]["found"]
+        return made
+
+    def finish(self) -> list[int]:
+        """A key for each threshold; the greatest there can be where no row follows."""
+        return [int(key) for key in self.found]

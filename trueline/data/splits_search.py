@@ -17,7 +17,7 @@ import numpy as np
 from trueline.data.splits_ranks import I64, U64, Strata
 from trueline.engine.base import AccumulatorSpec, Dataset, Engine
 
-__all__ = ["find_thresholds", "ranks_of"]
+__all__ = ["find_thresholds", "next_keys", "ranks_of"]
 
 _BINS_BITS = 20
 _ACCUMULATORS = "trueline.data.splits_ranks"
@@ -49,6 +49,15 @@ def ranks_of(rows: int, shares: Sequence[int]) -> list[int]:
     """How many of a stratum's rows belong to the first split, to the first two, and so on: rounded to whole rows."""
     total = sum(shares)
     return [(2 * rows * end + total) // (2 * total) for end in np.cumsum(shares).tolist()]
+
+
+def next_keys(
+    strata: Strata, thresholds: Sequence[int], dataset: Dataset, engine: Engine, sources: Sequence[str]
+) -> list[int]:
+    """The least key at or above each threshold, or the threshold itself where no row follows."""
+    params = {**strata.params(sources), "thresholds": list(thresholds)}
+    found = engine.run(AccumulatorSpec[list[int]](f"{_ACCUMULATORS}:NextKeys", params), dataset, strata.columns)
+    return [t if key == (1 << 64) - 1 else key for t, key in zip(thresholds, found, strict=True)]
 
 
 def find_thresholds(

@@ -13,7 +13,7 @@ import numpy as np
 from trueline._core.errors import ConfigError, DataError
 from trueline.data.splits import DEFAULT_SPLITS, Index, check_names, check_shares
 from trueline.data.splits_ranks import Strata, order_keys
-from trueline.data.splits_search import find_thresholds, ranks_of
+from trueline.data.splits_search import find_thresholds, next_keys, ranks_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -126,6 +126,7 @@ class TimeSplit:
         if len(ids):
             thresholds = [min(max(t, span[0]), span[1] + 1, (1 << 64) - 1) for t in found[0]]
             self._check_filled(thresholds, span, ranks_of(int(rows[0]), shares))
+            thresholds = next_keys(strata, thresholds, dataset, engine, sources)
         kind = dataset.arrow_schema.field(self.by).type
         return replace(self, boundaries=tuple(value_of_key(t, kind) for t in thresholds))
 
