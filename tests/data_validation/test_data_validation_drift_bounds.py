@@ -227,3 +227,22 @@ def test_wrong_confidences_and_comparators_are_refused() -> None:
         measure_drift(one, one, confidence=1.0)
     with pytest.raises(ConfigError, match="no comparator 'skwe'"):
         measure_drift(one, one, control="skwe")
+
+
+def test_weights_are_taken_as_exact_and_rows_as_observations() -> None:
+    """Weighted shares are compared, the noise is that of the rows; rows without any value are none."""
+    one, other = _counted([300, 200]), _counted([240, 260])
+    for statistics, counts in ((one, [3.0, 7.0]), (other, [5.0, 5.0])):
+        dataset = statistics.datasets[0]
+        dataset.weighted_num_examples = 10
+        stats = dataset.features[0].string_stats
+        stats.common_stats.weighted_common_stats.num_non_missing = 10
+        for i, count in enumerate(counts):
+            stats.weighted_string_stats.rank_histogram.buckets.add(label=f"v{i:05}", sample_count=count)
+    found = {m.type: m for m in measure_drift(one, other, _limits(0.1))}
+    assert found["L_INFTY"].value == pytest.approx(0.2)
+    assert {m.n for m in found.values()} == {500}
+    assert found["L_INFTY"].certain
+    del one.datasets[0].features[0].string_stats.weighted_string_stats.rank_histogram.buckets[:]
+    empty = {m.type: m for m in measure_drift(one, other, _limits(0.1))}
+    assert not any(m.certain for m in empty.values())

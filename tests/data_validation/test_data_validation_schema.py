@@ -149,3 +149,19 @@ def test_wrong_statistics_are_refused() -> None:
         infer_schema(several)
     several.datasets.add(name="All Examples").features.add(name="x").num_stats.common_stats.num_non_missing = 1
     assert infer_schema(several).feature[0].name == "x"
+
+
+def test_a_schema_is_transformed_in_order_as_it_is_inferred() -> None:
+    seen = []
+
+    def rename(schema: Any, statistics: Any) -> Any:
+        seen.append(statistics.num_examples)
+        schema.feature[0].name += "_"
+        return schema
+
+    def replace(schema: Any, statistics: Any) -> Any:
+        return schema_pb2.Schema(feature=[*schema.feature, schema_pb2.Feature(name="more")])
+
+    found = infer_schema(_stats({"x": [1, 2]}), schema_transformations=[rename, replace, rename])
+    assert [f.name for f in found.feature] == ["x__", "more"]
+    assert seen == [2, 2]

@@ -130,3 +130,18 @@ def test_wrong_rules_are_refused_all_at_once() -> None:
         )
     assert [p.split(":")[0] for p in caught.value.problems] == [f"rule {n}" for n in (1, 1, 2, 3, 4, 5)]
     assert "Did you mean 'SCHEMA_NEW_COLUMN'" in caught.value.problems[0]
+
+
+def test_a_new_struct_is_news_if_something_in_it_is_needed() -> None:
+    struct = "features { type: STRUCT struct_stats { common_stats { num_non_missing: 10 } } path { step: 's' } }"
+    fields = [numbers(name=k).replace(f"path {{ step: '{k}' }}", f"path {{ step: 's' step: '{k}' }}") for k in "kj"]
+    new, schema, _ = Provoked("", struct + "".join(fields)).parsed()
+    known = Provoked("feature { name: 's' type: STRUCT struct_domain { } }", "").parsed()[1]
+    for needed, whole, part in (
+        (None, {"s"}, {"s.k", "s.j"}),
+        ([("s", "k")], {"s"}, {"s.k"}),
+        (["s"], {"s"}, {"s.k", "s.j"}),
+        (["other"], set(), set()),
+    ):
+        assert set(validate_statistics(new, schema, features_needed=needed).anomaly_info) == whole
+        assert set(validate_statistics(new, known, features_needed=needed).anomaly_info) == part

@@ -105,7 +105,7 @@ def _sample(x: Floats, y: Floats, one: FeatureView, other: FeatureView) -> _Samp
 def _rows(counts: Floats, view: FeatureView) -> float:
     """Independent observations: rows, and not more than there are values."""
     total, rows = float(counts.sum()), float(view.common.num_non_missing)
-    if view.weighted:
+    if view.weighted and total:
         return rows or total
     return min(total, rows) if rows else total
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from trueline.data_validation.comparators import COMPARATOR_RULES, CONTROLS, Measurement, measurements
@@ -82,6 +83,18 @@ class Terms:
     needed: frozenset[FeaturePath] | None = None
     confidence: float | None = None
 
+    def news(self, path: FeaturePath) -> bool:
+        """Whether a new column is news: it, what it is inside of, or something inside it is needed."""
+        if self.needed is None:
+            return True
+        around = (FeaturePath(path.steps[:n]) for n in range(1, len(path.steps) + 1))
+        return path in self._around_needed or any(parent in self.needed for parent in around)
+
+    @cached_property
+    def _around_needed(self) -> frozenset[FeaturePath]:
+        found = (FeaturePath(p.steps[:n]) for p in self.needed or () for n in range(1, len(p.steps)))
+        return frozenset(found)
+
 
 def judge(schema: Any, dataset: DatasetView, controls: Controls, terms: Terms) -> Verdict:
     """Everything that is wrong with a dataset, and the schema that would accept it; `schema` is left as it is."""
@@ -147,7 +160,7 @@ def _judge_new(verdict: Verdict, index: SchemaIndex, view: FeatureView, around: 
     parent = around[-1] if around else index.schema
     steps = view.path.steps
     paths = [FeaturePath(steps[:n]) for n in range(1, len(steps) + 1)]
-    if parent is None or (terms.needed is not None and terms.needed.isdisjoint(paths)):
+    if parent is None or not terms.news(view.path):
         return
     home = index.schema.feature if not around else parent.struct_domain.feature
     feature = home.add()
