@@ -156,3 +156,16 @@ def test_a_store_that_cannot_be_reached_is_an_error_of_ours(s3, monkeypatch):
 
 
 _NO_RETRY = {"retries": {"max_attempts": 0}, "connect_timeout": 2}
+
+
+def test_a_parquet_file_that_another_client_replaces_is_read_anew(place):
+    out = f"{place.removesuffix('/in')}/out"
+    other, path = fsspec.core.url_to_fs(place, skip_instance_cache=True)
+    other.makedirs(path, exist_ok=True)
+    for values in (range(3), range(5), range(5, 10)):
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.table({"id": values}), sink)
+        with other.open(f"{path}/p.parquet", "wb") as handle:
+            handle.write(sink.getvalue().to_pybytes())
+        assert ingest_parquet(place, out, block_rows=2, splits=(("all", 1),)).rows == len(values)
+        assert _rows(out) == {"id": list(values)}
