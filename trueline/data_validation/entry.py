@@ -80,11 +80,7 @@ def generate_statistics_from_csv(
     if options.infer_type_from_schema:
         found = CsvSource(base, **given).schema().names
         given["column_types"], options = _types_of_schema(options, found, csv_options.get("column_types") or {})
-
-    def coded(columns: tuple[str, ...], dictionaries: tuple[str, ...]) -> tuple[Source, None]:
-        return CsvSource(base, **{"dictionaries": bool(dictionaries), **given}), None
-
-    return _finish(CsvSource(base, **given), options, output_path, max_rejects, n_jobs, coded)
+    return _finish(CsvSource(base, **given), options, output_path, max_rejects, n_jobs)
 
 
 def _types_of_schema(
@@ -118,9 +114,8 @@ def generate_statistics_from_parquet(
     base, pattern = _location(data_location)
     source = ParquetSource(base, pattern)
 
-    def narrow(columns: tuple[str, ...], dictionaries: tuple[str, ...]) -> tuple[Source, tuple[str, ...]]:
-        rows = DEFAULT_BLOCK_ROWS
-        return ParquetSource(base, pattern, columns, dictionaries=dictionaries, batch_rows=rows), columns
+    def narrow(columns: tuple[str, ...], dictionaries: tuple[str, ...]) -> ParquetSource:
+        return ParquetSource(base, pattern, columns, dictionaries=dictionaries, batch_rows=DEFAULT_BLOCK_ROWS)
 
     return _finish(source, stats_options, output_path, 0, n_jobs, narrow)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Narrow", "statistics_of_source"]
 
-Narrow: TypeAlias = Callable[[tuple[str, ...], tuple[str, ...]], tuple[Source, tuple[str, ...] | None]]
+Narrow: TypeAlias = Callable[[tuple[str, ...], tuple[str, ...]], Source]
 _SHOWN = 10
 
 
@@ -44,8 +44,8 @@ def statistics_of_source(
         max_rejects: how many rows may be left out because they cannot be read.
         workers: threads that count, beside the one that reads; one for each usable processor if None.
         block_rows: rows of a block.
-        narrow: makes a source of the same rows that is cheaper to read, given the columns that are needed and those of
-            them that may come as dictionaries; and says which columns it has, None for all.
+        narrow: a source of the same rows with these columns alone, and these of them as dictionaries, where that is
+            cheaper to read.
 
     Raises:
         DataError: what cannot be read, naming it; more rejects than allowed.
@@ -59,10 +59,8 @@ def statistics_of_source(
     while True:
         final = final_schema(raw)
         planned = plan_pass(final, options)
-        reader, seen = source, raw
-        if narrow is not None and planned.columns:
-            reader, fewer = narrow(planned.columns, planned.spec.dictionaries)
-            seen = raw if fewer is None else _selected(raw, fewer)
+        reader = source if narrow is None or not planned.columns else narrow(planned.columns, planned.spec.dictionaries)
+        seen = raw if reader is source else _selected(raw, planned.columns)
         rows = _rows(reader, seen, planned, _Rejects(max_rejects))
         try:
             with closing(rows):
