@@ -177,7 +177,7 @@ def test_wrong_slices_are_refused() -> None:
     with pytest.raises(SchemaError, match="several slices of one name"):
         validate_corresponding_slices(twice, SCHEMA)
     with pytest.raises(SchemaError, match="serving_statistics must be a DatasetFeatureStatisticsList"):
-        validate_corresponding_slices(_slices(a=["x"]), SCHEMA, serving_statistics="x")  # type: ignore[arg-type]
+        validate_corresponding_slices(_slices(a=["x"]), SCHEMA, serving_statistics="x")
 
 
 # --- rows by themselves ---
@@ -227,4 +227,4 @@ def test_rows_need_a_table_and_a_schema() -> None:
     with pytest.raises(ConfigError, match="StatsOptions with a schema"):
         list(find_anomalous_rows(pa.table({"n": [1]}), StatsOptions()))
     with pytest.raises(DataError, match="got dict"):
-        list(find_anomalous_rows({"n": 1}, StatsOptions(schema=SCHEMA)))  # type: ignore[arg-type]
+        list(find_anomalous_rows({"n": 1}, StatsOptions(schema=SCHEMA)))

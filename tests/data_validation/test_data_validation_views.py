@@ -84,7 +84,7 @@ def test_slices() -> None:
     with pytest.raises(SchemaError, match="2 slices 'a'"):
         view.get_slice("a")
     with pytest.raises(SchemaError, match="a DatasetFeatureStatisticsList is needed, got str"):
-        DatasetListView("x")  # type: ignore[arg-type]
+        DatasetListView("x")
 
 
 def test_features_of_one_path_are_refused() -> None:

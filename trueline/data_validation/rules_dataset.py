@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from trueline.data_validation.rules import Reason
+from trueline.data_validation.rules import Reason, many
 from trueline.data_validation.views import DatasetView
 
 __all__ = ["judge_dataset"]
@@ -37,10 +37,10 @@ def judge_dataset(schema: Any, dataset: DatasetView, controls: dict[str, Dataset
 def _judge_count(constraints: Any, count: float) -> Iterator[Reason]:
     """Both limits hold on their own; upstream looks at the upper one only where there is a lower one."""
     if constraints.HasField("min_examples_count") and count < constraints.min_examples_count:
-        text = f"The dataset has {count:g} examples, at least {constraints.min_examples_count} are expected."
+        text = f"The dataset has {many(count, 'example')}, at least {constraints.min_examples_count} are expected."
         yield Reason("DATASET_LOW_NUM_EXAMPLES", "Too few examples", text)
     if constraints.HasField("max_examples_count") and count > constraints.max_examples_count:
-        text = f"The dataset has {count:g} examples, at most {constraints.max_examples_count} are expected."
+        text = f"The dataset has {many(count, 'example')}, at most {constraints.max_examples_count} are expected."
         yield Reason("DATASET_HIGH_NUM_EXAMPLES", "Too many examples", text)
 
 

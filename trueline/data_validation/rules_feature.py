@@ -161,7 +161,7 @@ def _at(level: int, case: Case) -> str:
 
 def _too_few(case: Case) -> list[str]:
     return [
-        f"Some rows have {seen.min_num_values} values{_at(level, case)}, at least {count.min} are expected."
+        f"Some rows have {many(seen.min_num_values, 'value')}{_at(level, case)}, at least {count.min} are expected."
         for level, count, seen in _counted(case)
         if count.HasField("min") and seen.min_num_values < count.min
     ]
@@ -178,7 +178,7 @@ def _mend_too_few(case: Case) -> None:
 
 def _too_many(case: Case) -> list[str]:
     return [
-        f"Some rows have {seen.max_num_values} values{_at(level, case)}, at most {count.max} are expected."
+        f"Some rows have {many(seen.max_num_values, 'value')}{_at(level, case)}, at most {count.max} are expected."
         for level, count, seen in _counted(case)
         if count.HasField("max") and seen.max_num_values > count.max
     ]
@@ -196,7 +196,7 @@ def _misshapen(case: Case) -> list[str]:
     size, wanted = 1, math.prod(dim.size for dim in case.feature.shape.dim)
     for missing, level in case.view.levels:
         if missing:
-            return [f"The schema gives a fixed shape, {missing:g} rows or lists are missing."]
+            return [f"The schema gives a fixed shape, which {missing:g} of the rows or lists lack."]
         if level.min_num_values != level.max_num_values or level.min_num_values == 0:
             spread = f"{level.min_num_values} to {level.max_num_values}"
             return [f"The schema gives a fixed shape, rows have {spread} values."]
@@ -224,7 +224,7 @@ def _low_number(case: Case) -> list[str]:
     presence, seen = case.feature.presence, case.view.num_present
     if not presence.HasField("min_count") or seen >= presence.min_count:
         return []
-    return [f"{seen:g} rows hold it, at least {presence.min_count} are expected."]
+    return [f"{many(seen, 'row')} with a value, at least {presence.min_count} are expected."]
 
 
 def _mend_low_number(case: Case) -> None:
