@@ -68,7 +68,8 @@ class Numbers:
     """Numbers: extremes, zeros, NaN, infinities, moments of the finite ones, quantiles.
 
     Moments, quantiles and the extremes `low` and `high` are of the finite numbers; infinities are counted. Mean and
-    standard deviation are NaN where there are infinities, as they are then undefined.
+    standard deviation are NaN where there are infinities, as they are then undefined. (Transform's mean and variance
+    leave infinities out, as TensorFlow Transform's do: the two agree where there are none.)
     """
 
     takes_nulls: ClassVar[bool] = True
