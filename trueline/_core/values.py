@@ -136,6 +136,9 @@ def widen(batch: pa.RecordBatch) -> pa.RecordBatch:
         try:
             target = widened_type(field.type)
             if field.type != target:
+                if pa.types.is_dictionary(field.type):  # not every kind of text can be taken by codes
+                    words = column.dictionary.cast(target) if pa.types.is_string(target) else column.dictionary
+                    column = pa.DictionaryArray.from_arrays(column.indices, words)
                 if pa.types.is_timestamp(field.type) and field.type.tz is not None:
                     column = pc.cast(column, pa.timestamp("us", "UTC"), safe=False)
                 column = pc.cast(column, target, safe=not pa.types.is_temporal(target))

@@ -2,8 +2,8 @@
 
 Rows are numbered in the order in which the database gives them. Without ``ORDER BY`` a database promises none, so two
 runs may number and order the same rows differently; the split of a row depends on its values alone and stays.
-The query runs once for the types of its first rows and once for all rows (more often when a type turns out too
-narrow); with all columns declared in `types` it runs once.
+The query runs once for the types of its first rows and once for all rows, more often when a type turns out too
+narrow: a database that bills by query bills each.
 """
 
 from __future__ import annotations
