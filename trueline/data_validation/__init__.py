@@ -1,7 +1,7 @@
 """Data validation: statistics in one pass, schema inference, anomalies, drift and skew, as tensorflow-metadata protos.
 
-Imports `trueline._core`, `trueline.schema`, `trueline.engine` and `trueline.data`; pyarrow and protobuf load when a public
-name is used.
+Imports `trueline._core`, `trueline.schema`, `trueline.engine` and `trueline.data`; pyarrow and protobuf load when a
+public name is used.
 """
 
 from __future__ import annotations
