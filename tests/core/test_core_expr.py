@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -115,3 +116,21 @@ def test_dotted_names_are_names_where_asked_for() -> None:
             parse(text, dotted=True)
     with pytest.raises(ExprError, match=r"'a\.__class__' does not exist"):
         parse("a.__class__ == 'x'", dotted=True).evaluate(batch)
+
+
+def test_times_are_compared_with_iso_text() -> None:
+    """Text in quotes is a time where a column of times stands on the other side; in a list as well."""
+    times = [datetime(2026, 1, 1), None, datetime(2026, 1, 3, 12)]
+    batch = pa.record_batch({"ts": pa.array(times, pa.timestamp("us")), "word": ["2026-01-02", "x", "2026-01-03"]})
+    expected = {
+        "ts < '2026-01-03'": [True, None, False],
+        "'2026-01-02' < ts": [False, None, True],
+        "'2026-01-01' <= ts <= '2026-01-03T12:00:00'": [True, None, True],
+        "ts != '2026-01-03 12:00'": [True, None, False],
+        "ts in ['2026-01-01']": [True, None, False],
+        "word == '2026-01-02'": [True, False, False],
+    }
+    assert {text: parse(text).evaluate(batch).to_pylist() for text in expected} == expected
+    for text in ("ts > 'yesterday'", "ts > '2026-01-01T00:00Z'", "ts > 5"):
+        with pytest.raises(ExprError, match="cannot be computed"):
+            parse(text).evaluate(batch)

@@ -169,3 +169,9 @@ def test_every_source_of_files_takes_named_files_and_hashes_those(tree, source):
     with open(f"{base}/d/c.csv", "a") as handle:
         handle.write("more\n")
     assert fingerprint("d/b.csv", "d/c.csv") != first
+
+
+def test_a_pattern_for_each_split_is_told_where_to_go(tree):
+    """One list of files has one pattern; several are resolved to a source each."""
+    with pytest.raises(ConfigError, match=r"a text is needed[\s\S]*resolve_spans"):
+        list_inputs(tree("a.csv"), {"train": "a*"})

@@ -8,6 +8,7 @@ with `ast`, every node outside the grammar below is refused, and the tree is run
     boolean     = and, or, not          arithmetic = + - * / // %, unary -
     call        = len(text) lower(text) startswith(text, "p") contains(text, "p") abs(number)
 
+A time is compared with ISO 8601 text in UTC without a zone: ``ts < "2026-01-03"``, ``ts >= "2026-01-03 12:30"``.
 Missing values follow SQL's three-valued logic: a comparison with a missing value is unknown, ``unknown or True`` is
 True, and a filter keeps the rows for which the expression is True.
 """
@@ -296,6 +297,16 @@ def _modulo(a: Any, b: Any) -> Any:
     return pc.subtract(a, pc.multiply(_floor_div(a, b), b))
 
 
+def _as_times(args: Sequence[Any]) -> list[Any]:
+    """What is compared, text in quotes as a time where the other side is one: Arrow has no kernel for the two."""
+    import pyarrow as pa
+
+    times = next((arg.type for arg in args if pa.types.is_timestamp(arg.type)), None)
+    if times is None:
+        return list(args)
+    return [a.cast(times) if isinstance(a, pa.Scalar) and pa.types.is_string(a.type) else a for a in args]
+
+
 def _kernels() -> dict[str, Callable[..., Any]]:
     import pyarrow.compute as pc
 
@@ -341,6 +352,7 @@ def _run(node: _Node, batch: pa.RecordBatch | pa.Table, text: str) -> Any:
             found = pc.is_in(value, value_set=pa.array(node.options).cast(value.type))
             found = pc.if_else(pc.is_valid(value), found, pa.scalar(None, pa.bool_()))
             return pc.invert(found) if node.negated else found
-        return _kernels()[node.op](*(_run(arg, batch, text) for arg in node.args))
+        args = [_run(arg, batch, text) for arg in node.args]
+        return _kernels()[node.op](*(_as_times(args) if node.op in _COMPARE.values() else args))
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise ExprError(f"cannot be computed: {error}", where=f"expression {text!r}") from error

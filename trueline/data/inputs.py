@@ -38,10 +38,15 @@ def list_inputs(input_base: str, pattern: str = "*", *, files: Sequence[str] | N
 
     Raises:
         DataError: when there is no such input, or no file matches.
-        ConfigError: a pattern or name that leads out of the folder.
+        ConfigError: a pattern that is no text, a pattern or name that leads out of the folder.
     """
     if files is not None:
         return _given_files(input_base, files)
+    if not isinstance(pattern, str):
+        raise ConfigError(
+            f"the pattern is {pattern!r}, a text is needed",
+            hint="a pattern for each split goes through resolve_spans(input_base, {...}).sources(...), see its help.",
+        )
     check_names([pattern], "pattern")
     if not store.exists(input_base):
         raise DataError("the input does not exist", where=input_base, hint=_nearest(input_base))
