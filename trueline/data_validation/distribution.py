@@ -109,19 +109,19 @@ def _schema(
     view: DatasetView, features: Mapping[str, Mapping[str, float]], num_examples: Mapping[str, float] | None
 ) -> schema_pb2.Schema:
     """A schema that says of the data what they are, and the thresholds."""
+    from trueline.data_validation.attach import new_statistics
     from trueline.data_validation.inference import infer_schema
-    from trueline.schema.features import find_feature
+    from trueline.schema.index import SchemaIndex
 
     holder = type(view.proto)()
     holder.CopyFrom(view.proto)
-    from trueline.data_validation.attach import new_statistics
-
     alone = new_statistics()
     alone.datasets.append(holder)
     schema = infer_schema(alone, infer_feature_shape=False, max_string_domain_size=0)
+    known = SchemaIndex(schema).features
     for name, limits in features.items():
         path = _find(view, name)
-        feature = None if path is None else find_feature(schema, path)
+        feature = None if path is None else known.get(path)
         if feature is not None:
             for kind, value in limits.items():
                 getattr(feature.drift_comparator, kind).threshold = value

@@ -5,7 +5,7 @@ A plan is JSON, so that workers need no schema: it is a parameter of the accumul
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,8 @@ from trueline._core.values import HIDDEN_PREFIX, WIDENED_FROM, widened_type
 from trueline.data_validation.options import StatsOptions
 from trueline.data_validation.weights import weight_problems
 from trueline.engine.base import AccumulatorSpec
-from trueline.schema.features import find_feature
+from trueline.schema.index import SchemaIndex
+from trueline.schema.paths import FeaturePath
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -117,10 +118,11 @@ def plan_features(arrow_schema: pa.Schema, options: StatsOptions) -> tuple[Featu
         names = list(options.feature_allowlist)
     found: list[FeaturePlan] = []
     problems: list[str] = []
+    known = {} if options.schema is None else SchemaIndex(options.schema).features
     for name in names:
         try:
             field = arrow_schema.field(name)
-            found += _plans((name,), widened_type(field.type), options, _source(field))
+            found += _plans((name,), widened_type(field.type), options, _source(field), known)
         except SchemaError as error:
             problems.append(f"{name!r}: {error.message}")
     if problems:
@@ -128,7 +130,13 @@ def plan_features(arrow_schema: pa.Schema, options: StatsOptions) -> tuple[Featu
     return tuple(found)
 
 
-def _plans(path: tuple[str, ...], arrow_type: pa.DataType, options: StatsOptions, source: str) -> Iterator[FeaturePlan]:
+def _plans(
+    path: tuple[str, ...],
+    arrow_type: pa.DataType,
+    options: StatsOptions,
+    source: str,
+    known: Mapping[FeaturePath, Any],
+) -> Iterator[FeaturePlan]:
     import pyarrow.types as t
 
     levels = 0
@@ -138,10 +146,9 @@ def _plans(path: tuple[str, ...], arrow_type: pa.DataType, options: StatsOptions
     if t.is_struct(arrow_type):
         yield FeaturePlan(path, "STRUCT", "struct", levels, "", weight, histograms)
         for field in arrow_type:
-            yield from _plans((*path, field.name), widened_type(field.type), options, _source(field))
+            yield from _plans((*path, field.name), widened_type(field.type), options, _source(field), known)
         return
-    feature = find_feature(options.schema, path) if options.schema is not None else None
-    kind, part, long_strings = _with_schema(_TYPES[str(arrow_type)], feature)
+    kind, part, long_strings = _with_schema(_TYPES[str(arrow_type)], known.get(FeaturePath(path)))
     yield FeaturePlan(path, kind, part, levels, source, weight, histograms, long_strings)
 
 

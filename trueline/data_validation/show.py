@@ -16,7 +16,7 @@ from trueline.data_validation.distances import jensen_shannon_divergence
 from trueline.data_validation.views import DEFAULT_SLICE, DatasetView, FeatureView
 from trueline.display.feature_cells import Drift
 from trueline.display.html import Html, Safe, join, page, table, tag
-from trueline.schema.features import find_feature
+from trueline.schema.index import SchemaIndex
 
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
@@ -175,17 +175,17 @@ def _drift(one: DatasetView | None, other: DatasetView | None, schema: Any) -> d
     if one is None or other is None:
         return {}
     found: dict[str, Drift] = {}
+    known = {} if schema is None else SchemaIndex(schema).features
     for path, view in one.features.items():
         mate = other.features.get(path)
-        drift = None if mate is None else _feature_drift(view, mate, schema)
+        drift = None if mate is None else _feature_drift(view, mate, known.get(path))
         if drift is not None:
             found[".".join(path.steps)] = drift
     return found
 
 
-def _feature_drift(view: FeatureView, mate: FeatureView, schema: Any) -> Drift | None:
+def _feature_drift(view: FeatureView, mate: FeatureView, feature: Any) -> Drift | None:
     """By the schema's first comparator where it has one, else the Jensen-Shannon divergence."""
-    feature = None if schema is None else find_feature(schema, view.path)
     for control in CONTROLS:
         comparator = None if feature is None else getattr(feature, control.field)
         for distance in DISTANCES:

@@ -15,7 +15,8 @@ from trueline.data_validation.generators.tokens import domain_options
 from trueline.data_validation.plan import FeaturePlan, plan_features
 from trueline.data_validation.sampling import sampled_spec
 from trueline.engine.base import AccumulatorSpec
-from trueline.schema.features import find_feature
+from trueline.schema.index import SchemaIndex
+from trueline.schema.paths import FeaturePath
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -98,7 +99,8 @@ def _lift(asked: _Asked) -> Plan | None:
     from trueline.data_validation.generators.lift import Lift
 
     options, label = asked.options, asked.label()
-    categorical = [f for f in asked.features if f.kind == "string" and find_feature(options.schema, f.path) is not None]
+    known = SchemaIndex(options.schema).features
+    categorical = [f for f in asked.features if f.kind == "string" and FeaturePath(f.path) in known]
     numeric = label.type in ("INT", "FLOAT") and label.kind != "string" and label.source != "bool"
     boundaries = options.lift_boundaries
     if boundaries is not None and not numeric:
@@ -205,10 +207,11 @@ def _language(asked: _Asked) -> Plan | None:
     """Statistics of the features to which the schema gives a natural-language domain that asks for something."""
     options = asked.options
     paths = dict(options.vocab_paths or {})
+    known = SchemaIndex(options.schema).features
     domains = {
         feature.path: found.natural_language_domain
         for feature in asked.features
-        if (found := find_feature(options.schema, feature.path)) is not None
+        if (found := known.get(FeaturePath(feature.path))) is not None
         and found.WhichOneof("domain_info") == "natural_language_domain"
     }
     problems = [
