@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from trueline.data.cells_digits import changes_digits, large, loses_digits, odd_start
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,7 +33,7 @@ _JOINS = {
 }
 FIXED_TYPES = {"utf8": "utf8", "int64": "int", "float64": "float", "bool": "bool", "timestamp": "timestamp"}
 """Types that a caller may fix, and the class that stands for each."""
-_ONE_OF = {chars: np.isin(np.arange(256), [ord(c) for c in chars]) for chars in ("0+-", "0123456789xX")}
+_HEAD = 32
 _TRUE, _FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
 
 
@@ -65,6 +65,8 @@ def _cast(array: pa.Array, target: Any) -> pa.Array | None:
     import pyarrow.compute as pc
 
     try:
+        if len(array) > 4 * _HEAD:
+            pc.cast(array.slice(0, _HEAD), target)  # a failure costs a message a value: tell most of them early
         return pc.cast(array, target)
     except pa.ArrowInvalid:
         return None
@@ -76,88 +78,20 @@ def _any(mask: Any) -> bool:
     return bool(pc.any(mask).as_py())
 
 
-def _odd_start(text: pa.Array, *, whole: bool) -> bool:
-    """Whether some value starts as no canonical number does; looks at the first three bytes of every value.
-
-    That is a leading zero (hexadecimal included) or a plus sign; for `whole` numbers also ``-0`` alone.
-    """
-    import pyarrow.compute as pc
-
-    _, offset_buffer, data_buffer = text.buffers()
-    if data_buffer is None or not data_buffer.size or not len(text):
-        return False
-    offsets = np.frombuffer(offset_buffer, np.int32, count=len(text) + 1, offset=text.offset * 4)
-    data = np.frombuffer(data_buffer, np.uint8)
-    last = len(data) - 1
-    starts = offsets[:-1] if offsets[-2] <= last else np.minimum(offsets[:-1], last)
-    first = data[starts]
-    rows = np.flatnonzero(first <= ord("0"))  # signs and zeros, and a few that no number begins with
-    rows = rows[_ONE_OF["0+-"][first[rows]] & (offsets[rows + 1] - offsets[rows] > 1)]
-    if not len(rows):
-        return False
-    at, end = offsets[rows], offsets[rows + 1]
-    minus = first[rows] == ord("-")
-    zero = at + minus
-    zeros = data[np.minimum(zero, last)] == ord("0")
-    odd = zeros & (zero + 1 < end) & _ONE_OF["0123456789xX"][data[np.minimum(zero + 1, last)]]
-    odd |= first[rows] == ord("+")
-    if whole:
-        odd |= zeros & minus & (zero + 1 == end)
-    found = rows[odd]
-    if not len(found) or not text.null_count:
-        return bool(len(found))
-    return bool(pc.is_valid(text).to_numpy(zero_copy_only=False)[found].any())
-
-
 def _int_values(text: pa.Array) -> pa.Array | None:
     import pyarrow as pa
 
     values = _cast(text, pa.int64())
-    return None if values is None or _odd_start(text, whole=True) else values
+    return None if values is None or odd_start(text, whole=True) else values
 
 
 def _float_values(text: pa.Array) -> pa.Array | None:
     import pyarrow as pa
 
     values = _cast(text, pa.float64())
-    if values is None or _odd_start(text, whole=False):
+    if values is None or odd_start(text, whole=False):
         return None
-    return None if _large(values) and _changes_digits(text, values) else values
-
-
-def _large(values: pa.Array) -> bool:
-    """Whether some number may be none that float64 holds exactly: 2**53 and above, infinity included."""
-    import pyarrow.compute as pc
-
-    found = pc.min_max(values)
-    low, high = found["min"].as_py(), found["max"].as_py()
-    return low is not None and not (low > -(2**53) and high < 2**53)
-
-
-def _changes_digits(text: pa.Array, values: pa.Array) -> bool:
-    """Whether the floats are not what the text says: ``1e400`` is no infinity, and long whole numbers lose digits."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    infinite = pc.is_inf(values)
-    if _any(infinite) and _any(pc.match_substring_regex(text.filter(infinite), "[0-9]")):
-        return True
-    whole = text.filter(pc.greater_equal(pc.binary_length(text), 16))
-    whole = whole.filter(pc.match_substring_regex(whole, r"^-?[0-9]+$"))
-    if not len(whole):
-        return False
-    ints = _cast(whole, pa.int64())
-    return ints is None or _loses_digits(ints)
-
-
-def _loses_digits(ints: pa.Array) -> bool:
-    """Whether float64 cannot hold some of the integers."""
-    if not _large(ints):
-        return False
-    values = ints.drop_null().to_numpy(zero_copy_only=False)
-    as_float = values.astype(np.float64)
-    inside = as_float < 2.0**63
-    return bool((~inside).any() or (as_float[inside].astype(np.int64) != values[inside]).any())
+    return None if large(values) and changes_digits(text, values) else values
 
 
 def _bool_values(text: pa.Array) -> pa.Array | None:
@@ -220,7 +154,7 @@ def classify(text: pa.Array) -> str:
     for name in ("int", "float", "bool", "timestamp", "zoned"):
         values = _READERS[name](text)
         if values is not None:
-            return "wide" if name == "int" and _loses_digits(values) else name
+            return "wide" if name == "int" and loses_digits(values) else name
     return "utf8"
 
 
@@ -235,7 +169,7 @@ def convert(text: pa.Array, name: str) -> pa.Array | None:
     if text.null_count == len(text):
         return pa.nulls(len(text), arrow_type_of_class(name))
     values = _read(text, _READERS[name])
-    if name == "int" and values is not None and _loses_digits(values):
+    if name == "int" and values is not None and loses_digits(values):
         return None
     return values
 
@@ -281,7 +215,7 @@ def _fixed_int(text: pa.Array) -> pa.Array | None:
     if values is None:
         plain = pc.replace_substring_regex(text, r"^\+", "")
         values = _cast(plain, pa.int64())
-    odd = values is not None and _odd_start(text, whole=True)
+    odd = values is not None and odd_start(text, whole=True)
     return None if odd and _any(pc.match_substring_regex(text, "[xX]")) else values
 
 
