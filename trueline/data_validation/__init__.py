@@ -80,7 +80,9 @@ if TYPE_CHECKING:
     from trueline.data_validation.update import update_schema
     from trueline.data_validation.validation import validate_statistics
     from trueline.data_validation.views_public import CrossFeatureView, DatasetListView, DatasetView, FeatureView
+    from trueline.schema import FeaturePath, get_domain, get_feature, load_schema_text, set_domain, write_schema_text
 
+_FROM_SCHEMA = ("FeaturePath", "get_domain", "get_feature", "load_schema_text", "set_domain", "write_schema_text")
 _HOMES = {
     "AnomalousRow": "instance_rows",
     "CrossFeatureView": "views_public",
@@ -162,6 +164,7 @@ __all__ = [
     "DatasetView",
     "DriftMeasurement",
     "FeaturePairValidation",
+    "FeaturePath",
     "FeatureSkewResult",
     "FeatureValidation",
     "FeatureView",
@@ -194,7 +197,9 @@ __all__ = [
     "get_anomalies_dataframe",
     "get_anomalies_slicer",
     "get_confusion_count_dataframes",
+    "get_domain",
     "get_drift_skew_dataframe",
+    "get_feature",
     "get_feature_value_slicer",
     "get_match_stats_dataframe",
     "get_natural_language_statistics_dataframes",
@@ -206,6 +211,7 @@ __all__ = [
     "leakage_report",
     "load_anomalies_binary",
     "load_anomalies_text",
+    "load_schema_text",
     "load_sharded_statistics",
     "load_statistics",
     "load_statistics_text",
@@ -213,6 +219,7 @@ __all__ = [
     "load_stats_text",
     "measure_drift",
     "remove_anomaly_types",
+    "set_domain",
     "update_schema",
     "validate_corresponding_slices",
     "validate_instance",
@@ -220,6 +227,7 @@ __all__ = [
     "visualize_statistics",
     "write_anomalies_binary",
     "write_anomalies_text",
+    "write_schema_text",
     "write_statistics",
     "write_statistics_text",
     "write_stats_text",
@@ -227,6 +235,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _FROM_SCHEMA:  # upstream offers them here too
+        return getattr(importlib.import_module("trueline.schema"), name)
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
