@@ -31,6 +31,15 @@ if TYPE_CHECKING:
         generate_statistics_from_source,
         generate_statistics_from_tfrecord,
     )
+    from trueline.data_validation.example_level import (
+        validate_examples_in_arrow,
+        validate_examples_in_csv,
+        validate_examples_in_dataframe,
+        validate_examples_in_parquet,
+        validate_examples_in_source,
+        validate_examples_in_tfrecord,
+    )
+    from trueline.data_validation.example_level_rows import AnomalousExamples, identify_anomalous_examples
     from trueline.data_validation.feature_skew import detect_feature_skew
     from trueline.data_validation.feature_skew_types import (
         FeatureSkewResult,
@@ -84,6 +93,7 @@ if TYPE_CHECKING:
 
 _FROM_SCHEMA = ("FeaturePath", "get_domain", "get_feature", "load_schema_text", "set_domain", "write_schema_text")
 _HOMES = {
+    "AnomalousExamples": "example_level_rows",
     "AnomalousRow": "instance_rows",
     "CrossFeatureView": "views_public",
     "CustomValidation": "custom_validation_config",
@@ -132,6 +142,7 @@ _HOMES = {
     "get_skew_result_dataframe": "feature_skew_types",
     "get_slice_stats": "shards",
     "get_statistics_html": "show",
+    "identify_anomalous_examples": "example_level_rows",
     "infer_schema": "inference",
     "leakage_report": "leakage",
     "load_anomalies_binary": "files",
@@ -145,6 +156,12 @@ _HOMES = {
     "remove_anomaly_types": "anomalies_util",
     "update_schema": "update",
     "validate_corresponding_slices": "sliced_validation",
+    "validate_examples_in_arrow": "example_level",
+    "validate_examples_in_csv": "example_level",
+    "validate_examples_in_dataframe": "example_level",
+    "validate_examples_in_parquet": "example_level",
+    "validate_examples_in_source": "example_level",
+    "validate_examples_in_tfrecord": "example_level",
     "validate_instance": "instance",
     "validate_statistics": "validation",
     "visualize_statistics": "show",
@@ -156,6 +173,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "AnomalousExamples",
     "AnomalousRow",
     "CrossFeatureView",
     "CustomValidation",
@@ -207,6 +225,7 @@ __all__ = [
     "get_skew_result_dataframe",
     "get_slice_stats",
     "get_statistics_html",
+    "identify_anomalous_examples",
     "infer_schema",
     "leakage_report",
     "load_anomalies_binary",
@@ -222,6 +241,12 @@ __all__ = [
     "set_domain",
     "update_schema",
     "validate_corresponding_slices",
+    "validate_examples_in_arrow",
+    "validate_examples_in_csv",
+    "validate_examples_in_dataframe",
+    "validate_examples_in_parquet",
+    "validate_examples_in_source",
+    "validate_examples_in_tfrecord",
     "validate_instance",
     "validate_statistics",
     "visualize_statistics",

@@ -34,6 +34,10 @@ __all__ = [
     "generate_statistics_from_parquet",
     "generate_statistics_from_source",
     "generate_statistics_from_tfrecord",
+    "location_of",
+    "named_source",
+    "types_of_schema",
+    "workers_of",
 ]
 
 _PATTERN = frozenset("*?[")
@@ -73,17 +77,17 @@ def generate_statistics_from_csv(
     """
     from trueline.data.csv_source import CsvSource
 
-    base, pattern = _location(data_location)
+    base, pattern = location_of(data_location)
     _check_compression(compression_type)
     given = {"pattern": pattern, "delimiter": delimiter, "column_names": column_names, **csv_options}
     options = stats_options or StatsOptions()
     if options.infer_type_from_schema:
         found = CsvSource(base, **given).schema().names
-        given["column_types"], options = _types_of_schema(options, found, csv_options.get("column_types") or {})
+        given["column_types"], options = types_of_schema(options, found, csv_options.get("column_types") or {})
     return _finish(CsvSource(base, **given), options, output_path, max_rejects, n_jobs)
 
 
-def _types_of_schema(
+def types_of_schema(
     options: StatsOptions, found: Sequence[str], given: Mapping[str, str]
 ) -> tuple[dict[str, str], StatsOptions]:
     """The types that the schema fixes for the columns that are there; and options that leave out what it has not."""
@@ -111,7 +115,7 @@ def generate_statistics_from_parquet(
     """
     from trueline.data.parquet_source import ParquetSource
 
-    base, pattern = _location(data_location)
+    base, pattern = location_of(data_location)
     source = ParquetSource(base, pattern)
 
     def narrow(columns: tuple[str, ...], dictionaries: tuple[str, ...]) -> ParquetSource:
@@ -135,7 +139,7 @@ def generate_statistics_from_tfrecord(
     """
     from trueline.data.tfrecord_source import TfRecordSource
 
-    base, pattern = _location(data_location)
+    base, pattern = location_of(data_location)
     return _finish(TfRecordSource(base, pattern, payload), stats_options, output_path, max_rejects, n_jobs)
 
 
@@ -148,7 +152,7 @@ def generate_statistics_from_jsonl(
     n_jobs: int | None = None,
 ) -> statistics_pb2.DatasetFeatureStatisticsList:
     """The statistics of files of JSON objects, one a line. Arguments and errors as in the CSV entry point."""
-    source = _named_source("trueline.data.jsonl_source:JsonlSource", data_location)
+    source = named_source("trueline.data.jsonl_source:JsonlSource", data_location)
     return _finish(source, stats_options, output_path, max_rejects, n_jobs)
 
 
@@ -164,7 +168,7 @@ def generate_statistics_from_avro(
     Raises:
         ConfigError: when the extra ``avro`` is not installed.
     """
-    source = _named_source("trueline.data.avro_source:AvroSource", data_location)
+    source = named_source("trueline.data.avro_source:AvroSource", data_location)
     return _finish(source, stats_options, output_path, 0, n_jobs)
 
 
@@ -201,7 +205,7 @@ def generate_statistics_from_dataframe(
     from trueline.data_validation.statistics import statistics_of_batches
     from trueline.engine.stream import reblock
 
-    workers = _workers(n_jobs)
+    workers = workers_of(n_jobs)
     rows = table_batches(dataframe)
     return statistics_of_batches(rows.schema, reblock(rows.batches), stats_options, workers)
 
@@ -230,20 +234,23 @@ def _finish(
 
     if max_rejects < 0:
         raise ConfigError(f"max_rejects is {max_rejects}, give 0 or more")
-    statistics = statistics_of_source(source, options, max_rejects=max_rejects, workers=_workers(n_jobs), narrow=narrow)
+    statistics = statistics_of_source(
+        source, options, max_rejects=max_rejects, workers=workers_of(n_jobs), narrow=narrow
+    )
     if output_path is not None:
         write_statistics(statistics, output_path)
     return statistics
 
 
-def _named_source(name: str, data_location: str | os.PathLike[str]) -> Source:
+def named_source(name: str, data_location: str | os.PathLike[str]) -> Source:
+    """The source of this name over the files of a location."""
     from trueline.data.source import SourceSpec
 
-    base, pattern = _location(data_location)
+    base, pattern = location_of(data_location)
     return SourceSpec(name, {"input_base": base, "pattern": pattern}).open()
 
 
-def _workers(n_jobs: int | None) -> int | None:
+def workers_of(n_jobs: int | None) -> int | None:
     """Threads as `run_stream` takes them."""
     if n_jobs is None or n_jobs == -1:
         return None
@@ -252,7 +259,7 @@ def _workers(n_jobs: int | None) -> int | None:
     return n_jobs
 
 
-def _location(data_location: str | os.PathLike[str]) -> tuple[str, str]:
+def location_of(data_location: str | os.PathLike[str]) -> tuple[str, str]:
     """The folder or file, and the pattern below it."""
     text = os.fspath(data_location)
     if not isinstance(text, str) or not text:

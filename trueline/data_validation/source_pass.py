@@ -4,21 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, closing, nullcontext
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from trueline._core.errors import DataError
 from trueline.data.source import SchemaGrew, Source, SourceBatch
 from trueline.data.widening import final_schema, join_schemas
 from trueline.data_validation.options import StatsOptions
-from trueline.engine.base import DEFAULT_BLOCK_ROWS
+from trueline.engine.base import DEFAULT_BLOCK_ROWS, AccumulatorSpec
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from tensorflow_metadata.proto.v0 import statistics_pb2
 
-    from trueline.data_validation.passes import StatisticsPass
+__all__ = ["Narrow", "Pass", "fold_source", "statistics_of_source"]
 
-__all__ = ["Narrow", "statistics_of_source"]
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Pass(Protocol[R_co]):
+    """A pass over a source: an accumulator, the columns that it reads (all if none), and what becomes of its result."""
+
+    @property
+    def spec(self) -> AccumulatorSpec[Any]:
+        """The accumulator."""
+        ...
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns, in the order of the data."""
+        ...
+
+    def result(self, found: Any) -> R_co:
+        """What the pass gives, from the accumulator's result."""
+        ...
+
 
 Narrow: TypeAlias = Callable[[tuple[str, ...], tuple[str, ...]], Source]
 _SHOWN = 10
@@ -52,13 +71,39 @@ def statistics_of_source(
         ConfigError, SchemaError: as `generate_statistics`.
     """
     from trueline.data_validation.passes import plan_pass
+
+    asked = options or StatsOptions()
+    return fold_source(
+        source,
+        lambda columns: plan_pass(columns, asked),
+        max_rejects=max_rejects,
+        workers=workers,
+        block_rows=block_rows,
+        narrow=narrow,
+    )
+
+
+def fold_source(
+    source: Source,
+    plan: Callable[[pa.Schema], Pass[R_co]],
+    *,
+    max_rejects: int = 0,
+    workers: int | None = None,
+    block_rows: int = DEFAULT_BLOCK_ROWS,
+    narrow: Narrow | None = None,
+) -> R_co:
+    """What a pass over all parts of a source gives; other arguments and errors as in `statistics_of_source`.
+
+    Args:
+        source: the source.
+        plan: the pass over columns in their final types; asked again when types have grown.
+    """
     from trueline.engine.stream import reblock, run_stream
 
-    options = options or StatsOptions()
     raw = source.schema()
     while True:
         final = final_schema(raw)
-        planned = plan_pass(final, options)
+        planned = plan(final)
         reader = source if narrow is None or not planned.columns else narrow(planned.columns, planned.spec.dictionaries)
         seen = raw if reader is source else _selected(raw, planned.columns)
         rows = _rows(reader, seen, planned, _Rejects(max_rejects))
@@ -112,7 +157,7 @@ class _Rejects:
 
 
 def _rows(
-    source: Source, raw: pa.Schema, planned: StatisticsPass, rejects: _Rejects
+    source: Source, raw: pa.Schema, planned: Pass[Any], rejects: _Rejects
 ) -> Generator[pa.RecordBatch, None, None]:
     """The rows of all parts in their final types, only the columns that the pass reads where it reads any."""
     final = final_schema(raw)
