@@ -13,6 +13,7 @@ from docs_blocks import ROOT, blocks_of, pages
 from docs_machine import Machine
 
 PAGES = [page for page in pages() if page not in ("README.md", "docs/reference.md")]
+NEEDED = {"import torch": "torch", "RayEngine(": "ray"}
 CHURN = ("data", "model.py", "pipeline.py", "serving", "trueline-out")
 
 
@@ -78,7 +79,7 @@ def test_the_readme_line_trains_is_blessed_and_pushed(readme):
 
 def test_the_readme_has_its_commands_carried_out(readme):
     ran = [block.place for block in readme.executed]
-    assert len(ran) == 3, "pipeline.py, model.py and the commands"
+    assert len(ran) == 5, "pipeline.py, model.py, the commands, data alone and its output"
     assert any(command.startswith("trueline stats") for command in readme.outputs)
     assert (readme.folder / "stats.html").stat().st_size > 10_000
 
@@ -86,8 +87,9 @@ def test_the_readme_has_its_commands_carried_out(readme):
 @pytest.mark.skipif(shutil.which("curl") is None or os.name != "posix", reason="the pages ask with curl in a shell")
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_is_true(page, reader):
-    if any("import torch" in block.text for block in blocks_of(page)):
-        pytest.importorskip("torch")
+    for words, package in NEEDED.items():
+        if any(words in block.text for block in blocks_of(page)):
+            pytest.importorskip(package, reason=f"NOT TESTED HERE: {page} needs {package}")
     for block in blocks_of(page):
         reader.carry_out(block)
     asked = [b.place for b in blocks_of(page) if b.language in ("python", "diff")]
