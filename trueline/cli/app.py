@@ -32,7 +32,11 @@ COMMANDS = (
     CommandEntry("show", "trueline.cli.runs:show", "Show one run: nodes, states, findings, artifacts."),
     CommandEntry("lineage", "trueline.cli.lineage:lineage", "Show what an artifact was made from, and what from it."),
     CommandEntry("why", "trueline.cli.lineage:why", "Say why a node ran, or was taken from the cache."),
-    CommandEntry("stats", "trueline.cli.stats:stats", "Statistics of a CSV or Parquet file."),
+    CommandEntry("stats", "trueline.cli.stats:stats", "Statistics of data: a table, one HTML page, or two compared."),
+    CommandEntry("schema", "trueline.cli.schema:schema", "Infer, view, compare and mend schemas; make rows from one."),
+    CommandEntry(
+        "validate", "trueline.cli.validate:validate", "Hold data to a schema; exit code 3 when they break it."
+    ),
     CommandEntry("serve", "trueline.cli.serve:serve", "Serve a pushed model over REST."),
 )
 

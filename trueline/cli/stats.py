@@ -1,99 +1,120 @@
-"""``trueline stats``: statistics of a file, as a table, JSON or one HTML page."""
+"""``trueline stats``: statistics of data, as a table, JSON, a file, or one HTML page."""
 
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from trueline._core.errors import DataError
-from trueline.cli.format import table_console
+from trueline._core.errors import ConfigError
+from trueline.cli.data_files import DataOptions, find_data, load_schema
+from trueline.cli.data_files_options import comma_separated, data_options
 
 if TYPE_CHECKING:
-    from trueline.engine import Dataset
+    from trueline.data_validation import StatsOptions
 
-__all__ = ["dataset_of_file", "stats"]
+__all__ = ["stats"]
 
 
-@click.command()
-@click.argument("file")
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  trueline stats rides.csv\n"
+    "  trueline stats 's3://bucket/day-*/part-?.parquet' --html rides.html\n"
+    "  trueline stats may.csv --compare june.csv --label big_tipper\n"
+    "  trueline stats rides.csv --slice 'fare > 50' --slice \"company == 'Flash Cab'\""
+)
+@click.argument("data")
 @click.option("--html", "html_file", metavar="OUT", help="Write a self-contained HTML page there.")
 @click.option("--json", "as_json", is_flag=True, help="Print the statistics as JSON.")
-def stats(file: str, html_file: str | None, as_json: bool) -> None:
-    """Compute statistics of FILE (CSV with a header line, Parquet, or a folder of one of them): every column."""
-    from trueline.data_validation import generate_statistics
+@click.option("--out", metavar="FILE", help="Write the statistics: .pb binary, .pbtxt text, .tfrecord.")
+@click.option("--compare", "other", metavar="DATA", help="Other data or statistics, shown beside these with the drift.")
+@click.option("--schema", "schema_file", metavar="SCHEMA", help="Says what is categorical, an image, sparse, ...")
+@click.option("--weight", metavar="COLUMN", help="Each row's weight.")
+@click.option("--label", metavar="COLUMN", help="Tell which features give this column away.")
+@click.option("--slice", "slices", metavar="EXPR", multiple=True, help="Rows for which this is true too; repeatable.")
+@click.option(
+    "--sample", metavar="RATE", type=click.FloatRange(0, 1, min_open=True), help="Look at this share of rows."
+)
+@click.option("--columns", metavar="A,B,...", multiple=True, callback=comma_separated, help="Only these columns.")
+@data_options
+def stats(
+    data: str,
+    html_file: str | None,
+    as_json: bool,
+    out: str | None,
+    other: str | None,
+    reading: DataOptions,
+    **asked: Any,
+) -> None:
+    """Compute statistics of DATA: a file, a folder, a pattern or a URI; every column, read once.
 
-    with dataset_of_file(file) as dataset:
-        statistics = generate_statistics(dataset)
+    Kinds: .csv .tsv .jsonl .parquet .avro .tfrecord (also .gz), Examples of a pipeline, FeatureStats.pb.
+    """
+    found = find_data(data, reading)
+    options = _options(**asked)
+    if not found.has_rows and options is not None:
+        raise ConfigError("statistics are finished: no option can change what they count", where=data)
+    statistics = found.statistics(options)
+    against = None if other is None else find_data(other, reading)
+    mate = None if against is None else against.statistics(options if against.has_rows else None)
+    names = (found.name, found.name if against is None else against.name)
+    if out:
+        from trueline.data_validation import write_statistics
+
+        write_statistics(statistics, out)
+        click.echo(f"Wrote {out}", err=as_json)
     if html_file:
-        from trueline._core import store
-        from trueline.display import statistics_html
-
-        store.write_text(html_file, statistics_html(statistics, Path(file).name))
-        click.echo(f"Wrote {html_file}")
-    elif as_json:
+        _write_page(html_file, statistics, mate, names, options)
+        click.echo(f"Wrote {html_file}", err=as_json)
+    if as_json:
         from google.protobuf import json_format
 
         click.echo(json.dumps(json_format.MessageToDict(statistics, preserving_proto_field_name=True)))
+    elif not out and not html_file:
+        _print(statistics, mate, names, asked)
+
+
+def _options(
+    schema_file: str | None,
+    weight: str | None,
+    label: str | None,
+    slices: tuple[str, ...],
+    sample: float | None,
+    columns: tuple[str, ...],
+) -> StatsOptions | None:
+    """What was asked for; None where nothing was."""
+    from trueline.data_validation import StatsOptions
+
+    given: dict[str, Any] = {
+        "schema": None if schema_file is None else load_schema(schema_file),
+        "weight_feature": weight,
+        "label_feature": label,
+        "leakage": label is not None or None,
+        "slices": slices or None,
+        "sample_rate": sample,
+        "feature_allowlist": columns or None,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    return StatsOptions(**given) if given else None
+
+
+def _write_page(out: str, statistics: Any, mate: Any, names: tuple[str, str], options: StatsOptions | None) -> None:
+    from trueline._core import store
+    from trueline.data_validation import get_statistics_html
+
+    schema = None if options is None else options.schema
+    store.write_text(out, get_statistics_html(statistics, mate, *names, schema=schema))
+
+
+def _print(statistics: Any, mate: Any, names: tuple[str, str], asked: dict[str, Any]) -> None:
+    from trueline.cli.stats_table import print_comparison, print_leakage, print_statistics
+
+    if mate is None:
+        print_statistics(statistics)
     else:
-        _print_table(statistics)
+        from trueline.data_validation import measure_drift
 
-
-@contextmanager
-def dataset_of_file(file: str) -> Iterator[Dataset]:
-    """The rows of a CSV or Parquet file, or a folder of such files, by the rules that a line reads them with.
-
-    Raises:
-        DataError: nothing is there, it is of another kind or does not parse.
-    """
-    from trueline.data import Examples, ingest_csv, ingest_parquet
-
-    path = Path(file)
-    if not path.exists():
-        raise DataError("no such file", where=file)
-    names = [p.name for p in path.iterdir()] if path.is_dir() else [path.name]
-    parquet = any(name.lower().endswith((".parquet", ".pq")) for name in names)
-    if not parquet and not any(".csv" in Path(name.lower()).suffixes for name in names):
-        raise DataError("no CSV or Parquet file", where=file, hint="give a .csv or .parquet file, or a folder of them.")
-    with tempfile.TemporaryDirectory(prefix="trueline-stats-") as folder:
-        ingest = ingest_parquet if parquet else ingest_csv
-        ingest(file, folder, splits=(("all", 1),))
-        yield Examples.open(folder).dataset("all")
-
-
-def _print_table(statistics: Any) -> None:
-    from rich.table import Table
-
-    console = table_console()
-    for split in statistics.datasets:
-        table = Table(title=f"{split.num_examples:,.0f} rows", title_justify="left", box=None, pad_edge=False)
-        for heading in ("feature", "type", "present", "missing", "distinct", "mean or top", "min", "median", "max"):
-            text = heading in ("feature", "type")
-            table.add_column(heading, justify="left" if text else "right", no_wrap=not text, overflow="fold")
-        for feature in split.features:
-            table.add_row(*_row(feature))
-        console.print(table)
-
-
-def _row(feature: Any) -> tuple[str, ...]:
-    name = feature.name or ".".join(feature.path.step)
-    tail = ("", "", "", "", "")
-    if feature.HasField("num_stats"):
-        numbers = feature.num_stats
-        tail = ("", f"{numbers.mean:.6g}", f"{numbers.min:.6g}", f"{numbers.median:.6g}", f"{numbers.max:.6g}")
-    elif feature.HasField("string_stats"):
-        texts = feature.string_stats
-        tail = (f"{texts.unique:,}", texts.top_values[0].value[:30] if texts.top_values else "", "", "", "")
-    common = getattr(feature, feature.WhichOneof("stats")).common_stats
-    return (name, _kind(feature), f"{common.num_non_missing:,}", f"{common.num_missing:,}", *tail)
-
-
-def _kind(feature: Any) -> str:
-    from tensorflow_metadata.proto.v0 import statistics_pb2
-
-    return str(statistics_pb2.FeatureNameStatistics.Type.Name(feature.type))
+        print_comparison(statistics, mate, names, measure_drift(statistics, mate))
+    if asked["label"]:
+        print_leakage(statistics, asked["label"])

@@ -1,0 +1,57 @@
+"""Options that every command on data has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+import click
+
+from trueline.cli.data_files import KINDS, DataOptions
+
+__all__ = ["comma_separated", "data_options"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def comma_separated(_: click.Context, __: click.Parameter, value: tuple[str, ...] | str | None) -> tuple[str, ...]:
+    """Names from one or several options, commas between them."""
+    texts = () if value is None else (value,) if isinstance(value, str) else value
+    return tuple(name.strip() for text in texts for name in text.split(",") if name.strip())
+
+
+_OPTIONS = (
+    click.option("--format", "format_", type=click.Choice(KINDS), help="The kind of file, where the ending is silent."),
+    click.option("--split", default="", help="Which split of Examples or statistics (train, where there is one)."),
+    click.option(
+        "--names", metavar="A,B,...", callback=comma_separated, help="Column names of a CSV without a header."
+    ),
+    click.option("--delimiter", default="", help="What stands between the cells of a CSV."),
+    click.option("--trim", is_flag=True, help="Take blanks around the cells of a CSV away."),
+    click.option(
+        "--max-rejects", default=0, type=click.IntRange(0), help="Rows that may be left out as unreadable (0)."
+    ),
+)
+
+
+def data_options(command: F) -> Callable[..., Any]:
+    """Adds the options of reading; the command gets them as one `DataOptions` named ``reading``."""
+
+    @wraps(command)
+    def wrapped(
+        format_: str | None,
+        split: str,
+        names: tuple[str, ...],
+        delimiter: str,
+        trim: bool,
+        max_rejects: int,
+        **given: Any,
+    ) -> Any:
+        shown = delimiter.replace("\\t", "\t")
+        return command(reading=DataOptions(format_ or "", split, names, shown, trim, max_rejects), **given)
+
+    found: Callable[..., Any] = wrapped
+    for option in reversed(_OPTIONS):
+        found = option(found)
+    return found
