@@ -16,6 +16,7 @@ __all__ = ["divergence", "infinity_norm", "jensen_shannon_divergence", "normaliz
 
 Floats = npt.NDArray[np.float64]
 Counts = Mapping[str, float]
+_WIDE = 2.0**1000
 
 
 def _shares(counts: Counts) -> dict[str, float]:
@@ -123,6 +124,7 @@ class _Side:
         cells = np.zeros(max(len(edges) - 1, 0))
         for low, high, mass in self.wide:
             start, end = np.searchsorted(edges, [low, high])
-            widths = np.diff(edges[start : end + 1] / 2)  # halves: the full range may overflow
-            cells[start:end] += mass * widths / widths.sum()
+            cuts = edges[start : end + 1]
+            widths = np.diff(cuts / 2 if high / 2 - low / 2 > _WIDE else cuts)  # the full range may overflow
+            cells[start:end] += mass * (widths / widths.sum())
         return cells

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trueline._core.errors import DataError
+from trueline.data_validation.arrow_numpy import from_numpy
 from trueline.engine.base import Block
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ ABSENT, EMPTY = 0, 1
 """Fingerprints of a missing value and of an empty list; every other one is 2 or more."""
 _TYPES = {"text": 0x11, "int64": 0x22, "float64": 0x33, "bool": 0x44, "timestamp": 0x55, "struct": 0x66, "null": 0x77}
 _MAX_WORDS = 10_000
+_WHOLE = 2.0**52
 
 
 def describe_column(arrow_type: pa.DataType) -> dict[str, Any]:
@@ -52,12 +54,10 @@ def fingerprint_block(block: Block, *, folder: str, side: str, plan: Mapping[str
     Raises:
         DataError: a confusion feature with several values in a row, or more than 10,000 distinct ones.
     """
-    from trueline._core.hash import hash_rows
-
     batch = block.read()
     prints = [_fingerprints(batch, f["name"], f["lists"], plan["digits"]) for f in plan["features"]]
     if all(name in batch.schema.names for name in plan["identifiers"]):
-        keys = hash_rows(_alike(batch, plan["identifiers"]), list(plan["identifiers"]))
+        keys = _keys(batch, plan["identifiers"])
         held = np.ones(batch.num_rows, bool)
         for name in plan["identifiers"]:
             held &= _fingerprints(batch, name, False, None) > EMPTY
@@ -78,32 +78,30 @@ def place_of(folder: str, side: str, number: int, what: str) -> str:
     return str(Path(folder) / f"{side}-{number}-{what}.npy")
 
 
-def _alike(batch: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
-    """The identifier columns, lists of one value as that value: both sides' keys agree whatever their valency."""
+def _keys(batch: pa.RecordBatch, names: Sequence[str]) -> U64:
+    """One key a row from its identifiers, whatever block, valency and integer or float type they came in."""
     import pyarrow as pa
+
+    from trueline._core.hash import hash_rows
+
+    hashes = [pa.array(_alike(batch.column(name)).view(np.int64)) for name in names]
+    return hash_rows(pa.RecordBatch.from_arrays(hashes, names=list(names)), list(names))
+
+
+def _alike(column: pa.Array) -> U64:
+    """A hash of each entry; a list of one value has that value's."""
     import pyarrow.compute as pc
     import pyarrow.types as t
 
-    columns = []
-    for name in names:
-        column = batch.column(name)
-        if t.is_list(column.type) and (pc.max(pc.list_value_length(column)).as_py() or 0) <= 1:
-            column = pc.if_else(pc.equal(pc.list_value_length(column), 1), pc.list_element(_padded(column), 0), None)
-        columns.append(column)
-    return pa.RecordBatch.from_arrays(columns, names=list(names))
+    from trueline._core.hash import hash_array
 
-
-def _padded(column: pa.Array) -> pa.Array:
-    """The lists with a null in those that are empty or missing, so that each has a first element."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    lengths = np.asarray(pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False), np.int64)
-    flat = pc.list_flatten(column)
-    take = np.full(len(column), -1, np.int64)
-    take[lengths == 1] = np.arange(int((lengths == 1).sum()))
-    values = flat.take(pa.array(take, mask=take < 0))
-    return pa.ListArray.from_arrays(pa.array(np.arange(len(column) + 1), pa.int32()), values)
+    found = hash_array(column)
+    if t.is_list(column.type) or t.is_large_list(column.type) or t.is_fixed_size_list(column.type):
+        ones = np.flatnonzero(_lengths(column) == 1)
+        if len(ones):
+            found = found.copy()
+            found[ones] = _alike(pc.list_flatten(column.take(from_numpy(ones))))
+    return found
 
 
 def _fingerprints(batch: pa.RecordBatch, name: str, lists: bool, digits: int | None) -> U64:
@@ -139,10 +137,22 @@ def _rounded(column: pa.Array, digits: int) -> pa.Array:
     import pyarrow.compute as pc
     import pyarrow.types as t
 
-    if t.is_list(column.type):
-        inner = _rounded(column.values, digits)
-        return pa.ListArray.from_arrays(column.offsets, inner, mask=pc.is_null(column) if column.null_count else None)
-    return pc.round(column, digits)
+    if t.is_list(column.type) or t.is_large_list(column.type) or t.is_fixed_size_list(column.type):
+        offsets = np.concatenate([[0], np.cumsum(_lengths(column))])
+        inner = _rounded(pc.list_flatten(column), digits)
+        mask = pc.is_null(column) if column.null_count else None
+        return pa.LargeListArray.from_arrays(from_numpy(offsets), inner, mask=mask)
+    if digits <= 0:
+        return pc.round(column, digits)
+    small = pc.less(pc.abs(column), _WHOLE)  # beyond it there is nothing to round, and Arrow's product may overflow
+    return pc.if_else(small, pc.round(pc.if_else(small, column, 0.0), digits), column)
+
+
+def _lengths(column: pa.Array) -> npt.NDArray[np.int64]:
+    """Lengths of lists, 0 for those that are null."""
+    import pyarrow.compute as pc
+
+    return np.asarray(pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False), np.int64)
 
 
 def _words(batch: pa.RecordBatch, name: str, prints: U64) -> dict[str, str]:

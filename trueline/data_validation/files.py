@@ -33,6 +33,7 @@ __all__ = [
 
 _TEXT_ENDINGS = (".pbtxt", ".textproto", ".txt")
 _TEXT_STARTS = (b"datasets", b"#")
+_CONTROL = frozenset(range(32)) - frozenset(b"\t\n\r\f\v")
 _RECORD_ENDINGS = (".tfrecord", ".tfrecord.gz", ".tfrecords")
 
 
@@ -46,11 +47,17 @@ def load_statistics(uri: str) -> statistics_pb2.DatasetFeatureStatisticsList:
     if not store.exists(uri):
         raise ArtifactError("there is no DatasetFeatureStatisticsList here", where=uri)
     data = store.read_bytes(uri)
-    if data.lstrip()[:10].startswith(_TEXT_STARTS):
-        return load_statistics_text(uri)
-    if _is_records(data):
+    if _is_records(data):  # first: a record's length may begin as text does
         return _one_record(uri)
+    if _is_text(data):
+        return load_statistics_text(uri)
     return load_stats_binary(uri)
+
+
+def _is_text(data: bytes) -> bool:
+    """Whether it begins as text does; a message that begins so too has control characters further on."""
+    start = data[:4096]
+    return start.lstrip().startswith(_TEXT_STARTS) and not _CONTROL & set(start)
 
 
 def _is_records(data: bytes) -> bool:

@@ -75,7 +75,9 @@ def _mend_suggestion(case: Case) -> None:
 def _integers(case: Case) -> tuple[int, int] | None:
     """Least and greatest integer of the data: numbers, or strings that spell integers."""
     if case.view.numeric is not None and case.view.type == "INT":
-        return int(case.view.numeric.min), int(case.view.numeric.max)
+        # Statistics are floats: the greatest integer, 2**63 - 1, is 2**63 there.
+        least, greatest = (min(int(x), 2**63 - 1) for x in (case.view.numeric.min, case.view.numeric.max))
+        return least, greatest
     parsed = [n for label in case.view.counts if (n := parse_int(label)) is not None]
     return (min(parsed), max(parsed)) if parsed else None
 

@@ -12,6 +12,7 @@ from trueline._core.errors import SchemaError
 
 __all__ = ["drawer", "few"]
 
+_GREATEST_FLOAT = float(np.finfo(np.float32).max)
 _FREE_INTS, _FREE_FLOATS = (0, 999), (-100.0, 100.0)
 _WORDS = ("amber", "birch", "cedar", "dune", "elm", "fjord", "grove", "heath", "inlet", "juniper", "kelp", "lagoon")
 _PIXEL = bytes.fromhex(  # a PNG of one pixel
@@ -65,7 +66,7 @@ def _from_int(schema: Any, feature: Any, rng: np.random.Generator, kind: str) ->
         if domain.HasField("min")
         else min(_FREE_INTS[0], int(domain.max) if domain.HasField("max") else 0)
     )
-    high = int(domain.max) if domain.HasField("max") else max(_FREE_INTS[1], low + 100)
+    high = int(domain.max) if domain.HasField("max") else min(max(_FREE_INTS[1], low + 100), 2**63 - 1)
     _check_range(low, high)
     return lambda: _cast(int(rng.integers(low, high, endpoint=True)), kind)
 
@@ -75,6 +76,7 @@ def _from_float(schema: Any, feature: Any, rng: np.random.Generator, kind: str) 
     low = domain.min if domain.HasField("min") else min(_FREE_FLOATS[0], domain.max if domain.HasField("max") else 0.0)
     high = domain.max if domain.HasField("max") else max(_FREE_FLOATS[1], low + 100.0)
     _check_range(low, high)
+    low, high = (min(max(x, -_GREATEST_FLOAT), _GREATEST_FLOAT) for x in (low, high))  # a domain may end at infinity
 
     def draw() -> Any:
         value = min(max(float(np.float32(rng.uniform(low, high))), low), high)
@@ -91,7 +93,7 @@ def _check_range(low: float, high: float) -> None:
 def _from_bool(schema: Any, feature: Any, rng: np.random.Generator, kind: str) -> Callable[[], Any]:
     domain = feature.bool_domain
     if kind == "BYTES":
-        labels = [v for v in (domain.true_value, domain.false_value) if v]
+        labels = [getattr(domain, name) for name in ("true_value", "false_value") if domain.HasField(name)]
         if not labels:
             raise SchemaError("its bool domain names no value")
         return lambda: labels[int(rng.integers(len(labels)))]

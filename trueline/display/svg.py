@@ -52,15 +52,14 @@ def histogram(
     if not everything:
         return tag("span", "no finite values", class_="soft")
     low, high = min(b.low for b in everything), max(b.high for b in everything)
-    span = (high - low) or 1.0
     top = max([*_shares(buckets), *_shares(other), 1e-12])
     marks: list[Html] = []
     for series, class_ in ((buckets, "bar"), (other, "bar2")):
         for bucket, share in zip(series, _shares(series), strict=True):
             if abs(bucket.low) == float("inf") or abs(bucket.high) == float("inf"):
                 continue
-            x = (bucket.low - low) / span * (width - 2)
-            w = max((bucket.high - bucket.low) / span * (width - 2) - 1, 2.0)
+            x = _between(bucket.low, low, high) * (width - 2)
+            w = max(_between(bucket.high, low, high) * (width - 2) - x - 1, 2.0)
             h = share / top * (height - 14)
             text = tag("title", f"{number(bucket.low)} to {number(bucket.high)}: {number(round(bucket.count, 1))}")
             marks.append(_rect(x, height - 12 - h, w, h, class_, text))
@@ -74,6 +73,15 @@ def histogram(
     return _svg(width, height, label, *marks, axis, ends)
 
 
+def _between(x: float, low: float, high: float) -> float:
+    """Where x lies between two numbers, 0 to 1: their distance may be more than the greatest float, or the least."""
+    if low == high:
+        return 0.0
+    if high - low < float("inf"):
+        return (x - low) / (high - low)
+    return (x / 2 - low / 2) / (high / 2 - low / 2)
+
+
 def _common_buckets(one: Sequence[Bucket], other: Sequence[Bucket]) -> tuple[list[Bucket], list[Bucket]]:
     finite = [b for b in (*one, *other) if abs(b.low) != float("inf") and abs(b.high) != float("inf")]
     if not finite:
@@ -82,23 +90,24 @@ def _common_buckets(one: Sequence[Bucket], other: Sequence[Bucket]) -> tuple[lis
     if low == high:
         return list(one), list(other)
     n = max(len(one), len(other), 10)
-    edges = [low + (high - low) * i / n for i in range(n)] + [high]
+    narrow = high - low < float("inf")
+    edges = [low + (high - low) * i / n if narrow else low * (1 - i / n) + high * (i / n) for i in range(n)] + [high]
     return _rebinned(one, edges), _rebinned(other, edges)
 
 
 def _rebinned(buckets: Sequence[Bucket], edges: Sequence[float]) -> list[Bucket]:
     """The finite buckets' counts on new edges of one width."""
     counts = [0.0] * (len(edges) - 1)
-    width = (edges[-1] - edges[0]) / len(counts)
     for bucket in buckets:
         if abs(bucket.low) == float("inf") or abs(bucket.high) == float("inf"):
             continue
         last = len(counts) - 1
-        first, final = (min(max(int((x - edges[0]) / width), 0), last) for x in (bucket.low, bucket.high))
-        span = bucket.high - bucket.low
+        places = [_between(x, edges[0], edges[-1]) * len(counts) for x in (bucket.low, bucket.high)]
+        first, final = (min(max(int(place), 0), last) for place in places)
         for i in range(first, final + 1):
-            inside = min(bucket.high, edges[i + 1]) - max(bucket.low, edges[i])
-            counts[i] += bucket.count * (max(inside, 0.0) / span if span > 0 else float(i == first))
+            ends = (max(bucket.low, edges[i]), min(bucket.high, edges[i + 1]))
+            low, high = (_between(x, bucket.low, bucket.high) for x in ends)
+            counts[i] += bucket.count * (max(high - low, 0.0) if bucket.low < bucket.high else float(i == first))
     return [Bucket(a, b, n) for a, b, n in zip(edges, edges[1:], counts, strict=False)]
 
 
@@ -163,13 +172,12 @@ def quantile_strips(series: Sequence[Sequence[float]], *, label: str, width: int
     if not everything:
         return tag("span", "no finite values", class_="soft")
     low, high = min(everything), max(everything)
-    span = (high - low) or 1.0
     marks: list[Html] = []
     for row, (quantiles, class_) in enumerate(zip(finite, ("bar", "bar2"), strict=False)):
         if not quantiles:
             continue
         y = 4 + row * 16
-        places = [2 + (q - low) / span * (width - 4) for q in quantiles]
+        places = [2 + _between(q, low, high) * (width - 4) for q in quantiles]
         marks.append(_rect(places[0], y + 5, max(places[-1] - places[0], 1.0), 2, class_))
         for i, (place, q) in enumerate(zip(places, quantiles, strict=True)):
             middle = 2 * i == len(quantiles) - 1
