@@ -79,8 +79,12 @@ def test_latest_by_type(data: Path, root: Path, runner: LocalRunner) -> None:
     newest = [ids(result, "Source", "examples")[0] for result in reversed(made)]
     assert ids(look(1), "Resolver", "found") == newest[:1]
     assert ids(look(2), "Resolver", "found") == newest[:2]
+    many = Pipeline("line", [Resolver(n=4, optional=True, found=Examples)], root=root)
+    assert ids(runner.run(many), "Resolver", "found") == newest, "what there is, where fewer are no failure"
     other = Pipeline("other", [Resolver(found=Examples)], root=root)
     assert runner.run(other).status == "FAILED", "another pipeline's artifacts are not seen"
+    first = runner.run(Pipeline("other", [Resolver(optional=True, found=Examples)], root=root))
+    assert (first.status, ids(first, "Resolver", "found")) == ("COMPLETE", [])
 
 
 def test_latest_passes_over_what_a_gate_stopped(

@@ -66,7 +66,7 @@ def resolve_system(run: RunContext, node: CompiledNode) -> tuple[dict[str, list[
     """What a `Resolver` finds among all runs of this pipeline, and remarks on what it passed over.
 
     Raises:
-        ArtifactError: strategy ``latest`` finds fewer artifacts than asked for.
+        ArtifactError: strategy ``latest`` finds fewer artifacts than asked for, and is not optional.
     """
     passed: list[str] = []
     if node.params["strategy"] == "latest_blessed":
@@ -77,7 +77,7 @@ def resolve_system(run: RunContext, node: CompiledNode) -> tuple[dict[str, list[
         for artifact in _newest(run, kind):
             if len(usable) < wanted and _usable(artifact, passed):
                 usable.append(artifact)
-        if len(usable) < wanted:
+        if len(usable) < wanted and not node.params["optional"]:
             raise ArtifactError(
                 f"{wanted} artifact{'s' if wanted > 1 else ''} of type {kind} wanted, {len(usable)} found in the runs "
                 f"of pipeline {run.plan.name!r}",

@@ -57,7 +57,8 @@ class Resolver(Component):
     """Finds artifacts of earlier runs of this pipeline.
 
     * ``Resolver(strategy="latest", examples=Examples)``: the newest live artifact of the type (the `n` newest).
-      Too few is a failure.
+      Too few is a failure, or with ``optional=True`` an empty output: what an optional input takes on a first run,
+      such as the statistics that drift is measured against.
     * ``Resolver(strategy="latest_blessed")``: outputs ``model`` and ``model_blessing``, the newest model that a
       blessing names. None yet is a success with empty outputs, so that the first run passes.
 
@@ -71,10 +72,11 @@ class Resolver(Component):
         *,
         strategy: ResolverStrategy = "latest",
         n: int = 1,
+        optional: bool = False,
         node_id: str | None = None,
         **artifacts: type[ArtifactType],
     ) -> None:
-        super().__init__(node_id=node_id, params={"strategy": strategy, "n": n})
+        super().__init__(node_id=node_id, params={"strategy": strategy, "n": n, "optional": optional})
         if strategy not in get_args(ResolverStrategy):
             self.note(f"has no strategy {strategy!r}. {did_you_mean(str(strategy), get_args(ResolverStrategy))}")
         if strategy == "latest_blessed":
