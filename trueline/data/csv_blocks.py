@@ -23,7 +23,7 @@ __all__ = ["CODECS", "TextBlock", "TextStream", "count_lines", "csv_blocks", "re
 
 CODECS = ((".gz", "gzip"), (".bz2", "bz2"), (".zst", "zstd"))
 """Endings of packed files, and Arrow's names for what packed them."""
-_MAX_RECORD = 1 << 30
+_MAX_RECORD = 128 << 20
 _READ_ERRORS = (OSError, EOFError, ValueError, zlib.error)
 
 
@@ -180,7 +180,7 @@ def csv_blocks(uri: str, form: CsvFormat) -> Generator[TextBlock, None, None]:
     """The file's text, cut where records end; blank lines stay in it.
 
     Raises:
-        DataError: as `TextStream.fill`; a record above 1 GiB.
+        DataError: as `TextStream.fill`; a record above 128 MiB.
     """
     line, left, skipped, more = 1, b"", 0, True
     with TextStream(uri, form.encoding) as stream:
@@ -198,7 +198,7 @@ def csv_blocks(uri: str, form: CsvFormat) -> Generator[TextBlock, None, None]:
             left = bytes(memoryview(data)[cut:])
             if len(left) > _MAX_RECORD:
                 raise DataError(
-                    "a record is longer than 1 GiB",
+                    "a record is longer than 128 MiB",
                     where=f"{uri} line {line}",
                     hint="a quote that is opened and never closed looks like that.",
                 )

@@ -198,6 +198,7 @@ class CsvSource(FileParts):
 
         def work(found: tuple[list[str], TextBlock]) -> tuple[TextRows, Values]:
             names, block = found
+            check_same_names([("the header when the types were guessed", columns.names), (self.parts()[part], names)])
             rows = parse_block(block, names, form)
             return rows, columns.values(rows, classes)
 
@@ -222,7 +223,5 @@ def _in_order(work: Callable[[_T], _R], items: Iterator[_T], threads: int) -> It
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-    finally:
-        for future in waiting:
-            future.cancel()
-        pool.shutdown(wait=True)
+    finally:  # not waited for: a generator that was let go of may be collected in any thread, under any lock
+        pool.shutdown(wait=False, cancel_futures=True)

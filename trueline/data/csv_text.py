@@ -175,8 +175,9 @@ def _lines_of_records(block: TextBlock, places: Sequence[int], form: CsvFormat) 
 
 def _starts(data: bytes, form: CsvFormat) -> Iterator[tuple[int, int]]:
     """Records; with `trim` a line of nothing but blanks is none."""
+    blanks = b" \t".replace(form.delimiter.encode(), b"")
     for begin, end in record_starts(data, form):
-        if not form.trim or data[begin:end].strip(b" \t"):
+        if not form.trim or data[begin:end].strip(blanks):
             yield begin, end
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["JsonlSource"]
 
 _GUESS_BYTES = 4 << 20
-_MAX_LINE = 1 << 30
+_MAX_LINE = 128 << 20
 _TYPES = (*FIXED_TYPES, "json")
 
 
@@ -194,7 +194,7 @@ class JsonlSource(FileParts):
                     line += data.count(b"\n", 0, cut)
                 left = bytes(data[cut:])
                 if len(left) > _MAX_LINE:
-                    raise DataError("a line is longer than 1 GiB", where=f"{uri} line {line}")
+                    raise DataError("a line is longer than 128 MiB", where=f"{uri} line {line}")
 
 
 def _parsed(data: bytes, line: int) -> _Rows:

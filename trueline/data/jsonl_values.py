@@ -217,8 +217,11 @@ def fixed_array(values: Sequence[Any], name: str) -> tuple[pa.Array | None, list
     import pyarrow as pa
 
     bad = [n for n, v in enumerate(values) if v is not None and not _FITS[name](v)]
+    if bad and name == "timestamp":  # text that is no time is bad too: all places are told at once
+        odd = set(bad)
+        bad += _timestamps([None if n in odd else v for n, v in enumerate(values)])[1]
     if bad:
-        return None, bad
+        return None, sorted(bad)
     if name in ("utf8", "json"):
         return pa.array([v if v is None else _text(v, quoted=name == "json") for v in values], pa.string()), []
     if name == "timestamp":

@@ -122,6 +122,7 @@ class ParquetSource:
 
         place = self._uri(part)
         for raw in self._batches(place):
+            check_same_names([("the schema that was asked for", schema.names), (place, raw.schema.names)])
             try:
                 batch = widened_batch(raw, self._dictionaries)
             except TruelineError as error:
