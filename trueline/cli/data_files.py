@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from trueline._core.errors import ConfigError, DataError, did_you_mean
+from trueline._core.errors import ArtifactError, ConfigError, DataError, SchemaError, did_you_mean
 
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
@@ -114,7 +114,7 @@ class DataFile:
         from trueline import data_validation
 
         if self.kind == "statistics":
-            return data_validation.load_statistics(self._statistics_file())
+            return self._load_statistics()
         if self.kind == "examples":
             return data_validation.generate_statistics(self._dataset(), options)
         if self.kind == "parquet":
@@ -134,6 +134,17 @@ class DataFile:
         if not self.has_rows:
             raise ConfigError("statistics have no rows to look at", where=self.location, hint="give the data.")
         return self._dataset() if self.kind == "examples" else self.source()
+
+    def rows_by(self, schema: schema_pb2.Schema) -> Source | Dataset:
+        """The rows, those of text files in the types that a schema gives: a cell that does not fit makes a reject."""
+        if self.kind not in ("csv", "jsonl"):
+            return self.rows()
+        from dataclasses import replace
+
+        from trueline.data.csv_ingest import fixed_types
+
+        spec = self.spec()
+        return replace(spec, params={**spec.params, "schema_types": fixed_types(schema)}).open()
 
     def source(self) -> Source:
         """The source of a file's rows."""
@@ -166,10 +177,25 @@ class DataFile:
 
         return Examples.open(self.location).dataset(self.split)
 
-    def _statistics_file(self) -> str:
+    def _load_statistics(self) -> statistics_pb2.DatasetFeatureStatisticsList:
         from trueline._core import store
+        from trueline.data_validation import load_statistics
 
-        return store.join(self.location, f"Split-{self.split}", _STATISTICS) if self.split else self.location
+        place = store.join(self.location, f"Split-{self.split}", _STATISTICS) if self.split else self.location
+        try:
+            return load_statistics(place)
+        except SchemaError as error:
+            if _is_schema(place):
+                hint = "give data or statistics; `trueline schema view` shows a schema."
+                raise DataError("this is a schema, not data", where=place, hint=hint) from error
+            raise
+
+
+def _is_schema(place: str) -> bool:
+    try:
+        return bool(load_schema(place).feature)
+    except (SchemaError, ArtifactError):
+        return False
 
 
 def find_data(location: str, options: DataOptions | None = None) -> DataFile:
@@ -272,4 +298,13 @@ def load_schema(location: str) -> schema_pb2.Schema:
     from trueline.schema import load_schema_text
 
     inside = store.join(location, _SCHEMA)
-    return load_schema_text(inside if store.exists(inside) else location)
+    if store.exists(inside):
+        return load_schema_text(inside)
+    if not store.exists(location):
+        raise ArtifactError("there is no schema here", where=location, hint=_near(location) or _INFER)
+    if store.listdir(location) or (store.is_local(location) and store.local_path(location).is_dir()):
+        raise ArtifactError(f"the folder holds no {_SCHEMA}", where=location, hint=_INFER)
+    return load_schema_text(location)
+
+
+_INFER = "`trueline schema infer DATA --out schema.pbtxt` makes one from data."

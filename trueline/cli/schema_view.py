@@ -35,9 +35,10 @@ def infer(data: str, out: str | None, force: bool, max_domain: int, shapes: bool
     if out and not force and store.exists(out):
         hint = "give another --out, or --force; `trueline schema accept` changes a schema by what is found in data."
         raise ConfigError("there is a schema already", where=out, hint=hint)
-    found = infer_schema(
-        find_data(data, reading).statistics(), infer_feature_shape=shapes, max_string_domain_size=max_domain
-    )
+    statistics = find_data(data, reading).statistics()
+    if not any(dataset.num_examples for dataset in statistics.datasets):
+        click.echo("The data have no rows: all that is known is the columns' names.", err=True)
+    found = infer_schema(statistics, infer_feature_shape=shapes, max_string_domain_size=max_domain)
     if out:
         write_schema_text(found, out)
         click.echo(f"Wrote {out}: {len(found.feature)} features, {len(found.string_domain)} string domains")

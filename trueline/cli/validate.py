@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["validate"]
 
+_MOST_LINES = 14  # of a change; `trueline schema accept` shows all
+
 
 @click.command(
     epilog="\b\nExamples:\n"
@@ -106,7 +108,7 @@ def _print(
     broken: int | None,
 ) -> None:
     for finding in findings:
-        click.echo(describe_finding(finding, color=sys.stdout.isatty()))
+        click.echo(describe_finding(finding, color=sys.stdout.isatty(), most_lines=_MOST_LINES))
     rows = _rows(question)
     if question.anomalies.data_missing:
         click.echo("The data have no rows.")
@@ -121,6 +123,8 @@ def _print(
             data, schema = map(shlex.quote, given)
             option = "--data" if question.data.has_rows else "--statistics"
             click.echo(f"If the data are right: trueline schema accept {schema} {option} {data}")
+        if question.data.has_rows and rows_file is None:
+            click.echo("Which rows they are: --rows broken.jsonl")
     for place in (html_file, rows_file):
         if place:
             click.echo(f"Wrote {place}" + (f": {_many(broken or 0, 'row')}" if place == rows_file else ""))

@@ -142,7 +142,9 @@ def place_of(finding: Finding) -> str:
     return "(the data set)" if finding.path is None else ".".join(finding.path.steps)
 
 
-def describe_finding(finding: Finding, number: int | None = None, *, color: bool = True) -> str:
+def describe_finding(
+    finding: Finding, number: int | None = None, *, color: bool = True, most_lines: int | None = None
+) -> str:
     """A finding in a few lines: what, where, whose, and the change of the schema that accepts it."""
     style = {"ERROR": "red", "WARNING": "yellow"}.get(finding.severity)
     severity = click.style(finding.severity, fg=style, bold=True) if color else finding.severity
@@ -154,7 +156,9 @@ def describe_finding(finding: Finding, number: int | None = None, *, color: bool
     how = finding.how_to_accept.splitlines()
     if how:
         lines.append(f"    To accept: {how[0]}")
-        lines += [f"      {line}" for line in how[1:]]
+        lines += [f"      {line}" for line in how[1:][:most_lines]]
+        if most_lines is not None and len(how) - 1 > most_lines:
+            lines.append(f"      ... and {len(how) - 1 - most_lines} more lines")
     return "\n".join(lines)
 
 

@@ -24,8 +24,32 @@ Block = tuple["pa.RecordBatch", list[dict[str, Any]]]
 """Rows with ``__row__``, and the lines of rows that cannot be read."""
 
 
+_OF_COLUMNS = frozenset(
+    {
+        "DERIVED_FEATURE_BAD_LIFECYCLE",
+        "DERIVED_FEATURE_INVALID_SOURCE",
+        "DOMAIN_INVALID_FOR_TYPE",
+        "FEATURE_MISSING_NAME",
+        "FEATURE_MISSING_TYPE",
+        "FEATURE_TYPE_NO_UNIQUE",
+        "INVALID_SCHEMA_SPECIFICATION",
+        "SCHEMA_MISSING_COLUMN",
+        "SCHEMA_NEW_COLUMN",
+        "SPARSE_FEATURE_NAME_COLLISION",
+        "STATS_NOT_AVAILABLE",
+        "UNEXPECTED_DATA_TYPE",
+        "VALUE_NESTEDNESS_MISMATCH",
+        "WEIGHTED_FEATURE_NAME_COLLISION",
+    }
+)
+"""What is wrong with a column as it is typed, or with the schema: every row has it, so no row is told by it."""
+
+
 def write_rows(data: DataFile, schema: Any, environment: str | None, out: str) -> int:
     """Writes one line for each row that breaks the schema, in the order of the data; whole or not at all.
+
+    Text is read by the types of the schema, so that a cell which is no number is one bad row, not another type of the
+    column. What every row has (a missing or a new column, another type) is left out.
 
     Args:
         data: the data.
@@ -40,7 +64,7 @@ def write_rows(data: DataFile, schema: Any, environment: str | None, out: str) -
     from trueline.data import SchemaGrew
     from trueline.engine import Dataset
 
-    rows, names = data.rows(), data.source_names()
+    rows, names = data.rows_by(schema), data.source_names()
     grown: Any = None
     handle, draft = tempfile.mkstemp(prefix="trueline-rows-", suffix=".jsonl")
     try:
@@ -125,6 +149,8 @@ def _lines(batch: pa.RecordBatch, judge: Any, names: list[str]) -> Iterator[dict
 
     wrong: dict[int, list[dict[str, str]]] = {}
     for anomaly, places in judge.judge(batch).items():
+        if anomaly.type in _OF_COLUMNS:
+            continue
         told = {"feature": anomaly.feature, "type": anomaly.type, "short": anomaly.short}
         for place in places.tolist():
             wrong.setdefault(place, []).append(told)
