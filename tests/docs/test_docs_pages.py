@@ -79,7 +79,7 @@ def test_the_readme_line_trains_is_blessed_and_pushed(readme):
 
 def test_the_readme_has_its_commands_carried_out(readme):
     ran = [block.place for block in readme.executed]
-    assert len(ran) == 5, "pipeline.py, model.py, the commands, data alone and its output"
+    assert len(ran) == 6, "pipeline.py, model.py, the commands, data alone: code, output, commands"
     assert any(command.startswith("trueline stats") for command in readme.outputs)
     assert (readme.folder / "stats.html").stat().st_size > 10_000
 
