@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
+from trueline._core.errors import SchemaError
 from trueline.data_validation import (
     accept,
     detect_feature_skew,
@@ -126,3 +127,25 @@ def test_lists_of_floats_are_rounded_in_later_blocks_too() -> None:
     found = {r.feature_name: r for r in detect_feature_skew(*sides, ["id"], float_round_ndigits=3).skew_results}
     assert (found["lists"].match_count, found["lists"].mismatch_count) == (3, 1)
     assert (found["fixed"].match_count, found["plain"].match_count) == (3, 6)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([2**62], pa.timestamp("s")),
+        pa.array([2**62], pa.timestamp("ms", "Asia/Tokyo")),
+        pa.array([2**31 - 1], pa.date32()),
+        pa.array([2**62], pa.duration("s")),
+        pa.array([[2**62]], pa.list_(pa.timestamp("s"))),
+    ],
+    ids=lambda column: str(column.type),
+)
+def test_times_beyond_microseconds_are_an_error(column: pa.Array) -> None:
+    with pytest.raises(SchemaError, match="'x'.*out of bounds"):
+        generate_statistics(pa.table({"x": column}))
+
+
+@pytest.mark.parametrize("kind", [pa.timestamp("ns"), pa.timestamp("ns", "Europe/Berlin"), pa.duration("ns")], ids=str)
+def test_nanoseconds_are_cut_in_lists_too(kind: pa.DataType) -> None:
+    table = pa.table({"x": pa.array([1999], kind), "xs": pa.array([[1999]], pa.list_(kind))})
+    assert [f.num_stats.min for f in generate_statistics(table).datasets[0].features] == [1.0, 1.0]

@@ -126,7 +126,8 @@ def widen(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The same rows in the contract's types; columns already right are not copied.
 
     Raises:
-        SchemaError: for a type that has no place, or an unsigned value above 2**63 - 1, naming the column.
+        SchemaError: for a type that has no place, an unsigned value above 2**63 - 1, or a time beyond int64's
+            microseconds, naming the column.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -140,13 +141,19 @@ def widen(batch: pa.RecordBatch) -> pa.RecordBatch:
                     words = column.dictionary.cast(target) if pa.types.is_string(target) else column.dictionary
                     column = pa.DictionaryArray.from_arrays(column.indices, words)
                 if pa.types.is_timestamp(field.type) and field.type.tz is not None:
-                    column = pc.cast(column, pa.timestamp("us", "UTC"), safe=False)
-                column = pc.cast(column, target, safe=not pa.types.is_temporal(target))
+                    column = pc.cast(column, pa.timestamp("us", "UTC"), safe=_exact(field.type))
+                column = pc.cast(column, target, safe=_exact(field.type))
         except (pa.ArrowInvalid, SchemaError) as error:
             raise SchemaError(str(error), where=f"column {field.name!r}") from error
         columns.append(column)
         fields.append(pa.field(field.name, target))
     return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
+
+
+def _exact(arrow_type: pa.DataType) -> bool:
+    """Whether a cast must keep every value as it is: all but nanoseconds, which are cut to microseconds."""
+    text = str(arrow_type)
+    return "timestamp[ns" not in text or "uint64" in text
 
 
 _SCALARS: dict[str, DType] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from trueline._core.errors import SchemaError
 from trueline._core.values import WIDENED_FROM
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ def countable(table: pa.Table) -> pa.Table:
 
     The fields' metadata say what they were, and the statistics say it in the custom statistic ``arrow_type``. Other
     columns stay as they are.
+
+    Raises:
+        SchemaError: for a time beyond int64's microseconds, naming the column.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -25,9 +29,12 @@ def countable(table: pa.Table) -> pa.Table:
     for field, column in zip(table.schema, table.columns, strict=True):
         if source := _source(field.type):
             micro = pa.time64("us") if source == b"time" else pa.duration("us")
-            column = pc.cast(
-                pc.cast(column, _with_leaf(field.type, micro), safe=False), _with_leaf(field.type, pa.int64())
-            )
+            exact = "[ns]" not in str(field.type)  # nanoseconds are cut; what does not fit is an error
+            try:
+                column = pc.cast(column, _with_leaf(field.type, micro), safe=exact)
+            except pa.ArrowInvalid as error:
+                raise SchemaError(str(error), where=f"column {field.name!r}") from error
+            column = pc.cast(column, _with_leaf(field.type, pa.int64()))
             field, changed = pa.field(field.name, column.type, metadata={WIDENED_FROM: source}), True
         columns.append(column)
         fields.append(field)
