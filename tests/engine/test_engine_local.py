@@ -117,7 +117,7 @@ def test_no_more_than_a_window_of_blocks_is_begun(monkeypatch):
             released.wait(5)
         return Moments("x").state()
 
-    monkeypatch.setattr("trueline.engine.local.update_block", slow_first)
+    monkeypatch.setattr("trueline.engine.local.update_here", slow_first)
     blocks = tuple(Block(i, "nowhere", i, 1) for i in range(50))
     timer = threading.Timer(0.5, released.set)
     timer.start()

@@ -161,6 +161,10 @@ class StatisticsAccumulator:
         for mine, theirs in zip(self.features, other.features, strict=True):
             mine.merge(theirs)
 
+    def detach(self) -> bool:
+        """All arrays of the state are its own already, or dictionaries of the block's text."""
+        return True
+
     def state(self) -> bytes:
         """The state as bytes, format 2."""
         headers: list[Any] = []

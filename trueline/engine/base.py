@@ -24,6 +24,7 @@ __all__ = [
     "AccumulatorSpec",
     "Block",
     "Dataset",
+    "Detachable",
     "Engine",
     "FunctionSpec",
     "Shard",
@@ -57,6 +58,18 @@ class Accumulator(Protocol[R_co]):
 
     def finish(self) -> R_co:
         """The result; the accumulator is not used afterwards."""
+        ...
+
+
+@runtime_checkable
+class Detachable(Protocol):
+    """An accumulator that may be merged as it is where its block was worked on in this process.
+
+    Then ``load(state())`` is left out, which copies and checks every byte. It must give the bits that it would give.
+    """
+
+    def detach(self) -> bool:
+        """Lets go of the batch; False where the state has to go through bytes after all."""
         ...
 
 

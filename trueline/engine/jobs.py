@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from trueline._core.errors import EngineError, TruelineError
-from trueline.engine.base import AccumulatorSpec, Block, FunctionSpec
+from trueline.engine.base import Accumulator, AccumulatorSpec, Block, Detachable, FunctionSpec
 
-__all__ = ["call_function", "describe_block", "update_block"]
+__all__ = ["call_function", "describe_block", "kept", "loaded", "update_block", "update_here"]
+
+R = TypeVar("R")
+T = TypeVar("T")
 
 
 def describe_block(block: Block) -> str:
@@ -18,17 +21,43 @@ def describe_block(block: Block) -> str:
 
 
 def update_block(spec: AccumulatorSpec[Any], block: Block, columns: Sequence[str] | None) -> bytes:
-    """The state of one block.
+    """The state of one block, to be sent elsewhere.
+
+    Raises:
+        TruelineError: as `update_here`.
+    """
+    return _worked(spec, block, columns, lambda accumulator: accumulator.state())
+
+
+def update_here(spec: AccumulatorSpec[R], block: Block, columns: Sequence[str] | None) -> bytes | Accumulator[R]:
+    """The state of one block, to be merged in this process: see `kept` and `loaded`.
 
     Raises:
         TruelineError: the accumulator's own, with the block's place where it named none.
         EngineError: any other failure of the accumulator, naming block and file.
     """
+    return _worked(spec, block, columns, kept)
+
+
+def kept(accumulator: Accumulator[R]) -> bytes | Accumulator[R]:
+    """The accumulator itself where it is `Detachable`, else its state."""
+    whole = isinstance(accumulator, Detachable) and accumulator.detach()
+    return accumulator if whole else accumulator.state()
+
+
+def loaded(spec: AccumulatorSpec[R], found: bytes | Accumulator[R]) -> Accumulator[R]:
+    """The accumulator that `kept` or `update_block` gave."""
+    return spec.load(found) if isinstance(found, bytes) else found
+
+
+def _worked(
+    spec: AccumulatorSpec[R], block: Block, columns: Sequence[str] | None, give: Callable[[Accumulator[R]], T]
+) -> T:
     batch = block.read(columns, spec.dictionaries) if spec.dictionaries else block.read(columns)
     try:
         accumulator = spec.new()
         accumulator.update(batch)
-        return accumulator.state()
+        return give(accumulator)
     except Exception as error:
         raise _placed(error, f"accumulator {spec.name}", block) from error
 

@@ -7,13 +7,13 @@ import weakref
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from functools import cache
+from functools import cache, partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from trueline._core.errors import EngineError, TruelineError
 from trueline.engine.base import Accumulator, AccumulatorSpec, Block, Dataset, FunctionSpec
-from trueline.engine.jobs import call_function, describe_block, update_block
+from trueline.engine.jobs import call_function, describe_block, loaded, update_here
 from trueline.engine.processes import WorkerDied, WorkerPool
 from trueline.engine.tree import TreeMerge
 from trueline.engine.worker import block_to_message
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 class LocalEngine:
     """Runs jobs on this machine. Every block's state passes through ``state()`` and ``load``, in threads as well as in
-    processes, so both give the same bits.
+    processes, unless its accumulator promises the same bits without that (`Detachable`): so both give the same.
 
     Args:
         workers: how many blocks are worked on at a time; the usable processors by default.
@@ -68,7 +68,7 @@ class LocalEngine:
         """One state a block, merged in the fixed tree, finished. Without blocks: the empty accumulator's result.
 
         Raises:
-            TruelineError: the first failing block's (in block order), see `update_block`.
+            TruelineError: the first failing block's (in block order), see `update_here`.
             EngineError: when workers died on one block `MAX_ATTEMPTS` times.
         """
         spec.to_json()
@@ -81,13 +81,13 @@ class LocalEngine:
             "columns": wanted,
         }
 
-        def job(block: Block) -> bytes:
+        def job(block: Block) -> bytes | Accumulator[R]:
             if self._pool is None:
-                return update_block(spec, block, wanted)
+                return update_here(spec, block, wanted)
             return self._ask(self._pool, header, block, wanted)[1]
 
         blocks = dataset.blocks
-        tree: TreeMerge[bytes, Accumulator[R]] = TreeMerge(_merge, spec.load)
+        tree: TreeMerge[bytes | Accumulator[R], Accumulator[R]] = TreeMerge(_merge, partial(loaded, spec))
         results = self._in_order(job, blocks)
         with closing(results):
             for position, state in enumerate(results):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from trueline._core.errors import EngineError, TruelineError
-from trueline.engine.base import Accumulator, AccumulatorSpec
+from trueline.engine.base import Accumulator, AccumulatorSpec, Detachable
 from trueline.engine.state import pack_state, unpack_state
 
 if TYPE_CHECKING:
@@ -86,6 +86,10 @@ class Product:
             raise EngineError("two products of different accumulators cannot be merged")
         for name, part in self._parts.items():
             part.merge(other._parts[name])
+
+    def detach(self) -> bool:
+        """Whether every part can be merged as it is in this process."""
+        return all(isinstance(part, Detachable) and part.detach() for part in self._parts.values())
 
     def state(self) -> bytes:
         """The parts' states, by name; of one part alone it is that part's."""

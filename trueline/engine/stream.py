@@ -10,10 +10,12 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from trueline._core.errors import EngineError, TruelineError
 from trueline.engine.base import DEFAULT_BLOCK_ROWS, Accumulator, AccumulatorSpec
+from trueline.engine.jobs import kept, loaded
 from trueline.engine.tree import TreeMerge
 
 if TYPE_CHECKING:
@@ -91,7 +93,7 @@ def run_stream(spec: AccumulatorSpec[R], batches: Iterable[pa.RecordBatch], work
     count = default_engine().workers if workers is None else workers
     if count < 1:
         raise EngineError(f"{count} workers cannot run anything", hint="give at least one.")
-    tree: TreeMerge[bytes, Accumulator[R]] = TreeMerge(_merge, spec.load)
+    tree: TreeMerge[bytes | Accumulator[R], Accumulator[R]] = TreeMerge(_merge, partial(loaded, spec))
     with closing(_states(spec, batches, count)) as states:
         for position, state in enumerate(states):
             tree.add(position, state)
@@ -99,15 +101,17 @@ def run_stream(spec: AccumulatorSpec[R], batches: Iterable[pa.RecordBatch], work
         return (spec.new() if merged is None else merged).finish()
 
 
-def _states(spec: AccumulatorSpec[R], batches: Iterable[pa.RecordBatch], workers: int) -> Generator[bytes, None, None]:
-    """One state a batch, in order; as bytes, which hold on to nothing of the batch."""
+def _states(
+    spec: AccumulatorSpec[R], batches: Iterable[pa.RecordBatch], workers: int
+) -> Generator[bytes | Accumulator[R], None, None]:
+    """One state a batch, in order; it holds on to nothing of the batch."""
     source = iter(batches)
     try:
         if workers == 1:
             for position, batch in enumerate(source):
                 yield _state(spec, position, batch)
             return
-        pending: deque[Future[bytes]] = deque()
+        pending: deque[Future[bytes | Accumulator[R]]] = deque()
         with ThreadPoolExecutor(workers, thread_name_prefix="trueline") as threads:
             try:
                 for position, batch in enumerate(source):
@@ -125,11 +129,11 @@ def _states(spec: AccumulatorSpec[R], batches: Iterable[pa.RecordBatch], workers
             close()
 
 
-def _state(spec: AccumulatorSpec[R], position: int, batch: pa.RecordBatch) -> bytes:
+def _state(spec: AccumulatorSpec[R], position: int, batch: pa.RecordBatch) -> bytes | Accumulator[R]:
     try:
         accumulator = spec.new()
         accumulator.update(batch)
-        return accumulator.state()
+        return kept(accumulator)
     except TruelineError:
         raise
     except Exception as error:
