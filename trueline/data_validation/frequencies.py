@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trueline.data_validation.arrow_numpy import from_numpy, take, to_numpy
+from trueline.data_validation.joining import joined
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -71,7 +72,7 @@ class Frequencies:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        values = pc.cast(values, pa.binary())
+        values = _without_bitmap(pc.cast(values, pa.binary()))
         if self.hashes is not None:
             self.hashes = smallest(self.hashes, hashes_of(values))
         if len(self.counts) and values.nbytes > self.max_bytes:  # so much and more may not fit into one array
@@ -151,13 +152,12 @@ class Frequencies:
     def settle(self) -> None:
         """Joins equal values, and drops the rarest where there are too many."""
         if not self.settled:
-            self.values, self.counts = _joined(self.values, self.counts)
+            self.values, self.counts = joined(self.values, self.counts)
             self.settled = True
         self._compact()
         self.joined = len(self.counts)
 
     def _compact(self) -> None:
-
         n = len(self.counts)
         keep = min(n, self.max_distinct)
         if self.values.nbytes > self.max_bytes:
@@ -178,34 +178,14 @@ class Frequencies:
         return smallest(hashes_of(self.values))
 
 
-def _joined(values: pa.Array, counts: Counts) -> tuple[pa.Array, Counts]:
-    """Distinct values and the sums of their counts.
+def _without_bitmap(values: pa.Array) -> pa.Array:
+    """The same without a bitmap that says of every value that it is there: its bytes would count."""
+    import pyarrow as pa
 
-    Equal values meet by their 64-bit hashes, sorted, which takes less time than a table of so many strings. Neighbours
-    are compared as they are: should different values share a hash, such a table is what counts them.
-    """
-    import pyarrow.compute as pc
-
-    if len(counts) == 0:
-        return values, counts
-    keys = hashes_of(values)
-    order = np.argsort(keys, kind="stable" if counts.dtype.kind == "f" else None)  # floats are summed in order
-    keys = keys[order]
-    first = np.concatenate([[True], keys[1:] != keys[:-1]])
-    again = np.flatnonzero(~first)
-    if len(again) and not pc.all(pc.equal(take(values, order[again]), take(values, order[again - 1]))).as_py():
-        return _joined_by_table(values, counts)
-    starts = np.flatnonzero(first)
-    return take(values, order[starts]), np.add.reduceat(counts[order], starts)
-
-
-def _joined_by_table(values: pa.Array, counts: Counts) -> tuple[pa.Array, Counts]:
-    import pyarrow.compute as pc
-
-    both = pc.dictionary_encode(values)
-    summed = np.zeros(len(both.dictionary), counts.dtype)
-    np.add.at(summed, to_numpy(both.indices), counts)
-    return both.dictionary, summed
+    bitmap, *others = values.buffers()
+    if bitmap is None:
+        return values
+    return pa.Array.from_buffers(values.type, len(values), [None, *others], 0, values.offset)
 
 
 def distinct_estimate(hashes: Hashes) -> int:
