@@ -111,7 +111,7 @@ class Numbers:
         finite = numbers[first:last]
         if len(finite):
             self.low, self.high = min(self.low, float(finite[0])), max(self.high, float(finite[-1]))
-            self.moments.merge(Moments.of(finite))
+            self.moments.merge(Moments.of_sorted(finite))
             self.summary.merge(QuantileSummary.of_sorted(finite, self.summary.capacity))
         return held
 
@@ -193,4 +193,15 @@ def _sorted_floats(values: pa.Array) -> Floats:
         numbers = plain + 0.0
         numbers.sort()
         return np.asarray(numbers, np.float64)
-    return np.asarray(np.sort(plain).astype(np.float64) + 0.0, np.float64)
+    found = _sorted_integers(plain) if plain.dtype == np.int64 else np.sort(plain)
+    return np.asarray(found.astype(np.float64) + 0.0, np.float64)
+
+
+def _sorted_integers(plain: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Ascending integers; where they lie close together they are counted, which takes half the time of a sort."""
+    if len(plain) == 0:
+        return plain
+    low, high = int(plain.min()), int(plain.max())
+    if high - low >= len(plain):
+        return np.sort(plain)
+    return np.repeat(np.arange(low, high + 1), np.bincount(plain - low))

@@ -6,12 +6,13 @@ distinct. Its rank function R(x) = weight of the points <= x estimates F(x) = ho
 abs(R(x) - F(x)) over all x, in rows:
 
 * it is 0 while the distinct numbers fit into `capacity` points;
+* merging adds the two bounds (rank functions add). Merged points are kept up to twice `capacity`, so that only every
+  second level of a tree pays for thinning, in time and in error;
 * beyond that, consecutive points are grouped into at most `capacity` groups, each replaced by the point in the
   middle of its weight. That adds at most half a group's weight, about n / (2 * capacity) rows; the bound kept is
-  the one actually incurred. Groups do not overlap, so the bound holds for every x at once;
-* merging adds the two bounds (rank functions add).
+  the one actually incurred. Groups do not overlap, so the bound holds for every x at once.
 
-Over a tree of L levels the relative error is therefore about (L + 1) / (2 * capacity): 0.1 % for 7 levels (128
+Over a tree of L levels the relative error is therefore about (L / 2 + 1) / (2 * capacity): 0.06 % for 7 levels (128
 blocks) of 4096 points. Nothing in it is random: equal blocks give equal bits. A value that alone
 outweighs many groups is the one that its group keeps, so weights that differ much cost no more.
 """
@@ -44,7 +45,7 @@ class QuantileSummary:
     """Weighted points that stand for many numbers; NaN is no number here, infinities are.
 
     Attributes:
-        capacity: most points kept.
+        capacity: most points of one block; merged summaries hold up to twice as many.
         values: the points, ascending and distinct.
         weights: how many numbers each point stands for.
         error: bound on the error of every rank, in numbers (or weight); 0 means exact.
@@ -61,9 +62,9 @@ class QuantileSummary:
         n = len(numbers)
         if n == 0:
             return cls(capacity)
-        ends = np.flatnonzero(numbers[1:] != numbers[:-1])
-        if len(ends) < capacity:
-            ends = np.append(ends, n - 1)
+        differs = numbers[1:] != numbers[:-1]
+        if np.count_nonzero(differs) < capacity:
+            ends = np.append(np.flatnonzero(differs), n - 1)
             return cls(capacity, numbers[ends], np.diff(ends, prepend=-1))
         cuts = (np.arange(capacity + 1, dtype=np.int64) * n) // capacity
         sizes = np.diff(cuts)
@@ -109,7 +110,8 @@ class QuantileSummary:
         self.weights = np.concatenate([self.weights, other.weights])[order]
         self.error += other.error
         self._join_equal()
-        self._compact()
+        if len(self.values) > 2 * self.capacity:
+            self._compact()
 
     def _join_equal(self) -> None:
         """Adds up the weights of equal values."""
