@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from trueline.data.cells_digits import changes_digits, large, loses_digits, odd_start
+from trueline.data.cells_digits import changes_digits, large, loses_digits, odd_start, words_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -98,11 +98,11 @@ def _bool_values(text: pa.Array) -> pa.Array | None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    true = pc.is_in(text, pa.array(_TRUE))
-    known = pc.or_(true, pc.is_in(text, pa.array(_FALSE)))
+    true = pc.is_in(text, words_of(*_TRUE))
+    known = pc.or_(true, pc.is_in(text, words_of(*_FALSE)))
     if int(pc.sum(known).as_py() or 0) != len(text) - text.null_count:
         return None
-    return pc.if_else(pc.is_valid(text), true, pa.scalar(None, pa.bool_()))
+    return pc.if_else(pc.is_valid(text), true, pa.nulls(1, pa.bool_())[0])
 
 
 def _timestamp_values(text: pa.Array) -> pa.Array | None:
