@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from trueline.data_validation import StatsOptions
     from trueline.engine import Dataset
 
-__all__ = ["KINDS", "DataFile", "DataOptions", "find_data", "load_schema"]
+__all__ = ["KINDS", "DataFile", "DataOptions", "find_data", "find_other", "load_schema"]
 
 KINDS = ("csv", "tsv", "jsonl", "parquet", "avro", "tfrecord", "sequence")
 """Kinds that ``--format`` can name."""
@@ -228,6 +228,13 @@ def find_data(location: str, options: DataOptions | None = None) -> DataFile:
     names = [name or own for name in list_inputs(base, pattern)]
     kinds = {name: _kind_of(name) for name in names}
     return DataFile(location, _one_kind(location, kinds), options)
+
+
+def find_other(location: str, options: DataOptions) -> DataFile:
+    """Data to compare with, read as the first are; a kind that was given for those holds where no ending tells one."""
+    from dataclasses import replace
+
+    return find_data(location, replace(options, format="") if _kind_of(location) else options)
 
 
 def _tabbed(options: DataOptions) -> DataOptions:

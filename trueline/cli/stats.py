@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trueline._core.errors import ConfigError
-from trueline.cli.data_files import DataOptions, find_data, load_schema
+from trueline.cli.data_files import DataOptions, find_data, find_other, load_schema
 from trueline.cli.data_files_options import comma_separated, data_options
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def stats(
     if not found.has_rows and options is not None:
         raise ConfigError("statistics are finished: no option can change what they count", where=data)
     statistics = found.statistics(options)
-    against = None if other is None else find_data(other, reading)
+    against = None if other is None else find_other(other, reading)
     mate = None if against is None else against.statistics(options if against.has_rows else None)
     names = (found.name, found.name if against is None else against.name)
     if out:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trueline._core.errors import ConfigError, did_you_mean
-from trueline.cli.data_files import DataFile, DataOptions, find_data
+from trueline.cli.data_files import DataFile, DataOptions, find_other
 
 if TYPE_CHECKING:
     from trueline.data_validation import Finding
@@ -56,7 +56,7 @@ class Question:
     def controls(self) -> dict[str, Any]:
         """Statistics to compare with, by the names of `validate_statistics`."""
         given = {"previous_statistics": self.previous, "serving_statistics": self.serving}
-        return {name: self._statistics(find_data(place, self.reading)) for name, place in given.items() if place}
+        return {name: self._statistics(find_other(place, self.reading)) for name, place in given.items() if place}
 
     def _statistics(self, file: DataFile) -> Any:
         from trueline.data_validation import StatsOptions
