@@ -142,7 +142,12 @@ def _by_name(dataset: Any) -> dict[str, Any]:
 
 def print_leakage(statistics: Any, label: str) -> None:
     """The sentences on features that give the label away."""
+    from rich.markup import escape
+
+    from trueline.data_validation.leakage_findings import LEAST_ROWS
+
     console = table_console()
+    rows = _whole(statistics).num_examples
     found = [
         stat.str
         for feature in (statistics.datasets[0].features if statistics.datasets else ())
@@ -151,6 +156,8 @@ def print_leakage(statistics: Any, label: str) -> None:
     ]
     console.print()
     for sentence in found:
-        console.print(f"[bold yellow]Leakage:[/] {sentence}", markup=True, highlight=False)
-    if not found:
+        console.print("[bold yellow]Leakage:[/]", escape(sentence), highlight=False)
+    if rows < LEAST_ROWS:
+        console.print(f"{rows} rows are too few to tell whether a feature gives {label} away.", highlight=False)
+    elif not found:
         console.print(f"No feature alone gives {label} away.", highlight=False)
