@@ -295,3 +295,10 @@ def test_the_fast_parser_is_used(tmp_path):
         b'{"a":1,"a":2}\n', b'{"a":1}\n\n{"a":1}\n', b'{"z":1}\n', b'{"a":1}\n{"a":2\n', b'{"a":1}\x00\n{"a":2}\n',
     ):  # fmt: skip
         assert fast_batch(bad, schema) is None, bad
+
+
+def test_a_file_of_another_kind_shows_its_first_line(tmp_path):
+    """No line is an object: the first is shown, not only that there is no column."""
+    (tmp_path / "x.jsonl").write_text("a,b\n1,2\n")
+    with pytest.raises(DataError, match=r"there is no column[\s\S]*x\.jsonl line 1[\s\S]*'a,b'"):
+        ingest_jsonl(str(tmp_path / "x.jsonl"), str(tmp_path / "out"))

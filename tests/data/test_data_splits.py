@@ -303,3 +303,10 @@ def test_examples_are_split_anew(table_in, out, tmp_path):
     with pytest.raises(ConfigError) as caught:
         repartition(again, again, only=["d"], where="nothing > 1")
     assert len(caught.value.problems) == 3
+
+
+@pytest.mark.parametrize("shares", [["train", "eval"], "train", 5, {"train": 0.8, "eval": 0.2}])
+def test_shares_of_another_kind_are_told_with_an_example(shares):
+    """Names alone, and fractions: shares are whole numbers of buckets."""
+    with pytest.raises(ConfigError, match=r"whole numbers of hash buckets"):
+        choose_rule(shares)

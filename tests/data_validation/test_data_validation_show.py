@@ -131,3 +131,8 @@ def test_anomalies_and_drift_as_tables(schema: schema_pb2.Schema) -> None:
     assert set(drift["path"]) == {"fare", "shop"}
     assert set(drift["comparison"]) == {"drift"}
     assert (drift["value"] >= 0).all()
+
+
+def test_statistics_without_slices_say_how_to_make_some() -> None:
+    with pytest.raises(SchemaError, match=r"have no slices[\s\S]*StatsOptions\(slices"):
+        dv.compare_slices(dv.generate_statistics_from_arrow(pa.table({"x": [1]})), "a", "b")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from trueline.data.examples import EXAMPLES_NAME
 from trueline.data.ingest_part import STAGED
 from trueline.data.report import IngestReport
 from trueline.data.rows import SHOWN_REJECTS, Keep, known_columns
-from trueline.data.source import SourceSpec
+from trueline.data.source import SchemaGrew, Source, SourceSpec
 from trueline.data.splits import check_names
 from trueline.data.splits_rules import Rule, SplitSpec, choose_rule, needs_plan
 from trueline.data.widening import final_schema, join_schemas, problems_of, schema_from_text, schema_to_text
@@ -137,9 +137,22 @@ def _inputs(source: SourceSpec | Mapping[str, SourceSpec]) -> list[_Input]:
         schema = opened.schema()
         problems = problems_of(schema, {ROW_COLUMN: "row numbers"})
         if problems:
+            problems += [] if schema.names else _first_reject(opened, parts, schema)
             raise DataError("the columns cannot be taken in", where=parts[0] or spec.name, problems=problems)
         found.append(_Input(spec, sum(len(f.parts) for f in found), split, parts, schema))
     return found
+
+
+def _first_reject(source: Source, parts: Sequence[str], schema: pa.Schema) -> list[str]:
+    """Why there is no column: the first part's first row that cannot be taken in, if there is one."""
+    batches = source.read(0, schema)
+    try:
+        return next(([found.rejects[0].sentence(parts[0])] for found in batches if found.rejects), [])
+    except SchemaGrew:
+        return []
+    finally:
+        if isinstance(batches, Generator):
+            batches.close()
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ DEFAULT_SPLITS = (("train", 2), ("eval", 1))
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,99}")
 _SHOWN = 5
 Index = np.ndarray[Any, np.dtype[np.intp]]
+_EXAMPLE = 'shares are whole numbers of hash buckets, for example {"train": 8, "eval": 2}.'
 
 
 def check_split_name(name: str) -> str | None:
@@ -64,8 +65,15 @@ def check_shares(splits: Sequence[tuple[str, int]]) -> list[str]:
 
 
 def pairs_of(splits: Any) -> tuple[tuple[str, int], ...]:
-    """Names and shares as a caller gave them: pairs, or a mapping."""
-    return tuple((str(name), share) for name, share in (splits.items() if isinstance(splits, Mapping) else splits))
+    """Names and shares as a caller gave them: pairs, or a mapping.
+
+    Raises:
+        ConfigError: for anything else.
+    """
+    try:
+        return tuple((str(name), share) for name, share in (splits.items() if isinstance(splits, Mapping) else splits))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"the splits are {splits!r}", hint=_EXAMPLE) from error
 
 
 def columns_of(by: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -112,9 +120,7 @@ class HashSplit:
         if self.missing not in ("error", "bucket"):
             problems.append(f"missing is {self.missing!r}, give 'error' or 'bucket'")
         if problems:
-            raise ConfigError(
-                "the splits are wrong", problems=problems, hint='for example: (("train", 2), ("eval", 1)).'
-            )
+            raise ConfigError("the splits are wrong", problems=problems, hint=_EXAMPLE)
 
     @classmethod
     def of(cls, splits: Sequence[tuple[str, int]]) -> HashSplit:

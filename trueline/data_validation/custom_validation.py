@@ -156,7 +156,7 @@ def _task(
         path = FeaturePath.of(getattr(item, field))
         view = dataset.features.get(path) or dataset.extras.get(path)
         if view is None and path not in known:
-            names = [str(p) for p in (*dataset.features, *known)]
+            names = sorted({str(p) for p in (*dataset.features, *known)})
             problems.append(f"{where}.{field}: no feature {str(path)!r}: {did_you_mean(str(path), names)}")
             return
         views[prefix], datasets[prefix] = view, dataset

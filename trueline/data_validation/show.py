@@ -121,7 +121,9 @@ def compare_slices(
     Raises:
         SchemaError: when a slice does not exist; the slices that there are are listed.
     """
-    names = [dataset.name for dataset in statistics.datasets]
+    names = [dataset.name for dataset in statistics.datasets if dataset.name]
+    if not names:
+        raise SchemaError("the statistics have no slices", hint="make some: StatsOptions(slices=['fare > 20']).")
     problems = [f"{key!r}: {did_you_mean(key, names)}" for key in (lhs_slice_key, rhs_slice_key) if key not in names]
     if problems:
         raise SchemaError("these slices are not in the statistics", problems=problems)
