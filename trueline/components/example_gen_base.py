@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
-from trueline._core.errors import ConfigError, DataError, TruelineError
+from trueline._core.errors import ConfigError, DataError, TruelineError, did_you_mean
 from trueline.pipeline.artifacts import Examples
 from trueline.pipeline.context import ExecutionContext
 from trueline.pipeline.node import Component, Out
@@ -94,7 +94,7 @@ class ExampleGen(Component):
         files: Mapping[str, Any] | None,
         options: Mapping[str, Any],
     ) -> None:
-        problems = [f"has no option {name!r}" for name in options if name not in _DEFAULTS]
+        problems = [f"has no option {n!r}. {did_you_mean(n, list(_DEFAULTS))}" for n in options if n not in _DEFAULTS]
         given = {**_DEFAULTS, **{k: v for k, v in options.items() if k in _DEFAULTS}}
         split, more = self._split_rule(given, isinstance((files or {}).get("pattern"), Mapping))
         kept = {name: value for name, value in given.items() if name not in _SPLITTING}

@@ -73,7 +73,7 @@ def pairs_of(splits: Any) -> tuple[tuple[str, int], ...]:
     try:
         return tuple((str(name), share) for name, share in (splits.items() if isinstance(splits, Mapping) else splits))
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"the splits are {splits!r}", hint=_EXAMPLE) from error
+        raise ConfigError(f"the splits are {splits!r}, each needs a name and a share", hint=_EXAMPLE) from error
 
 
 def columns_of(by: str | Sequence[str] | None) -> tuple[str, ...]:
