@@ -2,48 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trueline.cli.format import table_console
+from trueline.cli.stats_layout import Sheet, print_sheet
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from trueline.data_validation import DriftMeasurement
 
 __all__ = ["print_comparison", "print_leakage", "print_statistics"]
 
 _HEADINGS = ("feature", "type", "present", "missing", "distinct", "mean or top", "min", "median", "max")
-_COMPARED = ("feature", "type", "missing", "missing ·", "mean or top", "mean or top ·", "drift", "noise")
-_TEXT = ("feature", "type")
+_COMPARED = ("feature", "type", "missing", "missing'", "mean or top", "mean or top'", "drift", "noise")
+_TEXT = frozenset({"feature", "type"})
 _LONG = 30
 
 
 def print_statistics(statistics: Any) -> None:
     """One table for each data set or slice."""
-    console = table_console()
     for place, dataset in enumerate(statistics.datasets):
         title = f"{dataset.num_examples:,.0f} rows"
         if dataset.weighted_num_examples and dataset.weighted_num_examples != dataset.num_examples:
             title += f", weight {dataset.weighted_num_examples:,.6g}"
-        table = _table(_HEADINGS, f"{dataset.name}: {title}" if dataset.name else title)
-        for feature in dataset.features:
-            table.add_row(*_row(feature))
         if place:
-            console.print()
-        console.print(table)
-
-
-def _table(headings: Sequence[str], title: str) -> Table:
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(title=escape(title), title_justify="left", box=None, pad_edge=False)
-    for heading in headings:
-        text = heading in _TEXT
-        table.add_column(heading, justify="left" if text else "right", no_wrap=not text, overflow="fold")
-    return table
+            table_console().print()
+        print_sheet(
+            Sheet(
+                f"{dataset.name}: {title}" if dataset.name else title,
+                _HEADINGS,
+                [_row(feature) for feature in dataset.features],
+                _TEXT,
+                frozenset({"mean or top"}),
+                ("present", "median", "distinct", "type"),
+            )
+        )
 
 
 def _row(feature: Any) -> tuple[str, ...]:
@@ -59,25 +52,19 @@ def _row(feature: Any) -> tuple[str, ...]:
 
 
 def _common(feature: Any) -> Any:
-    which = feature.WhichOneof("stats")
-    stats = getattr(feature, which)
-    return stats if which == "struct_stats" and not hasattr(stats, "common_stats") else stats.common_stats
+    return getattr(feature, feature.WhichOneof("stats")).common_stats
 
 
 def _name(feature: Any) -> str:
-    from rich.markup import escape
-
-    return escape(feature.name or ".".join(feature.path.step))
+    return str(feature.name or ".".join(feature.path.step))
 
 
 def _top(feature: Any) -> str:
-    from rich.markup import escape
-
     found = feature.string_stats.top_values
     if not found:
         return ""
     text = found[0].value if found[0].value else '""'
-    return escape(text if len(text) <= _LONG else text[: _LONG - 1] + "…")
+    return text if len(text) <= _LONG else text[: _LONG - 1] + "…"
 
 
 def _type(feature: Any) -> str:
@@ -88,30 +75,39 @@ def _type(feature: Any) -> str:
 
 def print_comparison(statistics: Any, other: Any, names: tuple[str, str], drift: Sequence[DriftMeasurement]) -> None:
     """Two data sets beside each other, with the distance of each feature and what chance alone would give."""
-    console = table_console()
     one, two = _whole(statistics), _whole(other)
-    title = f"{names[0]}: {one.num_examples:,} rows; · {names[1]}: {two.num_examples:,} rows"
-    table = _table(_COMPARED, title)
     mine, theirs = _by_name(one), _by_name(two)
     measured = {".".join(m.path.steps): m for m in drift if m.type == "JENSEN_SHANNON_DIVERGENCE"}
-    for name in [*mine, *(name for name in theirs if name not in mine)]:
-        table.add_row(*_compared(name, mine.get(name), theirs.get(name), measured))
-    console.print(table)
-    console.print("[dim]drift: Jensen-Shannon divergence, 0 to 1; noise: what chance alone stays below (95 %).[/]")
+    features = [*mine, *(name for name in theirs if name not in mine)]
+    high = {i for i, name in enumerate(features) if name in measured and measured[name].value > measured[name].noise}
+    print_sheet(
+        Sheet(
+            f"{names[0]}: {one.num_examples:,} rows; ': {names[1]}, {two.num_examples:,} rows",
+            _COMPARED,
+            [_compared(name, mine.get(name), theirs.get(name), measured) for name in features],
+            _TEXT,
+            frozenset({"mean or top", "mean or top'"}),
+            ("type", "missing", "missing'"),
+            {(i, "drift"): "bold yellow" for i in high},
+        )
+    )
+    table_console().print(
+        "drift: Jensen-Shannon divergence, 0 to 1; noise: what chance alone stays below (95 %).",
+        style="dim",
+        highlight=False,
+    )
 
 
-def _compared(name: str, one: Any, two: Any, drift: Mapping[str, DriftMeasurement]) -> Iterator[str]:
-    from rich.markup import escape
-
+def _compared(name: str, one: Any, two: Any, drift: Mapping[str, DriftMeasurement]) -> tuple[str, ...]:
     found = drift.get(name)
-    yield escape(name)
     types = [_type(feature) if feature is not None else "-" for feature in (one, two)]
-    yield types[0] if types[0] == types[1] else " / ".join(types)
-    yield from (_missing(feature) for feature in (one, two))
-    yield from (_middle(feature) for feature in (one, two))
-    value = "" if found is None else f"{found.value:.4f}"
-    yield f"[bold yellow]{value}[/]" if found is not None and found.value > found.noise else value
-    yield "" if found is None else f"{found.noise:.4f}"
+    return (
+        name,
+        types[0] if types[0] == types[1] else " / ".join(types),
+        *(_missing(feature) for feature in (one, two)),
+        *(_middle(feature) for feature in (one, two)),
+        *(("", "") if found is None else (f"{found.value:.4f}", f"{found.noise:.4f}")),
+    )
 
 
 def _missing(feature: Any) -> str:
@@ -137,7 +133,7 @@ def _whole(statistics: Any) -> Any:
 
 
 def _by_name(dataset: Any) -> dict[str, Any]:
-    return {feature.name or ".".join(feature.path.step): feature for feature in dataset.features}
+    return {_name(feature): feature for feature in dataset.features}
 
 
 def print_leakage(statistics: Any, label: str) -> None:
