@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 
 from trueline import display
-from trueline.display.html import number, table, tag
+from trueline.display.html import number, percent, table, tag
 from trueline.display.layout import layered
 from trueline.display.svg import Bucket, GraphNode, bars, graph, histogram
 
@@ -194,3 +194,52 @@ def test_rows_that_differ_most_come_first() -> None:
     parse(html)
     assert html.index("<b>b</b>") < html.index("<b>a</b>")
     assert "matching pairs count" in html
+
+
+@pytest.mark.parametrize(
+    ("share", "digits", "text"),
+    [
+        (0.0, 0, "0%"),
+        (1.0, 1, "100%"),
+        (0.004, 0, "<1%"),
+        (0.996, 0, ">99%"),
+        (0.0004, 1, "<0.1%"),
+        (0.99993, 1, ">99.9%"),
+        (0.5, 0, "50%"),
+        (0.343, 1, "34.3%"),
+    ],
+)
+def test_a_share_that_is_not_nothing_is_not_zero_and_one_that_is_not_all_not_a_hundred(
+    share: float, digits: int, text: str
+) -> None:
+    assert percent(share, digits) == text
+
+
+def test_points_in_time_have_dates_at_the_axis_and_a_deviation_in_days() -> None:
+    found = statistics_pb2.DatasetFeatureStatisticsList()
+    feature = found.datasets.add(num_examples=2).features.add(type=0)
+    feature.path.step.append("at")
+    feature.custom_stats.add(name="arrow_type", str="timestamp")
+    day = 86_400_000_000
+    feature.num_stats.common_stats.num_non_missing = feature.num_stats.common_stats.tot_num_values = 2
+    feature.num_stats.std_dev = 1.5 * day
+    for kind in (0, 1):
+        feature.num_stats.histograms.add(type=kind).buckets.add(low_value=0, high_value=3 * day, sample_count=2)
+    html = display.statistics_html(found)
+    assert ">1970-01-01 00:00</text>" in html
+    assert ">1970-01-04 00:00</text>" in html
+    assert ">1.5 d</span>" in html
+
+
+def test_the_page_tells_of_slices_weight_and_asked_for_features_that_the_data_lack() -> None:
+    found = statistics()
+    found.datasets[0].name = "All Examples"
+    found.datasets[0].weighted_num_examples = 4.5
+    found.datasets.add(name=EVIL, num_examples=3)
+    html = str(display.statistics_view(found, only=["fare", "far"]))
+    parse(html)
+    assert "1 slice<" in html
+    assert "30.0%" in html
+    assert EVIL not in html
+    assert "10 rows of weight 4.5," in html
+    assert "Not in the data: far." in html

@@ -11,12 +11,21 @@ from typing import Any
 from trueline.display.html import number
 from trueline.display.svg import Bucket
 
-__all__ = ["DatasetFacts", "FeatureFacts", "Numbers", "Strings", "dataset_facts", "shown_number"]
+__all__ = [
+    "TIMES",
+    "DatasetFacts",
+    "FeatureFacts",
+    "Numbers",
+    "Strings",
+    "dataset_facts",
+    "shown_duration",
+    "shown_number",
+]
 
 _TYPES = {0: "int", 1: "float", 2: "string", 3: "bytes", 4: "struct"}
 _KINDS = {"num_stats": "numeric", "string_stats": "categorical", "bytes_stats": "other", "struct_stats": "other"}
 _QUANTILES = 1
-_TIMES = {"timestamp", "date"}
+TIMES = {"timestamp", "date"}
 
 
 @dataclass(frozen=True)
@@ -88,17 +97,20 @@ class FeatureFacts:
 
 @dataclass(frozen=True)
 class DatasetFacts:
-    """One data set (or slice): its name, rows, and features by name in their order."""
+    """One data set (or slice): its name, rows, features by name in their order, and the weight of its rows if any."""
 
     name: str
     rows: int
     features: dict[str, FeatureFacts] = field(default_factory=dict)
+    weight: float = 0.0
 
 
 def dataset_facts(dataset: Any) -> DatasetFacts:
     """The facts of a ``DatasetFeatureStatistics``."""
     found = [_feature(f) for f in dataset.features]
-    return DatasetFacts(str(dataset.name), int(dataset.num_examples), {f.name: f for f in found})
+    return DatasetFacts(
+        str(dataset.name), int(dataset.num_examples), {f.name: f for f in found}, float(dataset.weighted_num_examples)
+    )
 
 
 def _feature(proto: Any) -> FeatureFacts:
@@ -177,7 +189,7 @@ def _strings(stats: Any) -> Strings:
 
 def shown_number(value: float, source: str = "") -> str:
     """A value of a feature for people: microseconds of a point in time as a date."""
-    if source in _TIMES and math.isfinite(value):
+    if source in TIMES and math.isfinite(value):
         try:
             moment = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(microseconds=value)
         except OverflowError:
@@ -186,6 +198,16 @@ def shown_number(value: float, source: str = "") -> str:
     if not math.isfinite(value) or abs(value) < 1e9:
         return number(value)
     return f"{int(value):,}" if value == int(value) and abs(value) < 1e13 else f"{value:.4g}"
+
+
+def shown_duration(value: float, source: str = "") -> str:
+    """A distance between two values of a feature for people: microseconds between points in time as days or less."""
+    if source not in TIMES or not math.isfinite(value):
+        return shown_number(value)
+    for unit, size in (("d", 86_400e6), ("h", 3_600e6), ("min", 60e6), ("s", 1e6), ("ms", 1e3)):
+        if abs(value) >= size:
+            return f"{number(value / size)} {unit}"
+    return f"{number(value)} µs" if value else "0"
 
 
 def overall(statistics: Any, slice_name: str | None = None) -> Any | None:

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from trueline.display.facts import FeatureFacts, Numbers, shown_number
-from trueline.display.html import Html, Safe, join, number, tag
+from trueline.display.facts import TIMES, FeatureFacts, Numbers, shown_duration, shown_number
+from trueline.display.html import Html, Safe, join, number, percent, tag
 from trueline.display.svg import bars, histogram, paired_bars, quantile_strips
 
 __all__ = ["Drift", "Mark", "Row", "drift_cell", "feature_row"]
@@ -68,24 +68,22 @@ def _both(row: Row, cell: Callable[[FeatureFacts], Safe], two: bool) -> Html:
     return join(shown)
 
 
-def _percent(share: float) -> str:
-    text = f"{100 * share:.1f}%"
-    return "<0.1%" if text == "0.0%" and share > 0 else "0%" if share == 0 else text
-
-
 def _missing(facts: FeatureFacts) -> Html:
     share = facts.missing_share
     class_ = "missing-high" if share > 0.5 else "soft" if share == 0 else None
-    return tag("span", _percent(share), class_=class_, title=f"{facts.missing:,} of {facts.present + facts.missing:,}")
+    return tag(
+        "span", percent(share, 1), class_=class_, title=f"{facts.missing:,} of {facts.present + facts.missing:,}"
+    )
 
 
-def _figure(read: Callable[[Numbers], float], dates: bool = True) -> Callable[[FeatureFacts], Safe]:
+def _figure(
+    read: Callable[[Numbers], float], shown: Callable[[float, str], str] = shown_number
+) -> Callable[[FeatureFacts], Safe]:
     def cell(facts: FeatureFacts) -> Safe:
         if facts.numbers is None or facts.total == 0:
             return "–"
         value = read(facts.numbers)
-        text = shown_number(value, facts.numbers.source if dates else "")
-        return tag("span", text, title=repr(value))
+        return tag("span", shown(value, facts.numbers.source), title=repr(value))
 
     return cell
 
@@ -94,7 +92,7 @@ def _zeros(facts: FeatureFacts) -> Safe:
     if facts.numbers is None or not facts.total:
         return "–"
     share = facts.numbers.zeros / facts.total
-    return tag("span", _percent(share), class_="soft" if share == 0 else None, title=f"{facts.numbers.zeros:,} zeros")
+    return tag("span", percent(share, 1), class_="soft" if share == 0 else None, title=f"{facts.numbers.zeros:,} zeros")
 
 
 _FIGURES: dict[str, tuple[tuple[str, Callable[[FeatureFacts], Safe]], ...]] = {
@@ -102,7 +100,7 @@ _FIGURES: dict[str, tuple[tuple[str, Callable[[FeatureFacts], Safe]], ...]] = {
         ("values", lambda f: f.total),
         ("missing", _missing),
         ("mean", _figure(lambda n: n.mean)),
-        ("std", _figure(lambda n: n.std_dev, dates=False)),
+        ("std", _figure(lambda n: n.std_dev, shown_duration)),
         ("zeros", _zeros),
         ("min", _figure(lambda n: n.min)),
         ("median", _figure(lambda n: n.median)),
@@ -168,14 +166,12 @@ def _drawing(row: Row, two: bool) -> Html:
         found = [f.numbers if f else None for f in (row.facts, row.other)]
         standard = [n.standard if n else () for n in found]
         quantiles = [n.quantiles if n else () for n in found]
+        shown = _axis(next((n.source for n in found if n), ""))
+        strips = quantiles if two else quantiles[:1]
         return join(
             [
-                tag("div", histogram(standard[0], standard[1], label=f"Histogram of {name}"), class_="c-standard"),
-                tag(
-                    "div",
-                    quantile_strips(quantiles if two else quantiles[:1], label=f"Quantiles of {name}"),
-                    class_="c-quantiles",
-                ),
+                tag("div", histogram(*standard, label=f"Histogram of {name}", shown=shown), class_="c-standard"),
+                tag("div", quantile_strips(strips, label=f"Quantiles of {name}", shown=shown), class_="c-quantiles"),
             ]
         )
     if facts.kind == "categorical":
@@ -184,6 +180,11 @@ def _drawing(row: Row, two: bool) -> Html:
             return paired_bars(tops[0], tops[1], label=f"Most frequent values of {name}")
         return bars(tops[0], label=f"Most frequent values of {name}")
     return tag("span", "–", class_="soft")
+
+
+def _axis(source: str) -> Callable[[float], str] | None:
+    """How the ends of an axis are written, where they are not plain numbers."""
+    return (lambda value: shown_number(value, source)) if source in TIMES else None
 
 
 def _with_rest(facts: FeatureFacts | None) -> list[tuple[str, float]]:

@@ -67,6 +67,16 @@ def number(value: float | int | None, digits: int = 4) -> str:
     return f"{value:,.{digits}g}" if abs(value) < 1e4 else f"{value:,.1f}"
 
 
+def percent(share: float, digits: int = 0) -> str:
+    """A share of 1 for people: what is not nothing is never ``0%``, what is not all never ``100%``."""
+    if share in (0.0, 1.0):
+        return "100%" if share else "0%"
+    text, step = f"{100 * share:.{digits}f}", 10.0**-digits
+    if float(text) == 0:
+        return f"<{step:g}%"
+    return f">{100 - step:g}%" if float(text) == 100 and share < 1 else f"{text}%"
+
+
 def table(
     head: Sequence[Safe], rows: Iterable[Sequence[Safe]], *, numeric: Sequence[int] = (), class_: str = "sortable"
 ) -> Html:

@@ -10,7 +10,7 @@ from typing import Any
 
 from trueline.display.facts import DatasetFacts, dataset_facts, overall
 from trueline.display.feature_cells import Drift, Mark, Row, drift_cell, feature_row, heads
-from trueline.display.html import Html, Safe, join, page, rows_table, tag
+from trueline.display.html import Html, Safe, join, number, page, percent, rows_table, table, tag
 
 __all__ = ["anomaly_marks", "statistics_html", "statistics_view"]
 
@@ -70,7 +70,10 @@ def statistics_view(
     ]
     parts: list[Safe] = [_summary(facts, mate, names), *(_whole(m) for m in marks.get("", ()))]
     parts += [_gone(name, found) for name, found in marks.items() if name and name not in shown and only is None]
-    parts.append(_toolbar(rows, two=mate is not None))
+    absent = [name for name in only or () if name not in shown and name not in leave_out]
+    if absent:
+        parts.append(tag("p", f"Not in the data: {', '.join(absent)}.", class_="warn"))
+    parts += [_slices(statistics, first), _toolbar(rows, two=mate is not None)]
     parts += [
         _section(kind, [r for r in rows if r.any.kind == kind], mate is not None, bool(drift)) for kind in _TITLES
     ]
@@ -80,6 +83,21 @@ def statistics_view(
 def _all_names(facts: DatasetFacts, mate: DatasetFacts | None) -> list[str]:
     more = [n for n in mate.features if n not in facts.features] if mate is not None else []
     return [*facts.features, *more]
+
+
+def _slices(statistics: Any, shown: Any) -> Html:
+    """The other slices of the statistics by name and rows, folded away: the page shows one."""
+    others = [dataset for dataset in statistics.datasets if dataset is not shown and dataset.name != shown.name]
+    if not others:
+        return Html("")
+    rows = [
+        (dataset.name, dataset.num_examples, percent(min(dataset.num_examples / shown.num_examples, 1.0), 1))
+        if shown.num_examples
+        else (dataset.name, dataset.num_examples, "–")
+        for dataset in others
+    ]
+    title = tag("summary", f"{len(others):,} {'slice' if len(others) == 1 else 'slices'}")
+    return tag("details", title, table(["slice", "rows", "share"], rows, numeric=[1, 2]))
 
 
 def _whole(mark: Mark) -> Html:
@@ -126,7 +144,8 @@ def _keys(row: Row) -> dict[str, str]:
 def _summary(facts: DatasetFacts, mate: DatasetFacts | None, names: tuple[str, str]) -> Html:
     slice_name = f", slice {facts.name}" if facts.name not in ("", "All Examples") else ""
     if mate is None:
-        return tag("p", f"{facts.rows:,} rows, {len(facts.features)} features{slice_name}.")
+        weight = f" of weight {number(facts.weight)}" if facts.weight else ""
+        return tag("p", f"{facts.rows:,} rows{weight}, {len(facts.features)} features{slice_name}.")
     swatches = [
         tag("span", f"■ {name}: {found.rows:,} rows", class_=class_)
         for name, found, class_ in ((names[0], facts, "one"), (names[1], mate, "two"))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from trueline.display.html import Html, Safe, join, number, tag
+from trueline.display.html import Html, Safe, join, number, percent, tag
 from trueline.display.layout import layered
 
 __all__ = ["Bucket", "GraphNode", "bars", "graph", "histogram", "paired_bars", "quantile_strips"]
@@ -40,11 +40,18 @@ def _shares(buckets: Sequence[Bucket]) -> list[float]:
 
 
 def histogram(
-    buckets: Sequence[Bucket], other: Sequence[Bucket] = (), *, label: str, width: int = 190, height: int = 46
+    buckets: Sequence[Bucket],
+    other: Sequence[Bucket] = (),
+    *,
+    label: str,
+    width: int = 190,
+    height: int = 46,
+    shown: Callable[[float], str] | None = None,
 ) -> Html:
     """Equal-width buckets as bars, a second data set laid over the first as shares of each.
 
     Two data sets are drawn on buckets of one common width: what a bucket holds is taken as spread evenly over it.
+    `shown` writes a value at the axis, as a number if None.
     """
     if buckets and other:
         buckets, other = _common_buckets(buckets, other)
@@ -61,16 +68,18 @@ def histogram(
             x = _between(bucket.low, low, high) * (width - 2)
             w = max(_between(bucket.high, low, high) * (width - 2) - x - 1, 2.0)
             h = share / top * (height - 14)
-            text = tag("title", f"{number(bucket.low)} to {number(bucket.high)}: {number(round(bucket.count, 1))}")
+            ends = " to ".join((shown or number)(edge) for edge in (bucket.low, bucket.high))
+            text = tag("title", f"{ends}: {number(round(bucket.count, 1))}")
             marks.append(_rect(x, height - 12 - h, w, h, class_, text))
     axis = tag("line", x1="0", x2=str(width), y1=str(height - 12), y2=str(height - 12), class_="axis")
-    ends = join(
-        [
-            tag("text", number(low, 3), x="0", y=str(height - 1), class_="soft"),
-            tag("text", number(high, 3), x=str(width), y=str(height - 1), text_anchor="end", class_="soft"),
-        ]
-    )
-    return _svg(width, height, label, *marks, axis, ends)
+    return _svg(width, height, label, *marks, axis, _ends(low, high, width, height - 1, shown))
+
+
+def _ends(low: float, high: float, width: int, y: int, shown: Callable[[float], str] | None) -> Html:
+    """What stands at the two ends of an axis."""
+    first, last = (shown(x) if shown is not None else number(x, 3) for x in (low, high))
+    right = tag("text", last, x=str(width), y=str(y), text_anchor="end", class_="soft")
+    return join([tag("text", first, x="0", y=str(y), class_="soft"), right])
 
 
 def _between(x: float, low: float, high: float) -> float:
@@ -131,7 +140,7 @@ def bars(
         y = i * 15
         text = name if len(name) <= 21 else name[:20] + "…"
         marks.append(_rect(0, y + 2, value / top * 70, 11, class_, tag("title", f"{name}: {number(value)}")))
-        marks.append(tag("text", f"{text or '(empty)'}  {100 * value / total:.0f}%", x="76", y=str(y + 11)))
+        marks.append(tag("text", f"{text or '(empty)'}  {percent(value / total)}", x="76", y=str(y + 11)))
     return _svg(width, 15 * len(shown) + 2, label, *marks)
 
 
@@ -154,18 +163,21 @@ def paired_bars(
         for k, (value, class_) in enumerate(zip(values, ("bar", "bar2"), strict=True)):
             marks.append(_rect(0, y + 2 + 7 * k, value / top * 70, 6, class_, tag("title", told)))
         text = name if len(name) <= 18 else name[:17] + "…"
-        shown = f"{text or '(empty)'}  {100 * values[0]:.0f}% | {100 * values[1]:.0f}%"
+        shown = f"{text or '(empty)'}  {percent(values[0])} | {percent(values[1])}"
         marks.append(tag("text", shown, x="76", y=str(y + 13)))
     return _svg(width, 18 * len(names) + 2, label, *marks)
 
 
-def quantile_strips(series: Sequence[Sequence[float]], *, label: str, width: int = 190) -> Html:
+def quantile_strips(
+    series: Sequence[Sequence[float]], *, label: str, width: int = 190, shown: Callable[[float], str] | None = None
+) -> Html:
     """One strip a data set on a common scale: a tick at each quantile, the middle one thick, extremes joined.
 
     Args:
         series: each data set's quantiles in ascending order, extremes included; infinite ones are left out.
         label: what the drawing is of.
         width: in pixels.
+        shown: writes a value, as a number if None.
     """
     finite = [[q for q in quantiles if abs(q) != float("inf") and q == q] for quantiles in series]
     everything = [q for quantiles in finite for q in quantiles]
@@ -181,16 +193,10 @@ def quantile_strips(series: Sequence[Sequence[float]], *, label: str, width: int
         marks.append(_rect(places[0], y + 5, max(places[-1] - places[0], 1.0), 2, class_))
         for i, (place, q) in enumerate(zip(places, quantiles, strict=True)):
             middle = 2 * i == len(quantiles) - 1
-            told = tag("title", f"quantile {i}/{len(quantiles) - 1}: {number(q)}")
+            told = tag("title", f"quantile {i}/{len(quantiles) - 1}: {(shown or number)(q)}")
             marks.append(_rect(place - (2 if middle else 0.75), y, 4 if middle else 1.5, 12, class_, told))
     height = 6 + 16 * len(finite)
-    ends = join(
-        [
-            tag("text", number(low, 3), x="0", y=str(height + 8), class_="soft"),
-            tag("text", number(high, 3), x=str(width), y=str(height + 8), text_anchor="end", class_="soft"),
-        ]
-    )
-    return _svg(width, height + 10, label, *marks, ends)
+    return _svg(width, height + 10, label, *marks, _ends(low, high, width, height + 8, shown))
 
 
 @dataclass(frozen=True)
