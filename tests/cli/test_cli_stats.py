@@ -132,6 +132,11 @@ def test_a_comparison_shows_both_and_the_drift(folder, capsys):
     assert table["company"][1:4] == ["STRING", "/", "-"]
     assert float(table["paid"][-2]) == 0.0
     assert "drift" in out
+    Path("far.csv").write_text("paid\n" + "7\n" * 300)
+    Path("near.csv").write_text("paid\n" + "1\n0\n" * 200)
+    (far,) = (line.split() for line in _out(capsys, "near.csv", "--compare", "far.csv").splitlines()[2:3])
+    assert float(far[-2]) > 0.9
+    assert float(far[-1]) > 0.5
     _out(capsys, "rows.csv", "--compare", "other.csv", "--html", "both.html")
     page = Path("both.html").read_text()
     assert page.lower().startswith("<!doctype html>")

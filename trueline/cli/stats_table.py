@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["print_comparison", "print_leakage", "print_statistics"]
 
 _HEADINGS = ("feature", "type", "present", "missing", "distinct", "mean or top", "min", "median", "max")
-_COMPARED = ("feature", "type", "missing", "missing'", "mean or top", "mean or top'", "drift", "noise")
+_COMPARED = ("feature", "type", "missing", "missing'", "mean or top", "mean or top'", "drift", "at least")
 _TEXT = frozenset({"feature", "type"})
 _LONG = 30
 
@@ -74,12 +74,12 @@ def _type(feature: Any) -> str:
 
 
 def print_comparison(statistics: Any, other: Any, names: tuple[str, str], drift: Sequence[DriftMeasurement]) -> None:
-    """Two data sets beside each other, with the distance of each feature and what chance alone would give."""
+    """Two data sets beside each other, with the distance of each feature, and how much of it is sure."""
     one, two = _whole(statistics), _whole(other)
     mine, theirs = _by_name(one), _by_name(two)
     measured = {".".join(m.path.steps): m for m in drift if m.type == "JENSEN_SHANNON_DIVERGENCE"}
     features = [*mine, *(name for name in theirs if name not in mine)]
-    high = {i for i, name in enumerate(features) if name in measured and measured[name].value > measured[name].noise}
+    high = {i for i, name in enumerate(features) if name in measured and measured[name].lower > 0}
     print_sheet(
         Sheet(
             f"{names[0]}: {one.num_examples:,} rows; ': {names[1]}, {two.num_examples:,} rows",
@@ -92,7 +92,8 @@ def print_comparison(statistics: Any, other: Any, names: tuple[str, str], drift:
         )
     )
     table_console().print(
-        "drift: Jensen-Shannon divergence, 0 to 1; noise: what chance alone stays below (95 %).",
+        "drift: Jensen-Shannon divergence, 0 to 1; at least: what it surely is (95 %), "
+        "0 where chance or the buckets of the histograms may be all of it.",
         style="dim",
         highlight=False,
     )
@@ -106,7 +107,7 @@ def _compared(name: str, one: Any, two: Any, drift: Mapping[str, DriftMeasuremen
         types[0] if types[0] == types[1] else " / ".join(types),
         *(_missing(feature) for feature in (one, two)),
         *(_middle(feature) for feature in (one, two)),
-        *(("", "") if found is None else (f"{found.value:.4f}", f"{found.noise:.4f}")),
+        *(("", "") if found is None else (f"{found.value:.4f}", f"{found.lower:.4f}")),
     )
 
 
