@@ -12,6 +12,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from trueline._core.errors import SchemaError
 from trueline.data_validation import (
+    StatsOptions,
     accept,
     detect_feature_skew,
     generate_examples,
@@ -20,6 +21,8 @@ from trueline.data_validation import (
     infer_schema,
     load_statistics,
     update_schema,
+    validate_corresponding_slices,
+    validate_instance,
     validate_statistics,
     write_statistics,
 )
@@ -141,7 +144,7 @@ def test_lists_of_floats_are_rounded_in_later_blocks_too() -> None:
     ids=lambda column: str(column.type),
 )
 def test_times_beyond_microseconds_are_an_error(column: pa.Array) -> None:
-    with pytest.raises(SchemaError, match="'x'.*out of bounds"):
+    with pytest.raises(SchemaError, match=r"'x'.*out of bounds"):
         generate_statistics(pa.table({"x": column}))
 
 
@@ -149,3 +152,14 @@ def test_times_beyond_microseconds_are_an_error(column: pa.Array) -> None:
 def test_nanoseconds_are_cut_in_lists_too(kind: pa.DataType) -> None:
     table = pa.table({"x": pa.array([1999], kind), "xs": pa.array([[1999]], pa.list_(kind))})
     assert [f.num_stats.min for f in generate_statistics(table).datasets[0].features] == [1.0, 1.0]
+
+
+def test_an_empty_outer_list_breaks_no_limit_on_inner_ones() -> None:
+    rows = pa.table({"k": ["a", "b", "a"], "x": pa.array([[[1], [2, 3]], [], [[4]]], pa.list_(pa.list_(pa.int64())))})
+    schema = infer_schema(generate_statistics(rows))
+    assert [count.min for count in schema.feature[1].value_counts.value_count] == [0, 1]
+    for row in range(3):
+        assert not validate_instance(rows.slice(row, 1), StatsOptions(schema=schema)).anomaly_info
+    slices = generate_statistics(rows, StatsOptions(slices=[("empty", "k == 'b'")]))
+    assert len(slices.datasets) == 2
+    assert not validate_corresponding_slices(slices, schema).anomaly_info

@@ -149,10 +149,11 @@ def _mend_nesting(case: Case) -> None:
 
 
 def _counted(case: Case) -> Iterator[tuple[int, Any, Any]]:
-    """Level (from 1), the schema's value count and the data's extremes."""
+    """Level (from 1), the schema's value count and the data's extremes; a level without lists says nothing."""
     pairs = zip(_value_counts(case.feature), case.view.levels, strict=False)
     for level, (count, (_, seen)) in enumerate(pairs, start=1):
-        yield level, count, seen
+        if level == 1 or seen.num_non_missing or seen.max_num_values:
+            yield level, count, seen
 
 
 def _at(level: int, case: Case) -> str:
