@@ -11,9 +11,10 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from trueline._core.errors import ArtifactError, TruelineError
+from trueline._core.remote_file import RemoteFile
 
 __all__ = [
     "copy_tree",
@@ -111,7 +112,7 @@ def open_uri(uri: str, mode: str = "rb") -> IO[Any]:
     """An open file, ``rb`` or ``wb``; not atomic: artifacts become visible by their manifest.
 
     Raises:
-        ArtifactError: when a file to read is not there.
+        ArtifactError: when a file to read is not there; of a remote file also later, when its store breaks off.
     """
     try:
         if is_local(uri):
@@ -121,8 +122,8 @@ def open_uri(uri: str, mode: str = "rb") -> IO[Any]:
             return open(path, mode)
         with _told(uri):
             filesystem, path_text = _remote(uri)
-            handle: IO[Any] = filesystem.open(path_text, mode)
-            return handle
+            handle: Any = RemoteFile(filesystem.open(path_text, mode), lambda: _told(uri))
+            return cast("IO[Any]", handle)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ArtifactError(f"{uri} does not exist") from error
 
