@@ -133,3 +133,17 @@ def test_presence_depends_on_stage_and_environment(schema: schema_pb2.Schema) ->
 )
 def test_paths_are_written_as_tensorflow_metadata_writes_them(steps: list[str], text: str) -> None:
     assert str(FeaturePath.of(steps)) == text
+
+
+def test_a_path_takes_any_sequence_of_steps_and_a_text_is_one_step() -> None:
+    assert FeaturePath(["trip", "fare"]) == FeaturePath(("trip", "fare"))  # type: ignore[arg-type]
+    assert len({FeaturePath(["fare"]), FeaturePath("fare")}) == 1  # type: ignore[arg-type]
+    assert str(FeaturePath("fare")) == "fare"  # type: ignore[arg-type]
+
+
+def test_a_schema_file_that_is_not_there_is_told_with_what_is(tmp_path: Path) -> None:
+    write_schema_text(schema_pb2.Schema(), str(tmp_path / "schema.pbtxt"))
+    with pytest.raises(ArtifactError, match=r"does not exist. Did you mean 'schema.pbtxt'\?"):
+        load_schema_text(str(tmp_path / "scema.pbtxt"))
+    with pytest.raises(ArtifactError, match="does not exist"):
+        load_schema_text(str(tmp_path / "nowhere" / "schema.pbtxt"))

@@ -80,7 +80,7 @@ def read_message(uri: str, message: M, *, binary: bool = True) -> M:
     from trueline._core import store
 
     if not store.exists(uri):
-        raise ArtifactError(f"there is no {_kind(message)} here", where=uri)
+        raise ArtifactError(f"there is no {_kind(message)} here", where=uri, hint=_near(uri))
     data = store.read_bytes(uri)
     if binary:
         target: Any = message
@@ -127,6 +127,14 @@ def write_schema_text(schema: schema_pb2.Schema, uri: str) -> None:
     if not isinstance(schema, schema_pb2.Schema):
         raise SchemaError(f"a Schema proto is needed, got {type(schema).__name__}", where=uri)
     write_message(schema, uri, binary=False)
+
+
+def _near(uri: str) -> str:
+    """What is there instead of a file that is not."""
+    from trueline._core import store
+
+    folder, slash, name = str(uri).rpartition("/")
+    return f"the file does not exist. {did_you_mean(name, store.listdir(folder or slash or '.'))}".rstrip()
 
 
 def _kind(message: Any) -> str:

@@ -17,9 +17,15 @@ class FeaturePath:
 
     `str()` writes it as tensorflow-metadata's `SERIALIZED_PATH`: steps joined by dots; a step that is empty or
     holds one of ``. ( ) '`` stands in single quotes with inner quotes doubled, unless it is parenthesised whole.
+    Steps may be given as any sequence; a text alone is one step.
     """
 
     steps: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        steps: Any = self.steps
+        if type(steps) is not tuple:
+            object.__setattr__(self, "steps", (steps,) if isinstance(steps, str) else tuple(steps))
 
     @classmethod
     def of(cls, path: FeaturePath | str | Sequence[str]) -> FeaturePath:
