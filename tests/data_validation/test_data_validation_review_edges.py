@@ -163,3 +163,24 @@ def test_an_empty_outer_list_breaks_no_limit_on_inner_ones() -> None:
     slices = generate_statistics(rows, StatsOptions(slices=[("empty", "k == 'b'")]))
     assert len(slices.datasets) == 2
     assert not validate_corresponding_slices(slices, schema).anomaly_info
+
+
+def test_a_row_as_a_dict_leaves_types_open_as_json_does() -> None:
+    columns = {
+        "floats": [1.5, 2.0, None],
+        "lists": [[1], [], None],
+        "nested": [[[1.0]], [[]], None],
+        "struct": [{"a": 1, "b": [1.5]}, {"a": None, "b": []}, None],
+    }
+    schema = infer_schema(generate_statistics(pa.table(columns)), infer_feature_shape=False)
+    options = StatsOptions(schema=schema)
+    for i in range(3):
+        assert not validate_instance({name: column[i] for name, column in columns.items()}, options).anomaly_info
+    whole = {"floats": 3, "lists": [2], "nested": [[7]], "struct": {"a": 1, "b": [2]}}
+    assert not validate_instance(whole, options).anomaly_info
+    assert set(validate_instance({**whole, "lists": [0.5]}, options).anomaly_info) == {"lists"}
+
+
+def test_a_row_without_columns_lacks_those_that_are_required() -> None:
+    schema = infer_schema(generate_statistics(pa.table({"a": [1, 2]})))
+    assert set(validate_instance({}, StatsOptions(schema=schema)).anomaly_info) == {"a"}

@@ -86,19 +86,40 @@ def _table(instance: Any, schema: Any) -> pa.Table:
     columns, problems = {}, []
     for name, value in instance.items():
         try:
-            columns[str(name)] = pa.array([value], _null_type(schema, str(name)) if value is None else None)
+            feature = find_feature(schema, str(name))
+            columns[str(name)] = pa.array([value], _fitted(pa.array([value]).type, feature))
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as error:
             problems.append(f"column {name!r}: {error}")
     if problems:
         raise DataError("the row has values that are no column", problems=problems)
-    return pa.table(columns)
+    return pa.table(columns) if columns else pa.Table.from_struct_array(pa.array([{}], pa.struct([])))
 
 
-def _null_type(schema: Any, name: str) -> pa.DataType:
-    """The type of a missing value: as the schema says, else text."""
+def _fitted(arrow_type: pa.DataType, feature: Any, level: int = 0) -> pa.DataType:
+    """The type of a value: what the value leaves open as the schema says, and whole numbers as floats where it does."""
     import pyarrow as pa
     from tensorflow_metadata.proto.v0 import schema_pb2
 
-    feature = find_feature(schema, name)
-    types = {schema_pb2.FeatureType.Value("INT"): pa.int64(), schema_pb2.FeatureType.Value("FLOAT"): pa.float64()}
-    return types.get(feature.type, pa.string()) if feature is not None else pa.string()
+    if pa.types.is_list(arrow_type):
+        return pa.list_(_fitted(arrow_type.value_type, feature, level + 1))
+    inside = {} if feature is None else {f.name: f for f in feature.struct_domain.feature}
+    if pa.types.is_struct(arrow_type):
+        return pa.struct([pa.field(f.name, _fitted(f.type, inside.get(f.name))) for f in arrow_type])
+    kind = "TYPE_UNKNOWN" if feature is None else schema_pb2.FeatureType.Name(feature.type)
+    if pa.types.is_integer(arrow_type) and kind == "FLOAT":
+        return pa.float64()
+    if not pa.types.is_null(arrow_type):
+        return arrow_type
+    types = {"INT": pa.int64(), "FLOAT": pa.float64()}
+    found = types.get(kind, pa.string())
+    if kind == "STRUCT":
+        found = pa.struct([pa.field(name, _fitted(pa.null(), field)) for name, field in inside.items()])
+    for _ in range(_levels(feature) - level):
+        found = pa.list_(found)
+    return found
+
+
+def _levels(feature: Any) -> int:
+    """How deep the schema nests lists; 0 where one level may be none."""
+    counts = 0 if feature is None else max(len(feature.value_counts.value_count), len(feature.shape.dim))
+    return counts if counts > 1 else 0
