@@ -168,7 +168,7 @@ def test_an_empty_outer_list_breaks_no_limit_on_inner_ones() -> None:
 def test_a_row_as_a_dict_leaves_types_open_as_json_does() -> None:
     columns = {
         "floats": [1.5, 2.0, None],
-        "lists": [[1], [], None],
+        "lists": [[5], [], None],
         "nested": [[[1.0]], [[]], None],
         "struct": [{"a": 1, "b": [1.5]}, {"a": None, "b": []}, None],
     }
@@ -176,7 +176,7 @@ def test_a_row_as_a_dict_leaves_types_open_as_json_does() -> None:
     options = StatsOptions(schema=schema)
     for i in range(3):
         assert not validate_instance({name: column[i] for name, column in columns.items()}, options).anomaly_info
-    whole = {"floats": 3, "lists": [2], "nested": [[7]], "struct": {"a": 1, "b": [2]}}
+    whole = {"floats": 3, "lists": [5], "nested": [[7]], "struct": {"a": 1, "b": [2]}}
     assert not validate_instance(whole, options).anomaly_info
     assert set(validate_instance({**whole, "lists": [0.5]}, options).anomaly_info) == {"lists"}
 
