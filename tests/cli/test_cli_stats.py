@@ -91,6 +91,12 @@ def test_folders_patterns_and_uris(folder, capsys):
     assert "12 rows" in _out(capsys, "days")
     assert "12 rows" in _out(capsys, "days/*.csv")
     assert "6 rows" in _out(capsys, f"file://{folder}/rows.parquet")
+    import fsspec
+
+    fsspec.filesystem("memory").pipe("/cli/day-1.csv", CSV.encode())
+    assert "6 rows" in _out(capsys, "memory://cli/day-1.csv")
+    assert "6 rows" in _out(capsys, "memory://cli/day-*.csv")
+    assert "no such file" in _out(capsys, "memory://cli/day-2.csv", code=1)
     (folder / "days" / "3.jsonl").write_text("{}")
     wrong = _out(capsys, "days", code=1)
     assert "files of several kinds" in wrong
@@ -109,6 +115,8 @@ def test_examples_of_a_pipeline_by_split(folder, capsys):
 def test_statistics_are_shown_as_they_are(folder, capsys):
     write_statistics(generate_statistics(ROWS), "FeatureStats.pb")
     assert "6 rows" in _out(capsys, "FeatureStats.pb")
+    write_statistics(generate_statistics(ROWS), "artifact/Split-eval/FeatureStats.pb")
+    assert "6 rows" in _out(capsys, "artifact")
     assert "statistics are finished" in _out(capsys, "FeatureStats.pb", "--weight", "paid", code=2)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from trueline._core.errors import ConfigError
-from trueline.cli.data_files import load_schema
+from trueline.cli.data_files_find import load_schema
 
 __all__ = ["generate"]
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from trueline.cli.data_files import DataOptions, find_data, load_schema
+from trueline.cli.data_files import DataOptions
+from trueline.cli.data_files_find import find_data, load_schema
 from trueline.cli.data_files_options import data_options
 from trueline.cli.format import table_console
 

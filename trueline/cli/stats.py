@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trueline._core.errors import ConfigError
-from trueline.cli.data_files import DataOptions, find_data, find_other, load_schema
+from trueline.cli.data_files import DataOptions
+from trueline.cli.data_files_find import find_data, find_other, load_schema
 from trueline.cli.data_files_options import comma_separated, data_options
 
 if TYPE_CHECKING:

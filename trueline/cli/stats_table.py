@@ -43,12 +43,20 @@ def _row(feature: Any) -> tuple[str, ...]:
     common, tail = _common(feature), ("", "", "", "", "")
     if feature.HasField("num_stats"):
         n = feature.num_stats
-        tail = ("", f"{n.mean:.6g}", f"{n.min:.6g}", f"{n.median:.6g}", f"{n.max:.6g}")
+        tail = ("", *(_figure(feature, value) for value in (n.mean, n.min, n.median, n.max)))
     elif feature.HasField("string_stats"):
         tail = (f"{feature.string_stats.unique:,}", _top(feature), "", "", "")
     elif feature.HasField("bytes_stats"):
         tail = (f"{feature.bytes_stats.unique:,}", "", "", "", "")
     return (_name(feature), _type(feature), f"{common.num_non_missing:,}", f"{common.num_missing:,}", *tail)
+
+
+def _figure(feature: Any, value: float) -> str:
+    """A figure of a number; of a point in time, which is counted in microseconds, the date."""
+    from trueline.display.facts import TIMES, shown_number
+
+    source = next((stat.str for stat in feature.custom_stats if stat.name == "arrow_type"), "")
+    return shown_number(value, source) if source in TIMES else f"{value:.6g}"
 
 
 def _common(feature: Any) -> Any:
@@ -123,7 +131,7 @@ def _middle(feature: Any) -> str:
     if feature is None:
         return "-"
     if feature.HasField("num_stats"):
-        return f"{feature.num_stats.mean:.6g}"
+        return _figure(feature, feature.num_stats.mean)
     return _top(feature) if feature.HasField("string_stats") else ""
 
 

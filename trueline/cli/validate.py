@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trueline.cli.data_files import DataOptions, find_data, load_schema
+from trueline.cli.data_files import DataOptions
+from trueline.cli.data_files_find import find_data, load_schema
 from trueline.cli.data_files_options import data_options
 from trueline.cli.failures import GATE, OK
 from trueline.cli.validate_findings import Question, describe_finding, finding_json, place_of

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trueline._core.errors import ConfigError, did_you_mean
-from trueline.cli.data_files import DataFile, DataOptions, find_other
+from trueline.cli.data_files import DataFile, DataOptions
+from trueline.cli.data_files_find import find_other
 
 if TYPE_CHECKING:
     from trueline.data_validation import Finding
