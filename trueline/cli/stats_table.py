@@ -40,7 +40,8 @@ def print_statistics(statistics: Any) -> None:
 
 
 def _row(feature: Any) -> tuple[str, ...]:
-    common, tail = _common(feature), ("", "", "", "", "")
+    common = _common(feature)
+    tail: tuple[str, ...] = ("", "", "", "", "")
     if feature.HasField("num_stats"):
         n = feature.num_stats
         tail = ("", *(_figure(feature, value) for value in (n.mean, n.min, n.median, n.max)))
