@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 
 from trueline import display
-from trueline.display.html import number, percent, table, tag
+from trueline.display.html import number, percent, table, tag, visible
 from trueline.display.layout import layered
 from trueline.display.svg import Bucket, GraphNode, bars, graph, histogram
 
@@ -222,12 +222,12 @@ def test_points_in_time_have_dates_at_the_axis_and_a_deviation_in_days() -> None
     feature.custom_stats.add(name="arrow_type", str="timestamp")
     day = 86_400_000_000
     feature.num_stats.common_stats.num_non_missing = feature.num_stats.common_stats.tot_num_values = 2
-    feature.num_stats.std_dev = 1.5 * day
+    feature.num_stats.std_dev, feature.num_stats.max = 1.5 * day, 3 * day
     for kind in (0, 1):
         feature.num_stats.histograms.add(type=kind).buckets.add(low_value=0, high_value=3 * day, sample_count=2)
     html = display.statistics_html(found)
-    assert ">1970-01-01 00:00</text>" in html
-    assert ">1970-01-04 00:00</text>" in html
+    assert ">1970-01-01</text>" in html
+    assert ">1970-01-04</text>" in html
     assert ">1.5 d</span>" in html
 
 
@@ -243,3 +243,16 @@ def test_the_page_tells_of_slices_weight_and_asked_for_features_that_the_data_la
     assert EVIL not in html
     assert "10 rows of weight 4.5," in html
     assert "Not in the data: far." in html
+
+
+def test_letters_that_nobody_sees_or_that_turn_a_text_around_are_written_out() -> None:
+    assert visible("a\u202eb\tc\n") == "a\\u202eb\\tc\\n"
+    assert visible("größe \N{GRINNING FACE} a\u200db") == "größe \N{GRINNING FACE} a\u200db"
+    drawn = str(bars([("\u202eabc", 3.0), ("x" * 40, 1.0)], label="x"))
+    assert "75%  \\u202eabc<" in drawn
+    assert "25%  xxx" in drawn
+
+
+def test_infinite_values_are_told_beside_the_name() -> None:
+    found = statistics()
+    assert "1 infinite" in str(display.statistics_view(found))

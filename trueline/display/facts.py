@@ -43,6 +43,11 @@ class Numbers:
     quantiles: tuple[float, ...]
     source: str = ""
 
+    @property
+    def infinite(self) -> float:
+        """How many values are infinite: buckets of their own."""
+        return sum(b.count for b in self.standard if b.low == b.high and math.isinf(b.low))
+
 
 @dataclass(frozen=True)
 class Strings:

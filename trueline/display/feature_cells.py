@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from trueline.display.facts import TIMES, FeatureFacts, Numbers, shown_duration, shown_number
-from trueline.display.html import Html, Safe, join, number, percent, tag
+from trueline.display.html import Html, Safe, join, number, percent, tag, visible
 from trueline.display.svg import bars, histogram, paired_bars, quantile_strips
 
 __all__ = ["Drift", "Mark", "Row", "drift_cell", "feature_row"]
@@ -128,11 +128,13 @@ def feature_row(row: Row, two: bool) -> list[Safe]:
 
 def _name(row: Row, two: bool) -> Html:
     facts = row.any
-    parts: list[Safe] = [tag("b", facts.name), " ", tag("span", facts.type, class_="soft")]
+    parts: list[Safe] = [tag("b", visible(facts.name)), " ", tag("span", facts.type, class_="soft")]
     if facts.is_list:
         parts.append(tag("div", f"{facts.least:,} to {facts.most:,} values a row", class_="soft small"))
     if facts.numbers is not None and facts.numbers.nan:
         parts.append(tag("div", f"{facts.numbers.nan:,} NaN", class_="warn small"))
+    if facts.numbers is not None and facts.numbers.infinite:
+        parts.append(tag("div", f"{number(facts.numbers.infinite)} infinite", class_="warn small"))
     if facts.strings is not None and facts.strings.invalid_utf8:
         parts.append(tag("div", f"{facts.strings.invalid_utf8:,} not UTF-8", class_="warn small"))
     if two and (row.facts is None or row.other is None):
@@ -152,7 +154,9 @@ def _details(facts: FeatureFacts) -> Html | None:
         for i, q in enumerate(facts.numbers.quantiles):
             rows.append((f"{100 * i / last:.0f}%" if last else "all", shown_number(q, facts.numbers.source)))
     if facts.strings is not None:
-        rows += [(value if len(value) <= 60 else value[:59] + "…", number(n)) for value, n in facts.strings.top]
+        rows += [
+            (visible(value if len(value) <= 60 else value[:59] + "…"), number(n)) for value, n in facts.strings.top
+        ]
     rows += [(name, text if len(text) <= 200 else text[:199] + "…") for name, text in facts.extra]
     if not rows:
         return None
@@ -166,7 +170,7 @@ def _drawing(row: Row, two: bool) -> Html:
         found = [f.numbers if f else None for f in (row.facts, row.other)]
         standard = [n.standard if n else () for n in found]
         quantiles = [n.quantiles if n else () for n in found]
-        shown = _axis(next((n.source for n in found if n), ""))
+        shown = _axis([n for n in found if n])
         strips = quantiles if two else quantiles[:1]
         return join(
             [
@@ -182,9 +186,12 @@ def _drawing(row: Row, two: bool) -> Html:
     return tag("span", "–", class_="soft")
 
 
-def _axis(source: str) -> Callable[[float], str] | None:
-    """How the ends of an axis are written, where they are not plain numbers."""
-    return (lambda value: shown_number(value, source)) if source in TIMES else None
+def _axis(found: Sequence[Numbers]) -> Callable[[float], str] | None:
+    """How the ends of an axis are written, where they are not plain numbers: two days or more need no hours."""
+    if not found or found[0].source not in TIMES:
+        return None
+    long = max(n.max for n in found) - min(n.min for n in found) >= 2 * 86_400e6
+    return lambda value: shown_number(value, "date") if long else shown_number(value, "timestamp")[5:]
 
 
 def _with_rest(facts: FeatureFacts | None) -> list[tuple[str, float]]:

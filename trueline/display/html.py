@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 
-__all__ = ["Html", "Safe", "join", "number", "page", "rows_table", "table", "tag"]
+__all__ = ["Html", "Safe", "join", "number", "page", "percent", "rows_table", "table", "tag", "visible"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,19 @@ def number(value: float | int | None, digits: int = 4) -> str:
     if abs(value) >= 1e6 or abs(value) < 1e-4:
         return f"{value:.{digits - 1}g}"
     return f"{value:,.{digits}g}" if abs(value) < 1e4 else f"{value:,.1f}"
+
+
+def visible(text: str) -> str:
+    """A text of the data with what one cannot see, or what turns the letters around, as escapes."""
+    return "".join(_escaped(c) if unicodedata.category(c) in ("Cc", "Cf") and c not in _JOINERS else c for c in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+_JOINERS = frozenset("\u200c\u200d")
+"""Part of words and of emoji."""
 
 
 def percent(share: float, digits: int = 0) -> str:

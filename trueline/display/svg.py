@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from trueline.display.html import Html, Safe, join, number, percent, tag
+from trueline.display.html import Html, Safe, join, number, percent, tag, visible
 from trueline.display.layout import layered
 
 __all__ = ["Bucket", "GraphNode", "bars", "graph", "histogram", "paired_bars", "quantile_strips"]
@@ -138,9 +138,9 @@ def bars(
     marks: list[Html] = []
     for i, (name, value) in enumerate(shown):
         y = i * 15
-        text = name if len(name) <= 21 else name[:20] + "…"
+        text = visible(name if len(name) <= 21 else name[:20] + "…")
         marks.append(_rect(0, y + 2, value / top * 70, 11, class_, tag("title", f"{name}: {number(value)}")))
-        marks.append(tag("text", f"{text or '(empty)'}  {percent(value / total)}", x="76", y=str(y + 11)))
+        marks.append(tag("text", f"{percent(value / total)}  {text or '(empty)'}", x="76", y=str(y + 11)))
     return _svg(width, 15 * len(shown) + 2, label, *marks)
 
 
@@ -162,8 +162,8 @@ def paired_bars(
         told = f"{name}: {100 * values[0]:.1f}% and {100 * values[1]:.1f}%"
         for k, (value, class_) in enumerate(zip(values, ("bar", "bar2"), strict=True)):
             marks.append(_rect(0, y + 2 + 7 * k, value / top * 70, 6, class_, tag("title", told)))
-        text = name if len(name) <= 18 else name[:17] + "…"
-        shown = f"{text or '(empty)'}  {percent(values[0])} | {percent(values[1])}"
+        text = visible(name if len(name) <= 18 else name[:17] + "…")
+        shown = f"{percent(values[0])} | {percent(values[1])}  {text or '(empty)'}"
         marks.append(tag("text", shown, x="76", y=str(y + 13)))
     return _svg(width, 18 * len(names) + 2, label, *marks)
 
