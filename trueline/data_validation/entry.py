@@ -173,7 +173,7 @@ def generate_statistics_from_avro(
 
 
 def generate_statistics_from_source(
-    source: SourceSpec,
+    source: Source | SourceSpec,
     output_path: str | None = None,
     stats_options: StatsOptions | None = None,
     *,
@@ -181,7 +181,10 @@ def generate_statistics_from_source(
     n_jobs: int | None = None,
 ) -> statistics_pb2.DatasetFeatureStatisticsList:
     """The statistics of any source of rows, a user's own too. Arguments and errors as in the CSV entry point."""
-    return _finish(source.open(), stats_options, output_path, max_rejects, n_jobs)
+    from trueline.data.source import SourceSpec
+
+    source = source.open() if isinstance(source, SourceSpec) else source
+    return _finish(source, stats_options, output_path, max_rejects, n_jobs)
 
 
 def generate_statistics_from_dataframe(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from tensorflow_metadata.proto.v0 import statistics_pb2
 
-    from trueline.data.source import Source
+    from trueline.data.source import Source, SourceSpec
     from trueline.data_validation.passes import StatisticsPass
 
     Samples: TypeAlias = Mapping[str, pa.Table]
@@ -153,7 +153,7 @@ def validate_examples_in_tfrecord(
 
 
 def validate_examples_in_source(
-    source: Source,
+    source: Source | SourceSpec,
     stats_options: StatsOptions,
     output_path: str | None = None,
     num_sampled_examples: int = 0,
@@ -163,12 +163,13 @@ def validate_examples_in_source(
     n_jobs: int | None = None,
 ) -> Found:
     """The same for any source of rows; arguments, result and errors as in `validate_examples_in_csv`."""
+    from trueline.data.source import SourceSpec
     from trueline.data_validation.source_pass import fold_source
 
     check_arguments(stats_options, environment, num_sampled_examples)
     workers = workers_of(n_jobs)
     found = fold_source(
-        NumberedSource(source),
+        NumberedSource(source.open() if isinstance(source, SourceSpec) else source),
         lambda columns: _plan(columns, stats_options, environment, num_sampled_examples),
         max_rejects=max_rejects,
         workers=workers,
