@@ -59,8 +59,14 @@ def odd_start(text: pa.Array, *, whole: bool) -> bool:
 
 def large(values: pa.Array) -> bool:
     """Whether some number may be none that float64 holds exactly: 2**53 and above, infinity included."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
+    kind = np.float64 if pa.types.is_float64(values.type) else np.int64
+    if len(values):
+        raw = np.frombuffer(values.buffers()[1], kind, count=len(values), offset=8 * values.offset)
+        if raw.min() > -(2**53) and raw.max() < 2**53:  # whatever lies under nulls; with NaN neither holds
+            return False
     found = pc.min_max(values)
     low, high = found["min"].as_py(), found["max"].as_py()
     return low is not None and not (low > -(2**53) and high < 2**53)
