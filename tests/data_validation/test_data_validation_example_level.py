@@ -67,7 +67,10 @@ _FLOATS = st.one_of(
     st.none(), st.sampled_from([0.0, -0.0, 0.1, 0.5, 1.0, 1.0000000001, 2.0, -3.0, 1e300, -1e300, math.inf, -math.inf])
 ) | st.just(math.nan)
 _TEXTS = st.one_of(
-    st.none(), st.sampled_from(["", "a", "b", "c", "ä", "1", "+7", "-3", "1e3", "nan", "inf", "x" * 1025, "y" * 1100])
+    st.none(),
+    st.sampled_from(
+        ["", "a", "b", "c", "ä", "1", "+7", "-3", "1e3", "nan", "inf", "x" * 300, "0" * 1024, "0" * 1025, "y" * 1100]
+    ),
 )
 _BYTES = st.one_of(st.none(), st.sampled_from([b"", b"a", b"b", b"\xff", b"\xff\xfe", b"7", b"z" * 1025]))
 _BOOLS = st.one_of(st.none(), st.booleans())
@@ -116,7 +119,10 @@ _DOMAINS = (
     "domain: 'gone'",
     "time_domain {}",
     "natural_language_domain {}",
+    "natural_language_domain { token_constraints { string_value: 'a' max_per_sequence: 1 } }",
     "image_domain { max_image_byte_size: 1 }",
+    "image_domain { minimum_supported_image_fraction: 0.5 }",
+    "image_domain {}",
     "url_domain {}",
 )
 _SHAPES = (
@@ -172,6 +178,26 @@ def test_rows_are_judged_as_one_by_one(case: tuple[pa.RecordBatch, StatsOptions,
     """For all types, lists, structs, domains, shapes, limits, environments, sparse and weighted features."""
     batch, options, environment = case
     assert _judged(batch, options, environment) == _plain_loop(batch, options, environment)
+
+
+_EDGES: dict[str, list[Any]] = {
+    "int": [None, -(2**63), -1, 0, 1, 2, 5, 6, 2**63 - 1],
+    "float": [None, 0.0, -0.0, 0.1, 1.0, 1.0000000001, 2.0, 1e300, -1e300, math.inf, -math.inf, math.nan],
+    "text": [None, "", "a", "b", "z", "+7", "-3", "0.05", "nan", "-inf", "0" * 300, "x" * 300, "0" * 1024, "0" * 1025],
+    "bytes": [None, b"", b"a", b"\xff", b"7", b"z" * 1025, b"\xff" * 1025],
+}
+
+
+@pytest.mark.parametrize("name", sorted(_EDGES))
+def test_the_edges_of_every_domain_are_where_the_rules_have_them(name: str) -> None:
+    kind, values = _COLUMNS[name][0], _EDGES[name]
+    batch = pa.RecordBatch.from_arrays([pa.array(values, kind)], names=["x"])
+    for domain in _DOMAINS:
+        schema = _schema(
+            f"feature {{ name: 'x' type: {_TYPES[name]} {domain} }} string_domain {{ name: 'd' value: 'a' }}"
+        )
+        options = StatsOptions(schema=schema)
+        assert _judged(batch, options) == _plain_loop(batch, options, None), domain
 
 
 # --- kinds of columns that the law's draws meet seldom ---

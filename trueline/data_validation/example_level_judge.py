@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from trueline.data_validation.arrow_numpy import from_numpy
-from trueline.data_validation.example_level_leaves import LeafReader, leaf_reader
+from trueline.data_validation.example_level_leaves import LeafReader
+from trueline.data_validation.example_level_readers import leaf_reader
 from trueline.data_validation.example_level_signatures import Signatures, lengths_of, signatures_of
 from trueline.data_validation.instance import validate_instance
 from trueline.data_validation.options import StatsOptions

@@ -7,6 +7,7 @@ its own.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,13 +22,9 @@ from trueline.data_validation.text import LONG
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from trueline.data_validation.options import StatsOptions
-    from trueline.data_validation.plan import FeaturePlan
-
-__all__ = ["LeafReader", "leaf_reader"]
+__all__ = ["LeafReader"]
 
 Codes = npt.NDArray[np.int64]
-_SEMANTIC_VALUES = 100  # fewer values than these are never taken for text, times or images
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,7 @@ def _strings(reader: LeafReader, values: pa.Array) -> tuple[Codes, Sequence[Hash
     known = frozenset(text.encode() for text in reader.known)
 
     def classify(value: str | bytes) -> int:
-        data = value.encode() if isinstance(value, str) else value
+        data = _data(value)
         return int(data in known) + 2 * (len(data) > LONG) + 4 * (isinstance(value, bytes) and not _is_text(value))
 
     return _by_distinct(values, classify), range(8)
@@ -94,10 +91,47 @@ def _strings(reader: LeafReader, values: pa.Array) -> tuple[Codes, Sequence[Hash
 
 def _int_texts(reader: LeafReader, values: pa.Array) -> tuple[Codes, Sequence[Hashable]]:
     def classify(value: str | bytes) -> int:
-        number = None if len(value) > LONG else parse_int(_label(value))
-        return _beyond(number, reader.bounds) + 4 * (number is None) + 8 * (len(value) > LONG // 4)
+        number = None if len(_data(value)) > LONG else parse_int(_label(value))
+        return _beyond(number, reader.bounds) + 4 * (number is None)
 
-    return _by_distinct(values, classify), range(16)
+    return _by_distinct(values, classify), range(8)
+
+
+def _float_texts(reader: LeafReader, values: pa.Array) -> tuple[Codes, Sequence[Hashable]]:
+    """As `_floats`, of the numbers that texts spell."""
+    low, high = reader.bounds
+
+    def classify(value: str | bytes) -> int:
+        try:
+            number = float(_label(value)) if len(_data(value)) <= LONG else None
+        except ValueError:
+            number = None
+        if number is None:
+            return 64
+        with np.errstate(over="ignore"):
+            narrow = float(np.float32(number))
+        odd = 4 * math.isnan(number) + 8 * math.isinf(number) + 16 * math.isinf(narrow)
+        return _beyond(narrow, (low, high)) + odd + 32 * (math.copysign(1.0, number) < 0)
+
+    return _by_distinct(values, classify), range(65)
+
+
+def _booleans(reader: LeafReader, values: pa.Array) -> tuple[Codes, Sequence[Hashable]]:
+    """0, 1, or what else a number is."""
+    found = np.asarray(to_numpy(values), np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        narrow = found.astype(np.float32)
+    codes = (found == 0) + 2 * (found == 1) + 4 * np.isnan(found) + 8 * np.isinf(narrow) + 16 * np.isinf(found)
+    return np.asarray(codes + 32 * np.signbit(found), np.int64), range(64)
+
+
+def _sizes(reader: LeafReader, values: pa.Array) -> tuple[Codes, Sequence[Hashable]]:
+    """Whether a value has more bytes than allowed."""
+    return _by_distinct(values, lambda value: int(len(_data(value)) > reader.bounds[1])), range(2)
+
+
+def _data(value: str | bytes) -> bytes:
+    return value.encode() if isinstance(value, str) else value
 
 
 def _by_distinct(values: pa.Array, classify: Callable[[Any], int]) -> Codes:
@@ -147,99 +181,8 @@ _READERS: Mapping[str, Callable[[LeafReader, Any], tuple[Codes, Sequence[Hashabl
     "integers": _integers,
     "strings": _strings,
     "int_texts": _int_texts,
+    "float_texts": _float_texts,
+    "booleans": _booleans,
+    "sizes": _sizes,
     "value": _values,
-}
-
-
-def leaf_reader(feature: Any, plan: FeaturePlan, domains: Mapping[str, Any], options: StatsOptions) -> LeafReader:
-    """The reader that is fine enough for all rules of a feature.
-
-    Args:
-        feature: the schema's, or None where it has none.
-        plan: type of the statistics and how it is counted.
-        domains: the schema's string domains.
-        options: of the statistics.
-    """
-    domain = None if feature is None else feature.WhichOneof("domain_info")
-    found = (_DOMAINS.get((plan.type, domain or "")) or _without_domain)(feature, plan, domains)
-    counted = plan.kind in ("string", "text", "bytes")
-    if found.kind == "value":
-        return found
-    limits = [found.longest] if found.longest is not None else []
-    if counted:
-        # A longer list may hold values that the rank histogram has no room for.
-        limits += [options.num_rank_histogram_buckets, options.max_distinct]
-    if domain is None and options.enable_semantic_domain_stats:
-        limits.append(_SEMANTIC_VALUES - 1)
-    single = feature is None or not _asks_for_counts(feature)
-    sets = single and (not counted or options.frequency_threshold <= 1)
-    if not sets and (plan.levels or len(plan.path) > 1):
-        return LeafReader("value", sets=False)
-    return LeafReader(found.kind, found.bounds, found.known, sets, min(limits) if limits else None)
-
-
-def _asks_for_counts(feature: Any) -> bool:
-    """Whether rules look at how many of a row's values differ, or at their shares."""
-    return bool(feature.HasField("unique_constraints") or feature.HasField("distribution_constraints"))
-
-
-def _bounds(domain: Any) -> tuple[Any, Any]:
-    return (
-        domain.min if domain.HasField("min") else None,
-        domain.max if domain.HasField("max") else None,
-    )
-
-
-def _without_domain(feature: Any, plan: FeaturePlan, domains: Mapping[str, Any]) -> LeafReader:
-    constrained = feature is not None and feature.WhichOneof("domain_info") in (
-        "image_domain",
-        "natural_language_domain",
-    )
-    if constrained or plan.type == "STRUCT":
-        return LeafReader("value", sets=False)
-    return LeafReader("floats") if plan.type == "FLOAT" else LeafReader()
-
-
-def _float_domain(feature: Any, plan: FeaturePlan, domains: Mapping[str, Any]) -> LeafReader:
-    return LeafReader("floats", _bounds(feature.float_domain))
-
-
-def _int_domain(feature: Any, plan: FeaturePlan, domains: Mapping[str, Any]) -> LeafReader:
-    return LeafReader("integers" if plan.type == "INT" else "int_texts", _bounds(feature.int_domain))
-
-
-def _int_bool(feature: Any, plan: FeaturePlan, domains: Mapping[str, Any]) -> LeafReader:
-    return LeafReader("integers", (0, 1))
-
-
-def _each_value(feature: Any, plan: FeaturePlan, domains: Mapping[str, Any]) -> LeafReader:
-    return LeafReader("value", sets=False)
-
-
-def _string_bool(feature: Any, plan: FeaturePlan, domains: Mapping[str, Any]) -> LeafReader:
-    domain = feature.bool_domain
-    return LeafReader("strings", known=(domain.true_value, domain.false_value))
-
-
-def _string_domain(feature: Any, plan: FeaturePlan, domains: Mapping[str, Any]) -> LeafReader:
-    named = feature.WhichOneof("domain_info") == "domain"
-    domain = domains.get(feature.domain) if named else feature.string_domain
-    if domain is None:
-        return LeafReader("strings")
-    # Values outside it would make the domain grow, and a domain must not hold more than 400.
-    longest = None if len(domain.value) > _MOST_STRINGS else max(_MOST_STRINGS - len(domain.value), 1)
-    return LeafReader("strings", known=tuple(domain.value), longest=longest)
-
-
-_MOST_STRINGS = 400
-_DOMAINS: Mapping[tuple[str, str], Callable[[Any, Any, Mapping[str, Any]], LeafReader]] = {
-    ("FLOAT", "float_domain"): _float_domain,
-    ("FLOAT", "bool_domain"): _each_value,
-    ("STRING", "float_domain"): _each_value,
-    ("INT", "int_domain"): _int_domain,
-    ("STRING", "int_domain"): _int_domain,
-    ("INT", "bool_domain"): _int_bool,
-    ("STRING", "bool_domain"): _string_bool,
-    ("STRING", "domain"): _string_domain,
-    ("STRING", "string_domain"): _string_domain,
 }

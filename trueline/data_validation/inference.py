@@ -71,7 +71,7 @@ def fill_feature(feature: Any, view: FeatureView, index: SchemaIndex, *, shapes:
     if view.proto.HasField("validation_derived_source"):
         feature.validation_derived_source.CopyFrom(view.proto.validation_derived_source)
         feature.lifecycle_stage = _stage("VALIDATION_DERIVED")
-    feature.presence.min_count = int(view.num_present > 0)
+    feature.presence.min_count = int(view.num_present >= 1)  # weights may add up to less than a row
     if view.num_present > 0:
         if view.num_missing == 0:
             feature.presence.min_fraction = 1.0
@@ -191,8 +191,17 @@ def _infer_int(feature: Any, view: FeatureView, index: SchemaIndex, max_domain: 
     return found
 
 
+def _infer_categories(feature: Any, view: FeatureView, index: SchemaIndex, max_domain: int) -> bool:
+    """Numbers whose values were counted one by one."""
+    fields = {"INT": "int_domain", "FLOAT": "float_domain"}
+    found = bool(view.counts) and view.num_present > 0 and view.type in fields
+    if found:
+        getattr(feature, fields[view.type]).is_categorical = True
+    return found
+
+
 def _infer_strings(feature: Any, view: FeatureView, index: SchemaIndex, max_domain: int) -> bool:
-    found = view.string is not None and 0 < len(view.counts) <= max_domain
+    found = view.type == "STRING" and 0 < len(view.counts) <= max_domain
     if found:
         feature.domain = index.add_domain(str(view.path), view.counts)
     return found
@@ -203,6 +212,7 @@ _DOMAINS: tuple[Callable[[Any, FeatureView, SchemaIndex, int], bool], ...] = (
     _infer_arrow,
     _infer_nothing,
     _infer_bool,
+    _infer_categories,
     _infer_int,
     _infer_strings,
 )

@@ -57,6 +57,8 @@ def generate_examples(schema: schema_pb2.Schema, n: int, seed: int = 0, *, envir
             columns[feature.name] = pa.array(values, maker.arrow_type(feature))
         except SchemaError as error:
             problems.append(f"{feature.name!r}: {error.message}")
+        except (ValueError, TypeError, OverflowError) as error:  # Arrow's errors are of these too
+            problems.append(f"{feature.name!r}: its domain does not suit its type: {error}")
     if problems:
         raise SchemaError("no rows can be made from this schema", problems=problems)
     if not columns:
