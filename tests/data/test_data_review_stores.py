@@ -1,4 +1,4 @@
-"""A store that breaks off in the middle of a file: one of our errors, naming the file, and nothing that looks finished."""
+"""A store that breaks off in the middle of a file: our error, naming the file, and nothing that looks finished."""
 
 from __future__ import annotations
 

@@ -75,6 +75,8 @@ class PartWriter:
 
     def abort(self) -> None:
         """Drops what was written."""
+        if self._sink is not None:
+            self._sink.drop()
         for part in (self._writer, self._sink):
             if part is not None:
                 with contextlib.suppress(Exception):
@@ -111,9 +113,9 @@ class PartWriter:
             path = store.local_path(self._target)
             path.parent.mkdir(parents=True, exist_ok=True)
             self._temporary = str(path.with_name(f".{path.name}.{uuid.uuid4().hex}"))
-            self._sink = open(self._temporary, "wb")  # noqa: SIM115 - closed by close() and abort()
+            self._sink = _Sink(open(self._temporary, "wb"))  # noqa: SIM115 - closed by close() and abort()
         else:
-            self._sink = store.open_uri(self._target, "wb")
+            self._sink = _Sink(store.open_uri(self._target, "wb"))
         self._writer = pq.ParquetWriter(
             self._sink,
             self._schema.with_metadata({CONTRACT_MARK: b"1"}),
@@ -123,6 +125,29 @@ class PartWriter:
             write_statistics=False,
             store_schema=True,
         )
+
+
+class _Sink:
+    """An open file that can be told to take no more: Arrow's writer writes on when it is collected.
+
+    What fails there fails in the collector, in the middle of anything.
+    """
+
+    def __init__(self, handle: Any) -> None:
+        self._handle, self._dropped = handle, False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._handle, name)
+
+    def write(self, data: Any) -> int:
+        return memoryview(data).nbytes if self._dropped else int(self._handle.write(data))
+
+    def flush(self) -> None:
+        if not self._dropped:
+            self._handle.flush()
+
+    def drop(self) -> None:
+        self._dropped = True
 
 
 class ExamplesWriter:
