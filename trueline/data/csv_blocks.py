@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from trueline._core import store
 from trueline._core.errors import DataError, TruelineError
@@ -242,13 +243,11 @@ def _end_by_parity(data: bytearray, form: CsvFormat, *, final: bool) -> int | No
     array = np.frombuffer(data, np.uint8)
     quote = ord(form.quote or '"')
     places = np.flatnonzero(array == quote)
-    between = np.zeros(256, np.bool_)
-    between[[ord(form.delimiter), 10, 13]] = True
     opening, closing = places[0::2], places[1::2]
-    begins = between[array[opening - 1]] | (opening == 0)
+    begins = _between(array[opening - 1], form) | (opening == 0)
     begins[1:] |= opening[1:] == closing[: len(opening) - 1] + 1
-    following = np.minimum(closing + 1, len(array) - 1)
-    ends = between[array[following]] | (array[following] == quote) | (closing == len(array) - 1)
+    following = array[np.minimum(closing + 1, len(array) - 1)]
+    ends = _between(following, form) | (following == quote) | (closing == len(array) - 1)
     if not begins.all() or not ends.all():
         return None
     if final and len(places) % 2 == 0:
@@ -260,6 +259,12 @@ def _end_by_parity(data: bytearray, form: CsvFormat, *, final: bool) -> int | No
         if at < 0 or inside % 2 == 0:
             return at + 1
         before = int(places[inside - 1])
+
+
+def _between(text: npt.NDArray[np.uint8], form: CsvFormat) -> npt.NDArray[np.bool_]:
+    """Which bytes stand between cells; three comparisons take less time than a table of all bytes."""
+    found: npt.NDArray[np.bool_] = (text == ord(form.delimiter)) | (text == 10) | (text == 13)
+    return found
 
 
 def _end_by_grammar(data: bytearray, form: CsvFormat, *, final: bool) -> int:
