@@ -3,7 +3,7 @@
   function key(cell) {
     var from = cell.querySelector(".one") || cell;
     var text = (cell.getAttribute("data-sort") || from.textContent).trim();
-    var n = parseFloat(text.replace(/[,<%]/g, ""));
+    var n = parseFloat(text.replace(/[,<>%]/g, ""));
     return isNaN(n) ? text.toLowerCase() : n;
   }
   function sort(th) {
