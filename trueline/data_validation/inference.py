@@ -201,7 +201,7 @@ def _infer_categories(feature: Any, view: FeatureView, index: SchemaIndex, max_d
 
 
 def _infer_strings(feature: Any, view: FeatureView, index: SchemaIndex, max_domain: int) -> bool:
-    found = view.type == "STRING" and 0 < len(view.counts) <= max_domain
+    found = view.string is not None and 0 < len(view.counts) <= max_domain
     if found:
         feature.domain = index.add_domain(str(view.path), view.counts)
     return found

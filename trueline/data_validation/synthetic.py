@@ -46,11 +46,11 @@ def generate_examples(schema: schema_pb2.Schema, n: int, seed: int = 0, *, envir
         raise ConfigError(f"n is {n}", hint="give zero rows or more.")
     import pyarrow as pa
 
-    maker = _Maker(schema, n, seed)
+    maker = _Maker(schema, n, seed, environment)
     columns: dict[str, pa.Array] = {}
     problems: list[str] = []
     for feature in schema.feature:
-        if deprecated(feature) or not in_environment(feature, schema, environment):
+        if not maker.wanted(feature):
             continue
         try:
             values = maker.column(feature, (feature.name,), n)
@@ -71,6 +71,11 @@ class _Maker:
     schema: Any
     n: int
     seed: int
+    environment: str | None
+
+    def wanted(self, feature: Any) -> bool:
+        """Whether rows of the environment hold it."""
+        return not deprecated(feature) and in_environment(feature, self.schema, self.environment)
 
     def _rng(self, path: Sequence[str], what: str = "") -> np.random.Generator:
         return np.random.default_rng([self.seed & 0xFFFFFFFF, zlib.crc32("\0".join([*path, what]).encode())])
@@ -112,7 +117,7 @@ class _Maker:
 
         if feature.type == schema_pb2.STRUCT:
             inner = [
-                (f, self._struct_field(f, (*path, f.name))) for f in feature.struct_domain.feature if not deprecated(f)
+                (f, self._struct_field(f, (*path, f.name))) for f in feature.struct_domain.feature if self.wanted(f)
             ]
             return lambda: {f.name: make() for f, make in inner}
         rng = self._rng(path)
@@ -137,7 +142,7 @@ class _Maker:
         from tensorflow_metadata.proto.v0 import schema_pb2
 
         if feature.type == schema_pb2.STRUCT:
-            inner = [pa.field(f.name, self.arrow_type(f)) for f in feature.struct_domain.feature if not deprecated(f)]
+            inner = [pa.field(f.name, self.arrow_type(f)) for f in feature.struct_domain.feature if self.wanted(f)]
             kind: pa.DataType = pa.struct(inner)
         elif feature.WhichOneof("domain_info") == "image_domain":
             kind = pa.binary()

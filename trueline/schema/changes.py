@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import SchemaError
+from trueline.schema.changes_fields import append_item, field_text, parsed, set_field
 
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import schema_pb2
@@ -89,7 +90,7 @@ def _diff(a: Any, b: Any, where: Where) -> Iterator[SchemaChange]:
                 found.append(SchemaChange("set", where, field.name, "", f"{field.name} {{\n}}\n"))
             found += _diff(getattr(a, field.name), getattr(b, field.name), (*where, (field.name, None)))
         elif has_a != has_b or (has_a and getattr(a, field.name) != getattr(b, field.name)):
-            found.append(SchemaChange("set", where, field.name, _text(a, field), _text(b, field)))
+            found.append(SchemaChange("set", where, field.name, field_text(a, field), field_text(b, field)))
     # What leaves a oneof goes before what takes its place.
     yield from sorted(found, key=lambda change: change.kind == "set" and bool(change.after) and change.where == where)
 
@@ -110,18 +111,18 @@ def _diff_list(a: Any, b: Any, field: Any, where: Where) -> Iterator[SchemaChang
         return
     keys_a, keys_b = _keys(one, field), _keys(other, field)
     if keys_a is None or keys_b is None:
-        yield SchemaChange("set", where, field.name, _text(a, field), _text(b, field))
+        yield SchemaChange("set", where, field.name, field_text(a, field), field_text(b, field))
         return
     kept = [key for key in keys_a if key in keys_b]
     added = [key for key in keys_b if key not in keys_a]
     for key, item in keys_a.items():
         if key not in keys_b:
-            yield SchemaChange("remove", where, field.name, _text(a, field, item), "")
+            yield SchemaChange("remove", where, field.name, field_text(a, field, item), "")
     if field.message_type is not None:
         for key in kept:
             yield from _diff(keys_a[key], keys_b[key], (*where, (field.name, key)))
     for key in added:
-        yield SchemaChange("add", where, field.name, "", _text(b, field, keys_b[key]))
+        yield SchemaChange("add", where, field.name, "", field_text(b, field, keys_b[key]))
     if [*kept, *added] != list(keys_b):
         before, after = json.dumps([*kept, *added]), json.dumps(list(keys_b))
         yield SchemaChange("order", where, field.name, before, after)
@@ -136,36 +137,6 @@ def _keys(items: Any, field: Any) -> dict[Any, Any] | None:
         return found if len(found) == len(items) and "" not in found else None
     found = {item: item for item in items}
     return found if len(found) == len(items) else None
-
-
-def _text(message: Any, field: Any, item: Any = None) -> str:
-    """Proto text of one field, or of one item of a list; empty where it is not set."""
-    from google.protobuf import text_format
-
-    alone = type(message)()
-    target = getattr(alone, field.name)
-    if item is not None:
-        _append(target, item)
-    elif field.is_repeated:
-        if field.message_type is not None and field.message_type.GetOptions().map_entry:
-            target.MergeFrom(getattr(message, field.name))
-        else:
-            target.extend(getattr(message, field.name))
-    elif not message.HasField(field.name):
-        return ""
-    elif field.message_type is not None:
-        target.CopyFrom(getattr(message, field.name))
-        target.SetInParent()
-    else:
-        setattr(alone, field.name, getattr(message, field.name))
-    return str(text_format.MessageToString(alone, as_utf8=True))
-
-
-def _append(target: Any, item: Any) -> None:
-    if hasattr(item, "DESCRIPTOR"):
-        target.add().CopyFrom(item)
-    else:
-        target.append(item)
 
 
 # --- application ---
@@ -227,12 +198,6 @@ class _Finder:
         self._names.clear()
 
 
-def _parsed(message: Any, text: str) -> Any:
-    from google.protobuf import text_format
-
-    return text_format.Parse(text, type(message)())
-
-
 def _misfit(finder: _Finder, change: SchemaChange) -> str:
     """Why a change does not fit a schema; empty if it does."""
     message = finder.message(change.where)
@@ -240,14 +205,14 @@ def _misfit(finder: _Finder, change: SchemaChange) -> str:
         return "its place is not in the schema"
     field = message.DESCRIPTOR.fields_by_name[change.field]
     if change.kind == "set":
-        now = _text(message, field)
+        now = field_text(message, field)
         if _only_presence(change) and now:
             return ""
         return "" if now in (change.before, change.after) else f"the schema has {_one_line(now) or 'nothing'} there"
     if change.kind == "order":
         return ""
     present = _keys(getattr(message, change.field), field)
-    wanted = getattr(_parsed(message, change.before or change.after), change.field)[0]
+    wanted = getattr(parsed(message, change.before or change.after), change.field)[0]
     key = wanted.name if hasattr(wanted, "DESCRIPTOR") else wanted
     if present is not None and key in present and present[key] != wanted:
         return f"the schema has another {change.field} of this name"
@@ -261,20 +226,18 @@ def _apply(message: Any, change: SchemaChange) -> None:
         getattr(message, change.field).SetInParent()
         return
     if change.kind == "set":
-        message.ClearField(change.field)
-        if change.after:
-            message.MergeFrom(_parsed(message, change.after))
+        set_field(message, change.field, change.before, change.after)
         return
     items = getattr(message, change.field)
     if change.kind == "order":
         order = {key: i for i, key in enumerate(json.loads(change.after))}
         _replace(message, change.field, sorted(items, key=lambda item: order.get(_key(item), len(order))))
         return
-    wanted = getattr(_parsed(message, change.before or change.after), change.field)[0]
+    wanted = getattr(parsed(message, change.before or change.after), change.field)[0]
     if change.kind == "remove":
         _replace(message, change.field, [item for item in items if _key(item) != _key(wanted)])
     elif all(_key(item) != _key(wanted) for item in items):
-        _append(items, wanted)
+        append_item(items, wanted)
 
 
 def _only_presence(change: SchemaChange) -> bool:
