@@ -146,6 +146,17 @@ def test_custom_validations(folder, capsys):
     assert [(f["type"], f["feature"]) for f in report["findings"]] == [("CUSTOM_VALIDATION", ["fare"])]
 
 
+@pytest.mark.parametrize("name", ["empty.csv", "empty.jsonl"])
+def test_a_column_without_values_is_of_the_schemas_type(name, folder, capsys):
+    _change(lambda schema: schema.feature[0].ClearField("presence") or schema.feature[0].ClearField("shape"))
+    if name == "empty.csv":
+        _write(name, [f",{row.partition(',')[2]}" for row in ROWS])
+    else:
+        rows = [json.dumps({"fare": None, "company": "ab"[i % 2], "id": i}) for i in range(60)]
+        Path(name).write_text("\n".join(rows))
+    assert "No findings in 60 rows." in _run(capsys, name, "schema.pbtxt")
+
+
 def test_no_rows_are_no_good_rows(folder, capsys):
     _write("none.csv", [])
     assert "The data have no rows." in _run(capsys, "none.csv", "schema.pbtxt", code=3)

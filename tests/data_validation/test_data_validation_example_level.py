@@ -172,7 +172,7 @@ def _cases(draw: st.DrawFn) -> tuple[pa.RecordBatch, StatsOptions, str | None]:
     return batch, StatsOptions(schema=_schema(text), **options), draw(st.sampled_from([None, "SERVING"]))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_cases())
 def test_rows_are_judged_as_one_by_one(case: tuple[pa.RecordBatch, StatsOptions, str | None]) -> None:
     """For all types, lists, structs, domains, shapes, limits, environments, sparse and weighted features."""

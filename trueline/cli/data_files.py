@@ -8,7 +8,8 @@ statistics                                  FeatureStats.pb, .pbtxt, or a folder
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import ArtifactError, ConfigError, DataError, SchemaError
@@ -26,6 +27,7 @@ KINDS = ("csv", "tsv", "jsonl", "parquet", "avro", "tfrecord", "sequence")
 """Kinds that ``--format`` can name."""
 
 _STATISTICS = "FeatureStats.pb"
+_TEXT = ("csv", "jsonl")
 _SOURCES = {
     "csv": "trueline.data.csv_source:CsvSource",
     "jsonl": "trueline.data.jsonl_source:JsonlSource",
@@ -70,12 +72,14 @@ class DataFile:
         kind: a key of the readers, ``examples`` or ``statistics``.
         options: how they are read.
         split: the split of Examples or statistics.
+        column_types: types of columns of text files that are not guessed.
     """
 
     location: str
     kind: str
     options: DataOptions = field(default_factory=DataOptions)
     split: str = ""
+    column_types: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -104,9 +108,23 @@ class DataFile:
             return data_validation.generate_statistics_from_parquet(self.location, stats_options=options)
         if self.kind == "csv":
             csv: dict[str, Any] = {"max_rejects": self.options.max_rejects, **self.options.csv()}
+            csv["column_types"] = dict(self.column_types)
             return data_validation.generate_statistics_from_csv(self.location, stats_options=options, **csv)
         limit = self.options.max_rejects
         return data_validation.generate_statistics_from_source(self.spec(), stats_options=options, max_rejects=limit)
+
+    def statistics_by(self, schema: schema_pb2.Schema) -> statistics_pb2.DatasetFeatureStatisticsList:
+        """The statistics of rows that are held to a schema.
+
+        A column of a text file in which every cell is empty has no type of its own: it gets the schema's. Else data
+        that merely lack values would be of another type.
+        """
+        from trueline.data_validation import StatsOptions
+
+        options = StatsOptions(schema=schema)
+        found = self.statistics(options if self.has_rows else None)
+        types = _types_of_empty(found, schema) if self.kind in _TEXT else {}
+        return replace(self, column_types=types).statistics(options) if types else found
 
     def rows(self) -> Source | Dataset:
         """The rows: a source, or a split of Examples.
@@ -120,10 +138,8 @@ class DataFile:
 
     def rows_by(self, schema: schema_pb2.Schema) -> Source | Dataset:
         """The rows, those of text files in the types that a schema gives: a cell that does not fit makes a reject."""
-        if self.kind not in ("csv", "jsonl"):
+        if self.kind not in _TEXT:
             return self.rows()
-        from dataclasses import replace
-
         from trueline.data.csv_ingest import fixed_types
 
         spec = self.spec()
@@ -143,6 +159,8 @@ class DataFile:
         kind = "tfrecord" if self.kind == "sequence" else self.kind
         if kind == "csv":
             params |= self.options.csv()
+        if self.column_types:
+            params["column_types"] = dict(self.column_types)
         if self.kind == "sequence":
             params["payload"] = "sequence_example"
         return SourceSpec(_SOURCES[kind], params)
@@ -172,6 +190,20 @@ class DataFile:
                 hint = "give data or statistics; `trueline schema view` shows a schema."
                 raise DataError("this is a schema, not data", where=place, hint=hint) from error
             raise
+
+
+def _types_of_empty(statistics: Any, schema: schema_pb2.Schema) -> dict[str, str]:
+    """The schema's types of the columns in which there is no value at all."""
+    from trueline.data.csv_ingest import fixed_types
+
+    types = fixed_types(schema)
+    return {
+        feature.path.step[0]: types[feature.path.step[0]]
+        for feature in statistics.datasets[0].features
+        if feature.HasField("string_stats")
+        and feature.string_stats.common_stats.num_non_missing == 0
+        and types.get(feature.path.step[0], "utf8") != "utf8"
+    }
 
 
 def _is_schema(place: str) -> bool:

@@ -60,9 +60,7 @@ class Question:
         return {name: self._statistics(find_other(place, self.reading)) for name, place in given.items() if place}
 
     def _statistics(self, file: DataFile) -> Any:
-        from trueline.data_validation import StatsOptions
-
-        return file.statistics(StatsOptions(schema=self.schema) if file.has_rows else None)
+        return file.statistics_by(self.schema)
 
     @cached_property
     def _terms(self) -> dict[str, Any]:
