@@ -94,7 +94,11 @@ class ExampleGen(Component):
         files: Mapping[str, Any] | None,
         options: Mapping[str, Any],
     ) -> None:
-        problems = [f"has no option {n!r}. {did_you_mean(n, list(_DEFAULTS))}" for n in options if n not in _DEFAULTS]
+        params, told = _without_password(params)
+        if files is not None:
+            files, told = _without_password(files)
+        problems = [*told]
+        problems += [f"has no option {n!r}. {did_you_mean(n, list(_DEFAULTS))}" for n in options if n not in _DEFAULTS]
         given = {**_DEFAULTS, **{k: v for k, v in options.items() if k in _DEFAULTS}}
         split, more = self._split_rule(given, isinstance((files or {}).get("pattern"), Mapping))
         kept = {name: value for name, value in given.items() if name not in _SPLITTING}
@@ -116,6 +120,15 @@ class ExampleGen(Component):
             return choose_rule(**asked, seed=given["seed"]).to_json(), []
         except ConfigError as error:
             return None, [f"cannot split so: {problem}" for problem in error.problems or (error.message,)]
+
+
+def _without_password(params: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
+    """The parameters with no password in the input's address, and what is said of one: what stands here is kept."""
+    from trueline.data.inputs import check_no_password
+
+    base = params.get("input_base")
+    found = problems_of(lambda: check_no_password(base)) if isinstance(base, str) else []
+    return ({**params, "input_base": "refused"} if found else params), found
 
 
 def _option_problems(given: Mapping[str, Any]) -> list[str]:

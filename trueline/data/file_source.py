@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from trueline.data.inputs import input_fingerprint, input_uri, list_inputs
+from trueline.data.inputs import check_no_password, input_fingerprint, input_uri, list_inputs
 
 __all__ = ["FileParts"]
 
@@ -18,11 +18,15 @@ class FileParts:
         pattern: which files of the folder, as in a shell.
         files: the files' names relative to `input_base`, where they are known already.
         options: what else decides how the files are read, for the fingerprint.
+
+    Raises:
+        ConfigError: an address that holds a password.
     """
 
     def __init__(
         self, input_base: str, pattern: str = "*", files: Sequence[str] | None = None, options: str = ""
     ) -> None:
+        check_no_password(input_base)
         self.input_base, self.pattern, self._options = input_base, pattern, options
         self._given = None if files is None else tuple(files)
         self._listed: tuple[str, ...] | None = self._given

@@ -13,6 +13,7 @@ import numpy as np
 from trueline._core import store
 from trueline._core.errors import ArtifactError, ConfigError, DataError
 from trueline.data.images_header import FORMATS, image_header
+from trueline.data.inputs import check_no_password
 from trueline.data.source import Reject, SourceBatch
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class ImageFolderSource:
         folders: the folders that hold images, relative to `input_base`, where they are known already.
 
     Raises:
-        ConfigError: a `label_from` that does not exist.
+        ConfigError: a `label_from` that does not exist; an address that holds a password.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class ImageFolderSource:
     ) -> None:
         if label_from not in LABELS:
             raise ConfigError(f"label_from is {label_from!r}", hint=f"give one of {', '.join(LABELS)}.")
+        check_no_password(input_base)
         self._base, self._pattern, self._labelled = input_base, pattern, label_from == "folder"
         self._listed: tuple[str, ...] | None = None if folders is None else tuple(folders)
 

@@ -17,7 +17,16 @@ from trueline._core import store
 from trueline._core.errors import ConfigError, DataError, did_you_mean
 from trueline._core.manifest import file_sha256
 
-__all__ = ["check_names", "glob_regex", "input_fingerprint", "input_label", "input_uri", "list_inputs", "matching"]
+__all__ = [
+    "check_names",
+    "check_no_password",
+    "glob_regex",
+    "input_fingerprint",
+    "input_label",
+    "input_uri",
+    "list_inputs",
+    "matching",
+]
 
 _SHOWN = 12
 _CONTENT_TAGS = {"s3": "ETag", "s3a": "ETag", "gs": "md5Hash", "gcs": "md5Hash"}
@@ -38,8 +47,10 @@ def list_inputs(input_base: str, pattern: str = "*", *, files: Sequence[str] | N
 
     Raises:
         DataError: when there is no such input, or no file matches.
-        ConfigError: a pattern that is no text, a pattern or name that leads out of the folder.
+        ConfigError: a pattern that is no text, a pattern or name that leads out of the folder, an address that holds a
+            password.
     """
+    check_no_password(input_base)
     if files is not None:
         return _given_files(input_base, files)
     if not isinstance(pattern, str):
@@ -120,6 +131,22 @@ def check_names(names: Sequence[str], what: str = "file") -> None:
             problems.append(f"{what} {name!r}: a path relative to the input's folder, without '..' and empty parts")
     if problems:
         raise ConfigError(f"a {what} must lie in the input's folder", problems=problems)
+
+
+def check_no_password(uri: str) -> None:
+    """An input's place is kept and shown, so it holds no password.
+
+    Raises:
+        ConfigError: for ``scheme://user:password@host``; the message does not repeat it.
+    """
+    scheme, separator, rest = uri.partition("://")
+    user, at, _ = rest.split("/")[0].rpartition("@")
+    if separator and at and ":" in user:
+        raise ConfigError(
+            "the input's address holds a password, which would be kept and shown",
+            where=f"{scheme}://***",
+            hint=f"give it to the store's library by its own settings, or as FSSPEC_{scheme.upper()}_... variables.",
+        )
 
 
 def _given_files(input_base: str, files: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from trueline._core.errors import DataError, TruelineError, did_you_mean
-from trueline.data.inputs import input_fingerprint, input_uri, list_inputs
+from trueline.data.inputs import check_no_password, input_fingerprint, input_uri, list_inputs
 from trueline.data.source import SourceBatch
 from trueline.data.widening import check_same_names
 
@@ -42,6 +42,7 @@ class ParquetSource:
         dictionaries: Sequence[str] = (),
         batch_rows: int = _BATCH_ROWS,
     ) -> None:
+        check_no_password(input_base)
         self._dictionaries, self._batch_rows = tuple(dictionaries), batch_rows
         self._base, self._pattern = input_base, pattern
         self._columns = None if columns is None else list(columns)

@@ -25,7 +25,10 @@ __all__ = ["Database", "check_connection", "lent_connection", "open_database", "
 
 _ENV = "env:"
 _LENT = "lent:"
-_SECRET = re.compile(r"pass|pwd|secret|token|credentials_base64|odbc_connect", re.IGNORECASE)
+_SECRET = re.compile(
+    r"pass|pwd|secret|token|signature|credentials_base64|odbc_connect|(api|access|account|private|shared)_?key$",
+    re.IGNORECASE,
+)
 _ECHO = re.compile(r"LINE \d+:|\s*\^\s*$")
 """Lines in which PostgreSQL repeats the statement."""
 _LENT_NOW: dict[str, Any] = {}
