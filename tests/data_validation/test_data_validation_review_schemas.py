@@ -70,3 +70,25 @@ def test_a_domain_that_does_not_suit_its_type_is_named() -> None:
     schema.feature.add(name="y", type=schema_pb2.INT).bool_domain.SetInParent()
     with pytest.raises(SchemaError, match=r"(?s)'x': its domain does not suit its type"):
         generate_examples(schema, 5)
+
+
+def test_fields_of_a_struct_outside_the_environment_are_not_missing() -> None:
+    rows = pa.table({"s": [{"a": 1, "b": {"c": 2.0}}] * 3, "x": [1, 2, 3]})
+    schema = infer_schema(generate_statistics(rows))
+    schema.default_environment.extend(["TRAINING", "SERVING"])
+    schema.feature[0].not_in_environment.append("SERVING")
+    served = generate_statistics(rows.select(["x"]))
+    assert not validate_statistics(served, schema, "SERVING").anomaly_info
+    assert set(validate_statistics(served, schema, "TRAINING").anomaly_info) == {"s", "s.a", "s.b", "s.b.c"}
+
+
+@pytest.mark.parametrize("categorical", [False, True])
+def test_long_texts_get_no_domain(categorical: bool) -> None:
+    table = pa.table({"x": ["a" * 2000, "b", "b"]})
+    declared = schema_pb2.Schema()
+    feature = declared.feature.add(name="x", type=schema_pb2.BYTES)
+    if categorical:
+        feature.string_domain.is_categorical = schema_pb2.StringDomain.CATEGORICAL_YES
+    schema = infer_schema(generate_statistics(table, StatsOptions(schema=declared)))
+    assert not schema.string_domain
+    assert not validate_statistics(generate_statistics(table), schema).anomaly_info

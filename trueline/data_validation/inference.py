@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import SchemaError
 from trueline.data_validation.protos import ARROW_TYPE, FREQUENCY_ERROR
+from trueline.data_validation.text import LARGE_BYTES, LONG
 from trueline.data_validation.views import FeatureView, dataset_view
 from trueline.schema.index import SchemaIndex
 from trueline.schema.paths import FeaturePath
@@ -159,11 +160,12 @@ def _infer_arrow(feature: Any, view: FeatureView, index: SchemaIndex, max_domain
 
 
 def _infer_nothing(feature: Any, view: FeatureView, index: SchemaIndex, max_domain: int) -> bool:
-    """Nothing can be said of bytes, nor of strings of which only the most frequent are known."""
+    """Nothing can be said of bytes, of long texts, nor of strings of which only the most frequent are known."""
     if view.type == "BYTES" or view.string is None:
         return view.type == "BYTES"
     cut = len(view.counts) >= _RANKS and view.string.unique > len(view.counts)
-    return bool(view.string.invalid_utf8_count or view.custom(FREQUENCY_ERROR) or cut)
+    text = any(label == LARGE_BYTES or len(label.encode()) > LONG for label in view.counts)
+    return bool(view.string.invalid_utf8_count or view.custom(FREQUENCY_ERROR) or cut or text)
 
 
 def _infer_bool(feature: Any, view: FeatureView, index: SchemaIndex, max_domain: int) -> bool:

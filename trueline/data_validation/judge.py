@@ -176,7 +176,7 @@ def _judge_absent(verdict: Verdict, index: SchemaIndex, dataset: DatasetView, en
     """Features that the schema requires and the data lack."""
     resting: set[FeaturePath] = set()
     for path, feature in index.features.items():
-        if deprecated(feature):
+        if deprecated(feature) or not in_environment(feature, index.schema, environment):
             resting.add(path)
         above = (FeaturePath(path.steps[:n]) for n in range(1, len(path.steps) + 1))
         if path in dataset.features or any(parent in resting for parent in above):
