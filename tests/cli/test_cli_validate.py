@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from google.protobuf import text_format
 
@@ -232,6 +234,14 @@ def test_rows_of_several_files_and_of_examples(folder, capsys):
     ingest_csv("days", "examples", splits=(("all", 1),))
     _run(capsys, "examples", "schema.pbtxt", "--rows", "rows.jsonl", code=3)
     assert [(row["source"], row["record"]) for row in _rows()] == expected
+
+
+def test_rows_that_have_numbers_keep_them(folder, capsys):
+    """Files of Examples, read as plain Parquet: source 3 is a file that is not here."""
+    table = pa.table({"fare": [1.5, -3.0], "company": ["a", "b"], "id": [1, 2], "__row__": [5, (3 << 40) + 9]})
+    pq.write_table(table, "part.parquet")
+    _run(capsys, "part.parquet", "schema.pbtxt", "--rows", "rows.jsonl", code=3)
+    assert [(row["source"], row["record"]) for row in _rows()] == [(3, 10)]
 
 
 def test_what_every_row_has_is_no_rows_fault(folder, capsys):

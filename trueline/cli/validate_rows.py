@@ -61,10 +61,13 @@ def write_rows(data: DataFile, schema: Any, environment: str | None, out: str) -
         How many rows.
     """
     from trueline._core import store
+    from trueline._core.rowid import ROW_COLUMN
     from trueline.data import SchemaGrew
     from trueline.engine import Dataset
 
     rows, names = data.rows_by(schema), data.source_names()
+    if not isinstance(rows, Dataset) and ROW_COLUMN in rows.schema().names:
+        names = []  # the rows' own numbers are those of other files
     grown: Any = None
     handle, draft = tempfile.mkstemp(prefix="trueline-rows-", suffix=".jsonl")
     try:
@@ -72,7 +75,7 @@ def write_rows(data: DataFile, schema: Any, environment: str | None, out: str) -
             while True:
                 file.seek(0)
                 file.truncate()
-                blocks = _stored(rows) if isinstance(rows, Dataset) else _read(rows, grown, names)
+                blocks = _stored(rows) if isinstance(rows, Dataset) else _read(rows, grown)
                 try:
                     count = _write(blocks, file, schema, environment, names)
                     break
@@ -90,7 +93,7 @@ def _stored(dataset: Dataset) -> Iterator[Block]:
         yield batch, []
 
 
-def _read(source: Source, grown: pa.Schema | None, names: list[str]) -> Iterator[Block]:
+def _read(source: Source, grown: pa.Schema | None) -> Iterator[Block]:
     """The rows of a source, numbered, in the types that all rows seen so far fit."""
     from trueline.data import SchemaGrew
     from trueline.data.widening import final_schema, join_schemas
@@ -103,7 +106,7 @@ def _read(source: Source, grown: pa.Schema | None, names: list[str]) -> Iterator
         try:
             with closing(numbered.read(part, raw)) as batches:  # type: ignore[type-var]
                 for batch in batches:
-                    rejects = [_reject(r.to_json(names[part])) for r in batch.rejects]
+                    rejects = [_reject(r.to_json(numbered.parts()[part])) for r in batch.rejects]
                     yield _typed(batch.batch, final), rejects
         except SchemaGrew as found:
             same = found.schema.names == raw.names

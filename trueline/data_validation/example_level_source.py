@@ -21,12 +21,20 @@ __all__ = ["NumberedSource", "numbered_batch"]
 class NumberedSource:
     """Another source with the hidden column ``__row__`` in front: ``part << 40 | record``.
 
+    A source that has the column already, such as the files of Examples, keeps its own.
+
     Args:
         source: the source.
     """
 
     def __init__(self, source: Source) -> None:
         self._source = source
+        self._schema = source.schema()
+
+    @property
+    def own(self) -> bool:
+        """Whether the ids are the source's own."""
+        return ROW_COLUMN in self._schema.names
 
     def parts(self) -> Sequence[str]:
         """The source's parts."""
@@ -34,7 +42,7 @@ class NumberedSource:
 
     def schema(self) -> pa.Schema:
         """The source's columns after ``__row__``."""
-        return _with_rows(self._source.schema())
+        return self._schema if self.own else _with_rows(self._schema)
 
     def fingerprint(self) -> str | None:
         """The source's."""
@@ -44,6 +52,9 @@ class NumberedSource:
         """The part's rows; raises as the source does."""
         import pyarrow as pa
 
+        if self.own:
+            yield from self._source.read(part, schema)
+            return
         given = pa.schema([f for f in schema if f.name != ROW_COLUMN], schema.metadata)
         following = 0
         found: Any = self._source.read(part, given)
