@@ -14,6 +14,7 @@ from trueline.data_validation import (
     generate_examples,
     generate_statistics,
     infer_schema,
+    update_schema,
     validate_statistics,
 )
 
@@ -92,3 +93,18 @@ def test_long_texts_get_no_domain(categorical: bool) -> None:
     schema = infer_schema(generate_statistics(table, StatsOptions(schema=declared)))
     assert not schema.string_domain
     assert not validate_statistics(generate_statistics(table), schema).anomaly_info
+
+
+def test_a_domain_that_goes_takes_its_constraints_along() -> None:
+    old = generate_statistics(pa.table({"x": ["a", "b", "a"]}))
+    schema = infer_schema(old)
+    schema.feature[0].distribution_constraints.min_domain_mass = 0.9
+    many = generate_statistics(pa.table({"x": [f"v{i}" for i in range(50)]}))
+    numbers = generate_statistics(pa.table({"x": [1.5, 2.5]}))
+    schema_of_numbers = schema_pb2.Schema()
+    schema_of_numbers.CopyFrom(schema)
+    schema_of_numbers.feature[0].type = schema_pb2.FLOAT
+    for given, data in ((schema, many), (schema_of_numbers, numbers)):
+        updated = update_schema(given, data, max_string_domain_size=10)
+        assert not updated.feature[0].HasField("distribution_constraints")
+        assert not validate_statistics(data, updated).anomaly_info

@@ -34,6 +34,7 @@ _TYPES = {
 def _clear_domain(case: Case) -> None:
     if case.domain is not None:
         case.feature.ClearField(case.domain)
+        case.feature.ClearField("distribution_constraints")  # they are about a domain
 
 
 def _domain_unknown(case: Case) -> list[str]:

@@ -35,6 +35,7 @@ def _drop_strings(case: Case) -> None:
         case.index.drop_domain(name)
     if case.domain is not None:
         case.feature.ClearField(case.domain)
+        case.feature.ClearField("distribution_constraints")  # they are about a domain
 
 
 def _unknown_strings(case: Case) -> list[tuple[str, float]]:
