@@ -134,3 +134,26 @@ def test_a_small_file_that_unpacks_to_one_endless_record_is_told_in_bounded_memo
     )
     assert "longer than 128 MiB" in done.stdout
     assert int(done.stdout.split()[-1]) < 1200
+
+
+@pytest.mark.parametrize("change", ["other", "grown", "gone and back"])
+def test_rows_of_two_states_of_a_file_are_never_mixed(folder, tmp_path, monkeypatch, change):
+    base = folder(a="x\n1\n2\n", b="x\n3\n")
+    look = CsvSource.schema
+
+    def changed(self):
+        found = look(self)
+        place = Path(base, "b.csv")
+        if change == "gone and back":
+            place.unlink()
+        with open(place, "a" if change == "grown" else "w") as sink:
+            sink.write("4\n" if change == "grown" else "x\n7\n")
+        return found
+
+    monkeypatch.setattr(CsvSource, "schema", changed)
+    out = str(tmp_path / "out")
+    with pytest.raises(DataError, match="changed while it was read"):
+        ingest_csv(base, out)
+    assert not Path(out, "examples.json").exists()
+    monkeypatch.undo()
+    assert ingest_csv(base, out).rows in (3, 4)

@@ -59,6 +59,10 @@ class AvroSource:
         """A hash of the files' names and contents."""
         return self._files.fingerprint()
 
+    def stamps(self) -> list[tuple[int, ...] | None]:
+        """Tells whether a file changed between two askings."""
+        return self._files.stamps()
+
     def schema(self) -> pa.Schema:
         """The columns of all files: those of the first in its order, then what the others add.
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
-from trueline.data.inputs import check_no_password, input_fingerprint, input_uri, list_inputs
+from trueline._core.errors import DataError
+from trueline.data.inputs import check_no_password, file_stamps, input_fingerprint, input_uri, list_inputs
 
-__all__ = ["FileParts"]
+__all__ = ["FileParts", "Watch"]
 
 
 class FileParts:
@@ -54,3 +56,33 @@ class FileParts:
         """A hash of names, contents and options."""
         found = input_fingerprint(self.input_base, self.pattern, files=self._given)
         return hashlib.sha256(f"{found}|{self._options}".encode()).hexdigest() if self._options else found
+
+    def stamps(self) -> list[tuple[int, ...] | None]:
+        """Tells whether a file changed between two askings; see `file_stamps`."""
+        return file_stamps([self.uri(part) for part in range(len(self.files()))])
+
+
+class Watch:
+    """Whether a source's files stay as they are while they are read.
+
+    Args:
+        source: a source; one that has no ``stamps`` is not watched.
+        place: where it lies, for the error.
+    """
+
+    def __init__(self, source: Any, place: str) -> None:
+        self._ask, self._place = getattr(source, "stamps", lambda: None), place
+        self._before = self._ask()
+
+    def check(self) -> None:
+        """Rows of two states of the same file are no data.
+
+        Raises:
+            DataError: when a file changed since the watch began.
+        """
+        if self._ask() != self._before:
+            raise DataError(
+                "the input changed while it was read",
+                where=self._place,
+                hint="run again when nobody writes there; put whole files in by renaming them.",
+            )

@@ -12,6 +12,7 @@ from trueline._core.errors import ConfigError, DataError
 from trueline._core.rowid import ROW_COLUMN
 from trueline.data.assemble import SourceResult, finish, rejects_json, report_of, source_dataset
 from trueline.data.examples import EXAMPLES_NAME
+from trueline.data.file_source import Watch
 from trueline.data.ingest_part import STAGED
 from trueline.data.report import IngestReport
 from trueline.data.rows import SHOWN_REJECTS, Keep, known_columns
@@ -124,6 +125,7 @@ class _Input:
     split: str | None
     parts: tuple[str, ...]
     schema: pa.Schema = field(compare=False)
+    watch: Watch = field(compare=False)
 
 
 def _inputs(source: SourceSpec | Mapping[str, SourceSpec]) -> list[_Input]:
@@ -134,12 +136,12 @@ def _inputs(source: SourceSpec | Mapping[str, SourceSpec]) -> list[_Input]:
         parts = tuple(opened.parts())
         if not parts:
             raise DataError("the source has no part", where=spec.name, hint="give it a file, a table or a query.")
-        schema = opened.schema()
+        watch, schema = Watch(opened, str(spec.params.get("input_base", spec.name))), opened.schema()
         problems = problems_of(schema, {ROW_COLUMN: "row numbers"})
         if problems:
             problems += [] if schema.names else _first_reject(opened, parts, schema)
             raise DataError("the columns cannot be taken in", where=parts[0] or spec.name, problems=problems)
-        found.append(_Input(spec, sum(len(f.parts) for f in found), split, parts, schema))
+        found.append(_Input(spec, sum(len(f.parts) for f in found), split, parts, schema, watch))
     return found
 
 
@@ -177,6 +179,8 @@ class _Run:
         store.remove_tree(store.join(self.uri, EXAMPLES_NAME))
         with staging(self.uri):
             results, raw = self._first_pass(inputs, raw)
+            for one in inputs:
+                one.watch.check()
             self._check_rejects(results)
             return self._finish(results, final_schema(raw), [i.split for i in inputs if i.split is not None])
 

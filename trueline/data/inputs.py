@@ -20,6 +20,7 @@ from trueline._core.manifest import file_sha256
 __all__ = [
     "check_names",
     "check_no_password",
+    "file_stamps",
     "glob_regex",
     "input_fingerprint",
     "input_label",
@@ -210,6 +211,20 @@ def input_fingerprint(input_base: str, pattern: str = "*", *, files: Sequence[st
         uri = input_uri(input_base, name)
         entries.append([input_label(input_base, name), store.size(uri), _content(uri)])
     return hashlib.sha256(json.dumps(entries).encode()).hexdigest()
+
+
+def file_stamps(uris: Sequence[str]) -> list[tuple[int, ...] | None]:
+    """Size, times and inode of each local file: others when the file has changed. None for one that is not there.
+
+    Remote files have none: their stores refuse by themselves to go on with another object than the one begun.
+    """
+    found: list[tuple[int, ...] | None] = []
+    for uri in filter(store.is_local, uris):
+        try:
+            found.append(_identity(store.local_path(uri)))
+        except OSError:
+            found.append(None)
+    return found
 
 
 def _content(uri: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from trueline._core.errors import DataError, TruelineError, did_you_mean
-from trueline.data.inputs import check_no_password, input_fingerprint, input_uri, list_inputs
+from trueline.data.inputs import check_no_password, file_stamps, input_fingerprint, input_uri, list_inputs
 from trueline.data.source import SourceBatch
 from trueline.data.widening import check_same_names
 
@@ -68,6 +68,10 @@ class ParquetSource:
         """A hash of the files' names and contents, and of the columns that are read."""
         found = input_fingerprint(self._base, self._pattern, files=self._given)
         return found if self._columns is None else f"{found}:{','.join(self._columns)}"
+
+    def stamps(self) -> list[tuple[int, ...] | None]:
+        """Tells whether a file changed between two askings; see `file_stamps`."""
+        return file_stamps([self._uri(n) for n in range(len(self._files()))])
 
     def schema(self) -> pa.Schema:
         """The files' one widened schema; a column that is null in some files has the type it has in the others.

@@ -103,7 +103,8 @@ def _contents(buffer: Bytes, spans: Spans) -> Bytes:
 
 
 def _float_values(buffer: Bytes, spans: Spans) -> tuple[Any, Ints, Flags]:
-    values = _contents(buffer, spans).view("<f4").astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
+        values = _contents(buffer, spans).view("<f4").astype(np.float64)
     return values, (spans.end - spans.start) // 4, np.zeros(spans.start.size, bool)
 
 

@@ -74,6 +74,10 @@ class TfRecordSource:
         """A hash of the files' names and contents, and of how they are read."""
         return self._files.fingerprint()
 
+    def stamps(self) -> list[tuple[int, ...] | None]:
+        """Tells whether a file changed between two askings."""
+        return self._files.stamps()
+
     def schema(self) -> pa.Schema:
         """The columns in the first block of every file; `read` asks for more when more comes.
 
