@@ -87,6 +87,21 @@ def test_latest_by_type(data: Path, root: Path, runner: LocalRunner) -> None:
     assert (first.status, ids(first, "Resolver", "found")) == ("COMPLETE", [])
 
 
+def test_latest_is_what_an_earlier_run_put_out_last_also_from_the_cache(
+    data: Path, root: Path, runner: LocalRunner
+) -> None:
+    def line(times: int) -> Pipeline:
+        source = Source(path=str(data), times=times)
+        late = Resolver(optional=True, found=Examples, node_id="Late").after(source)
+        return Pipeline("line", [Resolver(optional=True, found=Examples), late], root=root)
+
+    runs = [runner.run(line(times)) for times in (1, 2, 1, 2, 2)]
+    made = [ids(run, "Source", "examples") for run in runs]
+    assert made[0] == made[2] != made[1] == made[3], "the third and the fourth come from the cache"
+    assert [ids(run, "Resolver", "found") for run in runs] == [[], *made[:-1]]
+    assert [ids(run, "Late", "found") for run in runs] == [[], *made[:-1]], "what this run makes is not earlier"
+
+
 def test_latest_passes_over_what_a_gate_stopped(
     trained: Callable[..., Pipeline], runner: LocalRunner, root: Path
 ) -> None:

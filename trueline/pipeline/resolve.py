@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from trueline._core import store
 from trueline._core.errors import ArtifactError
 from trueline._core.manifest import MANIFEST_NAME, read_manifest
-from trueline.metadata.records import Artifact, ArtifactState
+from trueline.metadata.records import Artifact, ArtifactState, EventType
 from trueline.pipeline.compile import CompiledNode
 from trueline.pipeline.context import ArtifactHandle
 from trueline.pipeline.handles import GATE, handle_of, verified_fingerprint
@@ -74,7 +74,7 @@ def resolve_system(run: RunContext, node: CompiledNode) -> tuple[dict[str, list[
     wanted, found = int(node.params["n"]), dict[str, list[Artifact]]()
     for key, kind in node.outputs.items():
         usable: list[Artifact] = []
-        for artifact in _newest(run, kind):
+        for artifact in _last_made(run, kind):
             if len(usable) < wanted and _usable(artifact, passed):
                 usable.append(artifact)
         if len(usable) < wanted and not node.params["optional"]:
@@ -93,6 +93,27 @@ def _newest(run: RunContext, kind: str) -> list[Artifact]:
     if not context:
         return []
     return run.store.artifacts(context=context[0].id, type=kind, state=ArtifactState.LIVE, newest_first=True)
+
+
+_MADE = (EventType.OUTPUT, EventType.DECLARED_OUTPUT)
+
+
+def _last_made(run: RunContext, kind: str) -> list[Artifact]:
+    """Artifacts of earlier runs, those first that a run put out last: made anew or taken from the cache.
+
+    An id tells when an artifact was first made; data that went back to what they were have an old id. What this run
+    puts out beside the resolver does not count, whichever of the two is the quicker.
+    """
+    artifacts = _newest(run, kind)
+    runs = run.store.contexts(type="pipeline_run", name=run.run_id)
+    here = {execution.id for context in runs for execution in run.store.executions(context=context.id)}
+    made: dict[int | None, int] = {}
+    for event in run.store.events(artifact_ids=[artifact.id for artifact in artifacts if artifact.id is not None]):
+        if event.type in _MADE:
+            at = 0 if event.execution_id in here else event.id or 0
+            made[event.artifact_id] = max(made.get(event.artifact_id, 0), at)
+    earlier = [artifact for artifact in artifacts if made.get(artifact.id)]
+    return sorted(earlier, key=lambda artifact: made[artifact.id], reverse=True)
 
 
 def _usable(artifact: Artifact, passed: list[str]) -> bool:
