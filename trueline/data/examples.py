@@ -82,6 +82,7 @@ class Examples:
             schema = schema_from_json(data["schema"])
             blocks = {str(n): tuple(map(_block, s["blocks"])) for n, s in data["splits"].items()}
             sources = tuple(dict(s) for s in data["sources"])
+            _check_places(uri, blocks)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ArtifactError(f"the file is damaged: {type(error).__name__}: {error}", where=place) from error
         return cls(uri, schema, sources, blocks, data)
@@ -126,13 +127,32 @@ class Examples:
         return pa.Table.from_batches(dataset.batches(columns), schema=schema)
 
 
+def _check_places(uri: str, blocks: Mapping[str, Sequence[StoredBlock]]) -> None:
+    """Names become folders where the rows are written anew; a link could lead to any file of this machine.
+
+    Raises:
+        ValueError: a name that no split has, a file that a link takes out of the artifact.
+    """
+    from trueline.data.splits import check_split_name
+
+    problems = [p for name in blocks if (p := check_split_name(name))]
+    if store.is_local(uri) and not problems:
+        root = store.local_path(uri).resolve()
+        names = dict.fromkeys(b.file for found in blocks.values() for b in found)
+        problems = [
+            f"a link leads out of the artifact: {n!r}" for n in names if not (root / n).resolve().is_relative_to(root)
+        ]
+    if problems:
+        raise ValueError("; ".join(problems[:3]))
+
+
 def _block(data: Mapping[str, Any]) -> StoredBlock:
     numbers = (data["number"], data["row_group"], data["rows"])
     name = data["file"]
     if any(not isinstance(n, int) or n < 0 for n in numbers) or not isinstance(name, str):
         raise ValueError(f"a block {dict(data)!r}")
-    if name.startswith("/") or ".." in name.split("/"):
-        raise ValueError(f"a block lies outside the artifact: {name!r}")
+    if "://" in name or "\0" in name or "\\" in name or {"", ".", ".."} & set(name.split("/")):
+        raise ValueError(f"a block lies outside the artifact, or nowhere: {name!r}")
     return StoredBlock(data["number"], name, data["row_group"], data["rows"])
 
 
