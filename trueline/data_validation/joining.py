@@ -32,7 +32,7 @@ def joined(values: pa.Array, counts: Counts) -> tuple[pa.Array, Counts]:
 
     Args:
         values: Arrow binary without nulls.
-        counts: of each; floats are summed in their order.
+        counts: of each; those of one string are summed in the order of their places.
     """
     if len(counts) < 2:
         return values, counts
