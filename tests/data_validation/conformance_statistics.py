@@ -29,7 +29,6 @@ FUNCTIONS = (
     "quantiles_util.generate_equi_width_histogram",
     "quantiles_util.generate_quantiles_histogram",
     "quantiles_util.rebin_quantiles",
-    "bin_util.bin_array",
 )
 # How upstream's runner or one of its classes works, not what comes out.
 _NO_MEANING = frozenset(

@@ -9,8 +9,6 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from google.protobuf import text_format
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -20,7 +18,6 @@ from provoked import PROVOKED
 from trueline._core.errors import ConfigError, DataError, SchemaError
 from trueline.data_validation import (
     StatsOptions,
-    find_anomalous_rows,
     generate_statistics,
     get_anomalies_slicer,
     infer_schema,
@@ -181,50 +178,3 @@ def test_wrong_slices_are_refused() -> None:
 
 
 # --- rows by themselves ---
-
-ROWS = st.lists(
-    st.fixed_dictionaries(
-        {
-            "n": st.one_of(st.none(), st.integers(0, 5)),
-            "s": st.one_of(st.none(), st.sampled_from(["a", "a", "b"])),
-            "l": st.one_of(st.none(), st.lists(st.floats(0, 1), max_size=3)),
-        }
-    ),
-    min_size=1,
-    max_size=40,
-)
-
-
-@settings(max_examples=15, deadline=None)
-@given(rows=ROWS, mass=st.booleans())
-def test_rows_are_found_as_if_judged_one_by_one(rows: list[dict[str, Any]], mass: bool) -> None:
-    schema = schema_pb2.Schema()
-    schema.CopyFrom(SCHEMA)
-    if mass:
-        schema.feature[1].distribution_constraints.min_domain_mass = 0.5
-    types = [("n", pa.int64()), ("s", pa.string()), ("l", pa.list_(pa.float64()))]
-    table, options = pa.Table.from_pylist(rows, pa.schema(types)), StatsOptions(schema=schema)
-    single = [validate_instance(table.slice(i, 1), options) for i in range(table.num_rows)]
-    expected = [(i, anomalies) for i, anomalies in enumerate(single) if anomalies.anomaly_info]
-    assert [(found.row, found.anomalies) for found in find_anomalous_rows(table, options)] == expected
-
-
-def test_few_rows_among_many_are_found() -> None:
-    values = [1] * 3000
-    values[1234] = values[2999] = 9
-    table = pa.table({"n": values, "s": ["a"] * 3000, "l": pa.array([[1.0]] * 3000)})
-    found = list(find_anomalous_rows(table.to_batches()[0], StatsOptions(schema=SCHEMA)))
-    assert [(f.row, f.slices) for f in found] == [(1234, ("n_INT_TYPE_BIG_INT",)), (2999, ("n_INT_TYPE_BIG_INT",))]
-
-
-def test_a_number_between_false_and_true_does_not_hide() -> None:
-    schema = text_format.Parse("feature { name: 'b' type: FLOAT bool_domain { } }", schema_pb2.Schema())
-    table = pa.table({"b": [0.0, 1.0] * 30 + [0.5]})
-    assert [f.row for f in find_anomalous_rows(table, StatsOptions(schema=schema))] == [60]
-
-
-def test_rows_need_a_table_and_a_schema() -> None:
-    with pytest.raises(ConfigError, match="StatsOptions with a schema"):
-        list(find_anomalous_rows(pa.table({"n": [1]}), StatsOptions()))
-    with pytest.raises(DataError, match="got dict"):
-        list(find_anomalous_rows({"n": 1}, StatsOptions(schema=SCHEMA)))

@@ -69,7 +69,6 @@ if TYPE_CHECKING:
     )
     from trueline.data_validation.inference import infer_schema
     from trueline.data_validation.instance import validate_instance
-    from trueline.data_validation.instance_rows import AnomalousRow, find_anomalous_rows
     from trueline.data_validation.leakage import LeakageFinding, LeakageReport, leakage_report
     from trueline.data_validation.options import PerFeatureStatsConfig, StatsOptions
     from trueline.data_validation.rules_config import RuleConfig
@@ -94,7 +93,6 @@ if TYPE_CHECKING:
 _FROM_SCHEMA = ("FeaturePath", "get_domain", "get_feature", "load_schema_text", "set_domain", "write_schema_text")
 _HOMES = {
     "AnomalousExamples": "example_level_rows",
-    "AnomalousRow": "instance_rows",
     "CrossFeatureView": "views_public",
     "CustomValidation": "custom_validation_config",
     "CustomValidationConfig": "custom_validation_config",
@@ -120,7 +118,6 @@ _HOMES = {
     "display_anomalies": "show",
     "display_schema": "show",
     "explain_anomalies": "accept_findings",
-    "find_anomalous_rows": "instance_rows",
     "generate_examples": "synthetic",
     "generate_statistics": "statistics",
     "generate_statistics_from_arrow": "entry",
@@ -174,7 +171,6 @@ _HOMES = {
 
 __all__ = [
     "AnomalousExamples",
-    "AnomalousRow",
     "CrossFeatureView",
     "CustomValidation",
     "CustomValidationConfig",
@@ -201,7 +197,6 @@ __all__ = [
     "display_anomalies",
     "display_schema",
     "explain_anomalies",
-    "find_anomalous_rows",
     "generate_examples",
     "generate_statistics",
     "generate_statistics_from_arrow",
