@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import ConfigError, did_you_mean
-from trueline.data_validation.views import DatasetView, dataset_view
+from trueline.data_validation.distances import jensen_shannon_divergence
+from trueline.data_validation.views import DatasetView, FeatureView, dataset_view
 from trueline.schema.paths import FeaturePath
 
 if TYPE_CHECKING:
@@ -64,14 +65,13 @@ def validate_distributions(
 
     Returns:
         Comparator anomalies, every measurement as drift, and STATS_NOT_AVAILABLE where a named feature is in neither
-        data set or only in the baseline.
+        data set or only in the baseline, or a distance cannot be told: the feature has values on one side alone, or its
+        values were not counted one by one, as `infinity_norm` and `normalized_abs_difference` need them.
 
     Raises:
         ConfigError: listing everything that is wrong with the thresholds.
         SchemaError: for statistics of another kind.
     """
-    from tensorflow_metadata.proto.v0 import anomalies_pb2
-
     from trueline.data_validation.validation import validate_statistics
 
     problems = check_comparators(features, num_examples)
@@ -85,19 +85,38 @@ def validate_distributions(
         drift_confidence=confidence,
     )
     _keep_comparators(found)
-    for name in features:
-        if _find(view, name) is None:
-            info = found.anomaly_info[name]
-            info.path.step.extend(name.split("."))
-            info.severity = anomalies_pb2.AnomalyInfo.ERROR
-            info.short_description = "Statistics are missing"
-            info.description = "The comparison names this feature, and the data have no statistics of it."
-            info.reason.add(
-                type=anomalies_pb2.AnomalyInfo.STATS_NOT_AVAILABLE,
-                short_description=info.short_description,
-                description=info.description,
-            )
+    baseline = dataset_view(baseline_statistics, "baseline_statistics")
+    for name, limits in features.items():
+        path = _find(view, name)
+        if path is None:
+            _note(found, FeaturePath(tuple(name.split("."))), name, "the data have no statistics of it.")
+        elif path in baseline.features and not found.data_missing:
+            untold = [kind for kind in limits if _untold(view.features[path], baseline.features[path], kind)]
+            if untold:
+                why = f"{' and '.join(untold)} cannot be told: one side has no values, or they are not counted alike."
+                _note(found, path, str(path), why)
     return found
+
+
+def _untold(one: FeatureView, other: FeatureView, kind: str) -> bool:
+    """Whether a distance says nothing, though a side has values: numbers have no counts, an empty side no shares."""
+    if not any(view.num_present and view.common.tot_num_values for view in (one, other)):
+        return False
+    counted = one.has_rank_histogram and other.has_rank_histogram
+    if kind != "jensen_shannon_divergence" or counted:
+        return not counted
+    return jensen_shannon_divergence(one, other, "STANDARD") is None
+
+
+def _note(found: anomalies_pb2.Anomalies, path: FeaturePath, key: str, why: str) -> None:
+    info = found.anomaly_info[key]
+    if not info.path.step:
+        info.path.step.extend(path.steps)
+    text = f"The comparison names this feature, and {why}"
+    info.severity = info.ERROR
+    info.description = f"{info.description} {text}".strip()
+    info.short_description = "Multiple errors" if info.reason else "Statistics are missing"
+    info.reason.add(type=info.STATS_NOT_AVAILABLE, short_description="Statistics are missing", description=text)
 
 
 def _find(view: DatasetView, name: str) -> FeaturePath | None:
