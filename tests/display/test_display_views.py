@@ -249,8 +249,8 @@ def test_letters_that_nobody_sees_or_that_turn_a_text_around_are_written_out() -
     assert visible("a\u202eb\tc\n") == "a\\u202eb\\tc\\n"
     assert visible("größe \N{GRINNING FACE} a\u200db") == "größe \N{GRINNING FACE} a\u200db"
     drawn = str(bars([("\u202eabc", 3.0), ("x" * 40, 1.0)], label="x"))
-    assert "75%  \\u202eabc<" in drawn
-    assert "25%  xxx" in drawn
+    assert "75%\u2002\\u202eabc<" in drawn
+    assert "25%\u2002xxx" in drawn
 
 
 def test_infinite_values_are_told_beside_the_name() -> None:

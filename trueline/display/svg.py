@@ -140,7 +140,7 @@ def bars(
         y = i * 15
         text = visible(name if len(name) <= 21 else name[:20] + "…")
         marks.append(_rect(0, y + 2, value / top * 70, 11, class_, tag("title", f"{name}: {number(value)}")))
-        marks.append(tag("text", f"{percent(value / total)}  {text or '(empty)'}", x="76", y=str(y + 11)))
+        marks.append(tag("text", f"{percent(value / total)}\u2002{text or '(empty)'}", x="76", y=str(y + 11)))
     return _svg(width, 15 * len(shown) + 2, label, *marks)
 
 
@@ -163,7 +163,7 @@ def paired_bars(
         for k, (value, class_) in enumerate(zip(values, ("bar", "bar2"), strict=True)):
             marks.append(_rect(0, y + 2 + 7 * k, value / top * 70, 6, class_, tag("title", told)))
         text = visible(name if len(name) <= 18 else name[:17] + "…")
-        shown = f"{percent(values[0])} | {percent(values[1])}  {text or '(empty)'}"
+        shown = f"{percent(values[0])} | {percent(values[1])}\u2002{text or '(empty)'}"
         marks.append(tag("text", shown, x="76", y=str(y + 13)))
     return _svg(width, 18 * len(names) + 2, label, *marks)
 
