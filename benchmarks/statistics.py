@@ -209,7 +209,7 @@ def compare(
         }
         each = [one / other for one, other in zip(mine, cpu, strict=True)]
         ratios[name], worst[name] = round(statistics.median(each), 2), round(max(each), 2)
-    return {"rows": rows, "columns": COLUMNS, "results": results, "cpu_ratio_to": ratios, "worst_round": worst}
+    return {"rows": rows, "columns": COLUMNS, "results": results, "trueline_cpu_ratio_to": ratios, "worst_round": worst}
 
 
 def report(rows: int, rounds: int, mode: str, repeat: int, data: str | None = None) -> dict[str, Any]:
