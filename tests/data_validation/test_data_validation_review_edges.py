@@ -18,6 +18,7 @@ from trueline.data_validation import (
     generate_examples,
     generate_statistics,
     get_statistics_html,
+    identify_anomalous_examples,
     infer_schema,
     load_statistics,
     update_schema,
@@ -184,3 +185,15 @@ def test_a_row_as_a_dict_leaves_types_open_as_json_does() -> None:
 def test_a_row_without_columns_lacks_those_that_are_required() -> None:
     schema = infer_schema(generate_statistics(pa.table({"a": [1, 2]})))
     assert set(validate_instance({}, StatsOptions(schema=schema)).anomaly_info) == {"a"}
+
+
+def test_integers_beyond_2_to_the_53_are_judged_one_by_one_as_together() -> None:
+    schema = schema_pb2.Schema()
+    feature = schema.feature.add(name="n", type=schema_pb2.INT)
+    feature.int_domain.max = 2**53
+    values = [2**53 + 1, 2**53 + 4, 2**63 - 1, 5]
+    table, options = pa.table({"n": values}), StatsOptions(schema=schema)
+    alone = [i for i in range(4) if validate_instance(table.slice(i, 1), options).anomaly_info]
+    assert alone == [1, 2]  # statistics are floats: 2**53 + 1 is 2**53 there
+    (found,) = identify_anomalous_examples(table, options)
+    assert found.row_ids.tolist() == alone

@@ -69,7 +69,9 @@ def _floats(reader: LeafReader, values: pa.Array) -> tuple[Codes, Sequence[Hasha
 
 def _integers(reader: LeafReader, values: pa.Array) -> tuple[Codes, Sequence[Hashable]]:
     low, high = reader.bounds
-    found = np.asarray(to_numpy(values), np.int64)
+    rounded = np.asarray(to_numpy(values), np.int64).astype(np.float64)  # as statistics hold them
+    found = np.where(rounded < 2.0**63, rounded, 0.0).astype(np.int64)
+    found[rounded >= 2.0**63] = 2**63 - 1
     codes = np.zeros(len(found), np.int64)
     if low is not None:
         codes += found < low
