@@ -88,3 +88,33 @@ def test_charts_change_to_quantiles_and_back(view: Any) -> None:
     assert not page.locator(".c-standard svg").first.is_visible()
     page.locator("select[data-choice=chart]").select_option("standard")
     assert page.locator(".c-standard svg").first.is_visible()
+
+
+NOTEBOOK = """
+.jp-RenderedHTMLCommon table{color:#ddd;table-layout:fixed;margin-left:auto;margin-right:auto}
+:not(.jp-RenderedMarkdown).jp-RenderedHTMLCommon td{text-align:right}
+.jp-RenderedHTMLCommon tbody tr:nth-child(odd){background:#111}
+"""
+"""Rules that a notebook has for all tables."""
+
+
+@pytest.mark.parametrize(
+    ("light", "ink", "ground"),
+    [("true", "rgb(28, 36, 48)", "rgb(255, 255, 255)"), ("false", "rgb(228, 233, 239)", "rgb(20, 24, 30)")],
+)
+def test_a_notebook_lends_its_theme_and_not_its_tables(view: Any, light: str, ink: str, ground: str) -> None:
+    """Ink and ground fit together whatever the system prefers; no doctype: tables would not inherit."""
+    shown = dv.generate_statistics(pa.table({"n": [1.0, 2.0], "word": ["a", "b"]}))._repr_html_()
+    page = view[0].context.browser.new_page()
+    page.set_content(
+        f"<style>{NOTEBOOK}</style><body data-jp-theme-light='{light}'><div class='jp-RenderedHTMLCommon'>{shown}</div>"
+    )
+    style = "(cell, name) => getComputedStyle(cell)[name]"
+    name, figure = page.locator("tr[data-name=n] td b"), page.locator("tr[data-name=n] td.n").first
+    assert name.evaluate(style, "color") == ink
+    assert figure.evaluate(style, "color") == ink
+    assert page.locator(".tl").evaluate(style, "backgroundColor") == ground
+    assert page.locator("tr[data-name=n]").evaluate(style, "backgroundColor") == "rgba(0, 0, 0, 0)"
+    assert page.locator("tr[data-name=n] td").first.evaluate(style, "textAlign") == "left"
+    assert figure.evaluate(style, "textAlign") == "right"
+    page.close()
