@@ -7,6 +7,7 @@ The parser is Arrow's. Quoted cells may hold line ends; blank lines are skipped;
 from __future__ import annotations
 
 import codecs
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -241,7 +242,9 @@ def named_blocks(uri: str, form: CsvFormat) -> Generator[tuple[list[str], TextBl
 
 def _check_names(names: Sequence[str], uri: str, what: str) -> None:
     problems = [f"column {i} has no name" for i, name in enumerate(names, 1) if not name.strip()]
-    problems += [f"{n!r} stands {names.count(n)} times" for n in sorted(set(names)) if names.count(n) > 1 and n.strip()]
+    problems += [
+        f"{n!r} stands {times} times" for n, times in sorted(Counter(names).items()) if times > 1 and n.strip()
+    ]
     problems += [f"{name!r} is a name of trueline's own" for name in names if name == "__row__"]
     if problems:
         raise DataError(

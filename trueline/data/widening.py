@@ -13,6 +13,7 @@ be text. A typed source (Parquet, Avro, SQL) cannot give the text in which a num
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -179,5 +180,5 @@ def problems_of(schema: pa.Schema, reserved: Mapping[str, str]) -> list[str]:
     """What stands against a source's columns: no column, repeated names, names that are reserved."""
     names = schema.names
     found = [f"{n!r} is a name of trueline's own" for n in names if n in reserved]
-    found += [f"column {n!r} stands there twice" for n in sorted({n for n in names if names.count(n) > 1})]
+    found += [f"column {n!r} stands there twice" for n, times in sorted(Counter(names).items()) if times > 1]
     return found if names else ["there is no column"]
