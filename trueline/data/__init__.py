@@ -1,4 +1,4 @@
-"""The data room: sources (CSV, Parquet) become Examples, typed and split Parquet blocks that every later step reads.
+"""The data room: sources of every kind become Examples, typed and split Parquet blocks that every later step reads.
 
 It may import `trueline.engine`, `trueline.schema` and `trueline._core`; pyarrow is loaded only when data is touched.
 """
