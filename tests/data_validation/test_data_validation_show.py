@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from google.protobuf import text_format
@@ -136,3 +138,15 @@ def test_anomalies_and_drift_as_tables(schema: schema_pb2.Schema) -> None:
 def test_statistics_without_slices_say_how_to_make_some() -> None:
     with pytest.raises(SchemaError, match=r"have no slices[\s\S]*StatsOptions\(slices"):
         dv.compare_slices(dv.generate_statistics_from_arrow(pa.table({"x": [1]})), "a", "b")
+
+
+def test_a_comparison_is_led_by_what_is_sure_and_not_by_an_outlier() -> None:
+    """One far value makes the divergence of equal distributions great; a bulk that moved is what leads."""
+    rng = np.random.default_rng(0)
+    same, far = rng.exponential(3, 4000), rng.exponential(3, 4000)
+    far[0] = 3000.0
+    one = dv.generate_statistics(pa.table({"same": same, "moved": 3 * same}))
+    page = one.compare(dv.generate_statistics(pa.table({"same": far, "moved": far}))).text
+    surely = {name: float(sure) for name, sure in re.findall(r"<b>(same|moved)</b>.*?least ([0-9.]+) \(95", page)}
+    assert surely["same"] == 0.0
+    assert surely["moved"] > 0.05

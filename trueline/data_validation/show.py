@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import SchemaError, did_you_mean
-from trueline.data_validation.comparators import CONTROLS, DISTANCES
+from trueline.data_validation.comparators import CONTROLS, DISTANCES, kind_of
 from trueline.data_validation.distances import jensen_shannon_divergence
+from trueline.data_validation.distances_noise import noise_of
 from trueline.data_validation.views import DEFAULT_SLICE, DatasetView, FeatureView
 from trueline.display.feature_cells import Drift
 from trueline.display.html import Html, Safe, join, page, table, tag
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 _LEFT, _RIGHT = "lhs_statistics", "rhs_statistics"
+_CONFIDENCE = 0.95
 
 
 def get_statistics_html(
@@ -196,9 +198,15 @@ def _feature_drift(view: FeatureView, mate: FeatureView, feature: Any) -> Drift 
                 continue
             measured = distance.measure(view, mate, limit)
             if measured is not None:
-                return Drift(measured[0], distance.words, limit.threshold, measured[1])
+                sure = noise_of(distance.field, view, mate, kind_of(limit), _CONFIDENCE).lower
+                return Drift(measured[0], distance.words, limit.threshold, measured[1], sure)
     value = jensen_shannon_divergence(view, mate, "STANDARD")
-    return None if value is None else Drift(value, "Jensen-Shannon divergence")
+    if value is None:
+        return None
+    # Either histogram gives a bound: equal widths hide the bulk behind an outlier, quantiles show it.
+    kinds, doubt = ("STANDARD", "QUANTILES"), (1 - _CONFIDENCE) / 2
+    sure = max(noise_of("jensen_shannon_divergence", view, mate, kind, 1 - doubt).lower for kind in kinds)
+    return Drift(value, "Jensen-Shannon divergence", lower=sure)
 
 
 def display_schema(schema: schema_pb2.Schema) -> Html | None:

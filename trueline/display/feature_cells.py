@@ -31,12 +31,15 @@ class Drift:
         measure: its name.
         threshold: from the schema, or None.
         at: the value of the feature where it is greatest, if there is one.
+        lower: what it surely is (95 %), where that is known; the rest may be chance, or the buckets of histograms
+            whose ends differ.
     """
 
     value: float
     measure: str
     threshold: float | None = None
     at: str = ""
+    lower: float | None = None
 
 
 @dataclass(frozen=True)
@@ -204,12 +207,19 @@ def _with_rest(facts: FeatureFacts | None) -> list[tuple[str, float]]:
 
 
 def drift_cell(drift: Drift | None) -> Html:
-    """The distance, as a number and a bar; red above the schema's threshold."""
+    """What the distance surely is, as a number and a bar, and what was measured; red above the schema's threshold."""
     if drift is None or not math.isfinite(drift.value):
         return tag("span", "–", class_="soft")
     over = drift.threshold is not None and drift.value > drift.threshold
     limit = "" if drift.threshold is None else f", at most {drift.threshold:g} allowed"
     where = f", greatest at {drift.at!r}" if drift.at else ""
-    bar = tag("div", tag("i", "", style=f"width:{min(drift.value, 1.0) * 100:.1f}%"), class_="meter")
-    text = tag("span", f"{drift.value:.3f}", class_="bad" if over else None, title=f"{drift.measure}{limit}{where}")
-    return join([text, bar])
+    sure = drift.value if drift.lower is None else drift.lower
+    bar = tag("div", tag("i", "", style=f"width:{min(sure, 1.0) * 100:.1f}%"), class_="meter")
+    class_ = "bad" if over else "soft" if drift.lower == 0 else None
+    told, more = f"{drift.measure}{limit}{where}", Html("")
+    if drift.lower is not None:
+        told += f"; surely at least {drift.lower:.3f} (95 %), measured {drift.value:.3f}: the rest may be chance, "
+        told += "or the buckets of histograms with other ends"
+        more = tag("div", f"of {drift.value:.3f}", class_="soft small", title=told)
+    order = f"{sure + 1e-6 * drift.value:.9f}"
+    return join([tag("span", f"{sure:.3f}", class_=class_, title=told, data_sort=order), bar, more])

@@ -1,8 +1,8 @@
 (function () {
   "use strict";
   function key(cell) {
-    var from = cell.querySelector(".one") || cell;
-    var text = (cell.getAttribute("data-sort") || from.textContent).trim();
+    var from = cell.querySelector("[data-sort]") || cell.querySelector(".one") || cell;
+    var text = (from.getAttribute("data-sort") || from.textContent).trim();
     var n = parseFloat(text.replace(/[,<>%]/g, ""));
     return isNaN(n) ? text.toLowerCase() : n;
   }
