@@ -153,6 +153,10 @@ class Workshop:
         """Mends what the rules of a type find, and what that brings to light and was not found before."""
         known = self._hits(index.schema, path)
         wanted = [i for i in known if _RULES[i].type == type_name]
+        if type_name == "UNEXPECTED_DATA_TYPE" and wanted and self._take_type(index.features[path], path):
+            wanted = [i for i in self._hits(index.schema, path) if i not in known]
+            if not wanted:
+                return
         for _ in range(_ROUNDS):
             case = self._case(index, path)
             for i in wanted:
@@ -164,6 +168,20 @@ class Workshop:
             wanted = hits[: hits.index(still[-1]) + 1] if still else [i for i in hits if i not in known]
             if not wanted:
                 return
+
+    def _take_type(self, feature: Any, path: FeaturePath) -> bool:
+        """Gives a feature the type of its values: a person accepts it, where `update_schema` would look away.
+
+        Structs are left to the rule: their fields would be columns that nobody has described.
+        """
+        assert self.dataset is not None
+        from tensorflow_metadata.proto.v0 import schema_pb2
+
+        name = self.dataset.features[path].schema_type
+        if "STRUCT" in (name, schema_pb2.FeatureType.Name(feature.type)):
+            return False
+        feature.type = schema_pb2.FeatureType.Value(name)
+        return True
 
     def _add(self, index: SchemaIndex, path: FeaturePath) -> None:
         """Adds a column with its fields, or its environment."""

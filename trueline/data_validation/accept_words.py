@@ -56,7 +56,7 @@ ACCEPT_WORDS = {
     "FEATURE_MISSING_NAME": _DEPRECATE,
     "FEATURE_MISSING_TYPE": "Give it a type where its domain says one; else deprecate it.",
     "INVALID_SCHEMA_SPECIFICATION": "Move what contradicts itself to the nearest that does not, or take it out.",
-    "UNEXPECTED_DATA_TYPE": _DEPRECATE,
+    "UNEXPECTED_DATA_TYPE": "Give the feature the type that the data have, with what the new type asks for.",
     "SEQUENCE_VALUE_TOO_FEW_OCCURRENCES": "Lower the bound to the data's.",
     "SEQUENCE_VALUE_TOO_MANY_OCCURRENCES": "Raise the bound to the data's.",
     "SEQUENCE_VALUE_TOO_SMALL_FRACTION": "Lower the bound to the data's.",
