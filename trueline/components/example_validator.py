@@ -161,7 +161,10 @@ def execute(ctx: ExecutionContext) -> None:
         custom = ctx.params["custom_validation_config"]
         anomalies = validate_statistics(statistics, schema, custom_validation_config=custom, **terms)
         write_anomalies_binary(anomalies, split_path(out, split, ANOMALIES_FILE))
-        explained = [_finding(f) for f in explain_anomalies(anomalies, schema, statistics, **terms)]
+        explained = [
+            _finding(f)
+            for f in explain_anomalies(anomalies, schema, statistics, custom_validation_config=custom, **terms)
+        ]
         store.write_text(split_path(out, split, FINDINGS_FILE), json.dumps(explained, indent=1) + "\n")
         found, mild = _findings(anomalies, split)
         errors += found

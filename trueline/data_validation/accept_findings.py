@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from trueline._core.errors import ConfigError, did_you_mean
 from trueline.data_validation.accept_remedy import Workshop
 from trueline.data_validation.accept_words import ACCEPT_WORDS
+from trueline.data_validation.custom_validation import check_custom
 from trueline.data_validation.judge import Terms
 from trueline.data_validation.rules_config import RuleConfig, rule_book
 from trueline.data_validation.validation import check_confidence, check_schema, controls_of
@@ -19,6 +20,8 @@ from trueline.schema.paths import FeaturePath
 
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
+
+    from trueline.data_validation.custom_validation_config import CustomValidationConfig
 
 __all__ = ["Finding", "accept", "explain_anomalies"]
 
@@ -72,6 +75,7 @@ def explain_anomalies(
     serving_statistics: statistics_pb2.DatasetFeatureStatisticsList | None = None,
     previous_version_statistics: statistics_pb2.DatasetFeatureStatisticsList | None = None,
     rules: Iterable[RuleConfig | Mapping[str, Any]] | None = None,
+    custom_validation_config: CustomValidationConfig | Mapping[str, Any] | str | None = None,
     drift_confidence: float | None = None,
 ) -> tuple[Finding, ...]:
     """Every reason of every anomaly: the dataset's first, then features by path.
@@ -83,6 +87,8 @@ def explain_anomalies(
         environment, previous_statistics, serving_statistics, previous_version_statistics, drift_confidence: as they
             were given to `validate_statistics`.
         rules: for severity and owner, see `RuleConfig`; severities are the anomalies' own where None.
+        custom_validation_config: as it was given to `validate_statistics`: with it and the data, a failed expression
+            keeps the severity that it has of its own beside other anomalies of its feature.
 
     Raises:
         SchemaError: for arguments of another type.
@@ -99,6 +105,10 @@ def explain_anomalies(
     for name in sorted(anomalies.anomaly_info):
         info = anomalies.anomaly_info[name]
         infos.append((FeaturePath.from_proto(info.path) if info.path.step else FeaturePath((name,)), info))
+    own: dict[tuple[FeaturePath | None, str], str] = {}
+    if statistics is not None:
+        failed = check_custom(custom_validation_config, statistics, previous_statistics, schema, environment)
+        own = {(path, reason.text): severity for path, reason, severity in failed}
     found: list[Finding] = []
     for path, info in infos:
         remedies: dict[str, tuple[SchemaChange, ...]] = {}
@@ -108,6 +118,8 @@ def explain_anomalies(
                 remedies[kind] = workshop.remedy(kind, path)
             ruling = book.ruling(kind, path, workshop.index)
             severity = ruling.severity if rules is not None else info.Severity.Name(info.severity)
+            if own.get((path, reason.description)) == "WARNING":  # a rule may soften it, not harden it
+                severity = "WARNING"
             texts = reason.short_description, reason.description
             found.append(Finding(kind, path, severity, ruling.owner, *texts, remedies[kind]))
     return tuple(found)

@@ -33,7 +33,9 @@ class DriftMeasurement:
         value: what was measured.
         threshold: of the schema; None where it sets none.
         lower: the true distance is at least this, with the confidence asked for.
-        noise: what chance alone stays below with that confidence where nothing has changed.
+        noise: what chance alone stays below with that confidence where nothing has changed, for counts in the same
+            buckets. Histograms of numbers whose ends differ have other buckets: their divergence may be far above
+            this though nothing moved; `lower` and `p_value` allow for that.
         p_value: how often chance alone gives as much, if the shares of the values have not changed.
         n, n_other: rows that were compared.
         at: the value of the feature where the distance occurs, if there is one.

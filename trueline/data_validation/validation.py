@@ -11,6 +11,7 @@ from trueline.data_validation.judge import Controls, Terms, Verdict, judge
 from trueline.data_validation.rules import Reason
 from trueline.data_validation.rules_config import RuleBook, RuleConfig, rule_book
 from trueline.data_validation.views import DatasetView, dataset_view
+from trueline.schema.index import SchemaIndex
 from trueline.schema.paths import FeaturePath
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def validate_statistics(
     controls = controls_of(previous_statistics, serving_statistics, previous_version_statistics)
     needed = None if features_needed is None else frozenset(FeaturePath.of(path) for path in features_needed)
     terms = Terms(environment, needed=needed, confidence=drift_confidence)
+    check_rule_paths(book, schema, dataset)
     custom = check_custom(custom_validation_config, statistics, previous_statistics, schema, environment)
     return validate_dataset(dataset, schema, controls, terms, book, custom)
 
@@ -137,6 +139,23 @@ def check_confidence(confidence: Any) -> None:
     number = isinstance(confidence, int | float) and not isinstance(confidence, bool)
     if confidence is not None and not (number and 0 < confidence < 1):
         raise ConfigError(f"drift_confidence is {confidence!r}, it must lie between 0 and 1", hint="0.95 is usual.")
+
+
+def check_rule_paths(book: RuleBook, schema: Any, dataset: DatasetView) -> None:
+    """Refuses rules for features that neither the schema nor the data know: a typo would silence nothing.
+
+    Raises:
+        ConfigError: naming all of them.
+    """
+    paths = [rule.path for rule in book.rules if isinstance(rule.path, FeaturePath) and rule.path.steps]
+    if not paths:
+        return
+    index = SchemaIndex(schema)
+    known = {str(path) for path in (*index.features, *dataset.features, *dataset.extras)} | index.composites
+    unknown = sorted({str(path) for path in paths} - known)
+    if unknown:
+        problems = [f"{name!r}: {did_you_mean(name, sorted(known))}" for name in unknown]
+        raise ConfigError("rules name features that neither the schema nor the data have", problems=problems)
 
 
 def controls_of(previous: Any, serving: Any, version: Any) -> Controls:
