@@ -16,7 +16,9 @@ def test_a_rule_for_a_feature_that_nobody_has_is_refused() -> None:
     schema = dv.infer_schema(stats)
     with pytest.raises(ConfigError, match="'fair': Did you mean 'fare'"):
         dv.validate_statistics(stats, schema, rules=[dv.RuleConfig(path="fair", severity="IGNORE")])
-    dv.validate_statistics(stats, schema, rules=[dv.RuleConfig(path="fare", severity="IGNORE"), dv.RuleConfig(path=())])
+    dv.validate_statistics(
+        stats, schema, rules=[dv.RuleConfig(path="fare", severity="IGNORE"), dv.RuleConfig(path=(), owner="us")]
+    )
 
 
 def test_a_custom_warning_stays_one_beside_an_error_of_its_feature() -> None:
