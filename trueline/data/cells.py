@@ -189,10 +189,23 @@ def convert_fixed(text: pa.Array, type_name: str, limit: int) -> tuple[pa.Array 
     values = _read(text, reader)
     if values is not None:
         return values, []
-    bad: list[int] = []
     trimmed = _trimmed(text)
-    _find_bad(text if trimmed is None else trimmed, reader, 0, bad, limit)
-    return None, bad
+    text = text if trimmed is None else trimmed
+    sure, rest = _surely_bad(text, type_name)
+    found: list[int] = []
+    _find_bad(text.take(rest), reader, 0, found, limit)
+    return None, sorted([*sure, *(rest[n].as_py() for n in found)])[:limit]
+
+
+def _surely_bad(text: pa.Array, type_name: str) -> tuple[list[int], pa.Array]:
+    """The places of cells that cannot convert by their looks, and those of all others: looks are cheap to tell."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    good = pc.fill_null(pc.match_substring_regex(text, _LOOKS[type_name]), fill_value=True)
+    looks = good.to_numpy(zero_copy_only=False)
+    return np.flatnonzero(~looks).tolist(), pa.array(np.flatnonzero(looks))
 
 
 def _find_bad(text: pa.Array, reader: Callable[[Any], Any], start: int, bad: list[int], limit: int) -> None:
@@ -230,6 +243,14 @@ def _fixed_timestamp(text: pa.Array) -> pa.Array | None:
     return _zoned_values(text) if values is None else values
 
 
+_LOOKS = {
+    "utf8": "",
+    "int64": r"^[+-]*(0[xX])?[0-9a-fA-F]+$",
+    "float64": r"^[+-]?([0-9.][0-9.eE+-]*|[iInN].*)$",
+    "bool": r"^[tTfF]",
+    "timestamp": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}",
+}
+"""What a cell of a fixed type looks like at least; not all that looks so converts."""
 _FIXED_READERS: dict[str, Callable[[Any], Any]] = {
     "utf8": lambda text: text,
     "int64": _fixed_int,
