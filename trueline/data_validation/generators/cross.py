@@ -29,7 +29,8 @@ __all__ = ["MAX_PAIRS", "CrossMoments", "crossed_pairs"]
 MAX_PAIRS = 20_000
 """Most pairs of features of one pass: all pairs of 200 features."""
 _MOST_CELLS = 4_000_000
-_KIND, _VERSION = "cross moments", 1
+_KIND, _VERSION = "cross moments", 2
+_ROUNDING = 64.0 * 2.0**-53
 Floats = npt.NDArray[np.float64]
 
 
@@ -44,8 +45,9 @@ class CrossMoments:
         self._pairs = [(str(x), str(y)) for x, y in pairs]
         self._columns = sorted({name for pair in self._pairs for name in pair})
         self._places = [[self._columns.index(pair[side]) for pair in self._pairs] for side in (0, 1)]
-        self._table = np.zeros((6, len(self._pairs)))
-        """Rows: count, mean of x, mean of y, sums of squared deviations of x and of y, and of their products."""
+        self._table = np.zeros((8, len(self._pairs)))
+        """Rows: count, mean of x, mean of y, sums of squared deviations of x and of y, and of their products; and the
+        greatest numbers that the means of x and y were worked out from, for their rounding."""
 
     def update(self, batch: pa.RecordBatch) -> None:
         """Takes in the rows of one block, so many at a time that memory does not grow with the number of columns."""
@@ -71,16 +73,12 @@ class CrossMoments:
         sums, squares = _products(centred, there), _products(centred * centred, there)
         n = np.maximum(count, 1.0)
         x, y = sums[first, second], sums[second, first]
-        return np.stack(
-            [
-                count,
-                centre[first] + x / n,
-                centre[second] + y / n,
-                np.maximum(squares[first, second] - x * x / n, 0.0),
-                np.maximum(squares[second, first] - y * y / n, 0.0),
-                _products(centred, centred)[first, second] - x * y / n,
-            ]
-        )
+        xx = _difference(squares[first, second], x * x / n)
+        yy = _difference(squares[second, first], y * y / n)
+        xy = _products(centred, centred)[first, second] - x * y / n
+        xy = np.where((xx == 0.0) | (yy == 0.0), 0.0, xy)
+        sizes = np.abs(centre[first]), np.abs(centre[second])
+        return np.stack([count, centre[first] + x / n, centre[second] + y / n, xx, yy, xy, *sizes])
 
     def merge(self, other: Self) -> None:
         """Takes in the blocks that follow."""
@@ -100,6 +98,8 @@ class CrossMoments:
                 mine[3] + other[3] + dx * dx * cross,
                 mine[4] + other[4] + dy * dy * cross,
                 mine[5] + other[5] + dx * dy * cross,
+                np.maximum(mine[6], other[6]),
+                np.maximum(mine[7], other[7]),
             ]
         )
         # Where one side has no rows the other one stays as it is, to the bit.
@@ -128,9 +128,11 @@ class CrossMoments:
         from tensorflow_metadata.proto.v0 import statistics_pb2
 
         dataset = statistics_pb2.DatasetFeatureStatistics()
-        for (x, y), (count, _, _, xx, yy, xy) in zip(self._pairs, self._table.T.tolist(), strict=True):
+        for (x, y), (count, mx, my, xx, yy, xy, sx, sy) in zip(self._pairs, self._table.T.tolist(), strict=True):
             if count == 0.0:
                 continue
+            if not (_varies(xx, count, max(abs(mx), sx)) and _varies(yy, count, max(abs(my), sy))):
+                xx = yy = xy = 0.0
             cross = dataset.cross_features.add(count=int(count))
             cross.path_x.step.append(x)
             cross.path_y.step.append(y)
@@ -139,6 +141,17 @@ class CrossMoments:
             if spread > 0.0 and math.isfinite(spread):
                 cross.num_cross_stats.correlation = min(1.0, max(-1.0, xy / spread))
         return dataset
+
+
+def _difference(squares: Floats, means: Floats) -> Floats:
+    """Sums of squared deviations; 0 where what is left is less than the rounding of what was subtracted."""
+    found = squares - means
+    return np.where(found <= _ROUNDING * squares, 0.0, found)
+
+
+def _varies(squares: float, count: float, size: float) -> bool:
+    """Whether deviations are more than the rounding of the means of blocks."""
+    return not squares <= count * (_ROUNDING * size) ** 2
 
 
 def _products(one: Floats, two: Floats) -> Floats:
