@@ -28,6 +28,7 @@ KINDS = ("csv", "tsv", "jsonl", "parquet", "avro", "tfrecord", "sequence")
 
 _STATISTICS = "FeatureStats.pb"
 _TEXT = ("csv", "jsonl")
+_EXACT = 2**53
 _SOURCES = {
     "csv": "trueline.data.csv_source:CsvSource",
     "jsonl": "trueline.data.jsonl_source:JsonlSource",
@@ -48,6 +49,8 @@ class DataOptions:
         delimiter: of CSV; empty: a tab for ``.tsv``, else a comma.
         trim: take blanks around cells of CSV away.
         max_rejects: rows that may be left out because they cannot be read.
+        null: cells of CSV that are missing besides the empty one.
+        encoding: of CSV; empty: UTF-8.
     """
 
     format: str = ""
@@ -56,10 +59,18 @@ class DataOptions:
     delimiter: str = ""
     trim: bool = False
     max_rejects: int = 0
+    null: tuple[str, ...] = ()
+    encoding: str = ""
 
     def csv(self) -> dict[str, Any]:
         """Arguments of the CSV source; only what was given."""
-        given = {"column_names": self.names, "delimiter": self.delimiter, "trim": self.trim}
+        given = {
+            "column_names": self.names,
+            "delimiter": self.delimiter,
+            "trim": self.trim,
+            "null_values": ("", *self.null) if self.null else (),
+            "encoding": self.encoding,
+        }
         return {name: value for name, value in given.items() if value}
 
 
@@ -73,6 +84,7 @@ class DataFile:
         options: how they are read.
         split: the split of Examples or statistics.
         column_types: types of columns of text files that are not guessed.
+        schema_types: the same for columns of CSV that may be there or not.
     """
 
     location: str
@@ -80,6 +92,7 @@ class DataFile:
     options: DataOptions = field(default_factory=DataOptions)
     split: str = ""
     column_types: Mapping[str, str] = field(default_factory=dict)
+    schema_types: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -108,23 +121,30 @@ class DataFile:
             return data_validation.generate_statistics_from_parquet(self.location, stats_options=options)
         if self.kind == "csv":
             csv: dict[str, Any] = {"max_rejects": self.options.max_rejects, **self.options.csv()}
-            csv["column_types"] = dict(self.column_types)
+            csv |= {"column_types": dict(self.column_types), "schema_types": dict(self.schema_types)}
             return data_validation.generate_statistics_from_csv(self.location, stats_options=options, **csv)
         limit = self.options.max_rejects
         return data_validation.generate_statistics_from_source(self.spec(), stats_options=options, max_rejects=limit)
 
-    def statistics_by(self, schema: schema_pb2.Schema) -> statistics_pb2.DatasetFeatureStatisticsList:
-        """The statistics of rows that are held to a schema.
+    def statistics_by(
+        self, schema: schema_pb2.Schema, options: StatsOptions | None = None
+    ) -> statistics_pb2.DatasetFeatureStatisticsList:
+        """The statistics of rows that are held to a schema; `options` holds it too.
 
-        A column of a text file in which every cell is empty has no type of its own: it gets the schema's. Else data
-        that merely lack values would be of another type.
+        Text has no types of its own: a type that was guessed gives way to the schema's where that takes every cell as
+        it stands. In CSV all cells are text for the schema's BYTES, and whole numbers are numbers for its FLOAT. A
+        column of any text file in which every cell is empty gets the schema's type. What does not fit the schema's
+        type (text in a column of INT) stays another type.
         """
         from trueline.data_validation import StatsOptions
 
-        options = StatsOptions(schema=schema)
-        found = self.statistics(options if self.has_rows else None)
-        types = _types_of_empty(found, schema) if self.kind in _TEXT else {}
-        return replace(self, column_types=types).statistics(options) if types else found
+        options = options or StatsOptions(schema=schema)
+        file = replace(self, schema_types=_texts_of(schema)) if self.kind == "csv" else self
+        found = file.statistics(options if file.has_rows else None)
+        types = _types_of_empty(found, schema) if file.kind in _TEXT else {}
+        if file.kind == "csv":
+            types |= _types_of_whole(found, schema)
+        return replace(file, column_types=types).statistics(options) if types else found
 
     def rows(self) -> Source | Dataset:
         """The rows: a source, or a split of Examples.
@@ -161,6 +181,8 @@ class DataFile:
             params |= self.options.csv()
         if self.column_types:
             params["column_types"] = dict(self.column_types)
+        if self.schema_types:
+            params["schema_types"] = dict(self.schema_types)
         if self.kind == "sequence":
             params["payload"] = "sequence_example"
         return SourceSpec(_SOURCES[kind], params)
@@ -203,6 +225,30 @@ def _types_of_empty(statistics: Any, schema: schema_pb2.Schema) -> dict[str, str
         if feature.HasField("string_stats")
         and feature.string_stats.common_stats.num_non_missing == 0
         and types.get(feature.path.step[0], "utf8") != "utf8"
+    }
+
+
+def _texts_of(schema: schema_pb2.Schema) -> dict[str, str]:
+    """The columns that the schema calls BYTES: 01234 is text there, whatever else the file holds."""
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
+    return {feature.name: "utf8" for feature in schema.feature if feature.type == schema_pb2.BYTES}
+
+
+def _types_of_whole(statistics: Any, schema: schema_pb2.Schema) -> dict[str, str]:
+    """The columns of whole numbers that the schema calls FLOAT, where floats hold every one of them."""
+    from tensorflow_metadata.proto.v0 import statistics_pb2
+
+    from trueline.data.csv_ingest import fixed_types
+
+    floats = {name for name, kind in fixed_types(schema).items() if kind == "float64"}
+    return {
+        feature.path.step[0]: "float64"
+        for feature in statistics.datasets[0].features
+        if feature.type == statistics_pb2.FeatureNameStatistics.INT
+        and feature.path.step[0] in floats
+        and not any(stat.name == "arrow_type" for stat in feature.custom_stats)
+        and max(-feature.num_stats.min, feature.num_stats.max) < _EXACT
     }
 
 

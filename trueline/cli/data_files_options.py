@@ -30,6 +30,10 @@ _OPTIONS = (
     click.option("--delimiter", default="", help="What stands between the cells of a CSV."),
     click.option("--trim", is_flag=True, help="Take blanks around the cells of a CSV away."),
     click.option(
+        "--null", metavar="TEXT", multiple=True, help="A cell of a CSV that is missing, such as NA; repeatable."
+    ),
+    click.option("--encoding", default="", help="Of the text of a CSV, such as latin-1 (UTF-8)."),
+    click.option(
         "--max-rejects", default=0, type=click.IntRange(0), help="Rows that may be left out as unreadable (0)."
     ),
 )
@@ -46,10 +50,13 @@ def data_options(command: F) -> Callable[..., Any]:
         delimiter: str,
         trim: bool,
         max_rejects: int,
+        null: tuple[str, ...],
+        encoding: str,
         **given: Any,
     ) -> Any:
         shown = delimiter.replace("\\t", "\t")
-        return command(reading=DataOptions(format_ or "", split, names, shown, trim, max_rejects), **given)
+        reading = DataOptions(format_ or "", split, names, shown, trim, max_rejects, null, encoding)
+        return command(reading=reading, **given)
 
     found: Callable[..., Any] = wrapped
     for option in reversed(_OPTIONS):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trueline._core.errors import ConfigError
-from trueline.cli.data_files import DataOptions
+from trueline.cli.data_files import DataFile, DataOptions
 from trueline.cli.data_files_find import find_data, find_other, load_schema
 from trueline.cli.data_files_options import comma_separated, data_options
 
@@ -56,9 +56,9 @@ def stats(
     options = _options(**asked)
     if not found.has_rows and options is not None:
         raise ConfigError("statistics are finished: no option can change what they count", where=data)
-    statistics = found.statistics(options)
+    statistics = _statistics(found, options)
     against = None if other is None else find_other(other, reading)
-    mate = None if against is None else against.statistics(options if against.has_rows else None)
+    mate = None if against is None else _statistics(against, options)
     names = (found.name, found.name if against is None else against.name)
     if out:
         from trueline.data_validation import write_statistics
@@ -98,6 +98,12 @@ def _options(
     }
     given = {name: value for name, value in given.items() if value is not None}
     return StatsOptions(**given) if given else None
+
+
+def _statistics(data: DataFile, options: StatsOptions | None) -> Any:
+    if options is None or not data.has_rows:
+        return data.statistics()
+    return data.statistics(options) if options.schema is None else data.statistics_by(options.schema, options)
 
 
 def _write_page(out: str, statistics: Any, mate: Any, names: tuple[str, str], options: StatsOptions | None) -> None:

@@ -1,0 +1,100 @@
+"""What a first user met at the command line: types of CSV under a schema, reading options, and hints that can be run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trueline.cli import main
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _run(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:
+    got = main(list(arguments))
+    found = capsys.readouterr()
+    assert got == code, found
+    return found.out + found.err
+
+
+def _types(capsys: pytest.CaptureFixture[str], *arguments: str, code: int) -> dict[str, str]:
+    report: dict[str, Any] = json.loads(_run(capsys, "validate", *arguments, "--json", code=code))
+    return {".".join(finding["feature"]): finding["type"] for finding in report["findings"]}
+
+
+def _schema(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    Path("first.csv").write_text(text)
+    _run(capsys, "schema", "infer", "first.csv", "--out", "schema.pbtxt")
+
+
+# --- types of CSV under a schema ---
+
+
+def test_a_narrower_spelling_of_text_or_of_a_float_is_no_other_type(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _schema(capsys, "zip,ok,day,fare\n01234,yes,soon,1.5\n99999,no,later,2.5\n")
+    Path("next.csv").write_text("zip,ok,day,fare\n12345,true,2024-05-01,3\n54321,false,2024-05-02,4\n")
+    found = _types(capsys, "next.csv", "schema.pbtxt", code=3)
+    assert set(found.values()) == {"ENUM_TYPE_UNEXPECTED_STRING_VALUES"}  # new values, and no new type
+    assert set(found) == {"ok", "day"}
+    told = json.loads(_run(capsys, "stats", "next.csv", "--schema", "schema.pbtxt", "--json"))
+    types = {f["path"]["step"][0]: f.get("type", "INT") for f in told["datasets"][0]["features"]}
+    assert types == {"zip": "STRING", "ok": "STRING", "day": "STRING", "fare": "FLOAT"}
+    assert told["datasets"][0]["features"][0]["string_stats"]["top_values"][0]["value"] in ("12345", "54321")
+    compared = _run(capsys, "stats", "first.csv", "--compare", "next.csv", "--schema", "schema.pbtxt")
+    assert "STRING / INT" not in compared and "INT" not in compared
+
+
+def test_another_type_stays_another_type(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _schema(capsys, "n,fare\n1,1.5\n2,2.5\n")
+    Path("next.csv").write_text("n,fare\nx,cheap\ny,dear\n")
+    found = _types(capsys, "next.csv", "schema.pbtxt", code=3)
+    assert found == {"n": "UNEXPECTED_DATA_TYPE", "fare": "UNEXPECTED_DATA_TYPE"}
+    Path("next.csv").write_text("n,fare\n1.5,true\n2.5,false\n")  # floats for INT, booleans for FLOAT
+    found = _types(capsys, "next.csv", "schema.pbtxt", code=3)
+    assert found == {"n": "UNEXPECTED_DATA_TYPE", "fare": "UNEXPECTED_DATA_TYPE"}
+
+
+def test_whole_numbers_that_a_float_cannot_hold_are_not_read_as_floats(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _schema(capsys, "fare\n1.5\n2.5\n")
+    Path("next.csv").write_text(f"fare\n{2**53 + 1}\n7\n")
+    assert _types(capsys, "next.csv", "schema.pbtxt", code=3) == {"fare": "UNEXPECTED_DATA_TYPE"}
+
+
+def test_earlier_data_are_read_by_the_schema_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _schema(capsys, "zip\n01234\n99999\n")
+    schema = (
+        Path("schema.pbtxt")
+        .read_text()
+        .replace('name: "zip"', 'name: "zip"\n  drift_comparator { infinity_norm { threshold: 0.1 } }', 1)
+    )
+    Path("schema.pbtxt").write_text(schema)
+    Path("may.csv").write_text("zip\n99999\n99999\n")
+    found = _run(capsys, "validate", "first.csv", "schema.pbtxt", "--previous", "may.csv", code=3)
+    assert "COMPARATOR_L_INFTY_HIGH" in found and "UNEXPECTED_DATA_TYPE" not in found
+
+
+# --- reading ---
+
+
+def test_cells_that_are_missing_and_the_encoding_can_be_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("rows.csv").write_bytes("age,stadt\n31,Köln\nNA,Bonn\n-,\n44,NA\n".encode("latin-1"))
+    told = json.loads(
+        _run(capsys, "stats", "rows.csv", "--null", "NA", "--null", "-", "--encoding", "latin-1", "--json")
+    )
+    age, city = told["datasets"][0]["features"]
+    assert int(age["num_stats"]["common_stats"]["num_missing"]) == 2 and age["num_stats"]["max"] == 44
+    assert int(city["string_stats"]["common_stats"]["num_missing"]) == 2
+    assert {top["value"] for top in city["string_stats"]["top_values"]} == {"Köln", "Bonn"}
+    assert "no encoding has the name" in _run(capsys, "stats", "rows.csv", "--encoding", "latin-99", code=1)
