@@ -1,8 +1,10 @@
-"""What a first user met at the command line: types of CSV under a schema, reading options, and hints that can be run."""
+"""What a first user met at the command line: types of CSV under a schema, options of reading, hints that run."""
 
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +53,8 @@ def test_a_narrower_spelling_of_text_or_of_a_float_is_no_other_type(
     assert types == {"zip": "STRING", "ok": "STRING", "day": "STRING", "fare": "FLOAT"}
     assert told["datasets"][0]["features"][0]["string_stats"]["top_values"][0]["value"] in ("12345", "54321")
     compared = _run(capsys, "stats", "first.csv", "--compare", "next.csv", "--schema", "schema.pbtxt")
-    assert "STRING / INT" not in compared and "INT" not in compared
+    assert "STRING / INT" not in compared
+    assert "INT" not in compared
 
 
 def test_another_type_stays_another_type(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,7 +85,8 @@ def test_earlier_data_are_read_by_the_schema_too(folder: Path, capsys: pytest.Ca
     Path("schema.pbtxt").write_text(schema)
     Path("may.csv").write_text("zip\n99999\n99999\n")
     found = _run(capsys, "validate", "first.csv", "schema.pbtxt", "--previous", "may.csv", code=3)
-    assert "COMPARATOR_L_INFTY_HIGH" in found and "UNEXPECTED_DATA_TYPE" not in found
+    assert "COMPARATOR_L_INFTY_HIGH" in found
+    assert "UNEXPECTED_DATA_TYPE" not in found
 
 
 # --- reading ---
@@ -94,7 +98,58 @@ def test_cells_that_are_missing_and_the_encoding_can_be_named(folder: Path, caps
         _run(capsys, "stats", "rows.csv", "--null", "NA", "--null", "-", "--encoding", "latin-1", "--json")
     )
     age, city = told["datasets"][0]["features"]
-    assert int(age["num_stats"]["common_stats"]["num_missing"]) == 2 and age["num_stats"]["max"] == 44
+    assert int(age["num_stats"]["common_stats"]["num_missing"]) == 2
+    assert age["num_stats"]["max"] == 44
     assert int(city["string_stats"]["common_stats"]["num_missing"]) == 2
     assert {top["value"] for top in city["string_stats"]["top_values"]} == {"Köln", "Bonn"}
     assert "no encoding has the name" in _run(capsys, "stats", "rows.csv", "--encoding", "latin-99", code=1)
+
+
+# --- hints ---
+
+
+def test_the_command_that_accepts_repeats_how_the_data_were_read_and_asked(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _schema(capsys, "n,town\n1,a\n2,b\n")
+    Path("rules.json").write_text('[{"type": "SCHEMA_NEW_COLUMN", "severity": "WARNING"}]')
+    Path("my data.csv").write_text("n;town\n1;a\nNA;c\n")
+    given = ["--previous", "first.csv", "--rules", "rules.json", "--delimiter", ";", "--null", "NA"]
+    out = _run(capsys, "validate", "my data.csv", "schema.pbtxt", *given, code=3)
+    (command,) = re.findall(r"If the data are right: trueline (.*)", out)
+    assert shlex.split(command)[:5] == ["schema", "accept", "schema.pbtxt", "--data", "my data.csv"]
+    assert main([*shlex.split(command), "--all"]) == 0
+    assert "No findings" in _run(capsys, "validate", "my data.csv", "schema.pbtxt", *given)
+
+
+def test_data_that_nothing_is_compared_with_are_told_of(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _schema(capsys, "n\n1\n2\n")
+    out = _run(capsys, "validate", "first.csv", "schema.pbtxt", "--previous", "first.csv")
+    assert "no feature of the schema has a drift threshold: nothing was compared with the previous data" in out
+    assert "skew" not in out
+    assert "a skew threshold" in _run(capsys, "validate", "first.csv", "schema.pbtxt", "--serving", "first.csv")
+    text = Path("schema.pbtxt").read_text()
+    limit = "  drift_comparator { jensen_shannon_divergence { threshold: 0.1 } }"
+    Path("schema.pbtxt").write_text(text.replace('name: "n"', f'name: "n"\n{limit}', 1))
+    assert "Note" not in _run(capsys, "validate", "first.csv", "schema.pbtxt", "--previous", "first.csv")
+
+
+def test_hints_name_options_of_the_command_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("rows.csv").write_text("a,b\n1,2\n3\n")
+    out = _run(capsys, "stats", "rows.csv", code=1)
+    assert "--max-rejects" in out
+    assert "max_rejects" not in out
+    Path("rows.csv").write_bytes(b"a,b\n1,\xe4\n")
+    assert "pass --encoding" in _run(capsys, "stats", "rows.csv", code=1)
+
+
+def test_a_broken_file_of_custom_validations_is_called_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _schema(capsys, "n\n1\n2\n")
+    Path("custom.json").write_text("{")
+    out = _run(capsys, "validate", "first.csv", "schema.pbtxt", "--custom", "custom.json", code=2)
+    assert "custom.json: the file is no JSON" in out
+    assert "custom validations are read from JSON alone" in out
+    Path("custom.json").write_text('{"feature_validation": []}')
+    out = _run(capsys, "validate", "first.csv", "schema.pbtxt", "--custom", "custom.json", code=2)
+    assert "custom.json: the custom validations cannot be used" in out
+    assert "feature_validations" in out

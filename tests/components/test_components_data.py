@@ -138,6 +138,19 @@ def test_data_that_breaks_the_schema_closes_the_gate_and_names_the_feature(conte
     assert ctx.found["features"] == ["town"]
 
 
+def test_previous_statistics_that_no_threshold_compares_are_told_of(context, measured, inferred, caplog):
+    statistics, _ = measured(train=rows(0, 100), eval=rows(100, 50))
+    schema, _ = inferred(statistics)
+    inputs = {"statistics": [statistics], "schema": [schema], "previous_statistics": [statistics]}
+    params = {"environment": None, "exclude_splits": [], "fail_on_anomalies": True, **MORE}
+    ctx = context(params, {**inputs, "serving_statistics": []}, {"anomalies": "ExampleAnomalies"})
+    with caplog.at_level("WARNING"):
+        example_validator.execute(ctx)
+    (told,) = caplog.messages
+    assert told.startswith("no feature of the schema has a drift threshold: nothing was compared with the previous")
+    assert ctx.gate is None
+
+
 def test_the_gate_can_be_left_open_by_name(context, measured, inferred):
     statistics, _ = measured(train=rows(0, 100), eval=rows(100, 50))
     schema, _ = inferred(statistics)

@@ -73,6 +73,19 @@ class DataOptions:
         }
         return {name: value for name, value in given.items() if value}
 
+    def arguments(self) -> list[str]:
+        """The same on a command line."""
+        given = {
+            "--format": self.format,
+            "--split": self.split,
+            "--names": ",".join(self.names),
+            "--delimiter": self.delimiter.replace("\t", "\\t"),
+            "--encoding": self.encoding,
+            "--max-rejects": str(self.max_rejects or ""),
+        }
+        found = [part for option, value in given.items() if value for part in (option, value)]
+        return found + ["--trim"] * self.trim + [part for text in self.null for part in ("--null", text)]
+
 
 @dataclass(frozen=True)
 class DataFile:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from trueline._core.errors import TruelineError
 from trueline.cli.data_files import KINDS, DataOptions
 
 __all__ = ["comma_separated", "data_options"]
@@ -39,6 +40,23 @@ _OPTIONS = (
 )
 
 
+_SPELLED = {
+    "max_rejects": "--max-rejects",
+    "column_names": "--names",
+    "encoding=": "--encoding",
+    "delimiter=": "--delimiter",
+    "null_values": "--null",
+    "payload='sequence_example'": "--format sequence",
+}
+
+
+def _as_options(hint: str) -> str:
+    """A hint to those who call functions, as the command line says it."""
+    for name, option in _SPELLED.items():
+        hint = hint.replace(name, option)
+    return hint
+
+
 def data_options(command: F) -> Callable[..., Any]:
     """Adds the options of reading; the command gets them as one `DataOptions` named ``reading``."""
 
@@ -56,7 +74,12 @@ def data_options(command: F) -> Callable[..., Any]:
     ) -> Any:
         shown = delimiter.replace("\\t", "\t")
         reading = DataOptions(format_ or "", split, names, shown, trim, max_rejects, null, encoding)
-        return command(reading=reading, **given)
+        try:
+            return command(reading=reading, **given)
+        except TruelineError as error:
+            if error.hint is None or (hint := _as_options(error.hint)) == error.hint:
+                raise
+            raise type(error)(error.message, where=error.where, hint=hint, problems=error.problems) from error
 
     found: Callable[..., Any] = wrapped
     for option in reversed(_OPTIONS):

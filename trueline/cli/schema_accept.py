@@ -111,6 +111,8 @@ def accept(
     given = load_schema(schema)
     question = Question(find_data(str(data or statistics), reading), given, reading=reading, **asked)
     findings = question.findings()
+    for note in question.notes:
+        click.echo(f"Note: {note}", err=True)
     choice = _Choice(everything, features, types)
     choice.check(findings)
     if not findings:

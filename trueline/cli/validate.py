@@ -66,6 +66,8 @@ def validate(
     if rows_file:
         question.data.rows()  # statistics have none: say so before anything is read
     findings = question.findings()
+    for note in question.notes:
+        click.echo(f"Note: {note}", err=True)
     empty = question.anomalies.data_missing
     failed = empty or any(f.severity == "ERROR" or fail_on == "warning" for f in findings)
     if html_file:
@@ -121,9 +123,10 @@ def _print(
         counts = f"{_many(errors, 'error')} and {_many(len(findings) - errors, 'warning')}"
         click.echo(f"\n{counts} at {_many(features, 'feature')}, in {rows:,} rows.")
         if any(finding.changes for finding in findings):
-            data, schema = map(shlex.quote, given)
+            data, schema = given
             option = "--data" if question.data.has_rows else "--statistics"
-            click.echo(f"If the data are right: trueline schema accept {schema} {option} {data}")
+            command = shlex.join(["schema", "accept", schema, option, data, *question.again()])
+            click.echo(f"If the data are right: trueline {command}")
         if question.data.has_rows and rows_file is None:
             click.echo("Which rows they are: --rows broken.jsonl")
     for place in (html_file, rows_file):

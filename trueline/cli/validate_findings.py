@@ -81,10 +81,32 @@ class Question:
         if self.anomalies_file is not None:
             return _load_anomalies(self.anomalies_file)
         terms = self._terms
-        custom = None if self.custom is None else read_json(self.custom)
+        custom = None if self.custom is None else _custom(self.custom)
         return validate_statistics(
             self.statistics, self.schema, custom_validation_config=custom, **self.controls, **terms
         )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was given and is of no use: other data that the schema compares nothing with."""
+        from trueline.data_validation.comparators_asked import idle_controls
+
+        if self.custom is not None:  # pairs of features compare with the previous data too
+            return ()
+        given = {"drift": self.previous, "skew": self.serving}
+        return idle_controls(self.schema, {name for name, place in given.items() if place})
+
+    def again(self) -> list[str]:
+        """The arguments with which another command asks the same of the data."""
+        asked = {
+            "--environment": self.environment,
+            "--previous": self.previous,
+            "--serving": self.serving,
+            "--confidence": self.confidence,
+            "--rules": self.rules,
+        }
+        found = [part for option, value in asked.items() if value is not None for part in (option, str(value))]
+        return found + self.reading.arguments()
 
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong, each with the change of the schema that accepts it; errors first."""
@@ -104,6 +126,17 @@ def _load_anomalies(place: str) -> Any:
     return (load_anomalies_text if text else load_anomalies_binary)(place)
 
 
+def _custom(place: str) -> Any:
+    from trueline.data_validation.custom_validation_config import read_custom_config
+
+    try:
+        return read_custom_config(read_json(place, "custom validations"))
+    except ConfigError as error:
+        raise ConfigError(
+            error.message, where=error.where or place, problems=error.problems, hint=error.hint
+        ) from error
+
+
 def _rules(place: str) -> list[Any]:
     found = read_json(place)
     if isinstance(found, dict) and set(found) == {"rules"}:
@@ -117,8 +150,12 @@ def _rules(place: str) -> list[Any]:
     return found
 
 
-def read_json(place: str) -> Any:
+def read_json(place: str, what: str = "rules") -> Any:
     """The JSON value in a file.
+
+    Args:
+        place: the file.
+        what: what it should hold, in words.
 
     Raises:
         ConfigError: no such file, or text that is no JSON, with line and column.
@@ -132,7 +169,7 @@ def read_json(place: str) -> Any:
         return json.loads(store.read_text(place))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"the file is no JSON: {error}", where=place, hint="rules are read from JSON alone."
+            f"the file is no JSON: {error}", where=place, hint=f"{what} are read from JSON alone."
         ) from error
 
 

@@ -140,11 +140,15 @@ def execute(ctx: ExecutionContext) -> None:
         validate_statistics,
         write_anomalies_binary,
     )
+    from trueline.data_validation.comparators_asked import idle_controls
     from trueline.schema import load_schema_text
 
     source, out = ctx.input("statistics"), ctx.output("anomalies")
     schema = load_schema_text(store.join(ctx.input("schema").uri, SCHEMA_FILE))
     previous, serving = ctx.optional_input("previous_statistics"), ctx.optional_input("serving_statistics")
+    given = {"drift": previous, "skew": serving}
+    for note in idle_controls(schema, {name for name, handle in given.items() if handle is not None}):
+        ctx.log.warning(note)
     errors: list[tuple[str, str, str]] = []
     warnings = 0
     rules = ctx.params["rules"] or None
