@@ -157,3 +157,12 @@ def test_rows_of_two_states_of_a_file_are_never_mixed(folder, tmp_path, monkeypa
     assert not Path(out, "examples.json").exists()
     monkeypatch.undo()
     assert ingest_csv(base, out).rows in (3, 4)
+
+
+@pytest.mark.parametrize("read_bytes", [1, 7, 1 << 20])
+def test_an_escaped_blank_or_delimiter_is_text_where_blanks_are_cut_off(folder, tmp_path, read_bytes):
+    text = "a,b\n1,x\\ \n2, y\\,  z \n3,\\ \\ w\\  \n4,v\n"
+    out = str(tmp_path / "out")
+    options = {"trim": True, "escape": "\\", "splits": {"all": 1}, "read_bytes": read_bytes}
+    ingest_csv(folder(a=text), out, **options)
+    assert Examples.open(out).table("all")["b"].to_pylist() == ["x ", "y,  z", "  w ", "v"]

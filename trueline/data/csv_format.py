@@ -99,7 +99,8 @@ class Grammar:
 
     Attributes:
         record: one record with its line end (or the end of the text); no match where a quote is never closed.
-        cell: one cell with the delimiter before it, for taking blanks away.
+        cell: one cell with the delimiter before it, or an escaped character, for taking blanks away: what stays is in
+            its three groups.
     """
 
     record: re.Pattern[bytes]
@@ -124,5 +125,6 @@ class Grammar:
         record = field + b"(?:" + delimiter + field + b")*+(\\r\\n?|\\n|\\Z)"
         ends = delimiter + b"|[\\r\\n]|\\Z"
         begins = b"(\\A|" + delimiter + b"|[\\r\\n])[" + blanks + b"]*+"
-        cell = begins + b"(" + (quoted or b"") + b")?+|[" + blanks + b"]++(?=" + ends + b")"
+        kept = escape + b"." if escape else b"(?!)"
+        cell = begins + b"(" + (quoted or b"") + b")?+|(" + kept + b")|[" + blanks + b"]++(?=" + ends + b")"
         return Grammar(re.compile(record, re.DOTALL), re.compile(cell, re.DOTALL))

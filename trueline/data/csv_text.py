@@ -137,7 +137,7 @@ def _plain(block: TextBlock, form: CsvFormat) -> pa.Buffer:
 def _trimmed(data: bytes, form: CsvFormat) -> bytes:
     """The text without blanks around its unquoted cells; a first U+FEFF is kept from Arrow, which would drop it."""
     if form.trim and (b" " in data or b"\t" in data):
-        data = Grammar.of(form).cell.sub(rb"\1\2", data)
+        data = Grammar.of(form).cell.sub(rb"\1\2\3", data)
     return b"\n" + data if data.startswith(codecs.BOM_UTF8) else data
 
 
