@@ -220,6 +220,6 @@ def drift_cell(drift: Drift | None) -> Html:
     if drift.lower is not None:
         told += f"; surely at least {drift.lower:.3f} (95 %), measured {drift.value:.3f}: the rest may be chance, "
         told += "or the buckets of histograms with other ends"
-        more = tag("div", f"of {drift.value:.3f}", class_="soft small", title=told)
+        more = tag("div", f"measured {drift.value:.3f}", class_="soft small", title=told)
     order = f"{sure + 1e-6 * drift.value:.9f}"
     return join([tag("span", f"{sure:.3f}", class_=class_, title=told, data_sort=order), bar, more])
