@@ -3,10 +3,10 @@
 The data are 18 columns: 3 strings of 10, 100 and many distinct values, 10 float64 of which 1 to 10 % are missing, 4
 int64 and 1 timestamp, written as Parquet into a temporary folder. Each candidate runs in a process of its own, measured
 by the system's accounting of that process (start, imports and reading included); candidates take turns, so that a busy
-neighbour hits all of them, and the ratios of one round are compared. All work on one thread. Before the first round
-each runs once on a few rows, so that byte code and libraries are in place as on a machine that is in use. What the
-alternatives compute is written in `benchmarks/statistics_rivals.py`: the same list of figures. `decode` only reads
-every column with pyarrow.
+neighbour hits all of them, and the ratios of one round are compared. All work on one thread. A first round
+is not counted, so that byte code, libraries and data are in place as on a machine that is in use. What the alternatives
+compute is written in `benchmarks/statistics_rivals.py`: the same list of figures. `decode` only reads every column with
+pyarrow.
 
     python benchmarks/statistics.py --rows 5000000 --rounds 3
     python benchmarks/statistics.py --memory --rows 5000000 --repeat 10   peak memory as rows grow
@@ -169,35 +169,29 @@ def child(name: str, path: str, repeat: int) -> None:
     print(json.dumps({"cpu_seconds": cpu, "wall_seconds": wall, "peak_memory_mb": _peak_mb()}))
 
 
-def rounds_of(names: list[str], path: str, few: str, folder: str, rounds: int) -> dict[str, list[dict[str, float]]]:
-    """Every candidate once a round, in turn; once on a few rows before, and the data read: the first pays for none."""
+def rounds_of(names: list[str], path: str, folder: str, rounds: int) -> dict[str, list[dict[str, float]]]:
+    """Every candidate once a round, in turn; the first round is left out."""
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in names}
-    with Path(path).open("rb") as file:
-        while file.read(1 << 24):
-            pass
-    for name in names:
-        measure(name, few, folder)
-    for _ in range(rounds):
+    for _ in range(rounds + 1):
         for name in names:
             runs[name].append(measure(name, path, folder))
-    return runs
+    return {name: found[1:] for name, found in runs.items()}
 
 
 def compare(
-    candidates: dict[str, tuple[Callable[[str], Any], str]], path: str, few: str, folder: str, rows: int, rounds: int
+    candidates: dict[str, tuple[Callable[[str], Any], str]], path: str, folder: str, rows: int, rounds: int
 ) -> Any:
     """Each candidate's best round; the first one's CPU time over each other's: the median of the rounds, and the worst.
 
     Args:
         candidates: what runs.
         path: the data.
-        few: the same columns, a few rows.
         folder: where byte code is kept.
         rows: how many the data have.
         rounds: how often each runs.
     """
     there = {name: importlib.util.find_spec(module) is not None for name, (_, module) in candidates.items()}
-    runs = rounds_of([name for name, found in there.items() if found], path, few, folder, rounds)
+    runs = rounds_of([name for name, found in there.items() if found], path, folder, rounds)
     results: dict[str, Any] = {name: "not installed" for name, found in there.items() if not found}
     mine = [run["cpu_seconds"] for run in next(iter(runs.values()))]
     ratios, worst = {}, {}
@@ -218,27 +212,25 @@ def compare(
 def report(rows: int, rounds: int, mode: str, repeat: int, data: str | None = None) -> dict[str, Any]:
     """Writes the data, unless they are given, and runs one of the modes."""
     with tempfile.TemporaryDirectory() as folder:
-        path, few = data or str(Path(folder) / "data.parquet"), str(Path(folder) / "few.parquet")
-        write_data(few, 1000)
+        path = data or str(Path(folder) / "data.parquet")
         if data is None:
             write_data(path, rows)
         else:
             rows = _rows_of(data)
         size = round(Path(path).stat().st_size / 2**20)
         if mode == "csv":
-            text, few_text = str(Path(folder) / "data.csv"), str(Path(folder) / "few.csv")
+            text = str(Path(folder) / "data.csv")
             write_csv(path, text)
-            write_csv(few, few_text)
             size = round(Path(text).stat().st_size / 2**20)
-            return {"csv_mb": size, **compare(CSV_CANDIDATES, text, few_text, folder, rows, rounds)}
+            return {"csv_mb": size, **compare(CSV_CANDIDATES, text, folder, rows, rounds)}
         if mode == "memory":
             peaks = {}
-            measure("trueline", few, folder)
+            measure("trueline", path, folder)
             for turns in sorted({1, max(repeat // 5, 1), repeat}):
                 found = measure("trueline", path, folder, turns)
                 peaks[rows * turns] = {name: round(value, 1) for name, value in found.items()}
             return {"parquet_mb": size, "by_rows": peaks}
-        return {"parquet_mb": size, **compare(CANDIDATES, path, few, folder, rows, rounds)}
+        return {"parquet_mb": size, **compare(CANDIDATES, path, folder, rows, rounds)}
 
 
 def _rows_of(path: str) -> int:
