@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from trueline.data.ingestion import ingest
+from trueline.data.params import known_options
 from trueline.data.report import IngestReport
 from trueline.data.source import SourceSpec
 
@@ -20,6 +22,7 @@ def avro_spec(input_base: str, *, pattern: str = "*") -> SourceSpec:
     return SourceSpec(AVRO_SOURCE, {"input_base": input_base, "pattern": pattern, "files": files})
 
 
+@known_options(ingest)
 def ingest_avro(input_base: str, uri: str, *, pattern: str = "*", **options: Any) -> IngestReport:
     """Writes the records of Avro files as Examples; `AvroSource` says which types. Needs ``trueline[avro]``.
 
@@ -34,6 +37,4 @@ def ingest_avro(input_base: str, uri: str, *, pattern: str = "*", **options: Any
         SchemaError: columns outside the value contract.
         ConfigError: an option that is wrong, or fastavro is not installed.
     """
-    from trueline.data.ingestion import ingest
-
     return ingest(avro_spec(input_base, pattern=pattern), uri, **options)

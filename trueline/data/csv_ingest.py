@@ -14,6 +14,7 @@ from trueline._core.errors import ConfigError
 from trueline.data.csv_source import CsvSource
 from trueline.data.ingestion import ingest
 from trueline.data.inputs import list_inputs
+from trueline.data.params import known_options
 from trueline.data.report import IngestReport
 from trueline.data.source import SourceSpec
 from trueline.data.splits import DEFAULT_SPLITS
@@ -28,6 +29,7 @@ __all__ = ["CSV_SOURCE", "fixed_types", "ingest_csv"]
 CSV_SOURCE = "trueline.data.csv_source:CsvSource"
 
 
+@known_options(ingest)
 def ingest_csv(
     input_base: str,
     uri: str,

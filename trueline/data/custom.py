@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import ConfigError, DataError, TruelineError
 from trueline.data.custom_rows import SHAPES, arrow_batches, fitted, keys_error, other_columns, shape_error
+from trueline.data.ingestion import ingest
+from trueline.data.params import known_options
 from trueline.data.source import SourceBatch, SourceSpec
 from trueline.data.tables_rows import check_types, declared_types, guess_schema, typed_batch
 
@@ -223,6 +225,7 @@ def _text(key: Any, name: str, first: int) -> str:
     return key
 
 
+@known_options(ingest)
 def ingest_rows(
     function: str,
     uri: str,
@@ -246,8 +249,6 @@ def ingest_rows(
         DataError: the function's own error, or rows of a wrong shape: naming the row.
         ConfigError: options that are wrong.
     """
-    from trueline.data.ingestion import ingest
-
     given: dict[str, Any] = {"function": function, "params": dict(params or {}), "types": dict(types or {})}
     if columns is not None:
         given["columns"] = list(columns)

@@ -118,11 +118,14 @@ class Examples:
         """All rows of a split in memory: for small data, notebooks and tests.
 
         Raises:
-            ArtifactError: when there is no such split or a file is gone.
+            ArtifactError: when there is no such split or column, or a file is gone.
         """
         import pyarrow as pa
 
         dataset = self.dataset(split)
+        names = self.arrow_schema.names
+        if problems := [f"{c!r}. {did_you_mean(str(c), names)}" for c in columns or () if c not in names]:
+            raise ArtifactError("the Examples have no such column", where=self.uri, problems=problems)
         schema = self.arrow_schema if columns is None else pa.schema([self.arrow_schema.field(c) for c in columns])
         return pa.Table.from_batches(dataset.batches(columns), schema=schema)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from trueline.data.ingestion import ingest
+from trueline.data.params import known_options
 from trueline.data.report import IngestReport
 from trueline.data.source import SourceSpec
 
@@ -21,6 +23,7 @@ def images_spec(input_base: str, *, pattern: str = "*", label_from: str = "folde
     return SourceSpec(IMAGES_SOURCE, params)
 
 
+@known_options(ingest)
 def ingest_images(
     input_base: str, uri: str, *, pattern: str = "*", label_from: str = "folder", **options: Any
 ) -> IngestReport:
@@ -37,6 +40,4 @@ def ingest_images(
         DataError: no folder, no file, or more files that are no images than ``max_rejects`` allows.
         ConfigError: an option that is wrong.
     """
-    from trueline.data.ingestion import ingest
-
     return ingest(images_spec(input_base, pattern=pattern, label_from=label_from), uri, **options)

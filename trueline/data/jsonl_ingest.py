@@ -9,6 +9,7 @@ from trueline.data.csv_ingest import fixed_types
 from trueline.data.ingestion import ingest
 from trueline.data.inputs import list_inputs
 from trueline.data.jsonl_source import JsonlSource
+from trueline.data.params import known_options
 from trueline.data.report import IngestReport
 from trueline.data.source import SourceSpec
 from trueline.data.splits import DEFAULT_SPLITS
@@ -23,6 +24,7 @@ __all__ = ["JSONL_SOURCE", "ingest_jsonl", "scalar_types"]
 JSONL_SOURCE = "trueline.data.jsonl_source:JsonlSource"
 
 
+@known_options(ingest)
 def ingest_jsonl(
     input_base: str,
     uri: str,

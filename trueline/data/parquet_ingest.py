@@ -7,6 +7,7 @@ from typing import Any
 
 from trueline.data.ingestion import ingest
 from trueline.data.inputs import list_inputs
+from trueline.data.params import known_options
 from trueline.data.report import IngestReport
 from trueline.data.source import SourceSpec
 from trueline.data.splits import DEFAULT_SPLITS
@@ -18,6 +19,7 @@ __all__ = ["PARQUET_SOURCE", "ingest_parquet"]
 PARQUET_SOURCE = "trueline.data.parquet_source:ParquetSource"
 
 
+@known_options(ingest)
 def ingest_parquet(
     input_base: str,
     uri: str,

@@ -136,7 +136,10 @@ class SourceSpec:
             EngineError: when the name leads nowhere.
             ConfigError: when the parameters are wrong.
         """
+        from trueline.data.params import check_params
         from trueline.engine.base import resolve
 
-        source: Source = resolve(self.name)(**self.params)
+        factory = resolve(self.name)
+        check_params(self.name, factory, self.params)
+        source: Source = factory(**self.params)
         return source

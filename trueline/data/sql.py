@@ -15,6 +15,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import ConfigError, DataError
+from trueline.data.ingestion import ingest
+from trueline.data.params import known_options
 from trueline.data.source import SourceBatch, SourceSpec
 from trueline.data.spans import StaticRange
 from trueline.data.spans_query import queries_of_spans
@@ -155,6 +157,7 @@ class SqlSource:
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
+@known_options(ingest)
 def ingest_sql(
     query: str,
     connection: str | Engine,
@@ -182,8 +185,6 @@ def ingest_sql(
         DataError: what the database says, without passwords; values that have no place, naming row and column.
         ConfigError: options that are wrong.
     """
-    from trueline.data.ingestion import ingest
-
     with lent_connection(connection) as name:
         params: dict[str, Any] = {"query": query, "connection": name, "decimals": decimals, "batch_rows": batch_rows}
         params["types"] = dict(types or {})

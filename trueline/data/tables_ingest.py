@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import DataError
 from trueline._core.manifest import file_sha256
+from trueline.data.ingestion import ingest
+from trueline.data.params import known_options
 from trueline.data.source import SourceBatch, SourceSpec
 from trueline.data.tables import TableBatches, table_batches
 
@@ -74,6 +76,7 @@ class ArrowFileSource:
             raise DataError(f"the file cannot be read: {error}", where=self._label) from error
 
 
+@known_options(ingest)
 def ingest_table(table: Any, uri: str, *, nan_is_missing: bool = True, **options: Any) -> IngestReport:
     """Writes the rows of a table in memory as Examples.
 
@@ -91,8 +94,6 @@ def ingest_table(table: Any, uri: str, *, nan_is_missing: bool = True, **options
         SchemaError: columns or values outside the value contract.
         ConfigError: options that are wrong.
     """
-    from trueline.data.ingestion import ingest
-
     found = table_batches(table, nan_is_missing=nan_is_missing)
     with tempfile.TemporaryDirectory(prefix="trueline-table-") as folder:
         path = str(Path(folder) / "table.arrow")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from trueline.data.ingestion import ingest
+from trueline.data.params import known_options
 from trueline.data.report import IngestReport
 from trueline.data.source import SourceSpec
 
@@ -32,6 +34,7 @@ def tfrecord_spec(
     return SourceSpec(TFRECORD_SOURCE, params)
 
 
+@known_options(ingest)
 def ingest_tfrecord(
     input_base: str,
     uri: str,
@@ -57,6 +60,4 @@ def ingest_tfrecord(
         DataError: no file, a damaged file, more rejects than allowed: with file, record and byte.
         ConfigError: an option that is wrong.
     """
-    from trueline.data.ingestion import ingest
-
     return ingest(tfrecord_spec(input_base, pattern=pattern, payload=payload, schema=schema), uri, **options)

@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import ConfigError
+from trueline.data_validation.given import check_compression, check_pipeline, options_of
 from trueline.data_validation.options import StatsOptions
 from trueline.engine.base import DEFAULT_BLOCK_ROWS
 
@@ -50,6 +51,7 @@ def generate_statistics_from_csv(
     output_path: str | None = None,
     stats_options: StatsOptions | None = None,
     compression_type: str | None = None,
+    pipeline_options: None = None,
     *,
     max_rejects: int = 0,
     n_jobs: int | None = None,
@@ -67,6 +69,7 @@ def generate_statistics_from_csv(
         output_path: where to write the statistics too, see `write_statistics`.
         stats_options: see `StatsOptions`.
         compression_type: no effect, files are unpacked by their names; upstream's values are taken.
+        pipeline_options: None: there is no pipeline here, upstream's argument is taken so that calls need no change.
         max_rejects: how many rows with a wrong number of cells may be left out.
         n_jobs: threads; -1 or None: one for each usable processor.
         csv_options: further arguments of `trueline.data.csv_source.CsvSource`, such as ``encoding`` and ``quote``.
@@ -76,11 +79,14 @@ def generate_statistics_from_csv(
         ConfigError, SchemaError: options that do not fit the columns.
     """
     from trueline.data.csv_source import CsvSource
+    from trueline.data.params import check_params
 
     base, pattern = location_of(data_location)
-    _check_compression(compression_type)
+    check_compression(compression_type)
+    check_pipeline(pipeline_options)
+    check_params("generate_statistics_from_csv", CsvSource, {"input_base": base, **csv_options})
     given = {"pattern": pattern, "delimiter": delimiter, "column_names": column_names, **csv_options}
-    options = stats_options or StatsOptions()
+    options = options_of(stats_options)
     if options.infer_type_from_schema:
         found = CsvSource(base, **given).schema().names
         given["column_types"], options = types_of_schema(options, found, csv_options.get("column_types") or {})
@@ -128,6 +134,7 @@ def generate_statistics_from_tfrecord(
     data_location: str | os.PathLike[str],
     output_path: str | None = None,
     stats_options: StatsOptions | None = None,
+    pipeline_options: None = None,
     *,
     payload: str = "example",
     max_rejects: int = 0,
@@ -139,6 +146,7 @@ def generate_statistics_from_tfrecord(
     """
     from trueline.data.tfrecord_source import TfRecordSource
 
+    check_pipeline(pipeline_options)
     base, pattern = location_of(data_location)
     return _finish(TfRecordSource(base, pattern, payload), stats_options, output_path, max_rejects, n_jobs)
 
@@ -264,7 +272,14 @@ def workers_of(n_jobs: int | None) -> int | None:
 
 def location_of(data_location: str | os.PathLike[str]) -> tuple[str, str]:
     """The folder or file, and the pattern below it."""
-    text = os.fspath(data_location)
+    given: Any = data_location
+    if not isinstance(given, str | os.PathLike):
+        kind = type(given).__name__
+        raise ConfigError(
+            f"data_location is a {kind}, give a file, a folder, or a pattern",
+            hint="generate_statistics_from_dataframe takes tables in memory.",
+        )
+    text = os.fspath(given)
     if not isinstance(text, str) or not text:
         raise ConfigError(f"data_location is {data_location!r}", hint="give a file, a folder, or a pattern.")
     steps = text.split("/")
@@ -279,14 +294,3 @@ def _exists(uri: str) -> bool:
     from trueline._core import store
 
     return store.exists(uri)
-
-
-_COMPRESSIONS = ("auto", "gzip", "bzip2", "zstd", "uncompressed")
-
-
-def _check_compression(compression_type: Any) -> None:
-    if compression_type is not None and str(compression_type).lower() not in _COMPRESSIONS:
-        raise ConfigError(
-            f"compression_type is {compression_type!r}",
-            hint=f"leave it out, or give one of {', '.join(_COMPRESSIONS)}; files are unpacked by their names.",
-        )

@@ -21,6 +21,7 @@ from trueline.data_validation.feature_skew_types import (
     MatchStats,
     SkewPair,
 )
+from trueline.data_validation.given import dataset_of
 from trueline.engine.base import Block, Dataset, Engine, FunctionSpec, Shard
 
 if TYPE_CHECKING:
@@ -58,8 +59,8 @@ class _Found:
 
 
 def detect_feature_skew(
-    base: Dataset | pa.Table,
-    test: Dataset | pa.Table,
+    base: Dataset | pa.Table | Any,
+    test: Dataset | pa.Table | Any,
     identifier_features: Sequence[str],
     features_to_ignore: Sequence[str] | None = None,
     sample_size: int = 0,
@@ -75,7 +76,7 @@ def detect_feature_skew(
     and floats of the same value differ. The rows of pairs that are shown are a fixed sample, not a random one.
 
     Args:
-        base: the rows taken for right, for instance those that a model was trained on.
+        base: a dataset, or a table in memory: the rows taken for right, for instance those that a model was trained on.
         test: the rows compared with them, for instance those that it was served.
         identifier_features: the columns that together name a row.
         features_to_ignore: columns not to compare.
@@ -90,7 +91,7 @@ def detect_feature_skew(
         SchemaError: an unknown column, or a confusion feature that is no text; all at once.
         DataError: a confusion feature with several values in a row, or too many distinct ones.
     """
-    sides = {"base": _dataset(base), "test": _dataset(test)}
+    sides = {"base": dataset_of(base, "base"), "test": dataset_of(test, "test")}
     plan = _plan(sides, list(identifier_features), list(features_to_ignore or ()), list(confusion_features))
     plan["digits"] = float_round_ndigits
     width = 8 * (len(plan["features"]) + 2)
@@ -123,10 +124,6 @@ def detect_feature_skew(
             job, Dataset((Shard(0, buckets),), sides["base"].arrow_schema), lambda r: found.add(r, sample_size)
         )
     return _result(found, sides)
-
-
-def _dataset(data: Dataset | pa.Table) -> Dataset:
-    return data if isinstance(data, Dataset) else Dataset.from_table(data)
 
 
 def _plan(

@@ -31,6 +31,7 @@ __all__ = [
     "write_stats_text",
 ]
 
+_NAME = "FeatureStats.pb"
 _TEXT_ENDINGS = (".pbtxt", ".textproto", ".txt")
 _TEXT_STARTS = (b"datasets", b"#")
 _CONTROL = frozenset(range(32)) - frozenset(b"\t\n\r\f\v")
@@ -107,7 +108,17 @@ def write_statistics(statistics: statistics_pb2.DatasetFeatureStatisticsList, ur
     """Writes statistics: as text to ``.pbtxt``, as a TFRecord file to ``.tfrecord`` (``.gz``: packed), else binary.
 
     Equal statistics give equal bytes. `load_statistics` reads all of them.
+
+    Raises:
+        SchemaError: for what is no statistics.
+        ArtifactError: when `uri` is a folder.
     """
+    from tensorflow_metadata.proto.v0 import statistics_pb2
+
+    if not isinstance(statistics, statistics_pb2.DatasetFeatureStatisticsList):
+        raise SchemaError(f"statistics must be a DatasetFeatureStatisticsList, got {type(statistics).__name__}")
+    if store.is_local(uri) and store.local_path(uri).is_dir():
+        raise ArtifactError("this is a folder", where=uri, hint=f"name a file, such as {store.join(uri, _NAME)}.")
     if uri.endswith(_TEXT_ENDINGS):
         write_statistics_text(statistics, uri)
     elif uri.endswith(_RECORD_ENDINGS):

@@ -16,7 +16,7 @@ __all__ = ["LeakageFinding", "LeakageReport", "leakage_report"]
 
 
 def leakage_report(
-    dataset: Dataset | pa.Table,
+    dataset: Dataset | pa.Table | Any,
     *,
     label: str,
     threshold: float = 0.99,
@@ -33,7 +33,7 @@ def leakage_report(
     are not found.
 
     Args:
-        dataset: a dataset of blocks, or a table in memory.
+        dataset: a dataset of blocks, or a table in memory of any library that speaks Arrow.
         label: the column to predict: two classes, several, or a number (AUC, accuracy above chance, R squared).
         threshold: the least score that is reported, above 0.5 and up to 1.
         features: the columns to judge, or None for all.
@@ -46,17 +46,16 @@ def leakage_report(
         SchemaError: for columns whose type has no statistics.
     """
     from trueline.data_validation.generators.planning import sample_columns, sampled_features
+    from trueline.data_validation.given import dataset_of
     from trueline.data_validation.leakage_accumulator import check_leakage, leakage_plan
     from trueline.data_validation.options import StatsOptions
     from trueline.data_validation.plan import plan_features
-    from trueline.engine.base import Dataset
 
     if engine is None:
         from trueline.engine import default_engine
 
         engine = default_engine()
-    if not isinstance(dataset, Dataset):
-        dataset = Dataset.from_table(dataset)
+    dataset = dataset_of(dataset)
     check_leakage(dataset.columns, label, threshold, sample_rows, features or ())
     allowed = None if features is None else list(dict.fromkeys([*features, label]))
     plans = plan_features(dataset.arrow_schema, StatsOptions(schema=schema, feature_allowlist=allowed))

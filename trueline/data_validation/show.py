@@ -58,7 +58,7 @@ def get_statistics_html(
         anomalies: marked at their features.
 
     Raises:
-        SchemaError: both lists were given.
+        SchemaError: both lists were given, or what is no statistics.
     """
     view = _overview(
         lhs_statistics,
@@ -147,6 +147,9 @@ def _overview(
 
     if allow is not None and deny is not None:
         raise SchemaError("allowlist_features and denylist_features exclude each other", hint="give one of them.")
+    _check_statistics(lhs, _LEFT)
+    if rhs is not None:
+        _check_statistics(rhs, _RIGHT)
     if names[0] == names[1]:
         names = (_LEFT, _RIGHT)
     return statistics_view(
@@ -159,6 +162,16 @@ def _overview(
         only=None if allow is None else [_feature_name(f) for f in allow],
         leave_out=[_feature_name(f) for f in deny or ()],
     )
+
+
+def _check_statistics(given: Any, what: str) -> None:
+    from tensorflow_metadata.proto.v0 import statistics_pb2
+
+    if not isinstance(given, statistics_pb2.DatasetFeatureStatisticsList):
+        raise SchemaError(
+            f"{what} must be a DatasetFeatureStatisticsList, got {type(given).__name__}",
+            hint="load_statistics reads them from a file, generate_statistics makes them of rows.",
+        )
 
 
 def _feature_name(feature: Any) -> str:

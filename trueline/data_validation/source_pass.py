@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 from trueline._core.errors import DataError
 from trueline.data.source import SchemaGrew, Source, SourceBatch
 from trueline.data.widening import final_schema, join_schemas
-from trueline.data_validation.options import StatsOptions
+from trueline.data_validation.given import options_of
 from trueline.engine.base import DEFAULT_BLOCK_ROWS, AccumulatorSpec
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from tensorflow_metadata.proto.v0 import statistics_pb2
+
+    from trueline.data_validation.options import StatsOptions
 
 __all__ = ["Narrow", "Pass", "fold_source", "statistics_of_source"]
 
@@ -72,7 +74,7 @@ def statistics_of_source(
     """
     from trueline.data_validation.passes import plan_pass
 
-    asked = options or StatsOptions()
+    asked = options_of(options)
     return fold_source(
         source,
         lambda columns: plan_pass(columns, asked),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from trueline.data_validation.given import dataset_of, options_of
 from trueline.data_validation.options import StatsOptions
 from trueline.data_validation.plan import basic_spec
 from trueline.engine.base import AccumulatorSpec, Dataset
@@ -33,7 +34,7 @@ def statistics_columns(arrow_schema: pa.Schema, options: StatsOptions) -> tuple[
 
 
 def generate_statistics(
-    dataset: Dataset | pa.Table, options: StatsOptions | None = None, engine: Engine | None = None
+    dataset: Dataset | pa.Table | Any, options: StatsOptions | None = None, engine: Engine | None = None
 ) -> statistics_pb2.DatasetFeatureStatisticsList:
     """The statistics of a dataset: one `DatasetFeatureStatistics`, or one a slice; features in the order of columns.
 
@@ -52,25 +53,32 @@ def generate_statistics(
     statistic says so: ``quantiles_rank_error`` (rows), ``frequency_error`` (rows), ``unique_relative_error``.
 
     Args:
-        dataset: a dataset of blocks, or a table in memory.
+        dataset: a dataset of blocks, or a table in memory: of pyarrow, pandas, polars, or whatever hands out Arrow
+            columns.
         options: see `StatsOptions`.
         engine: where it runs; the local engine if None.
 
     Raises:
         SchemaError: for columns whose type has no statistics, and for unknown names of the allowlist.
-        ConfigError: for slices, weights and accumulators that do not fit the columns, and for too many slices.
+        ConfigError: for slices, weights and accumulators that do not fit the columns, for too many slices, and for a
+            path instead of rows.
+        DataError: for what is no table.
     """
+    import pyarrow as pa
+
     from trueline.data_validation.passes import plan_pass
 
     if engine is None:
         from trueline.engine import default_engine
 
         engine = default_engine()
-    if not isinstance(dataset, Dataset):
+    asked = options_of(options)
+    if isinstance(dataset, pa.Table):
         from trueline.data_validation.temporal import countable
 
-        dataset = Dataset.from_table(countable(dataset))
-    planned = plan_pass(dataset.arrow_schema, options or StatsOptions())
+        dataset = countable(dataset)
+    dataset = dataset_of(dataset)
+    planned = plan_pass(dataset.arrow_schema, asked)
     return planned.result(engine.run(planned.spec, dataset, planned.columns))
 
 
@@ -96,7 +104,7 @@ def statistics_of_batches(
     from trueline.data_validation.passes import plan_pass
     from trueline.engine.stream import run_stream
 
-    planned = plan_pass(arrow_schema, options or StatsOptions())
+    planned = plan_pass(arrow_schema, options_of(options))
     selected = (batch.select(list(planned.columns)) if planned.columns else _rows_only(batch) for batch in batches)
     return planned.result(run_stream(planned.spec, selected, workers))
 
