@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 from typing import Any
 
@@ -127,3 +129,49 @@ def test_the_pipeline_that_there_is_not_takes_no_options(tmp_path: Path) -> None
     for call in (generate_statistics_from_csv, generate_statistics_from_tfrecord):
         with pytest.raises(ConfigError, match=r"pipeline_options(?s:.*)n_jobs"):
             call(str(path), pipeline_options=object())
+
+
+def test_a_label_and_weights_of_columns_that_are_not_there_are_told() -> None:
+    with pytest.raises(SchemaError, match=r"label_feature 'yy'. Did you mean 'y'"):
+        generate_statistics(TABLE, StatsOptions(label_feature="yy"))
+    with pytest.raises(SchemaError, match=r"per_feature_weight_override 'xx'. Did you mean 'x'"):
+        generate_statistics(TABLE, StatsOptions(per_feature_weight_override={"xx": "y"}))
+    fitting = StatsOptions(label_feature="y", per_feature_weight_override={"x": "y"})
+    assert len(generate_statistics(TABLE, fitting).datasets[0].features) == 3
+
+
+def test_options_do_not_change_and_say_how_to_make_others() -> None:
+    options = StatsOptions(num_top_values=3)
+    with pytest.raises(ConfigError, match=r"dataclasses\.replace\(options, num_top_values="):
+        options.num_top_values = 4  # type: ignore[misc]
+    with pytest.raises(FrozenInstanceError):
+        options.schema = None  # type: ignore[misc]
+    assert replace(options, num_top_values=4).num_top_values == 4
+    assert options.num_top_values == 3
+
+
+def test_options_that_do_not_exist_name_what_there_is() -> None:
+    with pytest.raises(ConfigError, match=r"'feature_whitelist': it is called feature_allowlist(?s:.*)slices=") as told:
+        StatsOptions(feature_whitelist=["a"], experimental_slice_sqls=["x"])  # type: ignore[call-arg]
+    assert len(told.value.problems) == 2
+    with pytest.raises(ConfigError, match="Did you mean 'sample_rate'"):
+        StatsOptions(sample_rat=0.5)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("name", ["slicing_util", "display_util", "schema_util"])
+def test_modules_of_upstreams_names_hold_the_same_functions(name: str) -> None:
+    module = importlib.import_module(f"trueline.data_validation.utils.{name}")
+    for public in module.__all__:
+        found = getattr(module, public)
+        assert public in dir(module)
+        assert found == "All Examples" or found.__module__.startswith("trueline.")
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = module.nothing
+    assert module.__all__
+
+
+def test_a_slicer_by_upstreams_path_slices() -> None:
+    from trueline.data_validation.utils.slicing_util import get_feature_value_slicer
+
+    found = generate_statistics(TABLE, StatsOptions(slice_functions=[get_feature_value_slicer({"y": None})]))
+    assert [dataset.name for dataset in found.datasets] == ["All Examples", "y_0", "y_1"]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from trueline._core.errors import ConfigError
+from trueline._core.errors import ConfigError, SchemaError, did_you_mean
 from trueline.engine.base import Dataset
 
 if TYPE_CHECKING:
     from trueline.data_validation.options import StatsOptions
 
-__all__ = ["check_compression", "check_pipeline", "dataset_of", "options_of"]
+__all__ = ["check_compression", "check_named", "check_pipeline", "dataset_of", "options_of"]
 
 _FROM = "generate_statistics_from_csv, generate_statistics_from_parquet or another generate_statistics_from_..."
 
@@ -61,6 +62,24 @@ def options_of(options: Any) -> StatsOptions:
         raise ConfigError("the options are the class StatsOptions itself", hint="write StatsOptions().")
     hint = "write StatsOptions(**options)." if isinstance(options, dict) else "give StatsOptions(...) or None."
     raise ConfigError(f"the options are a {type(options).__name__}, StatsOptions are needed", hint=hint)
+
+
+def check_named(columns: Sequence[str], options: StatsOptions) -> None:
+    """Refuses a label and features with a weight of their own that the data lack: else they would do nothing.
+
+    Raises:
+        SchemaError: naming each.
+    """
+    named = {"label_feature": [] if options.label_feature is None else [options.label_feature]}
+    named["per_feature_weight_override"] = [path.steps[0] for path in options.per_feature_weight_override or {}]
+    problems = [
+        f"{option} {name!r}. {did_you_mean(name, columns)}"
+        for option, names in named.items()
+        for name in names
+        if name not in columns
+    ]
+    if problems:
+        raise SchemaError("the options name columns that the data lack", problems=problems)
 
 
 def check_pipeline(pipeline_options: Any) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trueline._core.errors import ConfigError
+from trueline.data_validation.options_frozen import telling
 from trueline.schema.paths import FeaturePath
 
 __all__ = ["PerFeatureStatsConfig", "StatsOptions"]
@@ -51,6 +52,7 @@ class PerFeatureStatsConfig:
         return (FeaturePath.of(path) in self.paths) == (self.mode == "INCLUDE")
 
 
+@telling
 @dataclass(frozen=True, kw_only=True)
 class StatsOptions:
     """What a statistics pass computes, and how much memory it may use for it.

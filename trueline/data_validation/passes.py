@@ -14,6 +14,7 @@ from trueline._core.rowid import ROW_COLUMN
 from trueline._core.values import HIDDEN_PREFIX
 from trueline.data_validation.attach import new_statistics
 from trueline.data_validation.generators import generator_specs
+from trueline.data_validation.given import check_named
 from trueline.data_validation.merging import custom_part, merge_parts
 from trueline.data_validation.options import StatsOptions
 from trueline.data_validation.sampling import sampled_spec
@@ -66,10 +67,12 @@ def plan_pass(arrow_schema: pa.Schema, options: StatsOptions) -> StatisticsPass:
     """The pass over these columns that options ask for.
 
     Raises:
-        SchemaError: for columns whose type has no statistics, and for unknown names of the allowlist.
+        SchemaError: for columns whose type has no statistics, and for unknown names of the allowlist, of the label
+            and of features with a weight of their own.
         ConfigError: for slices, weights and accumulators that name columns which are not there.
     """
     parts, columns = _parts(arrow_schema, options)
+    check_named(_visible(arrow_schema), options)
     slicers = all_slicers(options)
     spec: AccumulatorSpec[Any] = combine(parts)
     if slicers:
