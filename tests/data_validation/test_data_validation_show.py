@@ -66,6 +66,13 @@ def test_a_comparison_tells_how_far_features_lie_apart(schema: schema_pb2.Schema
     assert 'data-name="shop" data-missing="0" data-anomaly="0"' in html
 
 
+def test_a_comparison_is_saved_as_a_page(tmp_path: Path) -> None:
+    html = made().compare(made(1.0), ("a", "b")).to_html(str(tmp_path / "page.html"), "a and b")
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == html
+    assert html.startswith("<!doctype html>")
+    assert "<title>a and b</title>" in html
+
+
 def test_equal_names_and_lists_of_features() -> None:
     """As upstream: equal names fall back; allow and deny lists choose, both at once are refused."""
     page = dv.get_statistics_html(made(), made(), "x", "x")

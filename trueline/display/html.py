@@ -25,6 +25,15 @@ class Html:
         style, script = _asset("style.css"), _asset("script.js")
         return f"<style>{style}</style><div class='tl'>{self.text}</div><script>{script}</script>"
 
+    def to_html(self, path: str | None = None, title: str = "trueline") -> str:
+        """The piece as one self-contained page, also written to `path` if it is given."""
+        html = page(title, self)
+        if path is not None:
+            from trueline._core import store
+
+            store.write_text(str(path), html)
+        return html
+
 
 Safe = Html | str | float | int | None
 
