@@ -50,11 +50,11 @@ _SPELLED = {
 }
 
 
-def _as_options(hint: str) -> str:
-    """A hint to those who call functions, as the command line says it."""
+def _as_options(text: str) -> str:
+    """What is said to those who call functions, as the command line says it."""
     for name, option in _SPELLED.items():
-        hint = hint.replace(name, option)
-    return hint
+        text = text.replace(name, option)
+    return text
 
 
 def data_options(command: F) -> Callable[..., Any]:
@@ -77,9 +77,11 @@ def data_options(command: F) -> Callable[..., Any]:
         try:
             return command(reading=reading, **given)
         except TruelineError as error:
-            if error.hint is None or (hint := _as_options(error.hint)) == error.hint:
+            hint = None if error.hint is None else _as_options(error.hint)
+            problems = [_as_options(problem) for problem in error.problems]
+            if hint == error.hint and problems == list(error.problems):
                 raise
-            raise type(error)(error.message, where=error.where, hint=hint, problems=error.problems) from error
+            raise type(error)(error.message, where=error.where, hint=hint, problems=problems) from error
 
     found: Callable[..., Any] = wrapped
     for option in reversed(_OPTIONS):

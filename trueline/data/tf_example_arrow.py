@@ -66,8 +66,7 @@ def columns_of(found: Decoded, schema: pa.Schema, fixed: Mapping[str, str]) -> C
         fields = [pa.field(name, grown[name]) for name in sorted(grown)]
         return Columns(pa.schema(fields, metadata={OPEN_MARK: b"1"}), None, bad)
     columns = [arrays[f.name] if f.name in arrays else pa.nulls(size, f.type) for f in schema]
-    batch = pa.RecordBatch.from_arrays(columns, schema=schema) if columns else None
-    return Columns(schema, batch, bad)
+    return Columns(schema, pa.RecordBatch.from_arrays(columns, schema=schema), bad)
 
 
 def _base(arrow_type: pa.DataType) -> pa.DataType:

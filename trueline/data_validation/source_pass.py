@@ -164,18 +164,25 @@ def _rows(
     """The rows of all parts in their final types, only the columns that the pass reads where it reads any."""
     final = final_schema(raw)
     codes = frozenset(planned.spec.dictionaries)
-    labels = list(source.parts())
+    labels, bare = list(source.parts()), 0
     for number, label in enumerate(labels):
         try:
             with _reading(source, number, raw) as batches:
                 for given in batches:
                     if given.rejects:
                         rejects.add(given, label)
+                    bare += 0 if final.names or given.records is None else len(given.records)
                     if given.batch.num_rows:
                         typed = _typed(given.batch, final, codes, label)
                         yield typed.select(list(planned.columns)) if planned.columns else typed
         except SchemaGrew as grown:
             raise SchemaGrew(_grown_by_all(source, _wider(raw, grown.schema), range(number + 1, len(labels)))) from None
+    if bare:
+        raise DataError(
+            f"none of {bare:,} rows has a column",
+            where=", ".join(labels[:_SHOWN]),
+            hint="rows need keys or features; are the files of another kind, or of another payload?",
+        )
 
 
 def _reading(source: Source, part: int, schema: pa.Schema) -> AbstractContextManager[Iterable[SourceBatch]]:
