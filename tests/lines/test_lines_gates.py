@@ -68,7 +68,7 @@ def test_a_model_that_nobody_judged_is_not_pushed(taxi):
         ({"splits": {"train": 0}}, "split 'train' has 0 buckets"),
         ({"splits": {}}, "there is no split"),
         ({"max_rejects": -1}, "max_rejects is -1"),
-        ({"delimiter": "::"}, "not one character"),
+        ({"delimiter": "::"}, "give one ASCII character"),
     ],
 )
 def test_wrong_parameters_are_told_with_file_and_line_before_anything_runs(arguments, said, tmp_path):

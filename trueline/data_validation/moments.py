@@ -40,26 +40,30 @@ class Moments:
         if n == 0:
             return cls()
         low, high = float(values[0]), float(values[-1])
+        if low == high:  # a rounded sum would give a constant a deviation
+            return cls(n, low + 0.0, 0.0)
         if max(abs(low), abs(high)) > _HUGE:  # the plain sum could overflow; a power of two costs no digit
-            mean = float(np.mean(values * _SCALE)) / _SCALE
-            return cls(n, mean, math.inf if low != high else 0.0)
-        mean = float(values.sum()) / n
+            return cls(n, float(np.mean(values * _SCALE)) / _SCALE, math.inf)
+        mean = min(max(float(values.sum()) / n, low), high)
         centred = values - mean
         return cls(n, mean, float(np.einsum("i,i->", centred, centred)))
 
     @classmethod
     def of_weighted(cls, values: Floats, weights: Floats) -> Moments:
-        """The moments of finite numbers, each with a weight of at least 0."""
+        """The moments of finite numbers, each with a weight of at least 0; what weighs nothing is not looked at."""
         total = float(weights.sum())
         if total == 0.0:
             return cls(0.0)
+        if not weights.all():
+            values, weights = values[weights > 0.0], weights[weights > 0.0]
+        low, high = float(values.min()), float(values.max())
+        if low == high:
+            return cls(total, low + 0.0, 0.0)
         shares = weights / total
-        largest = max(abs(float(values.min())), abs(float(values.max())))
-        mean = float((values * shares).sum())
+        if max(abs(low), abs(high)) > _HUGE:
+            return cls(total, float((values * _SCALE * shares).sum()) / _SCALE, math.inf)
+        mean = min(max(float((values * shares).sum()), low), high)
         centred = values - mean
-        if largest > _HUGE:
-            heavy = values[weights > 0.0]
-            return cls(total, mean, math.inf if float(heavy.min()) != float(heavy.max()) else 0.0)
         return cls(total, mean, float((centred * centred * weights).sum()))
 
     def merge(self, other: Moments) -> None:
