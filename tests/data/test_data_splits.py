@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from spine_sources import rows_spec
 
-from trueline._core.errors import ConfigError, DataError, GateError
+from trueline._core.errors import ArtifactError, ConfigError, DataError, GateError
 from trueline.data import (
     Examples,
     GroupSplit,
@@ -97,13 +97,23 @@ def test_no_group_is_parted(table_in, out):
     assert Examples.open(out).info["split_rule"]["by"] == ["user"]
 
 
+def test_too_few_groups_for_the_splits_are_an_error_with_counts(table_in, out):
+    base = table_in({"user": [1] * 10, "x": list(range(10))})
+    with pytest.raises(DataError, match=r"(?s)would get no row: no group by user.*would get 10 rows.*fewer splits"):
+        ingest_parquet(base, out, splits=SHARES, group_by="user")
+    with pytest.raises(ArtifactError):
+        Examples.open(out)
+    assert ingest_parquet(base, out, splits=[("all", 1)], group_by="user").splits == {"all": 10}
+
+
 def test_a_missing_partition_value_is_an_error_that_names_the_row_or_a_bucket_of_its_own(out):
     spec = rows_spec({"a": [[1], [2]], "b": [[3], [None], [None]]}, ["u"])
     with pytest.raises(DataError, match=r"(?s)b record 2.*'u' is missing.*u is not None") as caught:
         ingest(spec, out, partition_feature="u")
     assert caught.value.problems == ("b record 3",)
-    assert ingest(spec, out, splits=GroupSplit("u", missing="bucket")).rows == 5
-    assert ingest(spec, out, group_by="u", where="u is not None").rows == 3
+    one = (("all", 1),)  # three groups would leave a second split empty, which is an error
+    assert ingest(spec, out, splits=GroupSplit("u", one, missing="bucket")).rows == 5
+    assert ingest(spec, out, splits=one, group_by="u", where="u is not None").rows == 3
 
 
 @settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trueline._core.errors import ConfigError, GateError, did_you_mean
-from trueline.data.splits import columns_of
+from trueline.data.splits import check_filled, columns_of
 from trueline.engine.base import AccumulatorSpec, Engine
 
 if TYPE_CHECKING:
@@ -282,7 +282,7 @@ def checked_report(report: IngestReport, uri: str, rule: Rule | None, engine: En
     """The report of a write with the leak check that its rule asks for; when something leaks, nothing is finished.
 
     Raises:
-        GateError: when a group or a later row leaks.
+        GateError, DataError: when a group or a later row leaks; when a split got none of the groups.
     """
     from trueline._core import store
     from trueline.data.examples import EXAMPLES_NAME, Examples
@@ -291,6 +291,8 @@ def checked_report(report: IngestReport, uri: str, rule: Rule | None, engine: En
     if check is None or not report.rows:
         return report
     try:
+        if "group" in check:
+            check_filled(report.splits, check["group"], uri)
         leaks = check_leakage(Examples.open(uri), **check, duplicates=False, gate=True, engine=engine)
     except BaseException:
         store.remove_tree(store.join(uri, EXAMPLES_NAME))

@@ -26,6 +26,7 @@ __all__ = [
     "GroupSplit",
     "HashSplit",
     "SplitRule",
+    "check_filled",
     "check_shares",
     "check_split_name",
     "columns_of",
@@ -247,3 +248,20 @@ def rows_by_split(
 def shares_from_json(data: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
     """The shares in a rule's JSON form."""
     return pairs_of(data["splits"])
+
+
+def check_filled(splits: Mapping[str, int], by: Sequence[str], uri: str) -> None:
+    """Refuses a split without a row where groups go by their hash: a few groups may all go elsewhere.
+
+    Raises:
+        DataError: with the rows of every split.
+    """
+    empty = [name for name, rows in splits.items() if not rows]
+    if empty:
+        raise DataError(
+            f"split {empty[0]!r} would get no row: no group by {', '.join(by)} goes there",
+            where=uri,
+            problems=[f"split {name!r} would get {rows:,} rows" for name, rows in splits.items()],
+            hint="a group is never parted, and its value alone says where it goes: there are too few groups for these "
+            "shares; give greater shares or fewer splits, or split by rows.",
+        )
