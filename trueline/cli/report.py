@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -36,12 +37,14 @@ def run_view(runs: RunStore, run_id: str) -> RunView:
 
     record = runs.run(run_id)
     end = record.finished or max((n.finished or n.started or 0 for n in record.nodes), default=record.started)
-    sections = [
-        Section(title, body)
+    found = [
+        (node.node_id, title, body)
         for node in record.nodes
         for artifact in _outputs(runs, node)
         for title, body in _sections(node.node_id, artifact)
     ]
+    titles = Counter(title for _, title, _ in found)
+    sections = [Section(f"{title} ({node})" if titles[title] > 1 else title, body) for node, title, body in found]
     return RunView(
         pipeline=record.pipeline,
         run_id=record.run_id,
@@ -78,10 +81,12 @@ def _nodes(record: RunRecord) -> list[NodeView]:
 def _facts(record: RunRecord) -> dict[str, Any]:
     states = [node.state for node in record.nodes]
     facts: dict[str, Any] = {"nodes": len(states), "from the cache": states.count("CACHED") + states.count("REUSED")}
+    readers = [n.found for n in record.nodes if n.found and "rows" in n.found and "rejects" in n.found]
+    if readers:
+        facts["rows read"] = sum(found["rows"] for found in readers)
+        facts["rows rejected"] = sum(found["rejects"] for found in readers)
     for node in record.nodes:
         found = node.found or {}
-        if "rows" in found and "rejects" in found:
-            facts.update({"rows read": found["rows"], "rows rejected": found["rejects"]})
         if "parity_max_diff" in found:
             facts["largest difference between trained and exported model"] = found["parity_max_diff"]
         if isinstance(found.get("metrics"), Mapping):
