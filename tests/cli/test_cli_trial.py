@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
 import re
 import shlex
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from trueline.cli import main
@@ -153,3 +157,38 @@ def test_a_broken_file_of_custom_validations_is_called_so(folder: Path, capsys: 
     out = _run(capsys, "validate", "first.csv", "schema.pbtxt", "--custom", "custom.json", code=2)
     assert "custom.json: the custom validations cannot be used" in out
     assert "feature_validations" in out
+
+
+# --- files that are not what their name says ---
+
+
+def test_files_of_another_kind_are_called_what_they_are(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pq.write_table(pa.table({"a": [1]}), "rows.parquet")
+    heads = {
+        "gzip": gzip.compress(b"a,b\n1,2\n"),
+        "bzip2": bz2.compress(b"a,b\n1,2\n"),
+        "Parquet": Path("rows.parquet").read_bytes(),
+        "a zip archive or a spreadsheet": b"PK\x03\x04rest",
+        "UTF-16": "a,b\n1,2\n".encode("utf-16"),
+    }
+    for kind, data in heads.items():
+        Path("rows.csv").write_bytes(data)
+        assert f"it is {kind}\n" in _run(capsys, "stats", "rows.csv", code=1)
+    assert "pass --encoding utf16" in _run(capsys, "stats", "rows.csv", code=1)
+    assert "2 rows" not in _run(capsys, "stats", "rows.csv", "--encoding", "utf16")
+    Path("rows.csv").write_text("PAR1,b\n1,2\n")  # a name like any other
+    assert "PAR1" in _run(capsys, "stats", "rows.csv")
+
+
+def test_the_header_of_a_written_index_says_how_to_go_on(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("rows.csv").write_text(",a,c\n0,1,2\n1,3,4\n")
+    assert "pass --names and --skip-rows 1" in _run(capsys, "stats", "rows.csv", code=1)
+    assert "2 rows" in _run(capsys, "stats", "rows.csv", "--names", "row,a,c", "--skip-rows", "1")
+
+
+def test_another_delimiter_is_asked_for_where_cells_do_not_fit(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("rows.csv").write_text("a;b;c\n1;2,5;3\n")
+    assert "is ';' the delimiter? pass --delimiter" in _run(capsys, "stats", "rows.csv", code=1)
+    assert "1 rows" in _run(capsys, "stats", "rows.csv", "--delimiter", ";")

@@ -51,6 +51,7 @@ class DataOptions:
         max_rejects: rows that may be left out because they cannot be read.
         null: cells of CSV that are missing besides the empty one.
         encoding: of CSV; empty: UTF-8.
+        skip_rows: lines to pass over at the start of each CSV.
     """
 
     format: str = ""
@@ -61,6 +62,7 @@ class DataOptions:
     max_rejects: int = 0
     null: tuple[str, ...] = ()
     encoding: str = ""
+    skip_rows: int = 0
 
     def csv(self) -> dict[str, Any]:
         """Arguments of the CSV source; only what was given."""
@@ -70,6 +72,7 @@ class DataOptions:
             "trim": self.trim,
             "null_values": ("", *self.null) if self.null else (),
             "encoding": self.encoding,
+            "skip_rows": self.skip_rows,
         }
         return {name: value for name, value in given.items() if value}
 
@@ -82,6 +85,7 @@ class DataOptions:
             "--delimiter": self.delimiter.replace("\t", "\\t"),
             "--encoding": self.encoding,
             "--max-rejects": str(self.max_rejects or ""),
+            "--skip-rows": str(self.skip_rows or ""),
         }
         found = [part for option, value in given.items() if value for part in (option, value)]
         return found + ["--trim"] * self.trim + [part for text in self.null for part in ("--null", text)]

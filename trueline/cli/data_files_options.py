@@ -33,6 +33,7 @@ _OPTIONS = (
     click.option(
         "--null", metavar="TEXT", multiple=True, help="A cell of a CSV that is missing, such as NA; repeatable."
     ),
+    click.option("--skip-rows", default=0, type=click.IntRange(0), help="Lines to pass over at the start of a CSV."),
     click.option("--encoding", default="", help="Of the text of a CSV, such as latin-1 (UTF-8)."),
     click.option(
         "--max-rejects", default=0, type=click.IntRange(0), help="Rows that may be left out as unreadable (0)."
@@ -43,7 +44,9 @@ _OPTIONS = (
 _SPELLED = {
     "max_rejects": "--max-rejects",
     "column_names": "--names",
+    "encoding='utf16'": "--encoding utf16",
     "encoding=": "--encoding",
+    "skip_rows=1": "--skip-rows 1",
     "delimiter=": "--delimiter",
     "null_values": "--null",
     "payload='sequence_example'": "--format sequence",
@@ -70,10 +73,11 @@ def data_options(command: F) -> Callable[..., Any]:
         max_rejects: int,
         null: tuple[str, ...],
         encoding: str,
+        skip_rows: int,
         **given: Any,
     ) -> Any:
         shown = delimiter.replace("\\t", "\t")
-        reading = DataOptions(format_ or "", split, names, shown, trim, max_rejects, null, encoding)
+        reading = DataOptions(format_ or "", split, names, shown, trim, max_rejects, null, encoding, skip_rows)
         try:
             return command(reading=reading, **given)
         except TruelineError as error:

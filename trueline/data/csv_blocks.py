@@ -19,6 +19,7 @@ import numpy.typing as npt
 from trueline._core import store
 from trueline._core.errors import DataError, TruelineError
 from trueline.data.csv_format import CsvFormat, Grammar
+from trueline.data.magic import check_text
 
 __all__ = ["CODECS", "TextBlock", "TextStream", "count_lines", "csv_blocks", "record_starts"]
 
@@ -65,12 +66,13 @@ class TextStream:
 
     def __init__(self, uri: str, encoding: str) -> None:
         self.uri = uri
-        self._encoding, self._begun, self._left = encoding, False, b""
+        self._encoding, self._begun, self._seen, self._left = encoding, False, False, b""
         try:
             name = codecs.lookup(encoding).name
             self._decoder = codecs.getincrementaldecoder(encoding)("strict")
         except LookupError as error:
             raise DataError(f"no encoding has the name {encoding!r}", where=uri, hint="such as 'latin1'.") from error
+        self._codec = name
         self._utf8 = name in ("utf-8", "utf-8-sig")
         self._stack = contextlib.ExitStack()
 
@@ -115,7 +117,8 @@ class TextStream:
             False at the end of the file.
 
         Raises:
-            DataError: for bytes that are not of the encoding (naming the line), or a file that cannot be read.
+            DataError: for bytes that are not of the encoding (naming the line), a file of another kind (saying which),
+                or one that cannot be read.
         """
         buffer[at:at] = self._left
         start, self._left = at + len(self._left), b""
@@ -125,6 +128,9 @@ class TextStream:
         except _READ_ERRORS as error:
             raise self._unreadable(error, line) from error
         del buffer[start + got :]
+        if not self._seen:
+            self._seen = True
+            check_text(bytes(buffer[start : start + 16]), self._codec, self.uri)
         try:
             if self._utf8:
                 self._check(buffer, final=not got)

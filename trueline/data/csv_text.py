@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = ["TextRows", "named_blocks", "parse_block", "read_names"]
 
+_HEADER = "the first line of every file must hold the columns' names, or pass column_names."
+_INDEX = (
+    "a table written with its index begins so: write it with index=False, "
+    "or pass column_names and skip_rows=1 to name the columns."
+)
 _OPEN = "the file ends inside a quoted cell"
 
 
@@ -86,7 +91,8 @@ def parse_block(block: TextBlock, names: Sequence[str], form: CsvFormat) -> Text
         raise DataError(f"the text cannot be read as CSV: {what}", where=f"line {block.line} or below") from error
     positions = np.arange(table.num_rows + len(ragged), dtype=np.int64)
     found = lines([r[0] for r in ragged]) if ragged else {}
-    rejects = [Reject(n, None, f"{k} cells, the header has {len(names)}", t, found[n]) for n, k, t in ragged]
+    told = f"the header has {len(names)}{_other_delimiter(names, form)}"
+    rejects = [Reject(n, None, f"{k} cells, {told}", t, found[n]) for n, k, t in ragged]
     positions = np.delete(positions, [r[0] for r in ragged]) if ragged else positions
     columns = [_with_nulls(_one_chunk(c), form.null_values) for c in table.columns]
     return TextRows(columns, positions, table.num_rows + len(ragged), rejects, lines)
@@ -240,6 +246,12 @@ def named_blocks(uri: str, form: CsvFormat) -> Generator[tuple[list[str], TextBl
         raise DataError("the file is empty, it has no header", where=uri)
 
 
+def _other_delimiter(names: Sequence[str], form: CsvFormat) -> str:
+    """What may be the delimiter where a header is a single name with another one in it."""
+    found = next((mark for mark in ";\t|" if len(names) == 1 and mark in names[0] and mark != form.delimiter), None)
+    return "" if found is None else f" (is {found!r} the delimiter? pass delimiter=)"
+
+
 def _check_names(names: Sequence[str], uri: str, what: str) -> None:
     problems = [f"column {i} has no name" for i, name in enumerate(names, 1) if not name.strip()]
     problems += [
@@ -251,5 +263,5 @@ def _check_names(names: Sequence[str], uri: str, what: str) -> None:
             f"{what} cannot name columns",
             where=f"{uri} line 1" if what == "the header" else uri,
             problems=problems,
-            hint="the first line of every file must hold the columns' names, or pass column_names.",
+            hint=_INDEX if what == "the header" and names and not names[0].strip() else _HEADER,
         )
