@@ -174,7 +174,7 @@ def test_a_feature_that_is_the_label_is_reported(folder, capsys):
         (["rows.csv", "--compare", "none.csv"], 1, ["none.csv: no such file"]),
         (["rows.csv", "--sample", "2"], 2, ["not in the range"]),
         (["empty.csv"], 1, ["the file is empty"]),
-        (["ragged.csv"], 1, ["ragged.csv", "line 3", "max_rejects"]),
+        (["ragged.csv"], 1, ["ragged.csv", "line 3", "--max-rejects"]),
         (["broken.parquet"], 1, ["broken.parquet"]),
         (["schema.pbtxt"], 1, ["this is a schema, not data"]),
     ],
