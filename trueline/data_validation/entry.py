@@ -50,8 +50,8 @@ def generate_statistics_from_csv(
     delimiter: str | None = None,
     output_path: str | None = None,
     stats_options: StatsOptions | None = None,
-    compression_type: str | None = None,
     pipeline_options: None = None,
+    compression_type: str | None = None,
     *,
     max_rejects: int = 0,
     n_jobs: int | None = None,
@@ -68,8 +68,8 @@ def generate_statistics_from_csv(
         delimiter: one character; None: a tab for ``.tsv`` and ``.tab``, else a comma.
         output_path: where to write the statistics too, see `write_statistics`.
         stats_options: see `StatsOptions`.
-        compression_type: no effect, files are unpacked by their names; upstream's values are taken.
         pipeline_options: None: there is no pipeline here, upstream's argument is taken so that calls need no change.
+        compression_type: no effect, files are unpacked by their names; upstream's values are taken.
         max_rejects: how many rows with a wrong number of cells may be left out.
         n_jobs: threads; -1 or None: one for each usable processor.
         csv_options: further arguments of `trueline.data.csv_source.CsvSource`, such as ``encoding`` and ``quote``.
