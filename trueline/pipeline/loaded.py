@@ -19,14 +19,20 @@ __all__ = ["ALONE", "edited_since_loading", "remember_loaded"]
 ALONE = "_trueline_"
 """Modules with this prefix have the hash of their file in their name: an edit makes another module."""
 
+_FORGOTTEN: set[type] = set()
 _digests: weakref.WeakKeyDictionary[ModuleType, tuple[Path, str] | None] = weakref.WeakKeyDictionary()
 
 
 def remember_loaded() -> None:
     """Notes the contents of the files of all modules of the user that were loaded since the last call."""
     for name, module in list(sys.modules.items()):
-        if isinstance(module, ModuleType) and module not in _digests:
-            _digests[module] = None if name.startswith(ALONE) else _digest(module)
+        if type(module) not in _FORGOTTEN and isinstance(module, ModuleType) and module not in _digests:
+            try:
+                _digests[module] = None if name.startswith(ALONE) else _digest(module)
+            except TypeError:  # libraries made by cffi call themselves modules, and take no weak references
+                if type(module) is ModuleType:
+                    raise
+                _FORGOTTEN.add(type(module))
 
 
 def edited_since_loading() -> list[Path]:

@@ -31,6 +31,8 @@ MAX_PAIRS = 20_000
 _MOST_CELLS = 4_000_000
 _KIND, _VERSION = "cross moments", 2
 _ROUNDING = 64.0 * 2.0**-53
+_CANCELLED = 1e-6
+"""Where less than this share of a sum of squares is left, the pair is worked out from its own rows."""
 Floats = npt.NDArray[np.float64]
 
 
@@ -73,10 +75,13 @@ class CrossMoments:
         sums, squares = _products(centred, there), _products(centred * centred, there)
         n = np.maximum(count, 1.0)
         x, y = sums[first, second], sums[second, first]
-        xx = _difference(squares[first, second], x * x / n)
-        yy = _difference(squares[second, first], y * y / n)
+        xx = np.maximum(squares[first, second] - x * x / n, 0.0)
+        yy = np.maximum(squares[second, first] - y * y / n, 0.0)
         xy = _products(centred, centred)[first, second] - x * y / n
-        xy = np.where((xx == 0.0) | (yy == 0.0), 0.0, xy)
+        little = (xx <= _CANCELLED * squares[first, second]) | (yy <= _CANCELLED * squares[second, first])
+        for pair in np.flatnonzero(little & (count > 0.0)):
+            both = (there[first[pair]] > 0.0) & (there[second[pair]] > 0.0)
+            xx[pair], yy[pair], xy[pair] = _deviations(centred[first[pair]][both], centred[second[pair]][both])
         sizes = np.abs(centre[first]), np.abs(centre[second])
         return np.stack([count, centre[first] + x / n, centre[second] + y / n, xx, yy, xy, *sizes])
 
@@ -143,10 +148,10 @@ class CrossMoments:
         return dataset
 
 
-def _difference(squares: Floats, means: Floats) -> Floats:
-    """Sums of squared deviations; 0 where what is left is less than the rounding of what was subtracted."""
-    found = squares - means
-    return np.where(found <= _ROUNDING * squares, 0.0, found)
+def _deviations(x: Floats, y: Floats) -> tuple[float, float, float]:
+    """Sums of squared deviations and of their products, from the means of these very rows; a constant has none."""
+    dx, dy = (v - v.mean() if v.min() != v.max() else np.zeros_like(v) for v in (x, y))
+    return float((dx * dx).sum()), float((dy * dy).sum()), float((dx * dy).sum())
 
 
 def _varies(squares: float, count: float, size: float) -> bool:
