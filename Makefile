@@ -49,7 +49,7 @@ test-all: $(VENV)/.dev ## the slow tests too, each heavy group in an environment
 
 test-ray: ## the same statistics on a Ray cluster of two nodes, in an environment of its own
 	bash scripts/ray_env.sh
-	.venvs/ray/bin/python -m pytest -q tests/ray
+	.venvs/ray/bin/python -m pytest -q tests/cluster
 
 bench: $(VENV)/.bench ## benchmarks: JSON on standard output
 	$(BIN)/python -P benchmarks/statistics.py

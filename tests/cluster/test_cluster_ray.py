@@ -78,7 +78,7 @@ def _bits(message: Any) -> bytes:
 
 
 def _like(spec: AccumulatorSpec[Any], name: str, **params: Any) -> AccumulatorSpec[Any]:
-    return AccumulatorSpec(f"ray_samples:{name}", {**spec.params, **params})
+    return AccumulatorSpec(f"cluster_samples:{name}", {**spec.params, **params})
 
 
 def test_statistics_have_the_bits_of_the_local_engine(
@@ -147,11 +147,11 @@ def test_the_first_failing_block_is_named(engine: RayEngine, spec: AccumulatorSp
 def test_functions_run_over_blocks_in_order(engine: RayEngine, dataset: Dataset) -> None:
     """Results in block order, each told as it comes; a failure keeps its class."""
     told: list[Any] = []
-    function = FunctionSpec("ray_samples:describe", {"factor": 2})
+    function = FunctionSpec("cluster_samples:describe", {"factor": 2})
     found = engine.map_blocks(function, dataset, told.append)
     assert found == told == LocalEngine(workers=1).map_blocks(function, dataset)
     with pytest.raises(DataError, match="refused"):
-        engine.map_blocks(FunctionSpec("ray_samples:refuse"), dataset)
+        engine.map_blocks(FunctionSpec("cluster_samples:refuse"), dataset)
 
 
 def test_a_missing_file_is_named(
