@@ -25,7 +25,7 @@ _BATCH_ROWS = 8_192
 _SHOWN = 60
 
 
-class AvroSource:
+class AvroSource(FileParts):
     """Rows of Avro object container files; each file is a part.
 
     A union with null may be missing; enums become text, dates and timestamps timestamp[us], decimals the nearest
@@ -49,19 +49,7 @@ class AvroSource:
             import fastavro  # noqa: F401 - asked for at once, not in a worker
         except ModuleNotFoundError as error:
             raise ConfigError("Avro files are read by fastavro", hint=missing_extra_hint(error)) from error
-        self._files = FileParts(input_base, pattern, files)
-
-    def parts(self) -> tuple[str, ...]:
-        """The files' names."""
-        return self._files.labels()
-
-    def fingerprint(self) -> str:
-        """A hash of the files' names and contents."""
-        return self._files.fingerprint()
-
-    def stamps(self) -> list[tuple[int, ...] | None]:
-        """Tells whether a file changed between two askings."""
-        return self._files.stamps()
+        super().__init__(input_base, pattern, files)
 
     def schema(self) -> pa.Schema:
         """The columns of all files: those of the first in its order, then what the others add.
@@ -85,7 +73,7 @@ class AvroSource:
     def _schema_of(self, part: int) -> pa.Schema:
         import pyarrow as pa
 
-        node = _node_of(AvroFile(self._files.uri(part)))
+        node = _node_of(AvroFile(self.uri(part)))
         return pa.schema([pa.field(name, contract_type(child)) for name, child in node.children])
 
     def read(self, part: int, schema: pa.Schema) -> Iterator[SourceBatch]:
@@ -94,7 +82,7 @@ class AvroSource:
         Raises:
             DataError: naming file, block and record, after all rows before that place.
         """
-        file = AvroFile(self._files.uri(part))
+        file = AvroFile(self.uri(part))
         node = _node_of(file)
         decode = _decoder(node)
         for block in file.blocks():

@@ -110,10 +110,6 @@ class CsvSource(FileParts):
         names = [name or self.input_base for name in self.files()]
         return replace(self._form, delimiter=delimiter_of(self._delimiter, names))
 
-    def parts(self) -> Sequence[str]:
-        """The files' names."""
-        return self.labels()
-
     def schema(self) -> pa.Schema:
         """The columns, with the types of what is read first of every file.
 

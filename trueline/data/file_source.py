@@ -43,7 +43,7 @@ class FileParts:
             self._listed = tuple(list_inputs(self.input_base, self.pattern))
         return self._listed
 
-    def labels(self) -> tuple[str, ...]:
+    def parts(self) -> tuple[str, ...]:
         """The parts' names."""
         own = self.input_base.rstrip("/").rsplit("/", 1)[-1]
         return tuple(name or own for name in self.files())

@@ -95,10 +95,6 @@ class JsonlSource(FileParts):
         if problems:
             raise ConfigError("the JSON Lines options are wrong", problems=problems)
 
-    def parts(self) -> Sequence[str]:
-        """The files' names."""
-        return self.labels()
-
     def schema(self) -> pa.Schema:
         """The columns, with the types of what is read first of every file.
 

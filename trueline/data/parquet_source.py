@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from trueline._core.errors import DataError, TruelineError, did_you_mean
-from trueline.data.inputs import check_no_password, file_stamps, input_fingerprint, input_uri, list_inputs
+from trueline.data.file_source import FileParts
 from trueline.data.source import SourceBatch
 from trueline.data.widening import check_same_names
 
@@ -18,7 +19,7 @@ __all__ = ["ParquetSource"]
 _BATCH_ROWS = 16_384
 
 
-class ParquetSource:
+class ParquetSource(FileParts):
     """Rows of Parquet files; each file is a part.
 
     Args:
@@ -42,36 +43,9 @@ class ParquetSource:
         dictionaries: Sequence[str] = (),
         batch_rows: int = _BATCH_ROWS,
     ) -> None:
-        check_no_password(input_base)
+        super().__init__(input_base, pattern, files, "" if columns is None else json.dumps(list(columns)))
         self._dictionaries, self._batch_rows = tuple(dictionaries), batch_rows
-        self._base, self._pattern = input_base, pattern
         self._columns = None if columns is None else list(columns)
-        self._given = None if files is None else tuple(files)
-        self._listed: tuple[str, ...] | None = None
-
-    def _files(self) -> tuple[str, ...]:
-        if self._given is not None:
-            return self._given
-        if self._listed is None:
-            self._listed = tuple(list_inputs(self._base, self._pattern))
-        return self._listed
-
-    def parts(self) -> tuple[str, ...]:
-        """The files' names."""
-        own = self._base.rstrip("/").rsplit("/", 1)[-1]
-        return tuple(name or own for name in self._files())
-
-    def _uri(self, part: int) -> str:
-        return input_uri(self._base, self._files()[part])
-
-    def fingerprint(self) -> str:
-        """A hash of the files' names and contents, and of the columns that are read."""
-        found = input_fingerprint(self._base, self._pattern, files=self._given)
-        return found if self._columns is None else f"{found}:{','.join(self._columns)}"
-
-    def stamps(self) -> list[tuple[int, ...] | None]:
-        """Tells whether a file changed between two askings; see `file_stamps`."""
-        return file_stamps([self._uri(n) for n in range(len(self._files()))])
 
     def schema(self) -> pa.Schema:
         """The files' one widened schema; a column that is null in some files has the type it has in the others.
@@ -86,7 +60,7 @@ class ParquetSource:
         from trueline.engine.blocks import parquet_schema, widened_schema
 
         labels = self.parts()
-        raw = [parquet_schema(self._uri(n)) for n in range(len(labels))]
+        raw = [parquet_schema(self.uri(n)) for n in range(len(labels))]
         check_same_names([(labels[n], schema.names) for n, schema in enumerate(raw)])
         if self._columns is not None:
             raw = [self._projected(schema, labels[n]) for n, schema in enumerate(raw)]
@@ -125,7 +99,7 @@ class ParquetSource:
 
         from trueline.engine.blocks import widened_batch
 
-        place = self._uri(part)
+        place = self.uri(part)
         for raw in self._batches(place):
             check_same_names([("the schema that was asked for", schema.names), (place, raw.schema.names)])
             try:

@@ -26,7 +26,7 @@ _BATCH_ROWS = 65_536
 _SHOWN = 60
 
 
-class TfRecordSource:
+class TfRecordSource(FileParts):
     """Rows of TFRecord files, plain, gzip or zlib; each file is a part, columns stand by name.
 
     int64 lists give int64, float lists float64 (float32 widened, exactly), bytes lists utf8 where all values are UTF-8
@@ -64,19 +64,7 @@ class TfRecordSource:
             named_type(name)
         self._sequence = payload == "sequence_example"
         options = json.dumps([payload, sorted(self._fixed.items())])
-        self._files = FileParts(input_base, pattern, files, options)
-
-    def parts(self) -> tuple[str, ...]:
-        """The files' names."""
-        return self._files.labels()
-
-    def fingerprint(self) -> str:
-        """A hash of the files' names and contents, and of how they are read."""
-        return self._files.fingerprint()
-
-    def stamps(self) -> list[tuple[int, ...] | None]:
-        """Tells whether a file changed between two askings."""
-        return self._files.stamps()
+        super().__init__(input_base, pattern, files, options)
 
     def schema(self) -> pa.Schema:
         """The columns in the first block of every file; `read` asks for more when more comes.
@@ -116,7 +104,7 @@ class TfRecordSource:
 
     def _decoded(self, part: int, only_first: bool = False) -> Iterator[tuple[RecordBlock, Decoded]]:
         """Batches of records with an intact frame; their number in `Decoded` is that in the block."""
-        for block in record_blocks(self._files.uri(part)):
+        for block in record_blocks(self.uri(part)):
             for begin in range(0, block.starts.size, _BATCH_ROWS):
                 end = min(begin + _BATCH_ROWS, block.starts.size)
                 chosen = np.flatnonzero(block.intact[begin:end]) + begin
