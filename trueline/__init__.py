@@ -8,8 +8,7 @@ neither Arrow, ONNX, SQLAlchemy nor any framework. The libraries are useful alon
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trueline._core.errors import (
     ArtifactError,
@@ -27,6 +26,7 @@ from trueline._core.errors import (
     TransformError,
     TruelineError,
 )
+from trueline._core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from trueline._core.values import RawFeature
@@ -88,14 +88,4 @@ __all__ = [
     "component",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        found = getattr(importlib.import_module(_HOMES[name]), name)
-        globals()[name] = found
-        return found
-    raise AttributeError(f"module 'trueline' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

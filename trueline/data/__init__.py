@@ -5,8 +5,9 @@ It may import `trueline.engine`, `trueline.schema` and `trueline._core`; pyarrow
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from trueline._core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from trueline.data.avro_ingest import ingest_avro
@@ -142,12 +143,4 @@ _HOMES = {
     "write_tfrecord": "tfrecord_write",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -6,8 +6,9 @@ public name is used.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from trueline._core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from trueline.data_validation.accept_findings import Finding, accept, explain_anomalies
@@ -253,15 +254,4 @@ __all__ = [
     "write_stats_text",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _FROM_SCHEMA:  # upstream offers them here too
-        return getattr(importlib.import_module("trueline.schema"), name)
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{home}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, {**dict.fromkeys(_FROM_SCHEMA, "trueline.schema"), **_HOMES})

@@ -5,8 +5,9 @@ It may import `trueline.schema` and `trueline._core`; pyarrow is loaded only whe
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from trueline._core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from trueline.engine.base import (
@@ -70,12 +71,4 @@ _HOMES = {
     "unpack_state": "state",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES.get(name, 'base')}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(__name__, {**dict.fromkeys(__all__, "base"), **_HOMES})

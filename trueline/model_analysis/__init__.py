@@ -6,8 +6,7 @@ components or a framework.
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from trueline._core.lazy import lazy_names
 
 _PUBLIC = {
     "EvalConfig": "config",
@@ -35,12 +34,4 @@ _PUBLIC = {
 
 __all__ = [*sorted(_PUBLIC)]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _PUBLIC:
-        return getattr(importlib.import_module(f"{__name__}.{_PUBLIC[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_PUBLIC})
+__getattr__, __dir__ = lazy_names(__name__, _PUBLIC)

@@ -6,8 +6,9 @@ stand above it.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from trueline._core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from trueline.pipeline.artifacts import ArtifactType
@@ -58,14 +59,4 @@ _HOME = {
     "component": "function",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(importlib.import_module(f"trueline.pipeline.{_HOME[name]}"), name)
-    globals()[name] = found
-    return found
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

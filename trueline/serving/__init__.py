@@ -6,8 +6,9 @@ fsspec are never loaded by it, so that a server installs without them.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from trueline._core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from trueline.serving.app import ServingApp, create_app
@@ -41,12 +42,4 @@ _HOMES = {
     "validate_in_server": "infra",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"trueline.serving.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

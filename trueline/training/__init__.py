@@ -5,8 +5,9 @@ Imports `trueline.models` and what lies below it; pyarrow and frameworks are loa
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from trueline._core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from trueline.models.contract import Fitted
@@ -26,13 +27,4 @@ _HOMES = {
 
 __all__ = ["Fitted", "FnArgs", "MetricLog", "SplitData", "read_metrics", "run_training"]
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(home), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -5,8 +5,9 @@ Imports `trueline._core`, `trueline.schema` and `trueline.engine`; users write `
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from trueline._core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from trueline.transform.analysis import analyze, analyze_and_transform
@@ -146,14 +147,4 @@ _HOMES = {
     ),
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOMES.get(name, 'functions')}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, {**dict.fromkeys(__all__, "functions"), **_HOMES})

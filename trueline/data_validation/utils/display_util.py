@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from trueline._core.lazy import lazy_names
 
 __all__ = [  # noqa: F822 - they come from their homes when they are asked for
     "compare_slices",
@@ -22,12 +21,4 @@ __all__ = [  # noqa: F822 - they come from their homes when they are asked for
 
 _HOME = "trueline.data_validation"
 
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOME), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, dict.fromkeys(__all__, _HOME))
