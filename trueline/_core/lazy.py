@@ -13,7 +13,8 @@ __all__ = ["lazy_names"]
 def lazy_names(module: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """The ``__getattr__`` and ``__dir__`` of a module whose names live elsewhere.
 
-    Nothing is kept: each asking goes to the home, so that whoever changes a name there changes it here.
+    ``dir`` tells the names of ``__all__``. Nothing is kept: each asking goes to the home, so that whoever changes a
+    name there changes it here.
 
     Args:
         module: the module's ``__name__``.
@@ -27,6 +28,6 @@ def lazy_names(module: str, homes: Mapping[str, str]) -> tuple[Callable[[str], A
         return getattr(importlib.import_module(home if home.startswith("trueline.") else f"{module}.{home}"), name)
 
     def names() -> list[str]:
-        return sorted({*vars(sys.modules[module]), *homes})
+        return sorted(vars(sys.modules[module])["__all__"])
 
     return get, names
