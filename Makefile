@@ -43,6 +43,7 @@ test: $(VENV)/.dev ## all tests but the slow ones; under ten minutes on two core
 
 test-all: $(VENV)/.dev ## the slow tests too, each heavy group in an environment of its own
 	bash scripts/servers.sh
+	bash scripts/web_env.sh
 	bash scripts/mlmd_env.sh
 	$(PYTEST) -n 2 --dist loadfile
 	$(MAKE) test-ray
