@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +14,28 @@ from trueline._core.values import raw_feature_of
 from trueline.transform.bind import bind
 from trueline.transform.bulk import Executor
 from trueline.transform.graph import Graph
-from trueline.transform.operations.base import Value
+from trueline.transform.operations.base import Value, inside
 from trueline.transform.oracle import evaluate, feed_values
 from trueline.transform.tracer import trace
 
-TYPES = {"float64": pa.float64(), "int64": pa.int64(), "bool": pa.bool_(), "utf8": pa.string()}
+VECTOR = 3
+"""Length of the vectors in the cases."""
+TYPES = {
+    "float64": pa.float64(),
+    "int64": pa.int64(),
+    "bool": pa.bool_(),
+    "utf8": pa.string(),
+    "timestamp": pa.timestamp("us"),
+}
+TYPES |= {f"list<{name}>": pa.list_(t) for name, t in TYPES.items()} | {
+    f"vector<{name}>": pa.list_(t, VECTOR) for name, t in TYPES.items()
+}
+
+
+def all_cases() -> list[tuple[str, tuple[str, ...], Callable[..., Any]]]:
+    """The cases of every module ``cases_transform_*.py``: (operation, column types, function on columns)."""
+    modules = sorted(path.stem for path in Path(__file__).parent.glob("cases_transform_*.py"))
+    return [case for name in modules for case in importlib.import_module(name).CASES]
 
 
 def graph_of(function: Callable[[Any], dict[str, Any]], table: pa.Table, optional: bool = True) -> Graph:
@@ -61,6 +80,11 @@ def assert_same(a: Value, b: Value, ulps: int = 0) -> None:
     there_b = np.ones(rows, bool) if b.present is None else b.present
     np.testing.assert_array_equal(there_a, there_b)
     left, right = a.data[there_a], b.data[there_b]
+    if a.lengths is not None or b.lengths is not None:
+        assert a.lengths is not None
+        assert b.lengths is not None
+        np.testing.assert_array_equal(a.lengths[there_a], b.lengths[there_b])
+        left, right = left[inside(left, a.lengths[there_a])], right[inside(right, b.lengths[there_b])]
     assert left.dtype == right.dtype
     assert left.shape == right.shape
     if ulps and left.dtype == np.float64 and left.size:
@@ -78,7 +102,17 @@ def in_batches(graph: Graph, table: pa.Table, size: int) -> dict[str, Value]:
 
 def join_values(parts: Sequence[Value]) -> Value:
     """One value out of the values of consecutive batches."""
-    data = np.concatenate([p.data for p in parts])
+    width = max((p.data.shape[1] for p in parts if p.lengths is not None), default=0)
+    data = np.concatenate([p.data if p.lengths is None else widened(p.data, width) for p in parts])
+    lengths = None if parts[0].lengths is None else np.concatenate([p.lengths for p in parts if p.lengths is not None])
     if all(p.present is None for p in parts):
-        return Value(data)
-    return Value(data, np.concatenate([np.ones(len(p.data), bool) if p.present is None else p.present for p in parts]))
+        return Value(data, None, lengths)
+    present = np.concatenate([np.ones(len(p.data), bool) if p.present is None else p.present for p in parts])
+    return Value(data, present, lengths)
+
+
+def widened(data: np.ndarray, width: int) -> np.ndarray:
+    """Padded lists with more padding."""
+    out = np.zeros((len(data), width), data.dtype)
+    out[:, : data.shape[1]] = data
+    return out

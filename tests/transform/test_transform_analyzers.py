@@ -19,8 +19,10 @@ from trueline._core.values import raw_feature_of
 from trueline.engine import Dataset, LocalEngine, check_accumulator
 from trueline.engine.base import AccumulatorSpec
 from trueline.transform.analysis import analyze
-from trueline.transform.states import Moments, Points
-from trueline.transform.tokens import Tokens
+from trueline.transform.analyzers.basic_states import Moments, Points
+from trueline.transform.analyzers.inputs import Inputs, PlainColumn
+from trueline.transform.analyzers.tokens import Tokens
+from trueline.transform.graph import ValueType
 from trueline.transform.tracer import trace
 
 
@@ -90,8 +92,8 @@ def test_integers_are_ordered_as_text() -> None:
 @given(st.lists(st.text(max_size=3) | st.none(), max_size=60), st.integers(0, 4), st.integers(0, 3))
 @settings(max_examples=40, deadline=None)
 def test_vocabulary_is_an_exact_count(words: list[str | None], top_k: int, threshold: int) -> None:
-    state = Tokens("utf8")
-    state.update(pa.array([w for w in words if w is not None], pa.string()))
+    state = Tokens([ValueType("utf8")], {})
+    state.update(Inputs([PlainColumn(pa.array(words, pa.string()))]))
     counts = Counter(w for w in words if w and "\n" not in w and "\r" not in w)
     order = sorted(counts, key=lambda w: (counts[w], w.encode()), reverse=True)
     expected = [w for w in order if counts[w] >= threshold][:top_k]
@@ -114,10 +116,10 @@ def test_moments_keep_their_digits_far_from_zero() -> None:
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=40), st.integers(1, 39))
 @settings(max_examples=60, deadline=None)
 def test_moments_merge_to_rounding(values: list[float], cut: int) -> None:
-    whole, left, right = Moments("float64"), Moments("float64"), Moments("float64")
-    whole.update(pa.array(values))
-    left.update(pa.array(values[:cut], pa.float64()))
-    right.update(pa.array(values[cut:], pa.float64()))
+    whole, left, right = Moments("float64", {}), Moments("float64", {}), Moments("float64", {})
+    whole.update(np.array(values))
+    left.update(np.array(values[:cut]))
+    right.update(np.array(values[cut:]))
     left.merge(right)
     assert left.count == whole.count
     assert left.mean == pytest.approx(whole.mean, rel=1e-12, abs=1e-9)
@@ -125,8 +127,8 @@ def test_moments_merge_to_rounding(values: list[float], cut: int) -> None:
 
 
 def test_a_constant_column_has_variance_zero() -> None:
-    state = Moments("float64")
-    state.update(pa.array([0.1] * 1001))
+    state = Moments("float64", {})
+    state.update(np.array([0.1] * 1001))
     assert (state.mean, state.variance) == (0.1, 0.0)
 
 
@@ -136,8 +138,8 @@ def test_quantile_summary_stays_within_its_bound() -> None:
     blocks = [rng.lognormal(size=Points.CAP * 2) for _ in range(16)]
     states = []
     for block in blocks:
-        states.append(Points("float64"))
-        states[-1].update(pa.array(block))
+        states.append(Points("float64", {}))
+        states[-1].update(block)
     depth = 1
     while len(states) > 1:
         for a, b in zip(states[::2], states[1::2], strict=True):
@@ -212,7 +214,8 @@ def test_phase_accumulator_obeys_the_protocol(table: pa.Table) -> None:
 
     graph = trace(preprocessing, features_of(table))
     places = {n.attrs["name"]: i for i, n in enumerate(graph.nodes) if n.op == "input"}
-    states = [["total", places["m"]], ["tokens", places["s"]], ["count", places["m"]], ["extremes", places["m"]]]
+    pairs = [("total", "m"), ("tokens", "s"), ("count", "m"), ("extremes", "m")]
+    states = [[state, [places[column]], {}] for state, column in pairs]
     spec: AccumulatorSpec[Any] = AccumulatorSpec(
         "trueline.transform.phases:PhaseAccumulator", {"graph": json.dumps(graph.to_json()), "states": states}
     )

@@ -62,7 +62,7 @@ def to_number(x: Any) -> dict[str, Any]:
 
 
 def ragged(x: Any) -> dict[str, Any]:
-    return {"y": tlt.lower(x["words"])}  # ragged
+    return {"y": tlt.fill_missing(x["words"], "")}  # ragged
 
 
 def order_text(x: Any) -> dict[str, Any]:
@@ -114,7 +114,7 @@ MISTAKES = [
     (unknown, ["no column 'fair'", "Did you mean 'fare'?"]),
     (iterate, ["'fare'", "no value while tracing"]),
     (to_number, ["'fare'", "no value while tracing"]),
-    (ragged, ["'words' (utf8[...]", "column of lists"]),
+    (ragged, ["'words' (utf8[...]", "with an empty one only"]),
     (order_text, ["'company'", "not utf8"]),
     (strange, ["expected a column or a literal, got list"]),
     (vocabulary_of_floats, ["'fare'", "utf8 or int64, not float64"]),
@@ -140,9 +140,8 @@ def test_a_mistake_names_line_column_and_type(function: Any, parts: list[str]) -
         (lambda x: {}, "returned an empty dict"),
         (lambda x: None, "returned NoneType"),
         (lambda x: {"y": 3}, "'y' is a int, no column"),
-        (lambda x: {"y": tlt.mean(x["fare"])}, "one value for the whole data"),
-        (lambda x: {"y": x["words"]}, "turn it into scalars with tlt.host"),
-        (lambda x: {"y": x["blob"]}, "turn it into scalars with tlt.host"),
+        (lambda x: {"y": tlt.vocabulary(x["company"])}, "a table for the whole data"),
+        (lambda x: {"y": x["blob"]}, "turn it into numbers or text with tlt.host"),
         (lambda x: {"__y": x["fare"]}, "the line's own"),
         (lambda x: {"a:present": x["fare"]}, "the line's own"),
         (lambda x: {1: x["fare"]}, "names are non-empty strings"),
@@ -155,7 +154,7 @@ def test_unusable_outputs_are_refused(function: Any, said: str) -> None:
 
 def test_all_unusable_outputs_are_reported_at_once() -> None:
     with pytest.raises(TransformError) as caught:
-        tlt.trace(lambda x: {"a": 1, "b": tlt.max(x["fare"])}, FEATURES)
+        tlt.trace(lambda x: {"a": 1, "b": tlt.vocabulary(x["company"])}, FEATURES)
     assert len(caught.value.problems) == 2
 
 

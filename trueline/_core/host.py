@@ -2,8 +2,9 @@
 
 A step is data: the function's name in an installed package, its inputs, its declared type and the version that it
 was made with. The function takes one Python list per input column (None = missing) and keyword parameters, and
-returns one list (None = missing). It runs in bulk, evaluation and batch inference; the server runs it only if the
-operator allow-lists its module. Code never comes from a model directory.
+returns one list (None = missing); where the step makes vectors or lists, a list of lists. It runs in bulk, evaluation
+and batch inference; the server runs it only if the operator allow-lists its module. Code never comes from a model
+directory.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from trueline._core.errors import ModelError
-from trueline._core.values import DType, RawFeature
+from trueline._core.values import DType, Kind, RawFeature
 
 __all__ = ["HOST_PREFIX", "HostStep", "check_allowed", "installed_version", "run_host_steps"]
 
@@ -35,6 +36,8 @@ class HostStep:
         package: the installed distribution that holds the module, or "" when it has none.
         version: that distribution's version when the graph was made, or "".
         params: JSON keyword arguments.
+        kind: ``scalar``, ``fixed`` (vectors of `size`) or ``ragged`` (lists of any length).
+        size: length of its vectors, else None.
     """
 
     output: str
@@ -44,6 +47,8 @@ class HostStep:
     package: str = ""
     version: str = ""
     params: Mapping[str, Any] = field(default_factory=dict)
+    kind: Kind = "scalar"
+    size: int | None = None
 
     @property
     def module(self) -> str:
@@ -53,10 +58,11 @@ class HostStep:
     @property
     def feature(self) -> RawFeature:
         """The column as the ONNX part reads it."""
-        return RawFeature(HOST_PREFIX + self.output, self.dtype)
+        return RawFeature(HOST_PREFIX + self.output, self.dtype, self.kind, self.size)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; `from_json` is its inverse."""
+        shape = {} if self.kind == "scalar" else {"kind": self.kind, "size": self.size}
         return {
             "output": self.output,
             "inputs": list(self.inputs),
@@ -65,6 +71,7 @@ class HostStep:
             "package": self.package,
             "version": self.version,
             "params": dict(self.params),
+            **shape,
         }
 
     @classmethod
@@ -78,6 +85,8 @@ class HostStep:
             str(data.get("package", "")),
             str(data.get("version", "")),
             dict(data.get("params", {})),
+            cast(Kind, data.get("kind", "scalar")),
+            data.get("size"),
         )
 
 

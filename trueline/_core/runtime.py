@@ -6,9 +6,11 @@ imported only by `ModelRuntime.predict_arrow`. Nothing in the directory is execu
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["MODEL_FORMAT", "ModelRuntime", "OnnxGraph"]
 
 MODEL_FORMAT = 1
+_EXTENSIONS = b"ai.onnx.contrib"
 
 
 def make_session(model: bytes | str) -> Any:
@@ -44,9 +47,31 @@ def make_session(model: bytes | str) -> Any:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:
+        if isinstance(model, bytes) and _EXTENSIONS in model:
+            options.register_custom_ops_library(extensions_library())
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except ModelError:
+        raise
     except Exception as error:
         raise ModelError(f"ONNX Runtime cannot load the graph: {error}") from error
+
+
+def extensions_library() -> str:
+    """The path of onnxruntime-extensions' operators, found without importing the package (which may import torch).
+
+    Raises:
+        ModelError: it is not installed.
+    """
+    found = importlib.util.find_spec("onnxruntime_extensions")
+    if found is None or found.origin is None:
+        raise ModelError(
+            "the graph has operations of the profile 'server', which onnxruntime-extensions runs",
+            hint="pip install 'trueline[serving]'",
+        )
+    libraries = sorted(Path(found.origin).parent.glob("_extensions_pydll*"))
+    if not libraries:
+        raise ModelError("onnxruntime-extensions is installed without its library", hint="install it again.")
+    return str(libraries[0])
 
 
 def _runner(session: Any) -> Callable[[list[str], Arrays, None], list[npt.NDArray[Any]]]:

@@ -32,7 +32,7 @@ def analyze(graph: Graph, dataset: Dataset, engine: Engine | None = None) -> Tra
         TransformError: when the dataset lacks a column that an analyzer reads.
         EngineError: when a pass fails.
     """
-    read = [n.inputs[0] for n in graph.nodes if n.is_analyzer]
+    read = [i for n in graph.nodes if n.is_analyzer for i in n.inputs]
     needed = graph.raw_names(graph.input_names(read, through_analyzers=True))
     absent = sorted(needed - set(dataset.columns))
     if absent:

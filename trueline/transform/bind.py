@@ -22,10 +22,11 @@ __all__ = ["bind", "constant_node"]
 
 
 def constant_node(value: Any, value_type: ValueType) -> Node:
-    """A constant of a scalar or table type."""
+    """A constant: a scalar, a vector or a table."""
     kind = value_type.kind
-    literal = None if kind == "table" else value
-    return Node("constant", (), {"value": value}, ValueType(value_type.dtype, kind, None, False, True, literal))
+    literal = value if kind == "scalar" else None
+    size = value_type.size if kind == "fixed" else None
+    return Node("constant", (), {"value": value}, ValueType(value_type.dtype, kind, size, False, True, literal))
 
 
 def bind(graph: Graph, results: Mapping[int, Any], *, partial: bool = False) -> Graph:

@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from trueline._core.feeds import Feeds
+from trueline._core.feeds import LENGTH, Feeds
 from trueline._core.runtime import make_session
 from trueline._core.values import PRESENT
+from trueline.transform.emitter import numpy_constant
 from trueline.transform.graph import Graph
 from trueline.transform.lower_onnx import OUTPUT_PREFIX, Target, lower
+from trueline.transform.operations import operation
 from trueline.transform.operations.base import Value
+from trueline.transform.oracle import apply_node
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,6 +53,37 @@ class _Part:
         return dict(zip(self.gives, results, strict=True))
 
 
+@dataclass(frozen=True)
+class _Staged:
+    """Operations without an ONNX form, computed by the numpy oracle between sessions."""
+
+    graph: Graph
+    stages: tuple[tuple[int, _Part], ...]
+    last: _Part
+
+    def run(self, batch: pa.RecordBatch | pa.Table, given: Mapping[str, npt.NDArray[Any]]) -> Arrays:
+        known = dict(given)
+        for index, part in self.stages:
+            node = self.graph.nodes[index]
+            made = part.run(batch, known)
+            values = [self._input(i, made) for i in node.inputs]
+            result = apply_node(node, values, [self.graph.nodes[i].type for i in node.inputs])
+            name = _soft_cut(index)
+            known[name] = result.data
+            if result.lengths is not None:
+                known[name + LENGTH] = result.lengths
+            if node.type.optional:
+                there = np.ones(batch.num_rows, np.bool_) if result.present is None else result.present
+                known[name + PRESENT] = there
+        return self.last.run(batch, known)
+
+    def _input(self, index: int, made: Arrays) -> Value:
+        node, name = self.graph.nodes[index], _soft(index)
+        if node.op == "constant":
+            return Value(numpy_constant(node.attrs["value"], node.type.dtype))
+        return Value(made[name], made.get(name + PRESENT), made.get(name + LENGTH))
+
+
 class Executor:
     """Computes nodes of a bound graph for whole batches.
 
@@ -68,7 +102,7 @@ class Executor:
         self.final = final
         self.dictionary = dictionary
         self.groups = _groups(graph, self.targets.values())
-        self._parts: dict[Any, _Part | None] = {}
+        self._parts: dict[Any, _Part | _Staged | None] = {}
 
     def run(self, batch: pa.RecordBatch | pa.Table) -> dict[str, Value]:
         """Payload and presence of every target; `batch` holds the host columns already."""
@@ -87,7 +121,7 @@ class Executor:
 
     def _value(self, name: str, index: int, results: Arrays, given: Arrays) -> Value:
         source, key = (results, OUTPUT_PREFIX + name) if OUTPUT_PREFIX + name in results else (given, _final(index))
-        return Value(source[key], source.get(key + PRESENT))
+        return Value(source[key], source.get(key + PRESENT), source.get(key + LENGTH))
 
     def _distinct(self, batch: pa.RecordBatch | pa.Table) -> dict[Group, tuple[pa.Table, npt.NDArray[Any]]]:
         """Per group for which the detour pays: its distinct rows, and where each row of the batch finds its own."""
@@ -105,7 +139,7 @@ class Executor:
                 found[group] = distinct
         return found
 
-    def _distinct_part(self, group: Group, cuts: _Cuts) -> _Part | None:
+    def _distinct_part(self, group: Group, cuts: _Cuts) -> _Part | _Staged | None:
         """The part that runs on a group's distinct rows."""
         key = (group, cuts)
         if key not in self._parts:
@@ -115,7 +149,7 @@ class Executor:
             self._parts[key] = self._part(targets, {}) if targets else None
         return self._parts[key]
 
-    def _main(self, cuts: _Cuts) -> _Part | None:
+    def _main(self, cuts: _Cuts) -> _Part | _Staged | None:
         """The part that runs on all rows, given the nodes that were computed on distinct rows."""
         if cuts not in self._parts:
             given = {i: _cut(i) for i in cuts.inner}
@@ -123,7 +157,19 @@ class Executor:
             self._parts[cuts] = self._part(targets, given) if targets else None
         return self._parts[cuts]
 
-    def _part(self, targets: Sequence[Target], cuts: Mapping[int, str]) -> _Part:
+    def _part(self, targets: Sequence[Target], cuts: Mapping[int, str]) -> _Part | _Staged:
+        soft = _without_onnx(self.graph, [t.index for t in targets], cuts)
+        if not soft:
+            return self._session_part(targets, cuts)
+        known, stages = dict(cuts), []
+        for index in soft:
+            reads = [i for i in dict.fromkeys(self.graph.nodes[index].inputs) if self.graph.nodes[i].op != "constant"]
+            inputs = [Target(_soft(i), i, final=False) for i in reads]
+            stages.append((index, self._session_part(inputs, known)))
+            known[index] = _soft_cut(index)
+        return _Staged(self.graph, tuple(stages), self._session_part(targets, known))
+
+    def _session_part(self, targets: Sequence[Target], cuts: Mapping[int, str]) -> _Part:
         import json
 
         model = lower(self.graph, targets, cuts=cuts)
@@ -138,9 +184,32 @@ class Executor:
     def _empty(self, index: int) -> Value:
         value_type = self.graph.nodes[index].type
         numpy_types = {"float64": np.float32 if self.final else np.float64, "bool": np.bool_, "utf8": object}
-        shape = (0, value_type.size) if value_type.kind == "fixed" and value_type.size else (0,)
+        ragged = value_type.kind == "ragged"
+        shape = (0, value_type.size or 0) if value_type.kind == "fixed" or ragged else (0,)
         data: npt.NDArray[Any] = np.zeros(shape, numpy_types.get(value_type.dtype, np.int64))
-        return Value(data, np.zeros(0, np.bool_) if value_type.optional else None)
+        present = np.zeros(0, np.bool_) if value_type.optional else None
+        return Value(data, present, np.zeros(0, np.int64) if ragged else None)
+
+
+def _soft(index: int) -> str:
+    return f"soft:{index}"
+
+
+def _soft_cut(index: int) -> str:
+    return f"soft cut:{index}"
+
+
+def _without_onnx(graph: Graph, roots: Sequence[int], cuts: Mapping[int, str]) -> list[int]:
+    """Nodes behind the roots, not behind the cuts, that have no ONNX form, in order."""
+    seen: set[int] = set()
+    stack = list(roots)
+    while stack:
+        index = stack.pop()
+        if index not in seen and index not in cuts:
+            seen.add(index)
+            stack.extend(graph.nodes[index].inputs)
+    plain = ("input", "constant")
+    return sorted(i for i in seen if graph.nodes[i].op not in plain and operation(graph.nodes[i].op).onnx is None)
 
 
 def _cut(index: int) -> str:

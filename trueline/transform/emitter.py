@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ML_DOMAIN", "MS_DOMAIN", "Emitter", "numpy_constant"]
+__all__ = ["EXTENSIONS_DOMAIN", "ML_DOMAIN", "MS_DOMAIN", "Emitter", "elem_type", "numpy_constant"]
 
 ML_DOMAIN = "ai.onnx.ml"
 MS_DOMAIN = "com.microsoft"
+EXTENSIONS_DOMAIN = "ai.onnx.contrib"
+"""The operators of onnxruntime-extensions: profile ``server`` alone."""
 _DTYPES: dict[str, Any] = {
     "float64": np.float64,
     "float32": np.float32,
@@ -124,6 +126,23 @@ class Emitter:
             # ONNX Runtime fuses Not into Where by swapping the branches, which would change the sign of zeros
             condition = self.node("And", condition, condition)
         return self.node("Where", condition, yes, no)
+
+    def width(self, tensor: str) -> str:
+        """The second dimension, int64 ``[1]``."""
+        return self.node("Shape", tensor, start=1, end=2)
+
+    def rows(self, tensor: str) -> str:
+        """The first dimension, int64 ``[1]``."""
+        return self.node("Shape", tensor, start=0, end=1)
+
+    def positions(self, tensor: str) -> str:
+        """The places ``0 .. K - 1`` of the cells of padded lists, int64 ``[K]``."""
+        scalar = self.node("Squeeze", self.width(tensor), self.ints(0))
+        return self.node("Range", self.constant(0, "int64"), scalar, self.constant(1, "int64"))
+
+    def inside(self, tensor: str, lengths: str) -> str:
+        """Which cells ``[N, K]`` of padded lists are elements."""
+        return self.node("Less", self.positions(tensor), self.column(lengths))
 
     def column(self, tensor: str) -> str:
         """``[N]`` as ``[N, 1]``."""

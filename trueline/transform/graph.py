@@ -20,7 +20,9 @@ from trueline._core.values import DType, RawFeature
 
 __all__ = ["ANALYZER_PREFIX", "FORMAT", "Graph", "Node", "NodeKind", "ValueType", "decode_json", "encode_json"]
 
-FORMAT = 1
+FORMAT = 2
+_READABLE = (1, 2)
+"""Format 1 had no lists, no vectors of constants and one input for each analyzer; what it wrote reads the same."""
 ANALYZER_PREFIX = "analyze."
 NodeKind = Literal["scalar", "fixed", "ragged", "table"]
 """How a value is shaped: per row a scalar, a vector or a list; ``table`` is a constant list (boundaries, tokens)."""
@@ -103,7 +105,7 @@ class Node:
             data.get("size"),
             bool(data.get("optional", False)),
             bool(data.get("constant", False)),
-            attrs.get("value") if data["op"] == "constant" and data.get("kind") != "table" else None,
+            attrs.get("value") if data["op"] == "constant" and data.get("kind", "scalar") == "scalar" else None,
         )
         scope, where = str(data.get("scope", "")), str(data.get("where", ""))
         return cls(str(data["op"]), tuple(int(i) for i in data["inputs"]), attrs, value_type, scope, where)
@@ -215,10 +217,10 @@ class Graph:
         """
         from trueline.transform.check import check_graph
 
-        if not isinstance(data, Mapping) or data.get("format") != FORMAT:
+        if not isinstance(data, Mapping) or data.get("format") not in _READABLE:
             found = data.get("format") if isinstance(data, Mapping) else type(data).__name__
             raise TransformError(
-                f"a transform graph of format {found!r} cannot be read; this version reads format {FORMAT}",
+                f"a transform graph of format {found!r} cannot be read; this version reads formats 1 and {FORMAT}",
                 hint="update trueline, or run Transform again.",
             )
         try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import EngineError
 from trueline._core.host import HOST_PREFIX, HostStep, installed_version
-from trueline._core.values import DType
+from trueline._core.values import DType, Kind
 from trueline.engine.base import resolve
 from trueline.transform.column import Column
 from trueline.transform.functions import tracer_of
@@ -21,17 +21,26 @@ _DTYPES = ("float64", "int64", "bool", "utf8", "timestamp")
 
 
 def host(
-    function: Callable[..., Any] | str, *inputs: Column, dtype: DType, name: str | None = None, **params: Any
+    function: Callable[..., Any] | str,
+    *inputs: Column,
+    dtype: DType,
+    name: str | None = None,
+    kind: Kind = "scalar",
+    size: int | None = None,
+    **params: Any,
 ) -> Column:
     """A column that Python code computes before the graph runs: in bulk, evaluation, batch inference and, if the
     operator allow-lists its module, in the server. The code comes from an installed package, never from the model.
 
     Args:
         function: ``"package.module:name"``, or the function itself, which must be importable by its name. It gets one
-            Python list per input (None = missing; a timestamp as int microseconds) and `params`, and returns one list.
+            Python list per input (None = missing; a timestamp as int microseconds) and `params`, and returns one list
+            of values, or of lists where `kind` says so.
         inputs: raw columns or results of other host steps.
         dtype: the declared type of what it returns.
         name: name of the new column; by default the function's name and its inputs'.
+        kind: ``scalar``, ``fixed`` (vectors of `size` values) or ``ragged`` (lists of any length).
+        size: the length of the vectors, for ``fixed`` alone.
         params: keyword arguments, JSON values only.
 
     Raises:
@@ -42,13 +51,17 @@ def host(
     if dtype not in _DTYPES:
         raise tracer.error(f"a host step cannot give {dtype!r}", f"types: {', '.join(_DTYPES)}.")
     names = [_column_name(tracer.column(i)) for i in inputs]
+    if kind not in ("scalar", "fixed", "ragged") or (kind == "fixed") != (size is not None):
+        raise tracer.error(
+            f"a host step cannot give {kind!r} values of size {size}", "kinds: scalar, ragged, and fixed with size=..."
+        )
     output = name or "_".join([path.partition(":")[2], *names])
     if output in {f.name for f in tracer.features}:
         raise tracer.error(
             f"the host step's column {output!r} has the name of a raw column", "give it another name=..."
         )
     package, version = installed_version(path.partition(":")[0])
-    step = HostStep(output, tuple(names), path, dtype, package, version, params)
+    step = HostStep(output, tuple(names), path, dtype, package, version, params, kind, size)
     known = {s.output: s for s in tracer.host_steps}
     if output in known and known[output] != step:
         raise tracer.error(f"two different host steps make the column {output!r}", "give one of them name=...")

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from trueline._core.feeds import Feeds
+from trueline._core.errors import TransformError
+from trueline._core.feeds import LENGTH, Feeds
 from trueline._core.values import PRESENT, RawFeature
-from trueline.transform.emitter import ML_DOMAIN, MS_DOMAIN, Emitter, elem_type
-from trueline.transform.graph import Graph, Node
+from trueline.transform.emitter import EXTENSIONS_DOMAIN, ML_DOMAIN, MS_DOMAIN, Emitter, elem_type
+from trueline.transform.graph import Graph, Node, ValueType
 from trueline.transform.operations import operation
 from trueline.transform.operations.base import Wire
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["OUTPUT_PREFIX", "Target", "lower", "output_feature"]
 
 OUTPUT_PREFIX = "transformed:"
-_VERSIONS = {"": 20, ML_DOMAIN: 3, MS_DOMAIN: 1}
+_VERSIONS = {"": 20, ML_DOMAIN: 3, MS_DOMAIN: 1, EXTENSIONS_DOMAIN: 1}
 _IR_VERSION = 10
 _BLANK: dict[str, Any] = {"float64": 0.0, "float32": 0.0, "int64": 0, "timestamp": 0, "bool": False, "utf8": ""}
 
@@ -69,7 +70,7 @@ def lower(
     inputs = [helper.make_tensor_value_info(n, _elem(kind), shape) for n, kind, shape in feeds.onnx_inputs()]
     for index in used_cuts:
         inputs += _cut_inputs(graph.nodes[index], cuts[index])
-    written = [t.name + suffix for t in targets for suffix in ("", PRESENT)]
+    written = [t.name + suffix for t in targets for suffix in ("", LENGTH, PRESENT)]
     em = Emitter([i.name for i in inputs] + written)
     wires = _wires(graph, em, order, cuts)
     outputs = [info for target in targets for info in _write_output(em, wires[target.index], target)]
@@ -101,11 +102,19 @@ def _elem(onnx_type: str) -> int:
     return elem_type(names[onnx_type.removeprefix("tensor(").removesuffix(")")])
 
 
+def _shape(value_type: ValueType, name: str) -> list[str | int]:
+    """The dimensions of a payload as ONNX writes them."""
+    if value_type.kind == "fixed" and value_type.size is not None:
+        return ["N", value_type.size]
+    return ["N", f"K:{name}"] if value_type.kind == "ragged" else ["N"]
+
+
 def _cut_inputs(node: Node, name: str) -> list[Any]:
     from onnx import helper
 
-    shape: list[str | int] = ["N", node.type.size] if node.type.kind == "fixed" and node.type.size else ["N"]
-    infos = [helper.make_tensor_value_info(name, elem_type(node.type.dtype), shape)]
+    infos = [helper.make_tensor_value_info(name, elem_type(node.type.dtype), _shape(node.type, name))]
+    if node.type.kind == "ragged":
+        infos.append(helper.make_tensor_value_info(name + LENGTH, elem_type("int64"), ["N"]))
     if node.type.optional:
         infos.append(helper.make_tensor_value_info(name + PRESENT, elem_type("bool"), ["N"]))
     return infos
@@ -117,7 +126,8 @@ def _wires(graph: Graph, em: Emitter, order: list[int], cuts: Mapping[int, str])
         node = graph.nodes[index]
         given = cuts.get(index) or (node.attrs["name"] if node.op == "input" else None)
         if given is not None:
-            wires[index] = Wire(given, given + PRESENT if node.type.optional else None, node.type)
+            lengths = given + LENGTH if node.type.kind == "ragged" else None
+            wires[index] = Wire(given, given + PRESENT if node.type.optional else None, node.type, lengths)
         elif node.op == "constant":
             wires[index] = _constant_wire(em, node)
         else:
@@ -134,33 +144,77 @@ def _constant_wire(em: Emitter, node: Node) -> Wire:
 
 def _operation_wire(em: Emitter, node: Node, inputs: list[Wire]) -> Wire:
     record = operation(node.op)
-    payload = inputs
-    if record.elementwise and node.type.kind == "fixed":
-        payload = [
-            replace(w, data=em.column(w.data)) if w.type.kind == "scalar" and not w.type.constant else w for w in inputs
-        ]
-    data = record.onnx(em, payload, node.attrs)
-    present = record.presence.onnx(em, inputs, node.attrs)
-    return Wire(data, present, node.type)
+    if record.onnx is None:
+        raise TransformError(
+            f"{node.scope or node.op} has no ONNX form: it needs the profile {record.profile!r}",
+            where=node.where or None,
+            hint=record.alternatives or "use another operation, or export to TensorFlow.",
+        )
+    payload, zipped = list(inputs), None
+    if record.elementwise and node.type.kind in ("fixed", "ragged"):
+        payload = [_beside(em, w) for w in inputs]
+        payload, zipped = _zipped(em, payload)
+    made = record.onnx(em, payload, node.attrs)
+    present = em.all_of([record.presence.onnx(em, inputs, node.attrs), zipped])
+    if isinstance(made, tuple):
+        return Wire(made[0], present, node.type, made[1])
+    lists = [w.lengths for w in inputs if w.lengths is not None] if node.type.kind == "ragged" else []
+    return Wire(made, present, node.type, lists[0] if lists else None)
+
+
+def _beside(em: Emitter, wire: Wire) -> Wire:
+    """A scalar column beside vectors or lists: ``[N, 1]``."""
+    plain = wire.type.kind != "scalar" or wire.type.constant
+    return wire if plain else replace(wire, data=em.column(wire.data))
+
+
+def _zipped(em: Emitter, wires: list[Wire]) -> tuple[list[Wire], str | None]:
+    """Lists cut to one width, and the mask of rows in which they are of one length (None: all)."""
+    lengths = list(dict.fromkeys(w.lengths for w in wires if w.lengths is not None))
+    if len(lengths) < 2:
+        return wires, None
+    same = em.all_of([em.node("Equal", other, lengths[0]) for other in lengths[1:]])
+    widths = list(dict.fromkeys(em.width(w.data) for w in wires if w.lengths is not None))
+    width = em.node("Min", *widths)
+    cut = [
+        w if w.lengths is None else replace(w, data=em.node("Slice", w.data, em.ints(0), width, em.ints(1)))
+        for w in wires
+    ]
+    return cut, same
+
+
+def _blanked(em: Emitter, wire: Wire) -> tuple[str, str | None]:
+    """Payload and lengths with 0, "" or False where nothing is."""
+    data, lengths, dtype = wire.data, wire.lengths, wire.type.dtype
+    mask = wire.present
+    if lengths is not None:
+        if wire.present is not None:
+            lengths = em.node("Where", wire.present, lengths, em.constant(0, "int64"))
+        mask = em.inside(data, lengths)
+    elif mask is not None and wire.type.kind == "fixed":
+        mask = em.column(mask)
+    if mask is not None:
+        like = data if wire.type.kind == "fixed" else None
+        data = em.where(mask, data, em.constant(_BLANK[dtype], dtype), dtype, like=like)
+    return data, lengths
 
 
 def _write_output(em: Emitter, wire: Wire, target: Target) -> list[Any]:
     from onnx import helper
 
-    data, dtype = wire.data, wire.type.dtype
+    data, lengths, dtype = wire.data, wire.lengths, wire.type.dtype
     if target.final:
-        if wire.present is not None:
-            mask = em.column(wire.present) if wire.type.kind == "fixed" else wire.present
-            like = data if wire.type.kind == "fixed" else None
-            data = em.where(mask, data, em.constant(_BLANK[dtype], dtype), dtype, like=like)
+        data, lengths = _blanked(em, wire)
         if dtype == "float64":
             data, dtype = em.cast(data, "float32"), "float32"
-    shape: list[str | int] = ["N", wire.type.size] if wire.type.kind == "fixed" and wire.type.size else ["N"]
-    em.nodes.append(helper.make_node("Identity", [data], [target.name], name=f"output {target.name}"))
-    infos = [helper.make_tensor_value_info(target.name, elem_type(dtype), shape)]
+    written: list[tuple[str, str, str, list[str | int]]] = [
+        (target.name, data, dtype, _shape(wire.type, target.name)),
+    ]
+    if lengths is not None:
+        written.append((target.name + LENGTH, lengths, "int64", ["N"]))
     if wire.type.optional:
-        present = wire.present if wire.present is not None else em.node("Equal", data, data)
-        name = target.name + PRESENT
-        em.nodes.append(helper.make_node("Identity", [present], [name], name=f"output {name}"))
-        infos.append(helper.make_tensor_value_info(name, elem_type("bool"), ["N"]))
-    return infos
+        present = wire.present or em.node("Expand", em.constant(True, "bool"), em.rows(data))
+        written.append((target.name + PRESENT, present, "bool", ["N"]))
+    for name, tensor, _, _ in written:
+        em.nodes.append(helper.make_node("Identity", [tensor], [name], name=f"output {name}"))
+    return [helper.make_tensor_value_info(name, elem_type(kind), shape) for name, _, kind, shape in written]

@@ -17,7 +17,7 @@ from trueline.transform.analyzers import Vocabulary
 from trueline.transform.bind import bind
 from trueline.transform.graph import Graph
 from trueline.transform.lower_onnx import OUTPUT_PREFIX, Target, lower, output_feature
-from trueline.transform.operations.base import Value
+from trueline.transform.operations.base import Value, inside
 from trueline.transform.phases import Findings, constants
 from trueline.transform.render import path_steps
 
@@ -236,7 +236,7 @@ def _as_output(value: Value) -> Value:
                 # that a tiny negative double is still the -0.0 of float32.
                 data = data + 0.0
             data = data.astype(np.float32)
-    return Value(data, value.present)
+    return Value(data, value.present, value.lengths)
 
 
 def _array(feature: RawFeature, value: Value) -> pa.Array:
@@ -249,4 +249,10 @@ def _array(feature: RawFeature, value: Value) -> pa.Array:
         flat = pa.array(np.ascontiguousarray(data).ravel(), arrow_type.value_type)
         mask = None if missing is None else pa.array(missing)
         return pa.FixedSizeListArray.from_arrays(flat, type=arrow_type, mask=mask)
+    if value.lengths is not None:
+        lengths = value.lengths if present is None else np.where(present, value.lengths, 0)
+        flat = pa.array(data[inside(data, lengths)], arrow_type.value_type, from_pandas=False)
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]).astype(np.int32)
+        mask = None if missing is None else pa.array(missing)
+        return pa.ListArray.from_arrays(pa.array(offsets), flat, type=arrow_type, mask=mask)
     return pa.array(data, arrow_type, mask=missing, from_pandas=False)

@@ -33,7 +33,7 @@ def output_schema(graph: Graph, outputs: Sequence[RawFeature]) -> schema_pb2.Sch
             entry.presence.min_fraction = 1.0
             if feature.kind == "fixed":
                 entry.shape.dim.add(size=feature.size)
-            else:
+            elif feature.kind == "scalar":
                 entry.shape.SetInParent()
         domain = integer_domain(graph, index)
         if feature.dtype == "bool":

@@ -7,21 +7,22 @@ transform itself does; a raw column is read from Arrow as it is) and feeds each 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
+from trueline._core.rowid import ROW_COLUMN
 from trueline._core.values import widen
 from trueline.engine.base import AccumulatorSpec, Dataset, Engine
 from trueline.engine.state import pack_state, unpack_state
-from trueline.transform.analyzers import Vocabulary, analyzer
+from trueline.transform.analyzers import State, Vocabulary, analyzer, state_maker
+from trueline.transform.analyzers.inputs import Inputs, PlainColumn
 from trueline.transform.bind import bind
 from trueline.transform.bulk import Executor
 from trueline.transform.graph import Graph
 from trueline.transform.operations.base import Value
-from trueline.transform.states import STATES, Parts, State
+from trueline.transform.render import expression
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["Findings", "PhaseAccumulator", "find"]
 
 Findings = dict[int, Any]
-"""Result by analyzer node: a number, a list of boundaries, or a `Vocabulary`."""
-_KIND, _VERSION = "transform-phase", 1
+"""Result by analyzer node: a number, a (nested) list, or a `Vocabulary`."""
+_KIND, _VERSION = "transform-phase", 2
 
 
 class PhaseAccumulator:
@@ -38,14 +39,13 @@ class PhaseAccumulator:
 
     Args:
         graph: JSON text of the graph, bound to what earlier phases found; workers keep its sessions by this text.
-        states: ``[state name, node index]`` of every state.
+        states: ``[state name, node indices, params]`` of every state.
     """
 
     def __init__(self, graph: str, states: Sequence[Sequence[Any]]) -> None:
         self._plan = _plan(graph)
-        self._keys = [(str(name), int(index)) for name, index in states]
-        nodes = self._plan.graph.nodes
-        self._states: list[State] = [STATES[name](nodes[index].type.dtype) for name, index in self._keys]
+        self._wanted = [StateKey(str(name), tuple(indices), dict(params)) for name, indices, params in states]
+        self._states: list[State] = [key.empty(self._plan.graph) for key in self._wanted]
 
     @classmethod
     def load(cls, state: bytes, graph: str, states: Sequence[Sequence[Any]]) -> Self:
@@ -59,9 +59,12 @@ class PhaseAccumulator:
 
     def update(self, batch: pa.RecordBatch) -> None:
         """Takes in the rows of one block."""
-        values = self._plan.values(batch, [index for _, index in self._keys])
-        for (_, index), state in zip(self._keys, self._states, strict=True):
-            state.update(values[index])
+        graph = self._plan.graph
+        columns = self._plan.columns(batch, [i for key in self._wanted for i in key.columns(graph)])
+        rows = batch.column(ROW_COLUMN).to_numpy() if ROW_COLUMN in batch.schema.names else None
+        for key, state in zip(self._wanted, self._states, strict=True):
+            own = key.columns(graph)
+            state.update(Inputs([columns[i] for i in own], [expression(graph, i) for i in own], rows))
 
     def merge(self, other: Self) -> None:
         """Takes in the state of later blocks."""
@@ -77,9 +80,38 @@ class PhaseAccumulator:
             arrays.update({f"{i}.{name}": array for name, array in own.items()})
         return pack_state(_KIND, _VERSION, headers, arrays)
 
-    def finish(self) -> dict[tuple[str, int], Parts]:
-        """The finished states' headers and arrays by state name and node."""
-        return {key: state.parts() for key, state in zip(self._keys, self._states, strict=True)}
+    def finish(self) -> bytes:
+        """The state: what analyzers read of it is taken out where the results are wanted."""
+        return self.state()
+
+    @property
+    def states(self) -> list[State]:
+        """The states in the order of `states`."""
+        return self._states
+
+
+@dataclass(frozen=True)
+class StateKey:
+    """Which state, of which nodes, with which parameters."""
+
+    name: str
+    indices: tuple[int, ...]
+    params: Mapping[str, Any]
+
+    def columns(self, graph: Graph) -> list[int]:
+        """The inputs that are no constants."""
+        return [i for i in self.indices if not graph.nodes[i].type.constant]
+
+    def empty(self, graph: Graph) -> State:
+        """A state that has seen nothing; constant inputs are given to it by their values."""
+        nodes = [graph.nodes[i] for i in self.indices]
+        types = [replace(n.type, literal=n.attrs["value"]) if n.op == "constant" else n.type for n in nodes]
+        state: State = state_maker(self.name)(types, self.params)
+        return state
+
+    def to_json(self) -> list[Any]:
+        """As `PhaseAccumulator` takes it."""
+        return [self.name, list(self.indices), dict(self.params)]
 
 
 class _Plan:
@@ -89,8 +121,8 @@ class _Plan:
         self.graph = graph
         self._executors: dict[tuple[int, ...], Executor] = {}
 
-    def values(self, batch: pa.RecordBatch, indices: Sequence[int]) -> dict[int, pa.Array]:
-        """Present values of each node, as Arrow arrays without nulls."""
+    def columns(self, batch: pa.RecordBatch, indices: Sequence[int]) -> dict[int, Value | PlainColumn]:
+        """The value of each node in every row."""
         batch = widen(batch)
         wanted = sorted(set(indices))
         steps = self.graph.steps_for(self.graph.input_names(wanted))
@@ -99,14 +131,14 @@ class _Plan:
             from trueline._core.host_arrow import with_host_columns
 
             table = with_host_columns(batch, steps)
-        raw = {i: self.graph.nodes[i].attrs["name"] for i in wanted if self._plain(i)}
+        raw = {i: str(self.graph.nodes[i].attrs["name"]) for i in wanted if self._plain(i)}
         computed = tuple(i for i in wanted if i not in raw)
-        found = {i: _present_column(table.column(name)) for i, name in raw.items()}
+        found: dict[int, Value | PlainColumn] = {i: PlainColumn(_whole(table.column(n))) for i, n in raw.items()}
         if computed:
             if computed not in self._executors:
                 self._executors[computed] = Executor(self.graph, {str(i): i for i in computed}, final=False)
             results = self._executors[computed].run(table)
-            found.update({i: _arrow(results[str(i)]) for i in computed})
+            found.update({i: results[str(i)] for i in computed})
         return found
 
     def _plain(self, index: int) -> bool:
@@ -123,18 +155,10 @@ def _plan(graph: str) -> _Plan:
     return _Plan(Graph.from_json(json.loads(graph)))
 
 
-def _present_column(column: Any) -> pa.Array:
+def _whole(column: Any) -> pa.Array:
     import pyarrow as pa
 
-    dropped = column.drop_null()
-    return dropped.combine_chunks() if isinstance(dropped, pa.ChunkedArray) else dropped
-
-
-def _arrow(value: Value) -> pa.Array:
-    import pyarrow as pa
-
-    data = value.data if value.present is None else value.data[value.present]
-    return pa.array(np.ascontiguousarray(data).ravel(), pa.string() if data.dtype == object else None)
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
 def find(graph: Graph, dataset: Dataset, engine: Engine) -> Findings:
@@ -160,24 +184,31 @@ def constants(findings: Findings) -> dict[int, Any]:
 
 
 def _one_phase(graph: Graph, findings: Findings, indices: list[int], dataset: Dataset, engine: Engine) -> Findings:
-    reads = {i: graph.nodes[i].inputs[0] for i in indices}
+    reads = sorted({j for i in indices for j in graph.nodes[i].inputs})
     # analyzers' inputs stand as outputs, so that binding tells where they went
-    marked = Graph(graph.nodes, tuple((str(i), reads[i]) for i in indices), graph.features, graph.host_steps)
+    marked = Graph(graph.nodes, tuple((str(j), j) for j in reads), graph.features, graph.host_steps)
     bound = bind(marked, constants(findings), partial=True).pruned()
     places = dict(bound.outputs)
-    keys = {i: (analyzer(graph.nodes[i].op).state, places[str(i)]) for i in indices}
-    spec: AccumulatorSpec[dict[tuple[str, int], Parts]] = AccumulatorSpec(
-        f"{__name__}:PhaseAccumulator",
-        {
-            "graph": json.dumps(bound.to_json(), allow_nan=False),
-            "states": [list(key) for key in sorted(set(keys.values()))],
-        },
-    )
-    names = bound.input_names(places.values())
-    columns = sorted(bound.raw_names(names))
-    finished = engine.run(spec, dataset, columns=columns)
-    states: dict[tuple[str, int], State] = {}
-    for (name, place), (header, arrays) in finished.items():
-        states[name, place] = STATES[name](bound.nodes[place].type.dtype)
-        states[name, place].restore(header, arrays)
-    return {i: analyzer(graph.nodes[i].op).read(states[keys[i]], graph.nodes[i].attrs) for i in indices}
+    records = {i: analyzer(graph.nodes[i].op) for i in indices}
+    keys = {i: _state_key(graph, i, places) for i in indices}
+    distinct = {json.dumps(key.to_json(), sort_keys=True): key for key in keys.values()}
+    texts = sorted(distinct)
+    params: dict[str, Any] = {
+        "graph": json.dumps(bound.to_json(), allow_nan=False),
+        "states": [distinct[t].to_json() for t in texts],
+    }
+    spec: AccumulatorSpec[bytes] = AccumulatorSpec(f"{__name__}:PhaseAccumulator", params)
+    columns = bound.raw_names(bound.input_names(places.values()))
+    if any(r.rows for r in records.values()) and ROW_COLUMN in dataset.columns:
+        columns |= {ROW_COLUMN}
+    done = PhaseAccumulator.load(engine.run(spec, dataset, columns=sorted(columns)), **params)
+    states = dict(zip(texts, done.states, strict=True))
+    chosen = {i: states[json.dumps(keys[i].to_json(), sort_keys=True)] for i in indices}
+    return {i: records[i].read(chosen[i], graph.nodes[i].attrs) for i in indices}
+
+
+def _state_key(graph: Graph, index: int, places: Mapping[str, int]) -> StateKey:
+    node = graph.nodes[index]
+    record = analyzer(node.op)
+    name = record.state or str(node.attrs["state"])
+    return StateKey(name, tuple(places[str(j)] for j in node.inputs), record.state_params(node.attrs))

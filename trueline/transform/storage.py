@@ -71,15 +71,18 @@ def load(uri: str) -> TransformOutput:
 
 def _result(uri: str, graph: Graph, index: int, value: Any) -> Any:
     node = graph.nodes[index]
-    record = analyzer(node.op)
+    analyzer(node.op)
     if isinstance(value, dict) and "vocabulary" in value:
         return _read_vocabulary(uri, value, node.type.dtype)
     decoded = decode_json(value)
-    numbers = decoded if record.kind == "table" else [decoded]
-    wanted = int if node.type.dtype == "int64" else float
-    if not isinstance(numbers, list) or any(type(n) is not wanted for n in numbers):
+    wanted = {"int64": int, "timestamp": int, "utf8": str, "bool": bool}.get(node.type.dtype, float)
+    if isinstance(decoded, list) == (node.type.kind == "scalar") or any(type(v) is not wanted for v in _flat(decoded)):
         raise TransformError(f"the result of node {index} ({node.op}) is {value!r}, expected {node.type}")
     return decoded
+
+
+def _flat(value: Any) -> list[Any]:
+    return [v for item in value for v in _flat(item)] if isinstance(value, list) else [value]
 
 
 def _read_vocabulary(uri: str, entry: dict[str, Any], dtype: str) -> Vocabulary:

@@ -22,6 +22,7 @@ from trueline.transform.check import node_type
 from trueline.transform.column import Column
 from trueline.transform.graph import Graph, Node, ValueType, encode_json
 from trueline.transform.operations import RuleError
+from trueline.transform.profiles import check_profile, known_profile
 from trueline.transform.render import expression
 
 __all__ = ["Tracer", "trace", "user_place"]
@@ -40,9 +41,15 @@ def user_place() -> str:
 
 
 class Tracer:
-    """Builds one graph; equal nodes are made once."""
+    """Builds one graph; equal nodes are made once.
 
-    def __init__(self, features: Sequence[RawFeature]) -> None:
+    Args:
+        features: the raw columns.
+        profile: for which the graph is made, see `trueline.transform.profiles`; functions may choose by it.
+    """
+
+    def __init__(self, features: Sequence[RawFeature], profile: str | None = None) -> None:
+        self.profile = profile
         self.features = tuple(features)
         self.nodes: list[Node] = []
         self.host_steps: list[HostStep] = []
@@ -148,8 +155,17 @@ class Tracer:
 
     def finish(self, outputs: Mapping[str, Any]) -> Graph:
         """The graph with its outputs; what they do not reach is left out."""
-        named = tuple((name, column.index) for name, column in outputs.items())
+        named = tuple((name, self._row_column(column).index) for name, column in outputs.items())
         return Graph(tuple(self.nodes), named, self.features, tuple(self.host_steps)).pruned()
+
+    def _row_column(self, column: Column) -> Column:
+        """A column as it is; a constant as a column that has it in every row."""
+        if not column.type.constant:
+            return column
+        like = next((f for f in self.features if f.dtype != "bytes"), None)
+        if like is None:
+            raise self.error("a constant alone is no output: there is no column to give it rows")
+        return self.op("repeat", column, self.input(like))
 
 
 def _plain_number(tracer: Tracer, value: Any) -> tuple[Any, DType]:
@@ -172,18 +188,24 @@ class _Inputs(dict[str, Column]):
         raise self._tracer.error(f"there is no column {name!r}", did_you_mean(str(name), self))
 
 
-def trace(preprocessing_fn: Callable[[Any], Mapping[str, Any]], features: Sequence[RawFeature]) -> Graph:
+def trace(
+    preprocessing_fn: Callable[[Any], Mapping[str, Any]], features: Sequence[RawFeature], *, profile: str | None = None
+) -> Graph:
     """The graph of a preprocessing function.
 
     Args:
         preprocessing_fn: takes a mapping of column name to `Column` and returns a non-empty dict of output name to
             `Column`; it is called once, without data.
         features: the raw columns.
+        profile: where the graph must be able to run: ``portable``, ``server``, ``tensorflow`` or ``host``; None checks
+            nothing. With ``tensorflow`` hash buckets are TensorFlow's own.
 
     Raises:
-        TransformError: at the user's file and line.
+        TransformError: at the user's file and line; for a profile, listing every operation that it cannot run.
     """
-    tracer = Tracer(features)
+    if profile is not None:
+        known_profile(profile)
+    tracer = Tracer(features, profile)
     outputs = preprocessing_fn(_Inputs(tracer, features))
     code = getattr(preprocessing_fn, "__code__", None)
     where = f"{code.co_filename}:{code.co_firstlineno}" if code is not None else None
@@ -195,7 +217,10 @@ def trace(preprocessing_fn: Callable[[Any], Mapping[str, Any]], features: Sequen
     problems = [p for name, value in outputs.items() if (p := _output_problem(tracer, name, value))]
     if problems:
         raise TransformError("preprocessing_fn returned unusable outputs", where=where, problems=problems)
-    return tracer.finish(outputs)
+    graph = tracer.finish(outputs)
+    if profile is not None:
+        check_profile(graph, profile)
+    return graph
 
 
 def _output_problem(tracer: Tracer, name: Any, value: Any) -> str | None:
@@ -205,8 +230,8 @@ def _output_problem(tracer: Tracer, name: Any, value: Any) -> str | None:
         return f"output {name!r}: names that begin with '__' or hold ':' are the line's own"
     if not isinstance(value, Column) or value.tracer is not tracer:
         return f"output {name!r} is a {type(value).__name__}, no column of this trace"
-    if value.type.constant or value.type.kind == "table":
-        return f"output {name!r} is one value for the whole data, not a column: {tracer.describe(value)}"
-    if value.type.dtype == "bytes" or value.type.kind == "ragged":
-        return f"output {name!r} is {value.type}; turn it into scalars with tlt.host"
+    if value.type.kind == "table" and (value.type.size is None or value.type.dtype not in ("float64", "int64")):
+        return f"output {name!r} is a table for the whole data, not a column: {tracer.describe(value)}"
+    if value.type.dtype == "bytes":
+        return f"output {name!r} is {value.type}; turn it into numbers or text with tlt.host"
     return None

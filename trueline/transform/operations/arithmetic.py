@@ -44,8 +44,8 @@ def _float(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
 
 
 def _divisor_rule(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
-    if types[0].dtype == "int64" and any(t.kind != "scalar" for t in types):
-        raise RuleError("integer // and % take scalar columns only; cast vectors to float64 first")
+    if _zero_possible(types) and any(t.kind != "scalar" for t in types):
+        raise RuleError("integer // and % of vectors and lists need a literal divisor; cast them to float64 first")
     return common(types, "float64", "int64")
 
 

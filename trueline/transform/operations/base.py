@@ -1,7 +1,8 @@
 """What an operation is: a record of a type rule, a numpy oracle, an ONNX lowering, a presence rule and a class.
 
-Oracle and lowering both carry a value as the pair payload and presence. The payload of a missing value is arbitrary
-and must neither raise nor reach a result; outputs replace it by 0, "" or False.
+Oracle and lowering both carry a value as payload, presence and, for lists, lengths. The payload of a missing value and
+what stands behind the end of a list are arbitrary and must neither raise nor reach a result; outputs replace them by 0,
+"" or False.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ __all__ = [
     "Array",
     "Attrs",
     "Operation",
+    "Payload",
     "Presence",
+    "Profile",
     "RuleError",
     "Value",
     "Wire",
@@ -33,6 +36,8 @@ __all__ = [
     "broadcast",
     "common",
     "expect",
+    "inside",
+    "per_row",
     "plain",
     "plain_onnx",
     "scalars_only",
@@ -42,6 +47,10 @@ __all__ = [
 Array = npt.NDArray[Any]
 Attrs = Mapping[str, Any]
 Types = Sequence[ValueType]
+Payload = Array | tuple[Array, Array]
+"""What an oracle gives: a payload, or payload and lengths where the result is lists of a new structure."""
+Profile = Literal["portable", "server", "tensorflow", "host"]
+"""Where an operation runs; `trueline.transform.profiles` tells what each is."""
 
 
 class RuleError(Exception):
@@ -50,19 +59,27 @@ class RuleError(Exception):
 
 @dataclass(frozen=True)
 class Value:
-    """A value in the oracle: payload ``[N]``, ``[N, size]`` or a constant, and presence ``[N]`` (None: all there)."""
+    """A value in the oracle.
+
+    Attributes:
+        data: the payload: ``[N]``, ``[N, size]``, lists padded to ``[N, K]``, or a constant.
+        present: ``[N]``; None for all there.
+        lengths: of lists, int64 ``[N]``; None for what is no list.
+    """
 
     data: Array
     present: npt.NDArray[np.bool_] | None = None
+    lengths: npt.NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
 class Wire:
-    """A value in the ONNX graph: tensor names of payload and presence (None: all there), and its type."""
+    """A value in the ONNX graph: tensor names of payload, presence (None: all there) and lengths (None: no lists)."""
 
     data: str
     present: str | None
     type: ValueType
+    lengths: str | None = None
 
 
 @dataclass(frozen=True)
@@ -106,26 +123,32 @@ class Operation:
     Attributes:
         name: as graphs store it.
         rule: result type from input types; raises `RuleError`. Presence and constness are filled in by `typed`.
-        numpy: the oracle's payload.
-        onnx: the lowering's payload; returns a tensor name.
+        numpy: the oracle's payload; with its lengths where the result is lists of a new structure.
+        onnx: the lowering's payload, a tensor name; with the lengths' name as above. None: there is no ONNX form
+            (profile ``tensorflow``), and in bulk the oracle computes it.
         presence: when the result is there; by default where all inputs are.
-        elementwise: whether a scalar beside a vector stands for a vector of equal values.
+        elementwise: whether a scalar beside a vector or a list stands for equal values of all its elements. Lists that
+            meet element by element must be of one length: the result is missing in rows where they are not.
         kind: ``exact``: same bits in oracle and ONNX Runtime for every batch size; ``rounded``: within `ulps`.
         ulps: for ``rounded``, the largest distance in units in the last place of float64.
-        profile: where the lowering runs: ``portable`` (ai.onnx, ai.onnx.ml) or ``contrib`` (com.microsoft too).
+        profile: where it runs, see `Profile`.
         symbol: infix sign for readable expressions.
+        alternatives: what to use instead where the profile does not allow it; a sentence for error messages.
+        tensorflow: the TensorFlow lowering's payload, from `trueline.transform.tensorflow`; None if there is none.
     """
 
     name: str
     rule: Callable[[Types, Attrs], ValueType]
-    numpy: Callable[[Sequence[Value], Attrs], Array]
-    onnx: Callable[[Emitter, Sequence[Wire], Attrs], str]
+    numpy: Callable[[Sequence[Value], Attrs], Payload]
+    onnx: Callable[[Emitter, Sequence[Wire], Attrs], str | tuple[str, str]] | None
     presence: Presence = ALL
     elementwise: bool = True
     kind: Literal["exact", "rounded"] = "exact"
     ulps: int = 0
-    profile: Literal["portable", "contrib"] = "portable"
+    profile: Profile = "portable"
     symbol: str = ""
+    alternatives: str = ""
+    tensorflow: Callable[[Sequence[Any], Attrs], Any] | None = None
 
     def typed(self, types: Types, attrs: Attrs) -> ValueType:
         """The whole result type.
@@ -134,25 +157,29 @@ class Operation:
             RuleError: saying what the operation takes instead.
         """
         if self.elementwise:
-            _no_lists(types)
+            _no_tables(types)
         result = self.rule(types, attrs)
         constant = bool(types) and all(t.constant for t in types)
-        return replace(result, optional=self.presence.optional(types, attrs), constant=constant)
+        optional = self.presence.optional(types, attrs) or (self.elementwise and _lists(types) > 1)
+        return replace(result, optional=optional, constant=constant)
 
 
-def _no_lists(types: Types) -> None:
-    for t in types:
-        if t.kind == "ragged":
-            raise RuleError(
-                "a column of lists has no element-wise operations; turn it into scalars with tlt.host first"
-            )
-        if t.kind == "table":
-            raise RuleError("a table (boundaries, vocabulary) is no number; pick one with table[i] or apply it")
+def _lists(types: Types) -> int:
+    return sum(t.kind == "ragged" for t in types)
+
+
+def _no_tables(types: Types) -> None:
+    if any(t.kind == "table" for t in types):
+        raise RuleError("a table (boundaries, vocabulary) is no number; pick one with table[i] or apply it")
 
 
 def broadcast(types: Types, dtype: DType) -> ValueType:
-    """The element-wise result's shape: vectors of one size, scalars stand for vectors."""
+    """The element-wise result's shape: vectors of one size, or lists; scalars stand for either."""
     sizes = {t.size for t in types if t.kind == "fixed"}
+    if _lists(types):
+        if sizes:
+            raise RuleError("a vector and a list have no elements in common; make the list a vector with tlt.pad")
+        return ValueType(dtype, "ragged")
     if len(sizes) > 1:
         raise RuleError(f"vectors of different sizes: {sorted(s or 0 for s in sizes)}")
     return ValueType(dtype, "fixed", sizes.pop()) if sizes else ValueType(dtype)
@@ -166,9 +193,19 @@ def expect(types: Types, *dtypes: DType) -> None:
 
 
 def scalars_only(types: Types) -> None:
-    """Refuses vectors."""
+    """Refuses vectors and lists."""
     if any(t.kind != "scalar" for t in types):
-        raise RuleError("it takes scalar columns only, not vectors")
+        raise RuleError("it takes scalar columns only, not vectors or lists")
+
+
+def inside(data: Array, lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Which cells ``[N, K]`` of padded lists are elements."""
+    return np.asarray(np.arange(data.shape[1])[None, :] < lengths[:, None])
+
+
+def per_row(mask: npt.NDArray[np.bool_], value: Value) -> npt.NDArray[np.bool_]:
+    """A row mask ``[N]`` beside a value's payload: ``[N, 1]`` for vectors and lists."""
+    return mask[:, None] if value.data.ndim == 2 else mask
 
 
 def common(types: Types, *dtypes: DType) -> ValueType:

@@ -27,6 +27,7 @@ from trueline.transform.operations.base import (
     broadcast,
     common,
     expect,
+    per_row,
     plain,
     plain_onnx,
     scalars_only,
@@ -77,8 +78,8 @@ def _same(compare: Callable[[Array, Array], Array]) -> Any:
 def _where_rule(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
     expect(types[:1], "bool")
     result = common(types[1:], "float64", "int64", "bool", "utf8", "timestamp")
-    if types[0].kind != "scalar":
-        raise RuleError("its condition must be a scalar column")
+    if types[0].kind != "scalar" and not any(t.kind == types[0].kind for t in types[1:]):
+        raise RuleError("a condition on vectors or lists chooses between vectors or lists")
     return broadcast(types, result.dtype)
 
 
@@ -88,28 +89,26 @@ def _where_optional(types: Sequence[ValueType], attrs: Attrs) -> bool:
 
 def _wider(yes: Wire, no: Wire) -> str | None:
     """The tensor `yes` where it is wider than `no`: a vector beside a scalar, a column beside a constant."""
-    vector = yes.type.kind == "fixed" and no.type.kind != "fixed"
+    vector = yes.type.kind in ("fixed", "ragged") and no.type.kind == "scalar"
     return yes.data if vector or (no.type.constant and not yes.type.constant) else None
 
 
 def _onnx_where(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
     condition, yes, no = wires
-    narrow = condition.type.constant or yes.type.kind == "fixed"
+    narrow = condition.type.constant or (yes.type.kind != "scalar" and condition.type.kind == "scalar")
     like = _wider(yes, no) if narrow else None
     return em.where(condition.data, yes.data, no.data, yes.type.dtype, like=like)
-
-
-def _rows(condition: Array) -> Array:
-    return condition[:, 0] if condition.ndim == 2 else condition
 
 
 def _where_present(values: Sequence[Value], attrs: Attrs) -> npt.NDArray[np.bool_] | None:
     condition, yes, no = values
     if yes.present is None and no.present is None:
         return condition.present
+    if condition.data.ndim == 2:
+        return both_present([v.present for v in values])
     true = np.bool_(True)
     chosen = np.where(
-        _rows(condition.data),
+        condition.data,
         true if yes.present is None else yes.present,
         true if no.present is None else no.present,
     )
@@ -120,28 +119,26 @@ def _where_present_onnx(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str
     condition, yes, no = wires
     if yes.present is None and no.present is None:
         return condition.present
+    if condition.type.kind != "scalar":
+        return em.all_of([w.present for w in wires])
     true = em.constant(True, "bool")
     chosen = em.where_bool(condition.data, yes.present or true, no.present or true)
     return em.all_of([condition.present, chosen])
 
 
 WHERE = Presence(_where_optional, _where_present, _where_present_onnx)
-"""Missing where the condition is, or where the chosen branch is."""
+"""Missing where the condition is, or where the chosen branch is; with a condition on elements, where any of them is."""
 
 
 def _fill_rule(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
+    if any(t.kind == "ragged" for t in types):
+        raise RuleError("a missing list can be filled with an empty one only: tlt.fill_missing(x, [])")
     return common(types, "float64", "int64", "bool", "utf8", "timestamp")
-
-
-def _mask(value: Value) -> Array:
-    present = value.present
-    assert present is not None
-    return present[:, None] if value.data.ndim == 2 else present
 
 
 def _np_fill(values: Sequence[Value], attrs: Attrs) -> Array:
     x, other = values
-    return x.data if x.present is None else select(_mask(x), x.data, other.data)
+    return x.data if x.present is None else select(per_row(x.present, x), x.data, other.data)
 
 
 def _onnx_fill(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:

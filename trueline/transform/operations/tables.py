@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trueline.transform.emitter import ML_DOMAIN
+from trueline.transform.emitter import ML_DOMAIN, numpy_constant
 from trueline.transform.graph import ValueType
 from trueline.transform.operations.base import (
+    NEVER,
     Array,
     Attrs,
     Operation,
@@ -28,8 +29,8 @@ __all__ = ["OPERATIONS"]
 
 
 def _like(t: ValueType, dtype: str) -> ValueType:
-    if t.kind in ("ragged", "table"):
-        raise RuleError("it takes scalar and vector columns")
+    if t.kind == "table":
+        raise RuleError("it takes scalar, vector and list columns")
     return ValueType(dtype, t.kind, t.size)  # type: ignore[arg-type]  # dtype is one of DType
 
 
@@ -166,13 +167,36 @@ def _onnx_element(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
     return em.node("Gather", wires[0].data, em.constant(int(attrs["index"]), "int64"), axis=-1)
 
 
+def _repeat_rule(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
+    value, like = types
+    if not value.constant or like.constant or like.kind == "table":
+        raise RuleError("it takes a constant, and a column whose rows it stands in")
+    if value.kind == "scalar":
+        return ValueType(value.dtype)
+    if value.size is None or value.dtype not in ("float64", "int64"):
+        raise RuleError("only numbers, and tables of numbers whose size is known, can stand in every row")
+    return ValueType(value.dtype, "fixed", value.size)
+
+
+def _np_repeat(values: Sequence[Value], attrs: Attrs) -> Array:
+    constant = values[0].data.ravel() if values[0].data.ndim else values[0].data
+    return np.broadcast_to(constant, (len(values[1].data), *constant.shape)).copy()
+
+
+def _onnx_repeat(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
+    value, rows = wires[0], em.rows(wires[1].data)
+    if value.type.kind == "scalar":
+        return em.node("Expand", em.constant(value.type.literal, value.type.dtype), rows)
+    flat = numpy_constant(value.type.literal, value.type.dtype).ravel()
+    return em.node("Expand", em.array(flat), em.node("Concat", rows, em.ints(flat.size), axis=0))
+
+
 OPERATIONS = (
-    Operation(
-        "apply_vocabulary", _vocabulary_rule, _np_vocabulary, _onnx_vocabulary, elementwise=False, profile="contrib"
-    ),
+    Operation("apply_vocabulary", _vocabulary_rule, _np_vocabulary, _onnx_vocabulary, elementwise=False),
     Operation("apply_buckets", _buckets_rule, _np_buckets, _onnx_buckets, elementwise=False),
     Operation("one_hot", _one_hot_rule, _np_one_hot, _onnx_one_hot, elementwise=False),
     Operation("concat", _concat_rule, _np_concat, _onnx_concat, elementwise=False),
     Operation("element", _element_rule, _np_element, _onnx_element, elementwise=False),
+    Operation("repeat", _repeat_rule, _np_repeat, _onnx_repeat, NEVER, elementwise=False),
 )
 """Rows of the table of operations."""

@@ -171,7 +171,7 @@ OPERATIONS = (
     Operation("lower", _text, _np_case(upper=False), _onnx_case("LOWER")),
     Operation("upper", _text, _np_case(upper=True), _onnx_case("UPPER")),
     Operation("join", _text, _np_join, _onnx_join),
-    Operation("hash_bucket", _hash_rule, _np_hash, _onnx_hash, profile="contrib"),
+    Operation("hash_bucket", _hash_rule, _np_hash, _onnx_hash),
     Operation("matches", _match_rule, _np_match, _onnx_match, ALL),
     Operation("parse_number", _parse_rule, _np_parse, _onnx_parse, PARSED),
 )

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
+
+from trueline.transform.analyzers.base import Array, Attrs
+from trueline.transform.analyzers.inputs import Inputs
+from trueline.transform.graph import ValueType
 
 __all__ = ["Tokens", "Vocabulary"]
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -26,16 +27,17 @@ class Vocabulary:
 class Tokens:
     """How often each token occurs, exactly."""
 
-    def __init__(self, dtype: str) -> None:
+    def __init__(self, types: Sequence[ValueType], params: Attrs) -> None:
         import pyarrow as pa
 
+        dtype = types[0].dtype
         self.dtype = dtype
         self.token_type = pa.string() if dtype == "utf8" else pa.int64()
         self.tokens: Any = pa.array([], self.token_type)
         self.counts: Array = np.zeros(0, np.int64)
 
-    def update(self, values: Any) -> None:
-        counted = values.value_counts()
+    def update(self, inputs: Inputs) -> None:
+        counted = inputs.arrow(0).value_counts()
         self._join(counted.field(0).cast(self.token_type), counted.field(1).to_numpy())
 
     def merge(self, other: Self) -> None:

@@ -1,59 +1,25 @@
-"""The mergeable states that analyzers read: counts, extremes, sums, moments, weighted points, token counts.
-
-Each takes a column's present values, merges, and turns into a JSON header with arrays and back. Missing values never
-reach a state. Counts, extremes, integer sums and token counts merge exactly; float sums and moments to rounding.
-"""
+"""The states that the basic analyzers read: counts, extremes, sums, moments, weighted points; items of `Places`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from trueline._core.errors import TransformError
-from trueline.transform.tokens import Tokens
+from trueline.transform.analyzers.base import Array, Attrs, Parts
 
-__all__ = ["STATES", "Count", "Extremes", "Moments", "Parts", "Points", "State", "Total"]
-
-Array = npt.NDArray[Any]
-Parts = tuple[dict[str, Any], dict[str, Any]]
-"""A JSON header and arrays (numpy or Arrow) by name."""
-
-
-class State(Protocol):
-    """What the fused pass asks of a state."""
-
-    def update(self, values: Any) -> None:
-        """Takes in the present values of a block: an Arrow array without nulls."""
-        ...
-
-    def merge(self, other: Self) -> None:
-        """Takes in the state of later blocks."""
-        ...
-
-    def parts(self) -> Parts:
-        """The state as header and arrays."""
-        ...
-
-    def restore(self, header: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
-        """Takes on the state that `parts` gave."""
-        ...
-
-
-def _numbers(values: Any) -> Array:
-    array: Array = values.to_numpy(zero_copy_only=False)
-    return array
+__all__ = ["Count", "Extremes", "Moments", "Points", "Total"]
 
 
 class Count:
     """How many values there are."""
 
-    def __init__(self, dtype: str) -> None:
+    def __init__(self, dtype: str, params: Attrs) -> None:
         self.count = 0
 
-    def update(self, values: Any) -> None:
+    def update(self, values: Array, *others: Array) -> None:
         self.count += len(values)
 
     def merge(self, other: Self) -> None:
@@ -69,7 +35,7 @@ class Count:
 class Extremes:
     """Least and greatest value; NaN is left out. Of no values: +inf and -inf, or the ends of int64."""
 
-    def __init__(self, dtype: str) -> None:
+    def __init__(self, dtype: str, params: Attrs) -> None:
         limits = np.iinfo(np.int64)
         self.ends: Array = np.array([np.inf, -np.inf] if dtype == "float64" else [limits.max, limits.min])
 
@@ -81,8 +47,8 @@ class Extremes:
     def greatest(self) -> Any:
         return self.ends[1].item()
 
-    def update(self, values: Any) -> None:
-        array = _numbers(values)
+    def update(self, values: Array, *others: Array) -> None:
+        array = values
         if array.dtype == np.float64:
             array = array[~np.isnan(array)]
         if len(array):
@@ -102,7 +68,7 @@ class Extremes:
 class Total:
     """The sum; of integers it is exact, and too large a sum for 64 bits is an error. NaN makes it NaN."""
 
-    def __init__(self, dtype: str) -> None:
+    def __init__(self, dtype: str, params: Attrs) -> None:
         self.integer = dtype == "int64"
         self.total: Any = 0 if self.integer else np.zeros(1)
 
@@ -114,8 +80,8 @@ class Total:
             raise TransformError(f"the sum {self.total} does not fit into 64 bits", hint="cast the column to float64.")
         return self.total
 
-    def update(self, values: Any) -> None:
-        array = _numbers(values)
+    def update(self, values: Array, *others: Array) -> None:
+        array = values
         if self.integer:  # two halves, so that no partial sum wraps
             self.total += (int((array >> 32).sum()) << 32) + int((array & 0xFFFFFFFF).sum())
         else:
@@ -137,7 +103,7 @@ class Moments:
     """Count, mean and sum of squared deviations of the finite values (as TensorFlow Transform: NaN and infinities
     are left out, ddof 0). Two passes within a block, then the merge of Chan, Golub and LeVeque (1979)."""
 
-    def __init__(self, dtype: str) -> None:
+    def __init__(self, dtype: str, params: Attrs) -> None:
         self.count = 0
         self.state: Array = np.zeros(2)
 
@@ -149,11 +115,11 @@ class Moments:
     def variance(self) -> float:
         return float(self.state[1] / self.count) if self.count else 0.0
 
-    def update(self, values: Any) -> None:
-        array = _numbers(values)
+    def update(self, values: Array, *others: Array) -> None:
+        array = values
         array = array[np.isfinite(array)]
         if len(array):
-            block = Moments("float64")
+            block = Moments("float64", {})
             block.count = len(array)
             with np.errstate(all="ignore"):
                 mean = _mean(array)
@@ -195,13 +161,12 @@ class Points:
 
     CAP = 32_768
 
-    def __init__(self, dtype: str) -> None:
+    def __init__(self, dtype: str, params: Attrs) -> None:
         self.values: Array = np.zeros(0)
         self.weights: Array = np.zeros(0, np.int64)
 
-    def update(self, values: Any) -> None:
-        array = _numbers(values)
-        distinct, counts = np.unique(array[~np.isnan(array)] + 0.0, return_counts=True)  # + 0.0: one zero
+    def update(self, values: Array, *others: Array) -> None:
+        distinct, counts = np.unique(values[~np.isnan(values)] + 0.0, return_counts=True)  # + 0.0: one zero
         self._join(distinct, counts.astype(np.int64))
 
     def merge(self, other: Self) -> None:
@@ -243,14 +208,3 @@ class Points:
 
     def restore(self, header: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
         self.values, self.weights = arrays["values"], arrays["weights"]
-
-
-STATES: dict[str, type[Any]] = {
-    "count": Count,
-    "extremes": Extremes,
-    "total": Total,
-    "moments": Moments,
-    "points": Points,
-    "tokens": Tokens,
-}
-"""Every state by name; each is made with the dtype of its column."""
