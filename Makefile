@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test check test-all test-ray bench format clean
+.PHONY: help demo test check test-all test-ray test-tensorflow bench format clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,10 +47,15 @@ test-all: $(VENV)/.dev ## the slow tests too, each heavy group in an environment
 	bash scripts/mlmd_env.sh
 	$(PYTEST) -n 2 --dist loadfile
 	$(MAKE) test-ray
+	$(MAKE) test-tensorflow
 
 test-ray: ## the same statistics on a Ray cluster of two nodes, in an environment of its own
 	bash scripts/ray_env.sh
 	.venvs/ray/bin/python -m pytest -q tests/cluster
+
+test-tensorflow: ## the transform in TensorFlow, Keras and LiteRT, in an environment of its own
+	bash scripts/tensorflow_env.sh
+	.venvs/tensorflow/bin/python -m pytest -q -n 2 tests/tf_lowering
 
 bench: $(VENV)/.bench ## benchmarks: JSON on standard output
 	$(BIN)/python -P benchmarks/statistics.py

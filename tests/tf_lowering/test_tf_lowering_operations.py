@@ -1,0 +1,70 @@
+"""Every operation: TensorFlow and the numpy oracle agree on any data, bit for bit or within the operation's ulps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+tf = pytest.importorskip("tensorflow", reason="NOT TESTED HERE: no TensorFlow; run `make test-tensorflow`")
+
+from helpers_tf_lowering import in_tensorflow, values_of, without_subnormals  # noqa: E402
+from helpers_transform import TYPES, all_cases, assert_same, by_oracle, graph_of, join_values  # noqa: E402
+from hypothesis import HealthCheck, given, settings  # noqa: E402
+from hypothesis import strategies as st  # noqa: E402
+
+from trueline.transform.operations import OPERATIONS  # noqa: E402
+from trueline.transform.operations.base import ALL  # noqa: E402
+from trueline.transform.tensorflow import PRESENCE, TENSORFLOW  # noqa: E402
+
+WITHOUT: dict[str, str] = {}
+"""Operations that have no TensorFlow lowering, and why."""
+EXTRA_ULPS: dict[str, int] = {}
+"""Where TensorFlow's own kernel is further from numpy's than ONNX Runtime's: by how many ulps more."""
+CASES = [case for case in all_cases() if case[0] not in WITHOUT]
+NAMES = [f"{op}-{'-'.join(types)}-{i}" for i, (op, types, _) in enumerate(CASES)]
+
+
+def test_every_operation_has_a_lowering() -> None:
+    """A new operation comes with its TensorFlow lowering, or stands in the list with the reason."""
+    assert set(OPERATIONS) - set(TENSORFLOW) == set(WITHOUT)
+
+
+def test_presence_is_lowered_where_it_is_not_that_of_all_inputs() -> None:
+    own = {name for name, record in OPERATIONS.items() if record.presence is not ALL}
+    assert own - set(WITHOUT) == set(PRESENCE) & set(OPERATIONS)
+
+
+@pytest.mark.parametrize(("op", "types", "function"), CASES, ids=NAMES)
+@pytest.mark.parametrize("optional", [True, False], ids=["optional", "required"])
+def test_tensorflow_equals_oracle(
+    op: str, types: tuple[str, ...], function: Callable[..., Any], optional: bool
+) -> None:
+    """Missing values, NaN, infinities, extremes, empty and non-ASCII text, empty lists; batches of 0, 1, all rows."""
+    names = [f"x{i}" for i in range(len(types))]
+    schema = pa.schema([(n, TYPES[t]) for n, t in zip(names, types, strict=True)])
+    empty = pa.table({n: pa.array([], schema.field(n).type) for n in names})
+    graph = graph_of(lambda x: {"y": function(*(x[n] for n in names))}, empty, optional)
+    run = in_tensorflow(graph)
+    ulps = OPERATIONS[op].ulps + EXTRA_ULPS.get(op, 0)
+    column = [values_of(op, t) if optional else values_of(op, t).filter(lambda v: v is not None) for t in types]
+
+    @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+    @given(st.lists(st.tuples(*column), max_size=24))
+    def check(rows: list[tuple[Any, ...]]) -> None:
+        table = pa.table(
+            [pa.array([r[i] for r in rows], schema.field(i).type) for i in range(len(types))], schema=schema
+        )
+        expected, found = without_subnormals(by_oracle(graph, table)["y"]), run(table)["y"]
+        assert_same(found, expected, ulps)
+        if rows:
+            parts = [run(table.slice(i, 1))["y"] for i in range(min(3, len(rows)))]
+            assert_same(join_values(parts), without_subnormals(by_oracle(graph, table.slice(0, 3))["y"]), ulps)
+
+    check()
+    nothing = run(empty)["y"]
+    assert nothing.data.shape[0] == 0
+    assert nothing.data.dtype == by_oracle(graph, empty)["y"].data.dtype or nothing.data.dtype == np.dtype(object)

@@ -1,0 +1,155 @@
+"""What a TensorFlow lowering works with: values made of tensors, sealed constants, and the presence of a result.
+
+Two properties of TensorFlow's runtime are handled here. Its graph optimiser rewrites float arithmetic: division by a
+constant becomes multiplication by the reciprocal, sums of constants are drawn together. `sealed` keeps it from looking
+through a tensor. And its kernels flush subnormal doubles (below 2.3e-308) to zero, which no graph can prevent: there
+results differ from ONNX Runtime's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from trueline.transform.graph import ValueType
+from trueline.transform.operations.base import Attrs
+
+__all__ = [
+    "Lowering",
+    "PresenceRule",
+    "Table",
+    "TfValue",
+    "all_present",
+    "column",
+    "constant",
+    "inside",
+    "payloads",
+    "sealed",
+    "select",
+    "tf_dtype",
+]
+
+Lowering = Callable[[Sequence["TfValue"], Attrs], Any]
+"""A result's payload from the inputs; payload and lengths where the result is lists of a new structure."""
+PresenceRule = Callable[[Sequence["TfValue"], Attrs], Any]
+"""A result's presence ``[N]``, or None for all there."""
+
+
+@dataclass(frozen=True)
+class TfValue:
+    """A value in TensorFlow, the twin of `trueline.transform.operations.base.Value`.
+
+    Attributes:
+        data: the payload: ``[N]``, ``[N, size]``, lists padded to ``[N, K]``, a constant ``[]``, or a `Table`.
+        present: bool ``[N]``; None for all there.
+        lengths: of lists, int64 ``[N]``; None for what is no list.
+        type: the value's type; of a constant with its literal.
+    """
+
+    data: Any
+    present: Any | None
+    lengths: Any | None
+    type: ValueType
+
+
+class Table:
+    """A constant list (boundaries, tokens) and the hash table over it, which is made when an operation asks.
+
+    Args:
+        values: the list.
+        dtype: of its elements.
+        keep: takes the hash tables made, so that the module can own them.
+    """
+
+    def __init__(self, values: Sequence[Any], dtype: str, keep: Callable[[Any], None]) -> None:
+        self.values = list(values)
+        self.dtype = dtype
+        self._keep = keep
+        self._hashed: Any = None
+
+    def positions(self, keys: Any) -> Any:
+        """The place of every key in the list as int64, -1 for those that are not in it.
+
+        A value that stands twice counts with its last place.
+        """
+        import tensorflow as tf
+
+        if not self.values:
+            return tf.fill(tf.shape(keys), tf.constant(-1, tf.int64))
+        if self._hashed is None:
+            places = {value: i for i, value in enumerate(self.values)}
+            with tf.init_scope():
+                start = tf.lookup.KeyValueTensorInitializer(
+                    tf.constant(list(places), tf_dtype(self.dtype)), tf.constant(list(places.values()), tf.int64)
+                )
+                self._hashed = tf.lookup.StaticHashTable(start, -1)
+            self._keep(self._hashed)
+        return self._hashed.lookup(keys)
+
+
+def tf_dtype(dtype: str) -> Any:
+    """TensorFlow's type for one of the contract's dtypes."""
+    import tensorflow as tf
+
+    names = {"utf8": "string", "timestamp": "int64"}
+    return tf.as_dtype(names.get(dtype, dtype))
+
+
+def sealed(tensor: Any) -> Any:
+    """The tensor, through an operation that the graph optimiser neither removes nor folds.
+
+    Without it ``x / 3.0`` would become ``x * (1 / 3.0)``, ``(x + a) - a`` would become ``x``, and ``not (x < y)``
+    would become ``x >= y``, which is another thing where NaN is. Whole numbers and text need no seal.
+    """
+    import tensorflow as tf
+
+    if not (tensor.dtype.is_floating or tensor.dtype.is_bool):
+        return tensor
+    return tf.raw_ops.PlaceholderWithDefault(input=tensor, shape=tensor.shape)
+
+
+def constant(value: Any, like: Any) -> Any:
+    """A constant of a tensor's type (or of a `tf.DType`), sealed."""
+    import tensorflow as tf
+
+    return sealed(tf.constant(value, getattr(like, "dtype", like)))
+
+
+def column(tensor: Any) -> Any:
+    """``[N]`` as ``[N, 1]``."""
+    import tensorflow as tf
+
+    return tf.expand_dims(tensor, 1)
+
+
+def inside(data: Any, lengths: Any) -> Any:
+    """Which cells ``[N, K]`` of padded lists are elements."""
+    import tensorflow as tf
+
+    return tf.range(tf.shape(data, out_type=tf.int64)[1])[None, :] < lengths[:, None]
+
+
+def select(condition: Any, yes: Any, no: Any) -> Any:
+    """Where; a -0.0 from the first branch becomes +0.0, see `trueline.transform.operations.base.select`."""
+    import tensorflow as tf
+
+    if yes.dtype.is_floating:
+        yes = sealed(yes + constant(0.0, yes))
+    return tf.where(condition, yes, no)
+
+
+def all_present(masks: Sequence[Any | None]) -> Any | None:
+    """The conjunction of presence masks; None counts as all there."""
+    import tensorflow as tf
+
+    result: Any | None = None
+    for mask in masks:
+        if mask is not None and mask is not result:
+            result = mask if result is None else tf.logical_and(result, mask)
+    return result
+
+
+def payloads(function: Callable[..., Any]) -> Lowering:
+    """A lowering that needs payloads alone."""
+    return lambda values, attrs: function(*(v.data for v in values))

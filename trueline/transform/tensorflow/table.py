@@ -1,0 +1,14 @@
+"""The table of TensorFlow lowerings, by operation."""
+
+from __future__ import annotations
+
+from trueline.transform.tensorflow import arithmetic, logic, tables, text
+from trueline.transform.tensorflow.base import Lowering, PresenceRule
+
+__all__ = ["PRESENCE", "TENSORFLOW"]
+
+_TOPICS = (arithmetic, logic, text, tables)
+TENSORFLOW: dict[str, Lowering] = {name: made for topic in _TOPICS for name, made in topic.LOWERINGS.items()}
+"""The lowering of every operation that has one."""
+PRESENCE: dict[str, PresenceRule] = {name: rule for topic in _TOPICS for name, rule in topic.PRESENCE.items()}
+"""When a result is there, for operations whose results are not there exactly where all inputs are."""
