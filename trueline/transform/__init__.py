@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         vocabulary,
     )
     from trueline.transform.output import TransformOutput
+    from trueline.transform.sklearn_transformer import as_transformer
     from trueline.transform.tracer import trace
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "analyze_and_transform",
     "apply_buckets",
     "apply_vocabulary",
+    "as_transformer",
     "bucketize",
     "cast",
     "ceil",
@@ -123,6 +125,7 @@ _HOMES = {
     "ValueType": "graph",
     "analyze": "analysis",
     "analyze_and_transform": "analysis",
+    "as_transformer": "sklearn_transformer",
     "host": "hoststeps",
     "trace": "tracer",
     **dict.fromkeys(
