@@ -62,7 +62,7 @@ def test_the_runtime_is_copied_or_missed(tmp_path: Path) -> None:
 def test_operations_of_other_profiles_are_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every operation and host step at once, with the user's line and what to use instead; other outputs may go."""
     record = operations.operation("lower")
-    moved = dataclasses.replace(record, profile="server", alternatives="use tlt.matches")
+    moved = dataclasses.replace(record, profile="server", alternatives="tlt.matches")
     monkeypatch.setitem(operations.OPERATIONS, "lower", moved)
     output = analysed(
         lambda x: {
@@ -76,7 +76,7 @@ def test_operations_of_other_profiles_are_refused_by_name(tmp_path: Path, monkey
     told = "\n".join(caught.value.problems)
     assert "host_length" in told
     assert "lower" in told
-    assert "needs the 'server' profile; use tlt.matches" in told
+    assert "needs the `server` profile: the browser cannot run it; alternatives: tlt.matches" in told
     assert "test_transform_web_export.py" in told
     assert not (tmp_path / "page").exists()
     save_web(output, str(tmp_path / "page"), ["z"])
