@@ -44,9 +44,7 @@ if TYPE_CHECKING:
     from trueline.transform.hoststeps import host
     from trueline.transform.mappers import (
         apply_buckets,
-        apply_vocabulary,
         bucketize,
-        compute_and_apply_vocabulary,
         max,
         mean,
         min,
@@ -57,8 +55,8 @@ if TYPE_CHECKING:
         size,
         sum,
         var,
-        vocabulary,
     )
+    from trueline.transform.mappers_vocabulary import apply_vocabulary, compute_and_apply_vocabulary, vocabulary
     from trueline.transform.output import TransformOutput
     from trueline.transform.sklearn_transformer import as_transformer
     from trueline.transform.tracer import trace
@@ -131,9 +129,7 @@ _HOMES = {
     **dict.fromkeys(
         (
             "apply_buckets",
-            "apply_vocabulary",
             "bucketize",
-            "compute_and_apply_vocabulary",
             "max",
             "mean",
             "min",
@@ -144,10 +140,10 @@ _HOMES = {
             "size",
             "sum",
             "var",
-            "vocabulary",
         ),
         "mappers",
     ),
+    **dict.fromkeys(("apply_vocabulary", "compute_and_apply_vocabulary", "vocabulary"), "mappers_vocabulary"),
 }
 
 __getattr__, __dir__ = lazy_names(__name__, {**dict.fromkeys(__all__, "functions"), **_HOMES})
