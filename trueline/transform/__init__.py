@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     )
     from trueline.transform.graph import Graph, Node, ValueType
     from trueline.transform.hoststeps import host
+    from trueline.transform.lookup import take
     from trueline.transform.mappers import (
         apply_buckets,
         bucketize,
@@ -108,6 +109,7 @@ __all__ = [
     "size",
     "sqrt",
     "sum",
+    "take",
     "trace",
     "upper",
     "var",
@@ -116,6 +118,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    **dict.fromkeys(("take",), "lookup"),
     "Column": "column",
     "Graph": "graph",
     "Node": "graph",

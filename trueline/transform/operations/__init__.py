@@ -6,14 +6,13 @@ Imports `trueline._core` and `trueline.transform.graph`; onnx and pyarrow only i
 from __future__ import annotations
 
 from trueline._core.errors import TransformError, did_you_mean
-from trueline.transform.operations import arithmetic, logic, tables, text
+from trueline.transform.operations import arithmetic, logic, tables, take, text
 from trueline.transform.operations.base import Operation, RuleError, Value, Wire
 
 __all__ = ["OPERATIONS", "Operation", "RuleError", "Value", "Wire", "operation"]
 
-OPERATIONS: dict[str, Operation] = {
-    record.name: record for record in (*arithmetic.OPERATIONS, *logic.OPERATIONS, *text.OPERATIONS, *tables.OPERATIONS)
-}
+_TOPICS = (arithmetic, logic, text, tables, take)
+OPERATIONS: dict[str, Operation] = {record.name: record for topic in _TOPICS for record in topic.OPERATIONS}
 """Every operation by name."""
 
 
