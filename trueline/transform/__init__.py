@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from trueline._core.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from trueline.transform.analysis import analyze, analyze_and_transform
+    from trueline.transform.analysis import analyze
     from trueline.transform.column import Column
+    from trueline.transform.folds import fold_of_rows
     from trueline.transform.functions import (
         abs,
         cast,
@@ -57,9 +58,16 @@ if TYPE_CHECKING:
         sum,
         var,
     )
+    from trueline.transform.mappers_targets import target_encode
     from trueline.transform.mappers_vocabulary import apply_vocabulary, compute_and_apply_vocabulary, vocabulary
     from trueline.transform.output import TransformOutput
     from trueline.transform.sklearn_transformer import as_transformer
+    from trueline.transform.standalone import (
+        analyze_and_transform,
+        get_analyze_input_columns,
+        get_transform_input_columns,
+        transform_to_parquet,
+    )
     from trueline.transform.tracer import trace
 
 __all__ = [
@@ -84,6 +92,9 @@ __all__ = [
     "exp",
     "fill_missing",
     "floor",
+    "fold_of_rows",
+    "get_analyze_input_columns",
+    "get_transform_input_columns",
     "hash_strings",
     "host",
     "is_missing",
@@ -110,7 +121,9 @@ __all__ = [
     "sqrt",
     "sum",
     "take",
+    "target_encode",
     "trace",
+    "transform_to_parquet",
     "upper",
     "var",
     "vocabulary",
@@ -118,6 +131,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    **dict.fromkeys(("fold_of_rows",), "folds"),
+    **dict.fromkeys(("target_encode",), "mappers_targets"),
     **dict.fromkeys(("take",), "lookup"),
     "Column": "column",
     "Graph": "graph",
@@ -125,7 +140,10 @@ _HOMES = {
     "TransformOutput": "output",
     "ValueType": "graph",
     "analyze": "analysis",
-    "analyze_and_transform": "analysis",
+    "analyze_and_transform": "standalone",
+    "get_analyze_input_columns": "standalone",
+    "get_transform_input_columns": "standalone",
+    "transform_to_parquet": "standalone",
     "as_transformer": "sklearn_transformer",
     "host": "hoststeps",
     "trace": "tracer",

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from trueline._core.errors import TransformError
+from trueline._core.values import RawFeature
 from trueline.transform.emitter import numpy_constant
+from trueline.transform.folds import is_fold
 from trueline.transform.graph import Graph, Node, ValueType
 from trueline.transform.operations import operation
 from trueline.transform.operations.base import Value
@@ -29,13 +31,15 @@ def constant_node(value: Any, value_type: ValueType) -> Node:
     return Node("constant", (), {"value": value}, ValueType(value_type.dtype, kind, size, False, True, literal))
 
 
-def bind(graph: Graph, results: Mapping[int, Any], *, partial: bool = False) -> Graph:
+def bind(graph: Graph, results: Mapping[int, Any], *, partial: bool = False, training: bool = False) -> Graph:
     """The graph without the analyzers that `results` has values for.
 
     Args:
         graph: a traced graph.
         results: value by node index of the analyzer: a number, or a list for tables.
         partial: leave analyzers without a result as they are (earlier phases); otherwise that is an error.
+        training: the graph for the rows that are trained on: it takes out-of-fold values, and the hidden columns of
+            folds are among its features.
 
     Raises:
         TransformError: when an analyzer has no result.
@@ -47,6 +51,9 @@ def bind(graph: Graph, results: Mapping[int, Any], *, partial: bool = False) -> 
             raise TransformError(
                 f"analyzer {node.op!r} has no value yet", where=node.where or None, hint="run analyze first."
             )
+        if node.op == "by_fold":
+            places.append(places[node.inputs[1 if training else 0]])
+            continue
         made = _bound(nodes, places, node, results.get(index) if node.is_analyzer else None)
         if isinstance(made, int):
             places.append(made)
@@ -54,7 +61,16 @@ def bind(graph: Graph, results: Mapping[int, Any], *, partial: bool = False) -> 
             places.append(len(nodes))
             nodes.append(made)
     outputs = tuple((name, places[i]) for name, i in graph.outputs)
-    return Graph(tuple(nodes), outputs, graph.features, graph.host_steps)
+    return Graph(tuple(nodes), outputs, graph.features + _folds(graph, training), graph.host_steps)
+
+
+def _folds(graph: Graph, training: bool) -> tuple[RawFeature, ...]:
+    """The hidden columns of folds that a training graph may read."""
+    if not training:
+        return ()
+    known = {f.name for f in graph.features}
+    names = sorted({str(n.attrs["name"]) for n in graph.nodes if n.op == "input"})
+    return tuple(RawFeature(n, "int64", optional=False) for n in names if is_fold(n) and n not in known)
 
 
 def _bound(nodes: list[Node], places: list[int], node: Node, result: Any) -> Node | int:
@@ -82,7 +98,7 @@ def _same_as(nodes: list[Node], node: Node) -> int | None:
     inputs = node.inputs
     constants = [nodes[i].attrs["value"] if nodes[i].op == "constant" else None for i in inputs]
     candidate: int | None = None
-    if node.op == "where" and constants[0] is not None:
+    if node.op == "where" and isinstance(constants[0], bool):
         candidate = inputs[1] if constants[0] else inputs[2]
     elif node.op in ("add", "subtract") and constants[1] == 0:
         candidate = inputs[0]

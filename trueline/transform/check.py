@@ -7,6 +7,7 @@ from typing import get_args
 from trueline._core.errors import TransformError
 from trueline._core.values import DType
 from trueline.transform.analyzers import analyzer
+from trueline.transform.folds import is_fold
 from trueline.transform.graph import ANALYZER_PREFIX, Graph, Node, NodeKind, ValueType
 from trueline.transform.operations import RuleError, operation
 
@@ -32,7 +33,7 @@ def check_graph(graph: Graph) -> None:
     problems += [
         f"node {i} reads the unknown column {n.attrs.get('name')!r}"
         for i, n in enumerate(graph.nodes)
-        if n.op == "input" and n.attrs.get("name") not in known
+        if n.op == "input" and n.attrs.get("name") not in known and not is_fold(str(n.attrs.get("name")))
     ]
     problems += [f"output {name!r} names node {i}" for name, i in graph.outputs if not 0 <= i < len(graph.nodes)]
     if problems:

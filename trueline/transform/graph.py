@@ -17,6 +17,7 @@ from typing import Any, Literal
 from trueline._core.errors import TransformError, did_you_mean
 from trueline._core.host import HOST_PREFIX, HostStep
 from trueline._core.values import DType, RawFeature
+from trueline.transform.folds import is_fold
 
 __all__ = ["ANALYZER_PREFIX", "FORMAT", "Graph", "Node", "NodeKind", "ValueType", "decode_json", "encode_json"]
 
@@ -171,8 +172,11 @@ class Graph:
         return tuple(reversed(chosen))
 
     def raw_names(self, names: Iterable[str]) -> frozenset[str]:
-        """Raw columns behind the columns of the ONNX part: a host step's inputs stand for its output."""
-        names = list(names)
+        """Raw columns behind the columns of the ONNX part: a host step's inputs stand for its output.
+
+        The hidden columns of folds (`trueline.transform.folds`) are made from row ids and are no raw columns.
+        """
+        names = [n for n in names if not is_fold(n)]
         made = {step.output for step in self.host_steps}
         read = {i for step in self.steps_for(names) for i in step.inputs if i not in made}
         return frozenset({n for n in names if not n.startswith(HOST_PREFIX)} | read)

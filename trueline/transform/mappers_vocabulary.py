@@ -13,7 +13,7 @@ from typing import Any
 from trueline._core.values import DType
 from trueline.transform.column import Column
 
-__all__ = ["apply_vocabulary", "compute_and_apply_vocabulary", "vocabulary"]
+__all__ = ["apply_vocabulary", "compute_and_apply_vocabulary", "free_name", "vocabulary"]
 
 
 def vocabulary(
@@ -37,20 +37,41 @@ def vocabulary(
         if limit is not None and limit < 0:
             raise x.tracer.error(f"{name} must not be negative, it is {limit}")
     attrs: dict[str, Any] = {"top_k": top_k, "frequency_threshold": frequency_threshold}
-    attrs["name"] = _vocabulary_name(x, attrs, vocab_filename)
+    attrs["name"] = free_name(x, "analyze.vocabulary", [x], attrs, vocab_filename)
     return x.tracer.op("analyze.vocabulary", x, **attrs)
 
 
-def _vocabulary_name(x: Column, attrs: dict[str, Any], given: str | None) -> str:
-    """A file name that is free, or is that of an equal vocabulary."""
-    read = "_".join(sorted(x.tracer.graph.input_names([x.index])))
-    stem = given if given is not None else f"vocab_{read}"
-    stem = re.sub(r"[^\w.-]+", "_", stem).strip(".") or "vocab"
-    taken = {n.attrs["name"]: n for n in x.tracer.nodes if n.op == "analyze.vocabulary"}
+def free_name(
+    x: Column, op: str, inputs: Sequence[Column], attrs: dict[str, Any], given: str | None, prefix: str = "vocab_"
+) -> str:
+    """A vocabulary's name: one that is free, or that of an equal one.
+
+    Args:
+        x: the column that a name is made of where none is given.
+        op: the analyzer.
+        inputs: all its inputs.
+        attrs: its attributes without ``name``.
+        given: the user's name. As in TensorFlow Transform, what is no letter, digit, space, ``_`` or ``-`` becomes
+            ``_``, and spaces and dashes become one dash.
+        prefix: stands before the column's name.
+
+    Raises:
+        TransformError: two different vocabularies are given one name.
+    """
+    tracer = x.tracer
+    read = "_".join(sorted(tracer.graph.input_names([x.index])))
+    stem = re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "_", given if given is not None else prefix + read)) or "vocab"
+    own = (op, tuple(i.index for i in inputs))
+    taken = {str(n.attrs["name"]): n for n in tracer.nodes if n.is_analyzer and "name" in n.attrs}
+
+    def free(name: str) -> bool:
+        node = taken.get(name)
+        return node is None or ((node.op, node.inputs) == own and dict(node.attrs) == {**attrs, "name": name})
+
     name, count = stem, 1
-    while name in taken and (taken[name].inputs, dict(taken[name].attrs)) != ((x.index,), {**attrs, "name": name}):
+    while not free(name):
         if given is not None:
-            raise x.tracer.error(f"two different vocabularies are named {given!r}", "give each its own vocab_filename.")
+            raise tracer.error(f"two different vocabularies are named {given!r}", "give each its own vocab_filename.")
         count += 1
         name = f"{stem}_{count}"
     return name

@@ -13,13 +13,14 @@ from trueline._core.feeds import Feeds
 from trueline._core.host import HostStep
 from trueline._core.rowid import ROW_COLUMN
 from trueline._core.values import RawFeature, arrow_type_of, widen
-from trueline.transform.analyzers import Vocabulary
 from trueline.transform.bind import bind
+from trueline.transform.folds import with_fold_columns
 from trueline.transform.graph import Graph
 from trueline.transform.lower_onnx import OUTPUT_PREFIX, Target, lower, output_feature
 from trueline.transform.operations.base import Value, inside
 from trueline.transform.phases import Findings, constants
 from trueline.transform.render import path_steps
+from trueline.transform.views import TransformViews
 
 if TYPE_CHECKING:
     import onnx
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["TransformOutput"]
 
 
-class TransformOutput:
+class TransformOutput(TransformViews):
     """An analysed preprocessing function.
 
     Args:
@@ -43,24 +44,36 @@ class TransformOutput:
         self.traced = traced
         self.findings = dict(findings)
         self.graph = bind(traced, constants(self.findings))
-        self._executors: dict[tuple[str, ...], Executor] = {}
+        self._executors: dict[tuple[bool, tuple[str, ...]], Executor] = {}
+
+    @cached_property
+    def training_graph(self) -> Graph:
+        """The graph for the rows that a model is trained on: with out-of-fold values where the user asked for them."""
+        if all(n.op != "by_fold" for n in self.traced.nodes):
+            return self.graph
+        return bind(self.traced, constants(self.findings), training=True)
 
     @cached_property
     def outputs(self) -> tuple[RawFeature, ...]:
         """The transformed features in the order of the user's dict; floats are float32."""
         return tuple(output_feature(name, self.graph.nodes[i]) for name, i in self.graph.outputs)
 
-    def _chosen(self, outputs: Sequence[str] | None) -> list[tuple[str, int]]:
+    def _chosen(self, outputs: Sequence[str] | None, graph: Graph | None = None) -> list[tuple[str, int]]:
+        graph = self.graph if graph is None else graph
         if outputs is None:
-            return list(self.graph.outputs)
-        return [(name, self.graph.output(name)) for name in outputs]
+            return list(graph.outputs)
+        return [(name, graph.output(name)) for name in outputs]
 
-    def transform(self, data: pa.RecordBatch | pa.Table, outputs: Sequence[str] | None = None) -> Any:
+    def transform(
+        self, data: pa.RecordBatch | pa.Table, outputs: Sequence[str] | None = None, *, training: bool = False
+    ) -> Any:
         """The transformed rows, computed by ONNX Runtime; of a table a table, of a batch a batch.
 
         Args:
             data: raw columns; narrower Arrow types are widened, further columns are ignored.
             outputs: names of the outputs wanted; all by default.
+            training: these are the rows that were analysed and that a model will be trained on: `target_encode` gives
+                them out-of-fold values. Such a graph needs ``__row__`` then.
 
         Returns:
             Arrow data with ``__row__`` first where the input has it, then the outputs; missing values are nulls.
@@ -72,36 +85,40 @@ class TransformOutput:
         import pyarrow as pa
 
         if isinstance(data, pa.Table):
-            batches = [self.transform(b, outputs) for b in data.to_batches(max_chunksize=65_536)]
+            batches = [self.transform(b, outputs, training=training) for b in data.to_batches(max_chunksize=65_536)]
             return pa.Table.from_batches(batches, self.arrow_schema(outputs, ROW_COLUMN in data.schema.names))
-        chosen = self._chosen(outputs)
-        return self._arrow(data, chosen, self._executor(chosen).run(self._prepared(data, chosen)))
+        graph = self.training_graph if training else self.graph
+        chosen = self._chosen(outputs, graph)
+        return self._arrow(data, chosen, self._executor(graph, chosen).run(self._prepared(graph, data, chosen)))
 
-    def oracle(self, data: pa.RecordBatch | pa.Table, outputs: Sequence[str] | None = None) -> pa.RecordBatch:
+    def oracle(
+        self, data: pa.RecordBatch | pa.Table, outputs: Sequence[str] | None = None, *, training: bool = False
+    ) -> pa.RecordBatch:
         """As `transform`, computed by the numpy interpreter: slow, and independent of ONNX Runtime."""
         from trueline.transform.oracle import evaluate, feed_values
 
-        chosen = self._chosen(outputs)
-        table = self._prepared(data, chosen)
-        names = self.graph.input_names(i for _, i in chosen)
-        found = evaluate(self.graph, feed_values(self.graph, table, names), [i for _, i in chosen])
+        graph = self.training_graph if training else self.graph
+        chosen = self._chosen(outputs, graph)
+        table = self._prepared(graph, data, chosen)
+        names = graph.input_names(i for _, i in chosen)
+        found = evaluate(graph, feed_values(graph, table, names), [i for _, i in chosen])
         return self._arrow(data, chosen, {name: _as_output(found[i]) for name, i in chosen})
 
-    def _executor(self, chosen: Sequence[tuple[str, int]]) -> Executor:
+    def _executor(self, graph: Graph, chosen: Sequence[tuple[str, int]]) -> Executor:
         from trueline.transform.bulk import Executor
 
-        key = tuple(name for name, _ in chosen)
+        key = (graph is not self.graph, tuple(name for name, _ in chosen))
         if key not in self._executors:
-            self._executors[key] = Executor(self.graph, dict(chosen))
+            self._executors[key] = Executor(graph, dict(chosen))
         return self._executors[key]
 
-    def _prepared(self, data: pa.RecordBatch | pa.Table, chosen: Sequence[tuple[str, int]]) -> Any:
-        """The columns that the outputs read, widened, with host columns."""
+    def _prepared(self, graph: Graph, data: pa.RecordBatch | pa.Table, chosen: Sequence[tuple[str, int]]) -> Any:
+        """The columns that the outputs read, widened, with host columns and folds."""
         import pyarrow as pa
 
-        names = self.graph.input_names(i for _, i in chosen)
-        steps = self.graph.steps_for(names)
-        needed = self.graph.raw_names(names)
+        names = graph.input_names(i for _, i in chosen)
+        steps = graph.steps_for(names)
+        needed = graph.raw_names(names)
         table = data.combine_chunks() if isinstance(data, pa.Table) else pa.Table.from_batches([data])
         table = table.select([n for n in table.schema.names if n in needed])
         batches = table.to_batches()
@@ -113,7 +130,8 @@ class TransformOutput:
             from trueline._core.host_arrow import with_host_columns
 
             table = with_host_columns(table, steps)
-        return table
+        rows = data.column(ROW_COLUMN) if ROW_COLUMN in data.schema.names else None
+        return with_fold_columns(table, names, rows)
 
     def _arrow(self, data: Any, chosen: Sequence[tuple[str, int]], values: Mapping[str, Value]) -> pa.RecordBatch:
         import pyarrow as pa
@@ -186,22 +204,6 @@ class TransformOutput:
         from trueline.transform.output_schema import output_schema
 
         return output_schema(self.graph, self.outputs)
-
-    @cached_property
-    def vocabularies(self) -> dict[str, Vocabulary]:
-        """Every vocabulary by name."""
-        found = {i: v for i, v in self.findings.items() if isinstance(v, Vocabulary)}
-        return {str(self.traced.nodes[i].attrs["name"]): v for i, v in sorted(found.items())}
-
-    def vocabulary_by_name(self, name: str) -> list[Any]:
-        """The tokens in order of id.
-
-        Raises:
-            TransformError: naming the vocabularies that exist.
-        """
-        if name not in self.vocabularies:
-            raise TransformError(f"there is no vocabulary {name!r}", hint=did_you_mean(name, self.vocabularies))
-        return list(self.vocabularies[name].tokens)
 
     @cached_property
     def content_hash(self) -> str:

@@ -20,6 +20,7 @@ from trueline.transform.analyzers import State, Vocabulary, analyzer, state_make
 from trueline.transform.analyzers.inputs import Inputs, PlainColumn
 from trueline.transform.bind import bind
 from trueline.transform.bulk import Executor
+from trueline.transform.folds import is_fold, with_fold_columns
 from trueline.transform.graph import Graph
 from trueline.transform.operations.base import Value
 from trueline.transform.render import expression
@@ -123,8 +124,8 @@ class _Plan:
 
     def columns(self, batch: pa.RecordBatch, indices: Sequence[int]) -> dict[int, Value | PlainColumn]:
         """The value of each node in every row."""
-        batch = widen(batch)
         wanted = sorted(set(indices))
+        batch = with_fold_columns(widen(batch), self.graph.input_names(wanted))
         steps = self.graph.steps_for(self.graph.input_names(wanted))
         table: Any = batch
         if steps:
@@ -187,7 +188,8 @@ def _one_phase(graph: Graph, findings: Findings, indices: list[int], dataset: Da
     reads = sorted({j for i in indices for j in graph.nodes[i].inputs})
     # analyzers' inputs stand as outputs, so that binding tells where they went
     marked = Graph(graph.nodes, tuple((str(j), j) for j in reads), graph.features, graph.host_steps)
-    bound = bind(marked, constants(findings), partial=True).pruned()
+    # what analyzers read are rows to be trained on
+    bound = bind(marked, constants(findings), partial=True, training=True).pruned()
     places = dict(bound.outputs)
     records = {i: analyzer(graph.nodes[i].op) for i in indices}
     keys = {i: _state_key(graph, i, places) for i in indices}
@@ -198,8 +200,9 @@ def _one_phase(graph: Graph, findings: Findings, indices: list[int], dataset: Da
         "states": [distinct[t].to_json() for t in texts],
     }
     spec: AccumulatorSpec[bytes] = AccumulatorSpec(f"{__name__}:PhaseAccumulator", params)
-    columns = bound.raw_names(bound.input_names(places.values()))
-    if any(r.rows for r in records.values()) and ROW_COLUMN in dataset.columns:
+    read = bound.input_names(places.values())
+    columns = bound.raw_names(read)
+    if (any(r.rows for r in records.values()) or any(map(is_fold, read))) and ROW_COLUMN in dataset.columns:
         columns |= {ROW_COLUMN}
     done = PhaseAccumulator.load(engine.run(spec, dataset, columns=sorted(columns)), **params)
     states = dict(zip(texts, done.states, strict=True))
