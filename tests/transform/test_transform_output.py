@@ -202,7 +202,7 @@ def test_a_required_column_refuses_missing_values() -> None:
 
     schema = schema_pb2.Schema()
     schema.feature.add(name="pay", type=schema_pb2.BYTES).presence.min_fraction = 1.0
-    _, output = tlt.analyze_and_transform(TABLE, lambda x: {"y": tlt.upper(x["pay"])}, schema, ONE)
+    _, output = tlt.analyze_and_transform(TABLE, lambda x: {"y": tlt.upper(x["pay"])}, schema, engine=ONE)
     assert not output.outputs[0].optional
     with pytest.raises(FeedError, match="field 'pay'"):
         output.transform(pa.table({"pay": ["cash", None]}))

@@ -1,0 +1,104 @@
+"""The transform without a pipeline: from a table, a dataset or files to features and a graph, in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from trueline._core.rowid import ROW_COLUMN
+from trueline._core.values import RawFeature
+from trueline.engine.base import Engine
+from trueline.transform.analysis import analyze
+from trueline.transform.datasets import opened
+from trueline.transform.output import TransformOutput
+from trueline.transform.tracer import trace
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
+__all__ = ["analyze_and_transform", "get_analyze_input_columns", "get_transform_input_columns", "transform_to_parquet"]
+
+Preprocessing = Callable[[Any], Mapping[str, Any]]
+
+
+def analyze_and_transform(
+    data: Any,
+    preprocessing_fn: Preprocessing,
+    schema: schema_pb2.Schema | None = None,
+    profile: str | None = None,
+    *,
+    engine: Engine | None = None,
+) -> tuple[pa.Table, TransformOutput]:
+    """Traces, analyses and transforms in one step, without a pipeline.
+
+    Args:
+        data: an Arrow table, a DataFrame of pandas or polars, a `Dataset`, a `pyarrow.dataset`, the path of a Parquet,
+            CSV, TSV, JSONL, Avro or TFRecord file, a folder of Parquet files, or Examples of a pipeline.
+        preprocessing_fn: the user's function.
+        schema: says which columns are always there; without it every column may be missing.
+        profile: where the graph must be able to run, see `trace`.
+        engine: who runs the passes; this machine's threads by default.
+
+    Returns:
+        The transformed table, as the training split is transformed, and the analysed graph.
+
+    Raises:
+        TransformError: in the user's function, at its line.
+        ConfigError, DataError: data of no known kind, or that cannot be read.
+    """
+    import pyarrow as pa
+
+    from trueline.schema import raw_features
+
+    with opened(data) as dataset:
+        graph = trace(preprocessing_fn, raw_features(dataset.arrow_schema, schema), profile=profile)
+        output = analyze(graph, dataset, engine)
+        made = [output.transform(batch, training=True) for batch in dataset.batches()]
+        row = ROW_COLUMN in dataset.columns
+        return pa.Table.from_batches(made, output.arrow_schema(row_id=row)), output
+
+
+def transform_to_parquet(output: TransformOutput, data: Any, path: str, *, training: bool = False) -> int:
+    """Transforms data of any size into one Parquet file, block by block.
+
+    Args:
+        output: an analysed graph.
+        data: as `analyze_and_transform` takes it.
+        path: the file to write; it gets its name only when it is whole.
+        training: whether these are the rows that the graph was analysed on, see `TransformOutput.transform`.
+
+    Returns:
+        How many rows were written.
+    """
+    import os
+    from pathlib import Path
+
+    import pyarrow.parquet as pq
+
+    with opened(data) as dataset:
+        part, rows = f"{path}.part-{os.getpid()}", 0
+        try:
+            schema = output.arrow_schema(row_id=ROW_COLUMN in dataset.columns)
+            with pq.ParquetWriter(part, schema) as writer:
+                for batch in dataset.batches():
+                    writer.write_batch(output.transform(batch, training=training))
+                    rows += batch.num_rows
+            Path(part).replace(path)
+        finally:
+            Path(part).unlink(missing_ok=True)
+    return rows
+
+
+def get_analyze_input_columns(preprocessing_fn: Preprocessing, features: Sequence[RawFeature]) -> list[str]:
+    """The raw columns that the analyzers of a function read, sorted."""
+    graph = trace(preprocessing_fn, features)
+    reached = graph.reachable([i for _, i in graph.outputs], through_analyzers=True)
+    read = [i for n in reached if graph.nodes[n].is_analyzer for i in graph.nodes[n].inputs]
+    return sorted(graph.raw_names(graph.input_names(read, through_analyzers=True)))
+
+
+def get_transform_input_columns(preprocessing_fn: Preprocessing, features: Sequence[RawFeature]) -> list[str]:
+    """The raw columns that a row's outputs are computed from, sorted; those that analyzers alone read are not in it."""
+    graph = trace(preprocessing_fn, features)
+    return sorted(graph.raw_names(graph.input_names(i for _, i in graph.outputs)))
