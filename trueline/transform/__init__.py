@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         sum,
         var,
     )
+    from trueline.transform.mappers_gaussian import scale_to_gaussian, tukey_h_params, tukey_location, tukey_scale
     from trueline.transform.mappers_targets import target_encode
     from trueline.transform.mappers_vocabulary import apply_vocabulary, compute_and_apply_vocabulary, vocabulary
     from trueline.transform.output import TransformOutput
@@ -115,6 +116,7 @@ __all__ = [
     "round",
     "scale_by_min_max",
     "scale_to_0_1",
+    "scale_to_gaussian",
     "scale_to_z_score",
     "sigmoid",
     "size",
@@ -124,6 +126,9 @@ __all__ = [
     "target_encode",
     "trace",
     "transform_to_parquet",
+    "tukey_h_params",
+    "tukey_location",
+    "tukey_scale",
     "upper",
     "var",
     "vocabulary",
@@ -131,6 +136,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "tukey_scale": "mappers_gaussian",
+    "tukey_location": "mappers_gaussian",
+    "tukey_h_params": "mappers_gaussian",
+    "scale_to_gaussian": "mappers_gaussian",
     **dict.fromkeys(("fold_of_rows",), "folds"),
     **dict.fromkeys(("target_encode",), "mappers_targets"),
     **dict.fromkeys(("take",), "lookup"),

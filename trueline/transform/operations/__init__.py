@@ -6,12 +6,12 @@ Imports `trueline._core` and `trueline.transform.graph`; onnx and pyarrow only i
 from __future__ import annotations
 
 from trueline._core.errors import TransformError, did_you_mean
-from trueline.transform.operations import arithmetic, folds, gaussian, logic, tables, take, text
+from trueline.transform.operations import arithmetic, folds, gaussian, logic, missing, tables, take, text, times
 from trueline.transform.operations.base import Operation, RuleError, Value, Wire
 
 __all__ = ["OPERATIONS", "Operation", "RuleError", "Value", "Wire", "operation"]
 
-_TOPICS = (arithmetic, folds, logic, text, tables, take, gaussian)
+_TOPICS = (arithmetic, folds, logic, text, tables, take, gaussian, times, missing)
 OPERATIONS: dict[str, Operation] = {record.name: record for topic in _TOPICS for record in topic.OPERATIONS}
 """Every operation by name."""
 
