@@ -17,7 +17,7 @@ from trueline.transform.tensorflow.base import (
     select,
 )
 
-__all__ = ["LOWERINGS", "PRESENCE"]
+__all__ = ["LOWERINGS", "PRESENCE", "safe_mod"]
 
 
 def _op(name: str) -> Lowering:
@@ -52,12 +52,15 @@ def _float_mod(a: Any, b: Any) -> tuple[Any, Any, Any]:
     return c_mod, python, moved
 
 
-def _mod(a: Any, b: Any) -> Any:
+def safe_mod(a: Any, b: Any) -> Any:
+    """Python's remainder of int64; of a divisor 0 it is 0."""
     import tensorflow as tf
 
-    if a.dtype.is_integer:
-        return tf.math.floormod(a, _safe_divisor(b)[0])
-    return _float_mod(a, b)[1]
+    return tf.math.floormod(a, _safe_divisor(b)[0])
+
+
+def _mod(a: Any, b: Any) -> Any:
+    return safe_mod(a, b) if a.dtype.is_integer else _float_mod(a, b)[1]
 
 
 def _floor_divide(a: Any, b: Any) -> Any:

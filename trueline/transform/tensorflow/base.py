@@ -8,7 +8,9 @@ results differ from ONNX Runtime's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +29,7 @@ __all__ = [
     "payloads",
     "sealed",
     "select",
+    "single_precision",
     "tf_dtype",
 ]
 
@@ -34,6 +37,19 @@ Lowering = Callable[[Sequence["TfValue"], Attrs], Any]
 """A result's payload from the inputs; payload and lengths where the result is lists of a new structure."""
 PresenceRule = Callable[[Sequence["TfValue"], Attrs], Any]
 """A result's presence ``[N]``, or None for all there."""
+
+
+_FLOATS: ContextVar[str] = ContextVar("floats", default="float64")
+
+
+@contextmanager
+def single_precision() -> Iterator[None]:
+    """Within it, float64 is lowered as float32, which is all that LiteRT can compute with."""
+    token = _FLOATS.set("float32")
+    try:
+        yield
+    finally:
+        _FLOATS.reset(token)
 
 
 @dataclass(frozen=True)
@@ -92,7 +108,7 @@ def tf_dtype(dtype: str) -> Any:
     """TensorFlow's type for one of the contract's dtypes."""
     import tensorflow as tf
 
-    names = {"utf8": "string", "timestamp": "int64"}
+    names = {"utf8": "string", "timestamp": "int64", "float64": _FLOATS.get()}
     return tf.as_dtype(names.get(dtype, dtype))
 
 
@@ -104,8 +120,8 @@ def sealed(tensor: Any) -> Any:
     """
     import tensorflow as tf
 
-    if not (tensor.dtype.is_floating or tensor.dtype.is_bool):
-        return tensor
+    if _FLOATS.get() == "float32" or not (tensor.dtype.is_floating or tensor.dtype.is_bool):
+        return tensor  # LiteRT's converter has no such operation
     return tf.raw_ops.PlaceholderWithDefault(input=tensor, shape=tensor.shape)
 
 

@@ -9,7 +9,17 @@ from typing import Any
 from trueline._core.errors import TransformError
 from trueline.transform.graph import Graph, Node
 from trueline.transform.operations import operation
-from trueline.transform.tensorflow.base import Table, TfValue, all_present, column, constant, inside, sealed, tf_dtype
+from trueline.transform.tensorflow.base import (
+    Lowering,
+    Table,
+    TfValue,
+    all_present,
+    column,
+    constant,
+    inside,
+    sealed,
+    tf_dtype,
+)
 from trueline.transform.tensorflow.table import PRESENCE, TENSORFLOW
 
 __all__ = ["check_lowerings", "evaluate", "finished"]
@@ -38,7 +48,11 @@ def check_lowerings(graph: Graph, roots: Iterable[int]) -> None:
 
 
 def evaluate(
-    graph: Graph, columns: Mapping[str, TfValue], roots: Iterable[int], tables: Mapping[int, Table]
+    graph: Graph,
+    columns: Mapping[str, TfValue],
+    roots: Iterable[int],
+    tables: Mapping[int, Table],
+    lowerings: Mapping[str, Lowering] = TENSORFLOW,
 ) -> dict[int, TfValue]:
     """The roots' values in every row, payloads in float64, int64, bool and string.
 
@@ -47,6 +61,7 @@ def evaluate(
         columns: the raw features by name.
         roots: node indices.
         tables: the constant lists by node index.
+        lowerings: by operation.
     """
     roots = list(roots)
     found: dict[int, TfValue] = {}
@@ -57,7 +72,7 @@ def evaluate(
         elif node.op == "constant":
             found[index] = _constant(node, tables.get(index))
         else:
-            found[index] = _apply(node, [found[i] for i in node.inputs])
+            found[index] = _apply(node, [found[i] for i in node.inputs], lowerings)
     return {index: found[index] for index in roots}
 
 
@@ -67,11 +82,11 @@ def _constant(node: Node, table: Table | None) -> TfValue:
     return TfValue(data, None, None, replace(node.type, literal=value))
 
 
-def _apply(node: Node, values: Sequence[TfValue]) -> TfValue:
+def _apply(node: Node, values: Sequence[TfValue], lowerings: Mapping[str, Lowering]) -> TfValue:
     payload, zipped = list(values), None
     if operation(node.op).elementwise and node.type.kind in ("fixed", "ragged"):
         payload, zipped = _zipped([_beside(v) for v in values])
-    made = TENSORFLOW[node.op](payload, node.attrs)
+    made = lowerings[node.op](payload, node.attrs)
     rule = PRESENCE.get(node.op)
     present = rule(values, node.attrs) if rule is not None else all_present([v.present for v in values])
     present = all_present([present, zipped])

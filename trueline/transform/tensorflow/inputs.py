@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from trueline._core.errors import FeedError, did_you_mean
-from trueline._core.values import PRESENT, RawFeature
+from trueline._core.values import RawFeature
 from trueline.transform.graph import ValueType
 from trueline.transform.tensorflow.base import TfValue, all_present, tf_dtype
+from trueline.transform.tensorflow.names import PRESENT_SUFFIX
 
 __all__ = ["value_type", "values_of"]
 
@@ -23,7 +24,7 @@ def values_of(features: Sequence[RawFeature], given: Mapping[str, Any]) -> dict[
 
     Args:
         features: what the graph reads.
-        given: tensors by feature name, dense, `tf.SparseTensor` or `tf.RaggedTensor`, and bool ``<name>:present``
+        given: tensors by feature name, dense, `tf.SparseTensor` or `tf.RaggedTensor`, and bool ``<name>__present``
             beside them where wanted. Further names are ignored.
 
     Raises:
@@ -79,7 +80,7 @@ def _value(feature: RawFeature, given: Mapping[str, Any], rows: Any) -> TfValue:
         value = _FROM_RAGGED[feature.kind](feature, tensor)
     else:
         value = _from_dense(feature, tensor)
-    mask = given.get(feature.name + PRESENT)
+    mask = given.get(feature.name + PRESENT_SUFFIX)
     present = all_present([value.present, None if mask is None else tf.reshape(mask, [-1])])
     if present is not None and not feature.optional:
         check = tf.debugging.Assert(tf.reduce_all(present), [f"{feature.name} is required; a row lacks it"])

@@ -6,17 +6,26 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import TransformError
-from trueline._core.values import PRESENT, RawFeature
+from trueline._core.values import RawFeature
 from trueline.transform.graph import Graph
-from trueline.transform.tensorflow.base import Table, TfValue, tf_dtype
+from trueline.transform.tensorflow.base import Lowering, Table, TfValue, tf_dtype
 from trueline.transform.tensorflow.evaluate import check_lowerings, evaluate, finished
 from trueline.transform.tensorflow.inputs import value_type, values_of
 from trueline.transform.tensorflow.names import LENGTH_SUFFIX, PRESENT_SUFFIX, signature_names
+from trueline.transform.tensorflow.table import TENSORFLOW
 
 if TYPE_CHECKING:
     from trueline.transform.output import TransformOutput
 
-__all__ = ["Program", "chosen_outputs", "import_tensorflow", "input_specs", "save_saved_model", "to_tf_module"]
+__all__ = [
+    "Program",
+    "chosen_outputs",
+    "import_tensorflow",
+    "input_specs",
+    "save_saved_model",
+    "serving_function",
+    "to_tf_module",
+]
 
 
 def import_tensorflow() -> Any:
@@ -49,15 +58,19 @@ class Program:
     Args:
         graph: a bound graph.
         outputs: name and node index of the outputs wanted.
+        lowerings: by operation.
 
     Raises:
         TransformError: host steps or operations without a TensorFlow lowering, all of them.
     """
 
-    def __init__(self, graph: Graph, outputs: Sequence[tuple[str, int]]) -> None:
+    def __init__(
+        self, graph: Graph, outputs: Sequence[tuple[str, int]], lowerings: Mapping[str, Lowering] = TENSORFLOW
+    ) -> None:
         roots = [i for _, i in outputs]
         check_lowerings(graph, roots)
         self.graph = graph
+        self._lowerings = lowerings
         self.outputs = tuple(outputs)
         names = graph.input_names(roots)
         self.features = tuple(f for f in graph.features if f.name in names)
@@ -71,7 +84,7 @@ class Program:
 
     def run(self, columns: Mapping[str, TfValue], *, final: bool = True) -> dict[str, TfValue]:
         """The outputs' values; with `final` as the transform's outputs are (float32, blanks), else as computed."""
-        found = evaluate(self.graph, columns, [i for _, i in self.outputs], self._tables)
+        found = evaluate(self.graph, columns, [i for _, i in self.outputs], self._tables, self._lowerings)
         return {name: finished(found[i]) if final else found[i] for name, i in self.outputs}
 
     def transform(self, features: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,7 +96,7 @@ class Program:
             ragged = value.lengths is not None
             out[name] = tf.RaggedTensor.from_tensor(value.data, lengths=value.lengths) if ragged else value.data
             if value.present is not None:
-                out[name + PRESENT] = value.present
+                out[name + PRESENT_SUFFIX] = value.present
         return out
 
 
@@ -102,7 +115,7 @@ def input_specs(features: Sequence[RawFeature], names: Mapping[str, str]) -> dic
     return specs
 
 
-def _serving_function(program: Program) -> Any:
+def serving_function(program: Program) -> Any:
     """The flat function of the signature: plain tensors in, plain tensors out."""
     import tensorflow as tf
 
@@ -126,7 +139,7 @@ def _serving_function(program: Program) -> Any:
                 flat[outs[name] + LENGTH_SUFFIX] = value.lengths
             if value.present is not None:
                 flat[outs[name] + PRESENT_SUFFIX] = value.present
-        return {name: tf.identity(tensor, name=name) for name, tensor in flat.items()}
+        return flat
 
     function = tf.function(serving_default, autograph=False)
     return function.get_concrete_function(**input_specs(program.features, ins))
@@ -140,10 +153,10 @@ def to_tf_module(output: TransformOutput, outputs: Sequence[str] | None = None) 
     * ``module.transform(features)``, a `tf.function` over a dict of tensors by feature name. A scalar is a tensor
       ``[N]`` or ``[N, 1]``; a vector ``[N, size]``; a list a `tf.RaggedTensor`, or ``[N, K]`` where all rows are of
       one length. What may be missing is a `tf.SparseTensor` or `tf.RaggedTensor` with one value or none a row, or a
-      dense tensor beside a bool ``<name>:present``; an optional feature that is not given is missing in all rows. A
+      dense tensor beside a bool ``<name>__present``; an optional feature that is not given is missing in all rows. A
       row without entries is a missing list in a `tf.SparseTensor` and an empty list in a `tf.RaggedTensor`. Narrower
       numbers are widened. The result has the outputs by name (lists ragged, the rest dense) and bool
-      ``<name>:present`` for those that may be missing.
+      ``<name>__present`` for those that may be missing.
     * ``module.serving_default``, a concrete function over plain tensors by keyword: the feature's name (what is no
       letter, digit or underscore is written ``_``, see ``module.input_names``), ``<name>__present`` for what may be
       missing, ``<name>__length`` for lists, which are padded ``[N, K]``. The result has names of the same kind.
@@ -161,7 +174,7 @@ def to_tf_module(output: TransformOutput, outputs: Sequence[str] | None = None) 
     tf = import_tensorflow()
     program = Program(output.graph, chosen_outputs(output, outputs))
     module = tf.Module(name="transform")
-    module.serving_default = _serving_function(program)
+    module.serving_default = serving_function(program)
     module.transform = tf.function(program.transform, autograph=False, reduce_retracing=True)
     module.input_names = signature_names(f.name for f in program.features)
     module.output_names = signature_names(name for name, _ in program.outputs)

@@ -27,6 +27,7 @@ def signature_names(names: Iterable[str]) -> dict[str, str]:
             continue
         stem = re.sub(r"[^A-Za-z0-9_]", "_", name)
         stem = stem if stem[:1].isalpha() else f"f_{stem}"
+        stem += "_" if stem.endswith((PRESENT_SUFFIX, LENGTH_SUFFIX)) else ""
         made, count = stem, 1
         while made in taken:
             count += 1

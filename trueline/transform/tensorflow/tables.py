@@ -50,7 +50,7 @@ def _one_hot(values: Sequence[TfValue], attrs: Attrs) -> Any:
     import tensorflow as tf
 
     classes = tf.range(int(attrs["depth"]), dtype=tf.int64)
-    return tf.cast(tf.equal(column(values[0].data), classes), tf.float64)
+    return tf.cast(tf.equal(column(values[0].data), classes), tf_dtype("float64"))
 
 
 def _concat(values: Sequence[TfValue], attrs: Attrs) -> Any:
