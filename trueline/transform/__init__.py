@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         sum,
         var,
     )
+    from trueline.transform.analyzer_functions_matrix import covariance, pca
     from trueline.transform.column import Column
     from trueline.transform.folds import fold_of_rows
     from trueline.transform.functions import (
@@ -61,6 +62,17 @@ if TYPE_CHECKING:
         missing_indicator,
         nan_to_missing,
     )
+    from trueline.transform.functions_text import (
+        contains,
+        ends_with,
+        is_empty,
+        lstrip,
+        rstrip,
+        starts_with,
+        strip,
+        substring,
+        text_length,
+    )
     from trueline.transform.functions_times import (
         date_difference,
         day,
@@ -73,6 +85,8 @@ if TYPE_CHECKING:
         microsecond,
         minute,
         month,
+        parse_date,
+        parse_time,
         quarter,
         second,
         time_difference,
@@ -81,6 +95,15 @@ if TYPE_CHECKING:
         week,
         weekday,
         year,
+    )
+    from trueline.transform.functions_tokens import (
+        bag_of_words,
+        char_ngrams,
+        characters,
+        ngrams,
+        split,
+        tokenize,
+        word_count,
     )
     from trueline.transform.graph import Graph, Node, ValueType
     from trueline.transform.hoststeps import host
@@ -91,6 +114,7 @@ if TYPE_CHECKING:
         bucketize,
         get_num_buckets_for_transformed_feature,
     )
+    from trueline.transform.mappers_density import estimated_probability_density, histogram
     from trueline.transform.mappers_gaussian import scale_to_gaussian, tukey_h_params, tukey_location, tukey_scale
     from trueline.transform.mappers_keyed import (
         bucketize_per_key,
@@ -135,21 +159,28 @@ __all__ = [
     "apply_buckets_with_interpolation",
     "apply_vocabulary",
     "as_transformer",
+    "bag_of_words",
     "bucketize",
     "bucketize_per_key",
     "cast",
     "ceil",
+    "char_ngrams",
+    "characters",
     "clip",
     "clip_outliers",
     "coalesce",
     "compute_and_apply_vocabulary",
     "concat",
+    "contains",
     "count_per_key",
+    "covariance",
     "cross",
     "date_difference",
     "day",
     "day_of_year",
+    "ends_with",
     "epoch_seconds",
+    "estimated_probability_density",
     "exp",
     "fill_missing",
     "fill_with_mean",
@@ -162,8 +193,10 @@ __all__ = [
     "get_num_buckets_for_transformed_feature",
     "get_transform_input_columns",
     "hash_strings",
+    "histogram",
     "host",
     "hour",
+    "is_empty",
     "is_missing",
     "is_nan",
     "is_weekend",
@@ -172,6 +205,7 @@ __all__ = [
     "log",
     "log1p",
     "lower",
+    "lstrip",
     "matches",
     "max",
     "maximum",
@@ -187,14 +221,19 @@ __all__ = [
     "missing_indicator",
     "month",
     "nan_to_missing",
+    "ngrams",
     "one_hot",
+    "parse_date",
     "parse_number",
+    "parse_time",
+    "pca",
     "percentile",
     "quantiles",
     "quantiles_per_key",
     "quarter",
     "robust_scale",
     "round",
+    "rstrip",
     "scale_by_min_max",
     "scale_by_min_max_per_key",
     "scale_to_0_1",
@@ -205,12 +244,18 @@ __all__ = [
     "second",
     "sigmoid",
     "size",
+    "split",
     "sqrt",
+    "starts_with",
+    "strip",
+    "substring",
     "sum",
     "take",
     "target_encode",
+    "text_length",
     "time_difference",
     "time_part",
+    "tokenize",
     "trace",
     "transform_to_parquet",
     "truncate_time",
@@ -224,10 +269,41 @@ __all__ = [
     "weekday",
     "where",
     "winsorize",
+    "word_count",
     "year",
 ]
 
 _HOMES = {
+    "pca": "analyzer_functions_matrix",
+    "covariance": "analyzer_functions_matrix",
+    "estimated_probability_density": "mappers_density",
+    "histogram": "mappers_density",
+    **dict.fromkeys(
+        (
+            "bag_of_words",
+            "char_ngrams",
+            "characters",
+            "ngrams",
+            "split",
+            "tokenize",
+            "word_count",
+        ),
+        "functions_tokens",
+    ),
+    **dict.fromkeys(
+        (
+            "contains",
+            "ends_with",
+            "is_empty",
+            "lstrip",
+            "rstrip",
+            "starts_with",
+            "strip",
+            "substring",
+            "text_length",
+        ),
+        "functions_text",
+    ),
     **dict.fromkeys(
         (
             "coalesce",
@@ -253,6 +329,8 @@ _HOMES = {
             "microsecond",
             "minute",
             "month",
+            "parse_date",
+            "parse_time",
             "quarter",
             "second",
             "time_difference",

@@ -6,12 +6,46 @@ Imports `trueline._core` and `trueline.transform.graph`; onnx and pyarrow only i
 from __future__ import annotations
 
 from trueline._core.errors import TransformError, did_you_mean
-from trueline.transform.operations import arithmetic, folds, gaussian, logic, missing, tables, take, text, times
+from trueline.transform.operations import (
+    arithmetic,
+    buckets,
+    distinct,
+    folds,
+    gaussian,
+    images,
+    lists,
+    logic,
+    missing,
+    ngrams,
+    parse_times,
+    reductions,
+    strings,
+    tables,
+    take,
+    text,
+    times,
+    tokens,
+    vectors,
+)
 from trueline.transform.operations.base import Operation, RuleError, Value, Wire
 
 __all__ = ["OPERATIONS", "Operation", "RuleError", "Value", "Wire", "operation"]
 
-_TOPICS = (arithmetic, folds, logic, text, tables, take, gaussian, times, missing)
+_TOPICS = (
+    arithmetic,
+    buckets,
+    folds,
+    logic,
+    text,
+    tables,
+    take,
+    gaussian,
+    times,
+    missing,
+    parse_times,
+    strings,
+    tokens,
+    ngrams, lists, reductions, distinct, vectors, images)
 OPERATIONS: dict[str, Operation] = {record.name: record for topic in _TOPICS for record in topic.OPERATIONS}
 """Every operation by name."""
 

@@ -1,0 +1,48 @@
+"""Cases of the operations on text and on lists of tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import trueline.transform as tlt
+
+Case = tuple[str, tuple[str, ...], Callable[..., Any]]
+
+
+def spaced(x: Any) -> Any:
+    """The text with white space of many kinds around it."""
+    return tlt.join(" \u3000\n", x, "\x85 ")
+
+
+CASES: list[Case] = [
+    *[("strip", (t,), tlt.strip) for t in ("utf8", "list<utf8>", "vector<utf8>")],
+    ("strip", ("utf8",), lambda a: tlt.strip(spaced(a))),
+    ("strip", ("utf8",), lambda a: tlt.lstrip(spaced(a))),
+    ("strip", ("utf8",), lambda a: tlt.rstrip(spaced(a))),
+    ("strip", ("utf8",), lambda a: tlt.strip(tlt.join("-]^", a, "\\-"), r"^]-\a")),
+    *[("text_length", (t,), tlt.text_length) for t in ("utf8", "list<utf8>", "vector<utf8>")],
+    ("text_length", ("utf8",), lambda a: tlt.text_length(tlt.join(a, "日" * 1055))),
+    ("substring", ("utf8",), lambda a: tlt.substring(a, 1)),
+    ("substring", ("utf8",), lambda a: tlt.substring(a, 0, 2)),
+    ("substring", ("utf8",), lambda a: tlt.substring(a, 2, 1)),
+    ("substring", ("utf8",), lambda a: tlt.substring(a, -2)),
+    ("substring", ("list<utf8>",), lambda a: tlt.substring(a, -3, 2)),
+    ("matches", ("utf8",), lambda a: tlt.contains(a, "a")),
+    ("matches", ("list<utf8>",), lambda a: tlt.starts_with(a, "é\0")),
+    ("matches", ("utf8",), lambda a: tlt.ends_with(a, "")),
+    ("split", ("utf8",), lambda a: tlt.split(a, None)),
+    ("split", ("utf8",), lambda a: tlt.split(spaced(a), "")),
+    ("split", ("utf8",), tlt.split),
+    ("split", ("utf8",), lambda a: tlt.split(tlt.join(a, a, separator=","), ",")),
+    ("split", ("utf8",), lambda a: tlt.split(tlt.join("a", a, "a"), "aa")),
+    ("tokenize", ("utf8",), tlt.tokenize),
+    ("tokenize", ("utf8",), lambda a: tlt.tokenize(tlt.join(a, " ab-abc", a), "a|ab|-a")),
+    ("tokenize", ("utf8",), lambda a: tlt.tokenize(a, r"(?i)\b[a-z]+?|\d")),
+    ("characters", ("utf8",), tlt.characters),
+    ("ngrams", ("list<utf8>",), tlt.ngrams),
+    ("ngrams", ("list<utf8>",), lambda a: tlt.ngrams(a, (1, 3))),
+    ("ngrams", ("list<utf8>",), lambda a: tlt.ngrams(a, (2, 5), "")),
+    ("ngrams", ("list<utf8>",), lambda a: tlt.ngrams(a, (3, 3), "-")),
+    ("ngrams", ("utf8",), lambda a: tlt.char_ngrams(a, (2, 3))),
+]
