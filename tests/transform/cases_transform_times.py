@@ -34,6 +34,7 @@ TIMES: list[Case] = [
     *[("truncate_time", ("timestamp",), lambda a, u=u: tlt.truncate_time(a, u)) for u in UNITS],
     ("time_part", ("timestamp", "timestamp"), lambda a, b: tlt.date_difference(a, b, "quarter")),
     ("time_part", ("timestamp", "timestamp"), lambda a, b: tlt.date_difference(a, b)),
+    *[("parse_time", ("utf8",), lambda a, f=f: tlt.parse_time(a, f)) for f in ("iso", "%d/%m/%Y %I:%M %p", "%j,%y")],
     ("subtract", ("timestamp", "timestamp"), lambda a, b: tlt.time_difference(a, b, "hour")),
     ("divide", ("timestamp",), tlt.epoch_seconds),
     ("floor_divide", ("timestamp",), lambda a: tlt.epoch_seconds(a, whole=True)),

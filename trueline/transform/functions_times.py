@@ -23,6 +23,8 @@ __all__ = [
     "microsecond",
     "minute",
     "month",
+    "parse_date",
+    "parse_time",
     "quarter",
     "second",
     "time_difference",
@@ -234,3 +236,29 @@ def _count(x: Column, unit: str) -> Column:
     if unit == "quarter":
         return time_part(x, "epoch_month") // 3
     return time_part(x, f"epoch_{unit}")
+
+
+def parse_time(x: Column, format: str = "iso") -> Column:
+    """The times that texts are, as timestamps; missing where a text is none, also for days such as 31 February.
+
+    Args:
+        x: scalar text.
+        format: ``iso``: ISO 8601's ``2024-01-31`` and ``2024-01-31T10:20:30.123456+02:00``, with ``T`` or a blank,
+            seconds, fraction (1 to 9 digits, cut to microseconds, behind a point or a comma) and offset (``Z``,
+            ``+hh:mm``, ``+hhmm``, ``+hh``) optional, years 0001 to 9999; a time without an offset is one in UTC.
+            Otherwise a format of `strptime` whose fields all have their full number of digits: ``%Y`` (4), ``%y``
+            (2; 69 to 99 are 1969 to 1999), ``%m``, ``%b`` (Jan, JAN or jan), ``%d``, ``%j`` (3), ``%H``, or ``%I``
+            with ``%p`` (AM, PM, am, pm), ``%M``, ``%S``, ``%f`` (6), ``%%``; all other characters stand for
+            themselves. So ``%d/%m/%Y`` does not read 1/2/2024.
+
+    Raises:
+        TransformError: for a format with other fields, or without a year.
+    """
+    with x.tracer.scope("parse_time"):
+        return x.tracer.op("parse_time", x, format=format)
+
+
+def parse_date(x: Column, format: str = "%Y-%m-%d") -> Column:
+    """`parse_time` of texts that are dates: the timestamp of midnight UTC."""
+    with x.tracer.scope("parse_date"):
+        return parse_time(x, format)

@@ -45,7 +45,13 @@ _TOPICS = (
     parse_times,
     strings,
     tokens,
-    ngrams, lists, reductions, distinct, vectors, images)
+    ngrams,
+    lists,
+    reductions,
+    distinct,
+    vectors,
+    images,
+)
 OPERATIONS: dict[str, Operation] = {record.name: record for topic in _TOPICS for record in topic.OPERATIONS}
 """Every operation by name."""
 
