@@ -48,21 +48,23 @@ class Inputs:
         self._columns = list(columns)
         self._names = list(names) or [f"input {i}" for i in range(len(columns))]
         self._row_ids = row_ids
+        self._values: dict[int, Value] = {}
 
     def __len__(self) -> int:
         return len(self._columns)
 
-    @cached_property
-    def _values(self) -> list[Value]:
-        return [_value(c) for c in self._columns]
+    def _value(self, i: int) -> Value:
+        if i not in self._values:
+            self._values[i] = _value(self._columns[i])
+        return self._values[i]
 
     @cached_property
     def _kept(self) -> npt.NDArray[np.bool_] | None:
         """Rows in which no input is missing; None for all."""
-        return both_present([v.present for v in self._values])
+        return both_present([_present(c) for c in self._columns])
 
     def _rows_of(self, i: int) -> Value:
-        value, kept = self._values[i], self._kept
+        value, kept = self._value(i), self._kept
         if kept is None:
             return value
         return Value(value.data[kept], None, None if value.lengths is None else value.lengths[kept])
@@ -70,7 +72,7 @@ class Inputs:
     @property
     def rows(self) -> int:
         """Rows in which no input is missing."""
-        return int(self._kept.sum()) if self._kept is not None else len(self._values[0].data)
+        return int(self._kept.sum()) if self._kept is not None else len(self._value(0).data)
 
     @property
     def row_ids(self) -> Array:
@@ -136,12 +138,41 @@ class Inputs:
         data = self.elements(i)
         return pa.array(np.ascontiguousarray(data), pa.string() if data.dtype == object else None, from_pandas=False)
 
+    def encoded(self, i: int, *, rows: bool = False) -> tuple[pa.Array, Array]:
+        """The distinct values of input `i`, and of each element of input 0 the place of its own among them.
+
+        Args:
+            i: which input: text or integers.
+            rows: places by row instead, where input `i` has one value a row.
+        """
+        import pyarrow as pa
+
+        column, ready = self._columns[i], rows
+        if isinstance(column, PlainColumn):
+            array = column.array if self._kept is None else column.array.filter(pa.array(self._kept))
+        elif self._rows_of(i).data.ndim == 2:
+            array, ready = self.arrow(i), True
+        else:
+            data = self._rows_of(i).data
+            array = pa.array(np.ascontiguousarray(data), pa.string() if data.dtype == object else None)
+        found = array.dictionary_encode()
+        places: Array = found.indices.to_numpy()
+        if not ready and not isinstance(self._columns[0], PlainColumn) and self._rows_of(0).data.ndim == 2:
+            places = np.repeat(places, self.lists(0)[1])
+        return found.dictionary, places
+
+
+def _present(column: Value | PlainColumn) -> npt.NDArray[np.bool_] | None:
+    if isinstance(column, Value):
+        return column.present
+    array = column.array
+    return np.asarray(array.is_valid().to_numpy(zero_copy_only=False)) if array.null_count else None
+
 
 def _value(column: Value | PlainColumn) -> Value:
     if isinstance(column, Value):
         return column
-    array = column.array
-    present = np.asarray(array.is_valid().to_numpy(zero_copy_only=False)) if array.null_count else None
+    array, present = column.array, _present(column)
     if array.null_count:
         import pyarrow.compute as pc
 

@@ -48,9 +48,10 @@ class Places:
             self.items[0].update(inputs.numbers(), *(inputs.elements(i) for i in range(1, len(inputs))))
             return
         matrix = inputs.matrix(0)
-        others = [inputs.matrix(i)[:, 0] for i in range(1, len(inputs))]
+        others = [inputs.matrix(i) for i in range(1, len(inputs))]
         for place, item in enumerate(self.items):
-            item.update(np.ascontiguousarray(matrix[:, place]), *others)
+            beside = [o[:, place if o.shape[1] > 1 else 0] for o in others]
+            item.update(np.ascontiguousarray(matrix[:, place]), *beside)
 
     def merge(self, other: Self) -> None:
         for mine, theirs in zip(self.items, other.items, strict=True):
