@@ -27,7 +27,7 @@ def constant_node(value: Any, value_type: ValueType) -> Node:
     """A constant: a scalar, a vector or a table."""
     kind = value_type.kind
     literal = value if kind == "scalar" else None
-    size = value_type.size if kind == "fixed" else None
+    size = value_type.size if kind in ("fixed", "table") else None
     return Node("constant", (), {"value": value}, ValueType(value_type.dtype, kind, size, False, True, literal))
 
 
