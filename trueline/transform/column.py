@@ -156,8 +156,10 @@ class Column:
     def __invert__(self) -> Column:
         return self.tracer.op("not", self)
 
-    def __getitem__(self, index: int) -> Column:
-        return self.tracer.op("element", self, index=index)
+    def __getitem__(self, index: int | slice | Column) -> Column:
+        from trueline.transform.functions_lists import item
+
+        return item(self, index)
 
     __hash__ = None  # type: ignore[assignment]  # == gives a column
 

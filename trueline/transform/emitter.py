@@ -70,6 +70,15 @@ class Emitter:
             self._known[key] = name
         return name
 
+    def outputs(self, count: int, op: str, *inputs: str, **attrs: Any) -> tuple[str, ...]:
+        """Writes one node with several outputs and returns their names."""
+        from onnx import helper
+
+        name = self._name(op)
+        names = [f"{name}:{i}" for i in range(count)]
+        self.nodes.append(helper.make_node(op, list(inputs), names, name=name, **attrs))
+        return tuple(names)
+
     def array(self, value: npt.NDArray[Any]) -> str:
         """A constant tensor's name."""
         from onnx import numpy_helper

@@ -72,8 +72,14 @@ def where(condition: Column, yes: Any, no: Any) -> Column:
 
 
 def fill_missing(x: Column, value: Any) -> Column:
-    """The column, missing values replaced by a literal or another column's values. NaN is no missing value."""
+    """The column, missing values replaced by a literal or another column's values. NaN is no missing value.
+
+    Missing lists can be made empty: ``fill_missing(x, [])``.
+    """
     tracer = tracer_of(x, value)
+    if isinstance(value, list | tuple) and not value:
+        with tracer.scope("fill_missing"):
+            return tracer.op("fill_missing_list", x)
     filling = tracer.column(value)
     if x.dtype == "float64" and filling.dtype == "int64":
         filling = filling.cast("float64", implied=True)
@@ -221,8 +227,15 @@ def one_hot(x: Column, depth: int) -> Column:
     return x.tracer.op("one_hot", x, depth=int(depth))
 
 
-def concat(columns: Sequence[Column]) -> Column:
-    """Scalars and vectors side by side in one float vector; missing where any of them is."""
+def concat(columns: Sequence[Column], *, dtype: DType = "float64") -> Column:
+    """Scalars and vectors side by side in one vector; missing where any of them is.
+
+    Args:
+        columns: numbers and booleans.
+        dtype: of the vector. For float64 numbers and booleans are converted; otherwise all columns are of this type.
+    """
     tracer = tracer_of(*columns)
     with tracer.scope("concat"):
-        return tracer.op("concat", *(as_float(c) for c in columns))
+        if dtype == "float64":
+            return tracer.op("concat", *(as_float(c) for c in columns))
+        return tracer.op("concat", *columns, dtype=dtype)

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["OPERATIONS"]
 
+_INT32 = 6
+"""ONNX's number of the element type int32."""
+
 
 def _like(t: ValueType, dtype: str) -> ValueType:
     if t.kind == "table":
@@ -97,19 +100,28 @@ def _np_buckets(values: Sequence[Value], attrs: Attrs) -> Array:
 
 
 def _onnx_buckets(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
-    """Unrolled branchless binary search: the number of boundaries that are not above x, so NaN comes last."""
+    """Unrolled branchless binary search: the number of boundaries that are not above x, so NaN comes last.
+
+    The boundaries, filled up with infinities to 2**steps - 1, are a search tree with one table for each level. A level
+    adds the bit "x is below" to a position that counts from the right: in NaN's way every comparison fails.
+    """
     x, boundaries = wires[0].data, list(wires[1].type.literal)
     if not boundaries:
         return _filled(em, x, 0)
     steps = len(boundaries).bit_length()
-    padded = boundaries + [float("inf")] * (2**steps - 1 - len(boundaries))
-    table = em.constant(padded, "float64")
-    position = _filled(em, x, 0)
-    for step in (2**k for k in reversed(range(steps))):
-        probe = em.node("Gather", table, em.node("Add", position, em.constant(step - 1, "int64")))
-        passed = em.cast(em.node("Not", em.node("Less", x, probe)), "int64")
-        position = em.node("Add", position, em.node("Mul", passed, em.constant(step, "int64")))
-    return em.node("Min", position, em.constant(len(boundaries), "int64"))
+    descending = (boundaries + [float("inf")] * (2**steps - 1 - len(boundaries)))[::-1]
+    position = ""
+    for level in range(steps):
+        width = 2 ** (steps - level)  # leaves below a node of this level
+        table = descending[width // 2 - 1 :: width]
+        probe = em.constant(table, "float64") if level else em.constant(table[0], "float64")
+        if level:
+            probe = em.node("Gather", probe, position)
+        below = em.node("Cast", em.node("Less", x, probe), to=_INT32)
+        position = em.node("Add", em.node("Add", position, position), below) if level else below
+    from_right = em.cast(position, "int64")
+    found = em.node("Sub", em.constant(2**steps - 1, "int64"), from_right)
+    return em.node("Min", found, em.constant(len(boundaries), "int64"))
 
 
 def _one_hot_rule(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
@@ -133,11 +145,11 @@ def _onnx_one_hot(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
 
 
 def _concat_rule(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
-    expect(types, "float64")
+    expect(types, attrs.get("dtype", "float64"))
     for t in types:
         if t.kind not in ("scalar", "fixed") or t.constant:
             raise RuleError("it takes scalar and vector columns, no lists and no constants")
-    return ValueType("float64", "fixed", sum(t.size or 1 for t in types))
+    return ValueType(types[0].dtype, "fixed", sum(t.size or 1 for t in types))
 
 
 def _np_concat(values: Sequence[Value], attrs: Attrs) -> Array:
