@@ -12,7 +12,7 @@ from typing import Any
 from trueline.transform.column import Column
 from trueline.transform.functions import as_float
 
-__all__ = ["cap_of", "by_places", "max", "mean", "mean_and_var", "min", "percentile", "quantiles", "size", "sum", "var"]
+__all__ = ["by_places", "cap_of", "max", "mean", "mean_and_var", "min", "percentile", "quantiles", "size", "sum", "var"]
 
 _FINEST = 1e-6
 _EXACT_ENOUGH = 4e-4

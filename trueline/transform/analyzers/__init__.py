@@ -7,14 +7,14 @@ of equal inputs that read the same state share it: mean and variance are one sta
 from __future__ import annotations
 
 from trueline._core.errors import TransformError, did_you_mean
-from trueline.transform.analyzers import basic, covariance, histogram, targets, tukey, weighted
+from trueline.transform.analyzers import basic, covariance, histogram, keyed, targets, tukey, weighted
 from trueline.transform.analyzers.base import Analyzer, State, StateMaker
 from trueline.transform.analyzers.tokens import Vocabulary
 from trueline.transform.graph import ANALYZER_PREFIX
 
 __all__ = ["ANALYZERS", "STATES", "Analyzer", "State", "Vocabulary", "analyzer", "state_maker"]
 
-_MODULES = (basic, targets, tukey, covariance, histogram, weighted)
+_MODULES = (basic, targets, tukey, covariance, histogram, weighted, keyed)
 ANALYZERS: dict[str, Analyzer] = {ANALYZER_PREFIX + row.name: row for module in _MODULES for row in module.ANALYZERS}
 """Every analyzer by its name in graphs."""
 STATES: dict[str, StateMaker] = {name: maker for module in _MODULES for name, maker in module.STATES.items()}
