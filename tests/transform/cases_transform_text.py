@@ -45,4 +45,21 @@ CASES: list[Case] = [
     ("ngrams", ("list<utf8>",), lambda a: tlt.ngrams(a, (2, 5), "")),
     ("ngrams", ("list<utf8>",), lambda a: tlt.ngrams(a, (3, 3), "-")),
     ("ngrams", ("utf8",), lambda a: tlt.char_ngrams(a, (2, 3))),
+    ("parse_number", ("utf8",), lambda a: tlt.parse_number(a, -1.5)),
+    ("parse_number", ("list<utf8>",), lambda a: tlt.parse_number(a, default=0.0)),
+    ("parse_number", ("vector<utf8>",), lambda a: tlt.parse_number(tlt.substring(a, 0, 1), default=float("nan"))),
+    ("parse_int", ("utf8",), tlt.parse_int),
+    ("parse_int", ("utf8",), lambda a: tlt.parse_int(tlt.join("-00", a), default=7)),
+    ("parse_int", ("list<utf8>",), lambda a: tlt.parse_int(a, default=-1)),
+    ("map_values", ("utf8",), lambda a: tlt.map_values(a, {"a": "b", "": "empty", "日本": "é\0x"})),
+    ("map_values", ("list<utf8>",), lambda a: tlt.map_values(a, {"a": "b", "12": ""}, "other")),
+    ("map_values", ("utf8",), lambda a: tlt.map_values(a, {"a": 1, "": 2.5})),
+    ("map_values", ("vector<utf8>",), lambda a: tlt.map_values(a, {"a": 1, "Ä": 2}, -1)),
+    ("map_values", ("utf8",), lambda a: tlt.map_values(a, {"a": True, "A": False})),
+    ("find", ("utf8",), lambda a: tlt.regex_extract(a, "[a-z]|[0-9.]+|日本?")),
+    *[
+        ("regex_replace", (t,), lambda a: tlt.regex_replace(a, "([a-z])|[0-9]", r"<\1>"))
+        for t in ("utf8", "list<utf8>", "vector<utf8>")
+    ],
+    ("regex_replace", ("utf8",), lambda a: tlt.regex_replace(a, "x*", "\\\\", replace_all=False)),
 ]

@@ -46,7 +46,6 @@ if TYPE_CHECKING:
         maximum,
         minimum,
         one_hot,
-        parse_number,
         round,
         sigmoid,
         sqrt,
@@ -96,7 +95,13 @@ if TYPE_CHECKING:
         contains,
         ends_with,
         is_empty,
+        length,
         lstrip,
+        map_values,
+        parse_int,
+        parse_number,
+        regex_extract,
+        regex_replace,
         rstrip,
         starts_with,
         strip,
@@ -189,16 +194,19 @@ if TYPE_CHECKING:
         transform_to_parquet,
     )
     from trueline.transform.tracer import trace
+    from trueline.transform.user_analyzers import UserAnalyzer, analyzer
 
 __all__ = [
     "Column",
     "Graph",
     "Node",
     "TransformOutput",
+    "UserAnalyzer",
     "ValueType",
     "abs",
     "analyze",
     "analyze_and_transform",
+    "analyzer",
     "apply_buckets",
     "apply_buckets_with_interpolation",
     "apply_vocabulary",
@@ -257,6 +265,7 @@ __all__ = [
     "is_weekend",
     "iso_year",
     "join",
+    "length",
     "list_all",
     "list_any",
     "list_concat",
@@ -271,6 +280,7 @@ __all__ = [
     "log1p",
     "lower",
     "lstrip",
+    "map_values",
     "matches",
     "matmul",
     "max",
@@ -294,6 +304,7 @@ __all__ = [
     "one_hot",
     "pad",
     "parse_date",
+    "parse_int",
     "parse_number",
     "parse_time",
     "pca",
@@ -301,6 +312,8 @@ __all__ = [
     "quantiles",
     "quantiles_per_key",
     "quarter",
+    "regex_extract",
+    "regex_replace",
     "resize_image",
     "robust_scale",
     "round",
@@ -356,6 +369,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "UserAnalyzer": "user_analyzers",
+    "analyzer": "user_analyzers",
     **dict.fromkeys(
         (
             "center_crop",
@@ -430,7 +445,13 @@ _HOMES = {
             "contains",
             "ends_with",
             "is_empty",
+            "length",
             "lstrip",
+            "map_values",
+            "parse_int",
+            "parse_number",
+            "regex_extract",
+            "regex_replace",
             "rstrip",
             "starts_with",
             "strip",

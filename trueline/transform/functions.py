@@ -34,7 +34,6 @@ __all__ = [
     "maximum",
     "minimum",
     "one_hot",
-    "parse_number",
     "round",
     "sigmoid",
     "sqrt",
@@ -215,11 +214,6 @@ def hash_strings(x: Column, hash_buckets: int) -> Column:
 def matches(x: Column, pattern: str) -> Column:
     """Whether the whole text matches an RE2 pattern."""
     return x.tracer.op("matches", x, pattern=pattern)
-
-
-def parse_number(x: Column) -> Column:
-    """The number that a text is (``-1.5e3``), float64; missing where it is none. Exponents have at most two digits."""
-    return x.tracer.op("parse_number", x)
 
 
 def one_hot(x: Column, depth: int) -> Column:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from trueline._core.values import DType
 from trueline.transform.column import Column
 from trueline.transform.operations.strings import quoted
 
@@ -9,7 +13,13 @@ __all__ = [
     "contains",
     "ends_with",
     "is_empty",
+    "length",
     "lstrip",
+    "map_values",
+    "parse_int",
+    "parse_number",
+    "regex_extract",
+    "regex_replace",
     "rstrip",
     "starts_with",
     "strip",
@@ -73,3 +83,76 @@ def substring(x: Column, start: int = 0, length: int | None = None) -> Column:
         length: how long it is at most, 1 to 1000; None: to the end.
     """
     return x.tracer.op("substring", x, start=int(start), length=None if length is None else int(length))
+
+
+def length(x: Column) -> Column:
+    """The length, int64: of a text in code points, of a list in elements."""
+    with x.tracer.scope("length"):
+        return x.tracer.op("list_length", x) if x.type.kind == "ragged" else text_length(x)
+
+
+def parse_number(x: Column, default: float | None = None) -> Column:
+    """The number that a text is (``-1.5e3``), float64.
+
+    Args:
+        x: text; vectors and lists of text only with a default.
+        default: the number of a text that is none. None: it is missing.
+
+    A number has at most 200 digits before and 200 behind the point, and at most two in its exponent. White space is no
+    part of one: `strip` it.
+    """
+    value = None if default is None else float(default)
+    return x.tracer.op("parse_number", x, default=value)
+
+
+def parse_int(x: Column, default: int | None = None) -> Column:
+    """The whole number that a text is, exactly, int64; what has a point or more than 64 bits is none.
+
+    Args:
+        x: text; vectors and lists of text only with a default.
+        default: the number of a text that is none. None: it is missing.
+    """
+    return x.tracer.op("parse_int", x, default=default)
+
+
+def map_values(x: Column, mapping: Mapping[str, Any], default: Any = None) -> Column:
+    """Texts replaced by a table's values: all of them texts, whole numbers, floats or booleans.
+
+    Args:
+        x: text, also in vectors and lists.
+        mapping: from text to value.
+        default: of texts that are not in the table. None: texts stay as they are, other values are missing.
+    """
+    values = [*mapping.values(), *([] if default is None else [default])]
+    kinds = {type(v) for v in values}
+    if kinds == {int, float}:
+        kinds, values = {float}, [float(v) for v in values]
+    if len(kinds) != 1 or not kinds <= _DTYPES.keys() or not all(type(k) is str for k in mapping):
+        raise x.tracer.error(
+            f"map_values from {sorted({type(k).__name__ for k in mapping})} to {sorted(k.__name__ for k in kinds)}",
+            "map texts to texts, to whole numbers, to floats or to booleans.",
+        )
+    dtype, made = _DTYPES[kinds.pop()], values[: len(mapping)]
+    last = None if default is None else values[-1]
+    return x.tracer.op("map_values", x, keys=list(mapping), values=made, default=last, dtype=dtype)
+
+
+_DTYPES: dict[type, DType] = {str: "utf8", int: "int64", float: "float64", bool: "bool"}
+
+
+def regex_extract(x: Column, pattern: str) -> Column:
+    """The first match of an RE2 pattern in each text, the longest at its place; missing where nothing matches."""
+    with x.tracer.scope("regex_extract"):
+        return x.tracer.op("find", x, pattern=pattern)
+
+
+def regex_replace(x: Column, pattern: str, rewrite: str, *, replace_all: bool = True) -> Column:
+    r"""The matches of an RE2 pattern replaced: profile ``server``, not for the browser.
+
+    Args:
+        x: text, also in vectors and lists. A text with a NUL character stays as it is.
+        pattern: in RE2 ``\w``, ``\d`` and ``\s`` are ASCII.
+        rewrite: ``\1`` is what the first group matched, ``\0`` the whole match, ``\\`` a backslash.
+        replace_all: all matches, or the first alone.
+    """
+    return x.tracer.op("regex_replace", x, pattern=pattern, rewrite=rewrite, replace_all=replace_all)

@@ -10,6 +10,7 @@ from trueline.transform.operations import (
     arithmetic,
     buckets,
     distinct,
+    extensions,
     folds,
     gaussian,
     images,
@@ -18,7 +19,9 @@ from trueline.transform.operations import (
     missing,
     ngrams,
     parse_times,
+    parsing,
     reductions,
+    replacing,
     strings,
     tables,
     take,
@@ -51,6 +54,9 @@ _TOPICS = (
     distinct,
     vectors,
     images,
+    parsing,
+    replacing,
+    extensions,
 )
 OPERATIONS: dict[str, Operation] = {record.name: record for topic in _TOPICS for record in topic.OPERATIONS}
 """Every operation by name."""

@@ -1,13 +1,11 @@
-"""Text: ASCII lower and upper case, joining, hashing, full regular-expression match, numbers out of text."""
+"""Text: ASCII lower and upper case, joining, hashing, full regular-expression match."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from trueline.transform.emitter import MS_DOMAIN
 from trueline.transform.graph import ValueType
@@ -16,25 +14,20 @@ from trueline.transform.operations.base import (
     Array,
     Attrs,
     Operation,
-    Presence,
     RuleError,
     Value,
     Wire,
-    both_present,
     broadcast,
     common,
     expect,
-    scalars_only,
 )
 from trueline.transform.operations.murmur import murmur3_32
 
 if TYPE_CHECKING:
     from trueline.transform.emitter import Emitter
 
-__all__ = ["NUMBER", "OPERATIONS", "hash_tensor"]
+__all__ = ["OPERATIONS", "hash_tensor"]
 
-NUMBER = r"[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{1,2})?"
-"""Texts that `parse_number` takes; the exponent has at most two digits, so that no double overflows in parsing."""
 _TO_LOWER = {c: c + 32 for c in range(65, 91)}
 _TO_UPPER = {v: k for k, v in _TO_LOWER.items()}
 
@@ -137,42 +130,11 @@ def _onnx_match(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
     return em.node("RegexFullMatch", wires[0].data, pattern=attrs["pattern"])
 
 
-def _parse_rule(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
-    expect(types, "utf8")
-    scalars_only(types)
-    return ValueType("float64")
-
-
-def _is_number(text: str) -> bool:
-    return re.fullmatch(NUMBER, text, re.ASCII) is not None
-
-
-def _np_parse(values: Sequence[Value], attrs: Attrs) -> Array:
-    return _map_text(lambda t: float(t) if _is_number(t) else 0.0, values[0].data, np.float64)
-
-
-def _parse_present(values: Sequence[Value], attrs: Attrs) -> npt.NDArray[np.bool_] | None:
-    return both_present([values[0].present, _map_text(_is_number, values[0].data, np.bool_)])
-
-
-def _onnx_parse(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
-    valid = em.node("RegexFullMatch", wires[0].data, pattern=NUMBER)
-    return em.cast(em.node("Where", valid, wires[0].data, em.constant("0", "utf8")), "float64")
-
-
-PARSED = Presence(
-    lambda types, attrs: True,
-    _parse_present,
-    lambda em, wires, attrs: em.all_of([wires[0].present, em.node("RegexFullMatch", wires[0].data, pattern=NUMBER)]),
-)
-"""Missing where the text is no number."""
-
 OPERATIONS = (
     Operation("lower", _text, _np_case(upper=False), _onnx_case("LOWER")),
     Operation("upper", _text, _np_case(upper=True), _onnx_case("UPPER")),
     Operation("join", _text, _np_join, _onnx_join),
     Operation("hash_bucket", _hash_rule, _np_hash, _onnx_hash),
     Operation("matches", _match_rule, _np_match, _onnx_match, ALL),
-    Operation("parse_number", _parse_rule, _np_parse, _onnx_parse, PARSED),
 )
 """Rows of the table of operations."""

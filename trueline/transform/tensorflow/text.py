@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from trueline.transform.operations.base import Attrs
-from trueline.transform.operations.text import NUMBER
+from trueline.transform.operations.parsing import NUMBER
 from trueline.transform.tensorflow.base import Lowering, PresenceRule, TfValue, all_present
 from trueline.transform.tensorflow.murmur import murmur3_bucket
 
