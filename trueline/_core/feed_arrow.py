@@ -24,9 +24,34 @@ def _scalars(array: pa.Array, dtype: str) -> npt.NDArray[Any]:
     if dtype == "timestamp":
         array = array.cast(pa.int64())
     if array.null_count:
+        if _PLAIN.get(dtype) == str(array.type):
+            return np.where(_valid(array), _buffer(array, numpy_type), numpy_type(fill))
         array = pc.fill_null(array, fill)
     values = array.to_numpy(zero_copy_only=False)
     return np.asarray(values, numpy_type)
+
+
+_PLAIN = {"float64": "double", "int64": "int64", "timestamp": "int64"}
+"""Types whose Arrow buffer is a numpy array as it is, by their Arrow name."""
+
+
+def _valid(array: pa.Array) -> npt.NDArray[np.bool_]:
+    """Which values are there: the bits of Arrow's mask, one byte each."""
+    mask = array.buffers()[0]
+    if mask is None or not array.null_count:
+        return np.ones(len(array), np.bool_)
+    first = array.offset
+    bits = np.frombuffer(mask, np.uint8)[first // 8 : (first + len(array) + 7) // 8]
+    skipped = first % 8
+    unpacked = np.unpackbits(bits, count=skipped + len(array), bitorder="little")
+    return unpacked[skipped:].view(np.bool_)
+
+
+def _buffer(array: pa.Array, numpy_type: Any) -> npt.NDArray[Any]:
+    """The values with whatever lies under the missing ones."""
+    data = array.buffers()[1]
+    whole: npt.NDArray[Any] = np.frombuffer(data, numpy_type, count=array.offset + len(array))
+    return whole[array.offset :]
 
 
 def _unchunk(column: Any) -> pa.Array:
@@ -52,7 +77,7 @@ def column_from_arrow(feature: RawFeature, column: pa.Array | pa.ChunkedArray) -
             empty = Column(np.zeros(len(array)), np.zeros(len(array), bool))
             return empty, [f"column {feature.name!r}: expected {target}, got {array.type}"]
         array = array.cast(target, safe=False)
-    present = ~pc.is_null(array).to_numpy(zero_copy_only=False)
+    present = _valid(array)
     if feature.kind == "scalar":
         return Column(_scalars(array, feature.dtype), present), []
     if feature.kind == "fixed":
