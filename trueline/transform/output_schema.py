@@ -67,6 +67,9 @@ def _of_filled(graph: Graph, node: Node) -> Domain:
 _DOMAINS: dict[str, Callable[[Graph, Node], Domain]] = {
     "apply_vocabulary": _of_vocabulary,
     "apply_buckets": lambda graph, node: (0, len(graph.nodes[node.inputs[1]].attrs["value"])),
+    "apply_buckets_by_place": lambda graph, node: (0, len(graph.nodes[node.inputs[1]].attrs["value"][0])),
+    # as TensorFlow Transform declares it: -1, for a key that the analysis did not see, is no bucket
+    "apply_buckets_by_key": lambda graph, node: (0, int(node.attrs["num_buckets"]) - 1),
     "hash_bucket": lambda graph, node: (0, int(node.attrs["buckets"]) - 1),
     "fill_missing": _of_filled,
 }
