@@ -15,7 +15,7 @@ from trueline.transform.operations.base import Array, Attrs, Operation, RuleErro
 if TYPE_CHECKING:
     from trueline.transform.emitter import Emitter
 
-__all__ = ["OPERATIONS"]
+__all__ = ["OPERATIONS", "key_table", "padded_rows", "place_table", "segments"]
 
 
 def _boundaries(t: ValueType) -> None:
@@ -36,7 +36,7 @@ def _count(x: Array, boundaries: Array, offsets: Array | int) -> Array:
     return position
 
 
-def _padded(boundaries: Array) -> Array:
+def padded_rows(boundaries: Array) -> Array:
     """Rows of boundaries, filled with infinity up to one less than a power of two."""
     columns = boundaries.shape[1]
     out = np.full((len(boundaries), 2 ** columns.bit_length() - 1), np.inf)
@@ -72,7 +72,8 @@ def _place_rule(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
     return ValueType("int64", "fixed", types[0].size)
 
 
-def _place_table(value: Any, places: int) -> Array:
+def place_table(value: Any, places: int) -> Array:
+    """The boundaries ``[places, columns]``; raises `TransformError` where there are not so many places."""
     table = numpy_constant(value, "float64")
     if table.ndim != 2 or len(table) != places:
         raise TransformError(
@@ -84,16 +85,16 @@ def _place_table(value: Any, places: int) -> Array:
 
 def _np_by_place(values: Sequence[Value], attrs: Attrs) -> Array:
     x = values[0].data
-    table = _place_table(values[1].data, x.shape[1])
-    padded = _padded(table)
+    table = place_table(values[1].data, x.shape[1])
+    padded = padded_rows(table)
     offsets = np.arange(len(padded), dtype=np.int64) * padded.shape[1]
     return np.minimum(_count(x, padded, offsets), table.shape[1])
 
 
 def _onnx_by_place(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
     x = wires[0].data
-    table = _place_table(wires[1].type.literal, int(wires[0].type.size or 1))
-    padded = _padded(table)
+    table = place_table(wires[1].type.literal, int(wires[0].type.size or 1))
+    padded = padded_rows(table)
     if not table.shape[1]:
         return _filled(em, x, 0)
     offsets = em.array(np.arange(len(padded), dtype=np.int64) * padded.shape[1])
@@ -113,7 +114,8 @@ def _key_rule(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
     return ValueType("int64", x.kind, x.size)
 
 
-def _key_table(value: Any, attrs: Attrs) -> Array:
+def key_table(value: Any, attrs: Attrs) -> Array:
+    """The boundaries of every key, ``[keys, num_buckets - 1]``."""
     table = numpy_constant(value, "float64")
     columns = int(attrs["num_buckets"]) - 1
     rows = table.size // columns if columns else len(table)
@@ -122,26 +124,26 @@ def _key_table(value: Any, attrs: Attrs) -> Array:
 
 def _np_by_key(values: Sequence[Value], attrs: Attrs) -> Array:
     x, index = values[0].data, values[1].data
-    table = _key_table(values[2].data, attrs)
+    table = key_table(values[2].data, attrs)
     index = index[:, None] if index.ndim < x.ndim else index
     known = np.broadcast_to((index >= 0) & (index < len(table)), x.shape)
     if not len(table):
         return np.full(x.shape, -1, np.int64)
-    padded = _padded(table)
+    padded = padded_rows(table)
     offsets = np.where(known, index, 0) * padded.shape[1]
     return np.where(known, np.minimum(_count(x, padded, offsets), table.shape[1]), -1)
 
 
 def _onnx_by_key(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
     x, index = wires[0].data, wires[1].data
-    table = _key_table(wires[2].type.literal, attrs)
+    table = key_table(wires[2].type.literal, attrs)
     if not len(table):
         return _filled(em, x, -1)
     if wires[1].type.kind == "scalar" and wires[0].type.kind != "scalar":
         index = em.column(index)
     rows = em.constant(len(table), "int64")
     known = em.node("And", em.node("GreaterOrEqual", index, em.constant(0, "int64")), em.node("Less", index, rows))
-    padded = _padded(table)
+    padded = padded_rows(table)
     if table.shape[1]:
         safe = em.node("Where", known, index, em.constant(0, "int64"))
         offsets = em.node("Mul", safe, em.constant(padded.shape[1], "int64"))
@@ -159,7 +161,7 @@ def _interpolate_rule(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
     return ValueType("float64", types[0].kind, types[0].size)
 
 
-def _segments(value: Any) -> tuple[Array, Array, Array]:
+def segments(value: Any) -> tuple[Array, Array, Array]:
     """Finite boundaries; and by how many of them a value is not below: half of the lower one, and the reciprocal of
     half the bucket's width (halves, so that no difference of two finite numbers overflows)."""
     given = numpy_constant(value, "float64").ravel()
@@ -177,9 +179,9 @@ def _segments(value: Any) -> tuple[Array, Array, Array]:
 
 def _np_interpolate(values: Sequence[Value], attrs: Attrs) -> Array:
     x = values[0].data
-    finite, half, reciprocal = _segments(values[1].data)
+    finite, half, reciprocal = segments(values[1].data)
     last = len(finite)
-    position = np.minimum(_count(x, _padded(finite[None]), 0), last)
+    position = np.minimum(_count(x, padded_rows(finite[None]), 0), last)
     inner = (x * 0.5 - half[position]) * reciprocal[position] + (position - 1).astype(np.float64)
     unit = inner * (1.0 / max(last - 1, 1))
     unit = np.where(position == 0, 0.0, np.where(position == last, 1.0, unit))
@@ -188,9 +190,9 @@ def _np_interpolate(values: Sequence[Value], attrs: Attrs) -> Array:
 
 def _onnx_interpolate(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
     x = wires[0].data
-    finite, half, reciprocal = _segments(wires[1].type.literal)
+    finite, half, reciprocal = segments(wires[1].type.literal)
     last = em.constant(len(finite), "int64")
-    position = em.node("Min", _onnx_count(em, x, _padded(finite[None]), None), last)
+    position = em.node("Min", _onnx_count(em, x, padded_rows(finite[None]), None), last)
     way = em.node("Sub", em.node("Mul", x, em.constant(0.5, "float64")), em.node("Gather", em.array(half), position))
     inner = em.node("Mul", way, em.node("Gather", em.array(reciprocal), position))
     bucket = em.cast(em.node("Sub", position, em.constant(1, "int64")), "float64")

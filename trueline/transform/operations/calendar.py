@@ -57,7 +57,7 @@ def civil_from_days(days: Ints) -> Civil:
     return Civil(year, month, day, day_of_year)
 
 
-def days_from_civil(em: Emitter, year: Ints, month: Ints, day: Ints | int) -> Ints:
+def days_from_civil(em: Emitter | None, year: Ints, month: Ints, day: Ints | int) -> Ints:
     """Days since 1970-01-01 of a date."""
     early = month.less(3)
     year = year - early

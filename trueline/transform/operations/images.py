@@ -19,7 +19,7 @@ from trueline.transform.operations.base import Array, Attrs, Operation, RuleErro
 if TYPE_CHECKING:
     from trueline.transform.emitter import Emitter
 
-__all__ = ["OPERATIONS"]
+__all__ = ["OPERATIONS", "axis_neighbours", "nearest_pixels"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -47,14 +47,14 @@ def _resize_rule(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
     return ValueType(types[0].dtype, "fixed", height * width * channels)
 
 
-def _axis(old: int, new: int) -> tuple[Ints, Ints, Array]:
+def axis_neighbours(old: int, new: int) -> tuple[Ints, Ints, Array]:
     """Per output pixel of one axis: the pixel before, the pixel behind, and how far it lies between the two."""
     place = np.clip((np.arange(new) + 0.5) * (old / new) - 0.5, 0.0, old - 1.0)
     before = np.floor(place).astype(np.int64)
     return before, np.minimum(before + 1, old - 1), place - before
 
 
-def _nearest(old: int, new: int) -> Ints:
+def nearest_pixels(old: int, new: int) -> Ints:
     """Per output pixel of one axis: the pixel that its centre lies in, the later one on a border."""
     return np.asarray(np.minimum(np.floor((np.arange(new) + 0.5) * (old / new)), old - 1), dtype=np.int64)
 
@@ -63,11 +63,11 @@ def _np_resize(values: Sequence[Value], attrs: Attrs) -> Array:
     (height, width, channels), (new_height, new_width) = attrs["shape"], attrs["size"]
     image = values[0].data.reshape(-1, height, width, channels)
     if attrs["method"] == "nearest":
-        image = image[:, _nearest(height, new_height)][:, :, _nearest(width, new_width)]
+        image = image[:, nearest_pixels(height, new_height)][:, :, nearest_pixels(width, new_width)]
     else:
-        before, behind, part = _axis(width, new_width)
+        before, behind, part = axis_neighbours(width, new_width)
         image = image[:, :, before] * (1.0 - part[:, None]) + image[:, :, behind] * part[:, None]
-        before, behind, part = _axis(height, new_height)
+        before, behind, part = axis_neighbours(height, new_height)
         image = image[:, before] * (1.0 - part[:, None, None]) + image[:, behind] * part[:, None, None]
     return image.reshape(len(values[0].data), new_height * new_width * channels)
 
@@ -83,10 +83,10 @@ def _onnx_resize(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
     x, shape, (new_height, new_width) = wires[0].data, attrs["shape"], attrs["size"]
     height, width, channels = shape
     if attrs["method"] == "nearest":
-        cells = _cells(shape, _nearest(height, new_height), _nearest(width, new_width))
+        cells = _cells(shape, nearest_pixels(height, new_height), nearest_pixels(width, new_width))
         return em.node("Gather", x, em.array(cells), axis=1)
-    top, bottom, down = _axis(height, new_height)
-    left, right, across = _axis(width, new_width)
+    top, bottom, down = axis_neighbours(height, new_height)
+    left, right, across = axis_neighbours(width, new_width)
     spread = np.tile(np.repeat(across, channels), new_height)
     lines = [_mixed(em, x, _cells(shape, rows, left), _cells(shape, rows, right), spread) for rows in (top, bottom)]
     return _weighted(em, lines[0], lines[1], np.repeat(down, new_width * channels))

@@ -41,13 +41,14 @@ from trueline.transform.operations.time_formats import (
 if TYPE_CHECKING:
     from trueline.transform.emitter import Emitter
 
-__all__ = ["OPERATIONS"]
+__all__ = ["MONTH_NUMBERS", "OPERATIONS", "checked_day"]
 
 _ISO_WIDTH = 36
 _DOT, _PLUS, _MINUS, _COLON, _NOTHING = -1, -2, -3, -4, -5
 _CODES = {**{str(d): d for d in range(10)}, ".": _DOT, ",": _DOT, "+": _PLUS, "-": _MINUS, ":": _COLON}
 _MONTH_DAYS = (0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-_SPELLINGS = {s: i + 1 for i, m in enumerate(MONTHS) for s in (m, m.upper(), m.lower())}
+MONTH_NUMBERS = {s: i + 1 for i, m in enumerate(MONTHS) for s in (m, m.upper(), m.lower())}
+"""The month of each spelling."""
 
 
 def _rule(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
@@ -127,7 +128,7 @@ def _characters(em: Emitter, x: str, pattern: str, width: int) -> _Characters:
     return _Characters(em, texts, Ints(em, codes), matched)
 
 
-def _day(em: Emitter, year: Ints, month: Ints, day: Ints) -> tuple[Ints, Ints]:
+def checked_day(em: Emitter | None, year: Ints, month: Ints, day: Ints) -> tuple[Ints, Ints]:
     """Days since 1970-01-01, and 1 where there is such a day."""
     # months of texts that did not match are 0 or arbitrary digits
     safe = (month.at_least(13) + month.less(0)).pick(0, month)
@@ -151,7 +152,7 @@ def _fixed(em: Emitter, x: str, layout: Format) -> _Parsed:
     month = number("%m", 1)
     if "%b" in layout.places:
         word = characters.word(layout.places["%b"], 3)
-        keys, values = list(_SPELLINGS), list(_SPELLINGS.values())
+        keys, values = list(MONTH_NUMBERS), list(MONTH_NUMBERS.values())
         found = em.node("LabelEncoder", word, domain=ML_DOMAIN, keys_strings=keys, values_int64s=values)
         month = Ints(em, found)
     hour = number("%H", 0)
@@ -161,7 +162,7 @@ def _fixed(em: Emitter, x: str, layout: Format) -> _Parsed:
             "LabelEncoder", letter, domain=ML_DOMAIN, keys_strings=["P", "p"], values_int64s=[12, 12], default_int64=0
         )
         hour = number("%I", 0) % 12 + Ints(em, late)
-    days, valid = _day(em, year, month, number("%d", 1))
+    days, valid = checked_day(em, year, month, number("%d", 1))
     if "%j" in layout.places:
         ordinal = number("%j", 1)
         days, valid = days + ordinal - 1, valid * ordinal.at_least(1) * ordinal.less(is_leap(year) + 366)
@@ -202,7 +203,7 @@ def _iso_offset(characters: _Characters) -> Ints:
 
 def _iso(em: Emitter, x: str) -> _Parsed:
     characters = _characters(em, x, ISO_PATTERN, _ISO_WIDTH)
-    days, valid = _day(em, characters.number(0, 4), characters.number(5, 2), characters.number(8, 2))
+    days, valid = checked_day(em, characters.number(0, 4), characters.number(5, 2), characters.number(8, 2))
     has_seconds = characters.code(16).equals(_COLON)
     clock = characters.number(11, 2) * HOUR + characters.number(14, 2) * MINUTE
     clock = clock + characters.number(17, 2) * SECOND * has_seconds + _iso_fraction(characters, has_seconds)

@@ -29,10 +29,10 @@ from trueline.transform.operations.integers import Ints
 if TYPE_CHECKING:
     from trueline.transform.emitter import Emitter
 
-__all__ = ["OPERATIONS", "PARTS", "UNITS"]
+__all__ = ["FIRST", "OPERATIONS", "PARTS", "PART_FORMULAS", "UNITS", "UNIT_FORMULAS"]
 
 _LOWEST = -(2**63)
-_FIRST = _LOWEST + 367 * DAY
+FIRST = _LOWEST + 367 * DAY
 """Truncated to its year, a time before this would not be an int64 any more: it counts as this time, which lies in the
 year -290307."""
 
@@ -51,7 +51,7 @@ def _thursday(us: Ints) -> Ints:
     return days - _weekday(days) + 3
 
 
-_LOWERED: dict[str, Callable[[Ints], Ints]] = {
+PART_FORMULAS: dict[str, Callable[[Ints], Ints]] = {
     "year": lambda us: civil_from_days(_days(us)).year,
     "quarter": lambda us: (civil_from_days(_days(us)).month + 2).div(3),
     "month": lambda us: civil_from_days(_days(us)).month,
@@ -68,7 +68,8 @@ _LOWERED: dict[str, Callable[[Ints], Ints]] = {
     "epoch_week": lambda us: (_days(us) + 3) // 7,
     "epoch_day": _days,
 }
-PARTS = tuple(_LOWERED)
+"""Whole-number arithmetic of every part, for tensors of ONNX and of TensorFlow."""
+PARTS = tuple(PART_FORMULAS)
 """Parts of a timestamp; those that begin with ``epoch_`` are counted from that of 1970-01-01."""
 
 
@@ -130,7 +131,7 @@ def _np_part(values: Sequence[Value], attrs: Attrs) -> Array:
 
 
 def _onnx_part(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
-    return _LOWERED[attrs["part"]](Ints(em, wires[0].data)).name
+    return PART_FORMULAS[attrs["part"]](Ints(em, wires[0].data)).name
 
 
 def _month_start(us: Ints) -> Ints:
@@ -142,7 +143,7 @@ def _quarter_start(us: Ints) -> Ints:
     return days_from_civil(us.em, civil.year, (civil.month - 1).div(3) * 3 + 1, 1)
 
 
-_TRUNCATED: dict[str, Callable[[Ints], Ints]] = {
+UNIT_FORMULAS: dict[str, Callable[[Ints], Ints]] = {
     "year": lambda us: (_days(us) - civil_from_days(_days(us)).day_of_year + 1) * DAY,
     "quarter": lambda us: _quarter_start(us) * DAY,
     "month": lambda us: _month_start(us) * DAY,
@@ -152,7 +153,8 @@ _TRUNCATED: dict[str, Callable[[Ints], Ints]] = {
     "minute": lambda us: us - us % MINUTE,
     "second": lambda us: us - us % SECOND,
 }
-UNITS = tuple(_TRUNCATED)
+"""Whole-number arithmetic of every truncation, of times from `FIRST` on."""
+UNITS = tuple(UNIT_FORMULAS)
 """Units that times can be truncated to; weeks begin on Monday."""
 _NUMPY_UNITS = {"year": "Y", "month": "M", "day": "D", "hour": "h", "minute": "m", "second": "s"}
 
@@ -166,7 +168,7 @@ def _truncate_rule(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
 
 
 def _np_truncate(values: Sequence[Value], attrs: Attrs) -> Array:
-    us, unit = np.maximum(values[0].data, _FIRST), attrs["unit"]
+    us, unit = np.maximum(values[0].data, FIRST), attrs["unit"]
     if unit in _NUMPY_UNITS:
         found = _numpy(us, _NUMPY_UNITS[unit])
     elif unit == "week":
@@ -178,8 +180,8 @@ def _np_truncate(values: Sequence[Value], attrs: Attrs) -> Array:
 
 
 def _onnx_truncate(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
-    us = em.node("Max", wires[0].data, em.constant(_FIRST, "int64"))
-    return _TRUNCATED[attrs["unit"]](Ints(em, us)).name
+    us = em.node("Max", wires[0].data, em.constant(FIRST, "int64"))
+    return UNIT_FORMULAS[attrs["unit"]](Ints(em, us)).name
 
 
 OPERATIONS = (

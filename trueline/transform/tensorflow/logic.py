@@ -101,6 +101,15 @@ def _cast_present(values: Sequence[TfValue], attrs: Attrs) -> Any:
     return x.present
 
 
+def _unless(values: Sequence[TfValue], attrs: Attrs) -> Any:
+    import tensorflow as tf
+
+    x, condition = values
+    holds = all_present([condition.data, condition.present])
+    stays = tf.broadcast_to(tf.logical_not(holds), tf.shape(x.data)[:1])
+    return all_present([x.present, stays])
+
+
 LOWERINGS: dict[str, Lowering] = {
     "equal": _op("equal"),
     "not_equal": _op("not_equal"),
@@ -117,6 +126,7 @@ LOWERINGS: dict[str, Lowering] = {
     "is_missing": _is_missing,
     "is_nan": _op("is_nan"),
     "cast": _cast,
+    "missing_if": lambda values, attrs: values[0].data,
 }
 """Payloads by operation."""
 PRESENCE: dict[str, PresenceRule] = {
@@ -124,5 +134,6 @@ PRESENCE: dict[str, PresenceRule] = {
     "fill_missing": _fill_present,
     "is_missing": lambda values, attrs: None,
     "cast": _cast_present,
+    "missing_if": _unless,
 }
 """Presence by operation, where it is not that of all inputs."""

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from trueline.transform.tensorflow import arithmetic, gaussian, lists, logic, lookups, tables, text
+from trueline.transform.tensorflow import (
+    arithmetic,
+    buckets,
+    distinct,
+    gaussian,
+    images,
+    lists,
+    logic,
+    lookups,
+    parse_times,
+    reductions,
+    strings,
+    tables,
+    text,
+    times,
+    tokens,
+    vectors,
+)
 from trueline.transform.tensorflow.base import Lowering, PresenceRule
 
 __all__ = ["PRESENCE", "TENSORFLOW"]
 
-_TOPICS = (arithmetic, logic, text, tables, lists, lookups, gaussian)
+_TOPICS = (
+    *(arithmetic, logic, text, tables, lists, lookups, gaussian, distinct, reductions, strings, tokens, times),
+    *(parse_times, buckets, images, vectors),
+)
 TENSORFLOW: dict[str, Lowering] = {name: made for topic in _TOPICS for name, made in topic.LOWERINGS.items()}
 """The lowering of every operation that has one."""
 PRESENCE: dict[str, PresenceRule] = {name: rule for topic in _TOPICS for name, rule in topic.PRESENCE.items()}
