@@ -21,7 +21,7 @@ from trueline.transform.emitter import numpy_constant
 from trueline.transform.graph import Graph
 from trueline.transform.lower_onnx import OUTPUT_PREFIX, Target, lower
 from trueline.transform.operations import operation
-from trueline.transform.operations.base import Value
+from trueline.transform.operations.base import Coded, Value
 from trueline.transform.oracle import apply_node
 
 if TYPE_CHECKING:
@@ -106,22 +106,32 @@ class Executor:
 
     def run(self, batch: pa.RecordBatch | pa.Table) -> dict[str, Value]:
         """Payload and presence of every target; `batch` holds the host columns already."""
+        found = self.run_coded(batch)
+        return {name: v.gathered() if isinstance(v, Coded) else v for name, v in found.items()}
+
+    def run_coded(self, batch: pa.RecordBatch | pa.Table) -> dict[str, Value | Coded]:
+        """As `run`; what was computed on distinct rows stays so."""
         if batch.num_rows == 0:
             return {name: self._empty(index) for name, index in self.targets.items()}
         distinct = self._distinct(batch)
         cuts = _cuts(self.graph, self.targets.values(), {i: g for i, g in self.groups.items() if g in distinct})
         given: Arrays = {}
+        coded: dict[str, Coded] = {}
         for group, (rows, places) in distinct.items():
             part = self._distinct_part(group, cuts)
-            if part is not None:
-                given.update({name: array[places] for name, array in part.run(rows, {}).items()})
+            if part is None:
+                continue
+            made = part.run(rows, {})
+            given.update({name: array[places] for name, array in made.items() if name.startswith(_CUT)})
+            ends = [i for i in cuts.ends if self.groups[i] == group]
+            coded.update({_final(i): Coded(_value_of(made, _final(i)), places) for i in ends})
         main = self._main(cuts)
         results = main.run(batch, given) if main is not None else {}
-        return {name: self._value(name, index, results, given) for name, index in self.targets.items()}
+        return {name: self._value(name, index, results, coded) for name, index in self.targets.items()}
 
-    def _value(self, name: str, index: int, results: Arrays, given: Arrays) -> Value:
-        source, key = (results, OUTPUT_PREFIX + name) if OUTPUT_PREFIX + name in results else (given, _final(index))
-        return Value(source[key], source.get(key + PRESENT), source.get(key + LENGTH))
+    def _value(self, name: str, index: int, results: Arrays, coded: Mapping[str, Coded]) -> Value | Coded:
+        key = OUTPUT_PREFIX + name
+        return _value_of(results, key) if key in results else coded[_final(index)]
 
     def _distinct(self, batch: pa.RecordBatch | pa.Table) -> dict[Group, tuple[pa.Table, npt.NDArray[Any]]]:
         """Per group for which the detour pays: its distinct rows, and where each row of the batch finds its own."""
@@ -212,8 +222,15 @@ def _without_onnx(graph: Graph, roots: Sequence[int], cuts: Mapping[int, str]) -
     return sorted(i for i in seen if graph.nodes[i].op not in plain and operation(graph.nodes[i].op).onnx is None)
 
 
+def _value_of(arrays: Arrays, key: str) -> Value:
+    return Value(arrays[key], arrays.get(key + PRESENT), arrays.get(key + LENGTH))
+
+
+_CUT = "cut:"
+
+
 def _cut(index: int) -> str:
-    return f"cut:{index}"
+    return f"{_CUT}{index}"
 
 
 def _final(index: int) -> str:

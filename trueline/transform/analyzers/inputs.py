@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trueline._core.errors import TransformError
-from trueline.transform.operations.base import Value, both_present, inside
+from trueline.transform.operations.base import Coded, Value, both_present, inside
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,14 +36,14 @@ class Inputs:
     """The inputs of one state over one block.
 
     Args:
-        columns: of each input its value ``[N]``, ``[N, size]`` or lists, or a `PlainColumn`. Constants are no inputs
-            here: a state is given them when it is made.
+        columns: of each input its value ``[N]``, ``[N, size]`` or lists, or a `PlainColumn`, or a `Coded` value.
+            Constants are no inputs here: a state is given them when it is made.
         names: of each input, for messages.
         row_ids: ``__row__`` of the block's rows, or None where the data has none.
     """
 
     def __init__(
-        self, columns: Sequence[Value | PlainColumn], names: Sequence[str] = (), row_ids: Array | None = None
+        self, columns: Sequence[Value | PlainColumn | Coded], names: Sequence[str] = (), row_ids: Array | None = None
     ) -> None:
         self._columns = list(columns)
         self._names = list(names) or [f"input {i}" for i in range(len(columns))]
@@ -129,10 +129,12 @@ class Inputs:
         return self.elements(0)
 
     def arrow(self, i: int = 0) -> pa.Array:
-        """As `elements`, as an Arrow array without nulls."""
+        """As `elements`, as an Arrow array without nulls; of text it may be a dictionary array."""
         import pyarrow as pa
 
         column = self._columns[i]
+        if len(self._columns) == 1 and isinstance(column, Coded) and column.distinct.data.ndim == 1:
+            return _dictionary(column)
         if len(self._columns) == 1 and isinstance(column, PlainColumn):
             return column.array.drop_null() if column.array.null_count else column.array
         data = self.elements(i)
@@ -169,9 +171,23 @@ def _present(column: Value | PlainColumn) -> npt.NDArray[np.bool_] | None:
     return np.asarray(array.is_valid().to_numpy(zero_copy_only=False)) if array.null_count else None
 
 
-def _value(column: Value | PlainColumn) -> Value:
+def _dictionary(column: Coded) -> pa.Array:
+    """Codes into the distinct values, rows without a value left out."""
+    import pyarrow as pa
+
+    value, places = column.distinct, column.places
+    if value.present is not None:
+        places = places[value.present[places]]
+    data = value.data
+    words = pa.array(data, pa.string() if data.dtype == object else None, from_pandas=False)
+    return pa.DictionaryArray.from_arrays(pa.array(places), words)
+
+
+def _value(column: Value | PlainColumn | Coded) -> Value:
     if isinstance(column, Value):
         return column
+    if isinstance(column, Coded):
+        return column.gathered()
     array, present = column.array, _present(column)
     if array.null_count:
         import pyarrow.compute as pc

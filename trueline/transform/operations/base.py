@@ -25,6 +25,7 @@ __all__ = [
     "NEVER",
     "Array",
     "Attrs",
+    "Coded",
     "Operation",
     "Payload",
     "Presence",
@@ -70,6 +71,25 @@ class Value:
     data: Array
     present: npt.NDArray[np.bool_] | None = None
     lengths: npt.NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A value that was computed on distinct rows: each row of the batch is one of them.
+
+    Attributes:
+        distinct: the value in each distinct row; equal values may occur more than once.
+        places: of each row of the batch its distinct row, ``[N]``.
+    """
+
+    distinct: Value
+    places: Array
+
+    def gathered(self) -> Value:
+        """The value in every row of the batch."""
+        value, places = self.distinct, self.places
+        present = None if value.present is None else value.present[places]
+        return Value(value.data[places], present, None if value.lengths is None else value.lengths[places])
 
 
 @dataclass(frozen=True)
