@@ -11,11 +11,13 @@ from trueline.transform.operations import (
     buckets,
     distinct,
     extensions,
+    farm,
     folds,
     gaussian,
     images,
     lists,
     logic,
+    maths,
     missing,
     ngrams,
     parse_times,
@@ -28,6 +30,7 @@ from trueline.transform.operations import (
     text,
     times,
     tokens,
+    trigonometry,
     vectors,
 )
 from trueline.transform.operations.base import Operation, RuleError, Value, Wire
@@ -36,6 +39,7 @@ __all__ = ["OPERATIONS", "Operation", "RuleError", "Value", "Wire", "operation"]
 
 _TOPICS = (
     arithmetic,
+    farm,
     buckets,
     folds,
     logic,
@@ -57,6 +61,8 @@ _TOPICS = (
     parsing,
     replacing,
     extensions,
+    trigonometry,
+    maths,
 )
 OPERATIONS: dict[str, Operation] = {record.name: record for topic in _TOPICS for record in topic.OPERATIONS}
 """Every operation by name."""
