@@ -58,4 +58,7 @@ CASES: list[Case] = [
     ("multiply", ("list<float64>", "utf8"), scaled),
     ("multiply", ("list<float64>", "list<utf8>"), scaled),
     ("multiply", ("vector<float64>", "utf8"), scaled),
+    # what two lists of different lengths gave has another width than either
+    ("add", ("list<float64>", "list<float64>"), lambda a, b: (a + b) + a),
+    ("subtract", ("list<float64>", "list<float64>"), lambda a, b: b - (a * b - a)),
 ]

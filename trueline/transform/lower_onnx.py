@@ -158,7 +158,11 @@ def _operation_wire(em: Emitter, node: Node, inputs: list[Wire]) -> Wire:
     present = em.all_of([record.presence.onnx(em, inputs, node.attrs), zipped])
     if isinstance(made, tuple):
         return Wire(made[0], present, node.type, made[1])
-    lists = [w.lengths for w in inputs if w.lengths is not None] if node.type.kind == "ragged" else []
+    lists = (
+        list(dict.fromkeys(w.lengths for w in inputs if w.lengths is not None)) if node.type.kind == "ragged" else []
+    )
+    if zipped is not None:  # cut to another width than either has, so its lengths have a name of their own
+        return Wire(made, present, node.type, em.node("Min", *lists))
     return Wire(made, present, node.type, lists[0] if lists else None)
 
 

@@ -40,11 +40,10 @@ def _table(x: Column, given: Boundaries) -> tuple[Column, bool]:
         node = given.tracer.nodes[given.index]
         of_vector = bool(node.inputs) and given.tracer.nodes[node.inputs[0]].type.kind == "fixed"
         return given, node.is_analyzer and of_vector and not node.attrs.get("reduce", True)
-    rows = [[float(b) for b in row] if isinstance(row, Sequence) else float(row) for row in given]
-    lists = [row for row in rows if isinstance(row, list)]
+    lists = [[float(b) for b in row] for row in given if isinstance(row, Sequence)]
     if not lists:
-        return x.tracer.table(_sorted(x, rows), "float64"), False
-    if len(lists) != len(rows) or len({len(row) for row in lists}) > 1:
+        return x.tracer.table(_sorted(x, [float(b) for b in given if not isinstance(b, Sequence)]), "float64"), False
+    if len(lists) != len(given) or len({len(row) for row in lists}) > 1:
         raise x.tracer.error("boundaries for each place of a vector are lists of one length")
     if len(lists) == 1:
         return x.tracer.table(_sorted(x, lists[0]), "float64"), False
@@ -156,6 +155,9 @@ _BUCKETS: dict[str, Callable[[Column, Node], Column]] = {
     "apply_buckets_by_key": lambda x, node: x.tracer.constant(int(node.attrs["num_buckets"])),
     "apply_vocabulary": _of_vocabulary,
     "fill_missing": _of_filled,
+    "farm_vocabulary": _of_vocabulary,
     "hash_bucket": lambda x, node: x.tracer.constant(int(node.attrs["buckets"])),
+    "farm_bucket": lambda x, node: x.tracer.constant(int(node.attrs["buckets"])),
+    "sip_bucket": lambda x, node: x.tracer.constant(int(node.attrs["buckets"])),
 }
 """How many ids an operation gives."""

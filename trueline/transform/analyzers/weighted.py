@@ -47,7 +47,8 @@ class WeightedPoints(Points):
     def _above(self, shares: Sequence[Fraction]) -> Array:
         cumulative = np.cumsum(self.weights)
         ranks = (np.array([float(share) for share in shares]) + SLACK) * cumulative[-1]
-        return np.searchsorted(cumulative, ranks, side="right")
+        places: Array = np.searchsorted(cumulative, ranks, side="right")
+        return places
 
 
 def _rule(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
