@@ -7,14 +7,24 @@ of equal inputs that read the same state share it: mean and variance are one sta
 from __future__ import annotations
 
 from trueline._core.errors import TransformError, did_you_mean
-from trueline.transform.analyzers import basic, covariance, histogram, keyed, targets, tukey, weighted
+from trueline.transform.analyzers import (
+    basic,
+    covariance,
+    custom,
+    histogram,
+    keyed,
+    targets,
+    tukey,
+    vocabularies,
+    weighted,
+)
 from trueline.transform.analyzers.base import Analyzer, State, StateMaker
 from trueline.transform.analyzers.tokens import Vocabulary
 from trueline.transform.graph import ANALYZER_PREFIX
 
 __all__ = ["ANALYZERS", "STATES", "Analyzer", "State", "Vocabulary", "analyzer", "state_maker"]
 
-_MODULES = (basic, targets, tukey, covariance, histogram, weighted, keyed)
+_MODULES = (basic, vocabularies, targets, tukey, covariance, histogram, weighted, keyed, custom)
 ANALYZERS: dict[str, Analyzer] = {ANALYZER_PREFIX + row.name: row for module in _MODULES for row in module.ANALYZERS}
 """Every analyzer by its name in graphs."""
 STATES: dict[str, StateMaker] = {name: maker for module in _MODULES for name, maker in module.STATES.items()}
@@ -40,8 +50,5 @@ def state_maker(name: str) -> StateMaker:
         EngineError: the user's cannot be imported.
     """
     if ":" in name:
-        from trueline.engine.base import resolve
-
-        maker: StateMaker = resolve(name)
-        return maker
+        return custom.user_state(name)
     return STATES[name]

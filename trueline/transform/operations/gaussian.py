@@ -91,7 +91,5 @@ def _inverse_rule(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
     return common(types, "float64")
 
 
-OPERATIONS = (
-    Operation("inverse_tukey_hh", _inverse_rule, _np_inverse, _onnx_inverse, kind="rounded", ulps=8),
-)
+OPERATIONS = (Operation("inverse_tukey_hh", _inverse_rule, _np_inverse, _onnx_inverse, kind="rounded", ulps=8),)
 """Rows of the table of operations."""
