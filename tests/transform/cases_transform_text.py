@@ -62,4 +62,7 @@ CASES: list[Case] = [
         for t in ("utf8", "list<utf8>", "vector<utf8>")
     ],
     ("regex_replace", ("utf8",), lambda a: tlt.regex_replace(a, "x*", "\\\\", replace_all=False)),
+    ("reduce_join", ("list<utf8>",), tlt.reduce_join),
+    ("reduce_join", ("list<utf8>",), lambda a: tlt.reduce_join(tlt.ngrams(a, (1, 4), "+"), "é\0")),
+    ("reduce_join", ("utf8",), lambda a: tlt.reduce_join(tlt.characters(a), "")),
 ]

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from trueline._core.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from trueline.transform.mappers_approximate import approximate_vocabulary, compute_and_apply_approximate_vocabulary
     from trueline.transform.analysis import analyze
     from trueline.transform.analyzer_functions import (
         max,
@@ -164,6 +163,7 @@ if TYPE_CHECKING:
         char_ngrams,
         characters,
         ngrams,
+        reduce_join,
         split,
         tokenize,
         word_count,
@@ -185,6 +185,7 @@ if TYPE_CHECKING:
     from trueline.transform.graph import Graph, Node, ValueType
     from trueline.transform.hoststeps import host
     from trueline.transform.lookup import take
+    from trueline.transform.mappers_approximate import approximate_vocabulary, compute_and_apply_approximate_vocabulary
     from trueline.transform.mappers_buckets import (
         apply_buckets,
         apply_buckets_with_interpolation,
@@ -322,9 +323,9 @@ __all__ = [
     "list_slice",
     "list_sum",
     "log",
-    "log10",
     "log1p",
     "log2",
+    "log10",
     "lower",
     "lstrip",
     "map_values",
@@ -360,6 +361,7 @@ __all__ = [
     "quantiles_per_key",
     "quarter",
     "reciprocal",
+    "reduce_join",
     "regex_extract",
     "regex_replace",
     "resize_image",
@@ -526,6 +528,7 @@ _HOMES = {
             "char_ngrams",
             "characters",
             "ngrams",
+            "reduce_join",
             "split",
             "tokenize",
             "word_count",

@@ -7,7 +7,7 @@ from typing import Any
 
 from trueline.transform.column import Column
 
-__all__ = ["bag_of_words", "char_ngrams", "characters", "ngrams", "split", "tokenize", "word_count"]
+__all__ = ["bag_of_words", "char_ngrams", "characters", "ngrams", "reduce_join", "split", "tokenize", "word_count"]
 
 WORDS = r"[\p{L}\p{M}\p{N}_]+"
 """Letters of any script with their marks, digits and ``_``."""
@@ -72,3 +72,8 @@ def word_count(tokens: Column) -> Column:
 def _range(given: Any) -> list[int]:
     low, high = given
     return [int(low), int(high)]
+
+
+def reduce_join(tokens: Column, separator: str = "") -> Column:
+    """The texts of each list joined to one; "" for an empty list."""
+    return tokens.tracer.op("reduce_join", tokens, separator=separator)

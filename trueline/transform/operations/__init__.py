@@ -15,6 +15,7 @@ from trueline.transform.operations import (
     folds,
     gaussian,
     images,
+    joining,
     lists,
     logic,
     maths,
@@ -63,6 +64,7 @@ _TOPICS = (
     extensions,
     trigonometry,
     maths,
+    joining,
 )
 OPERATIONS: dict[str, Operation] = {record.name: record for topic in _TOPICS for record in topic.OPERATIONS}
 """Every operation by name."""
