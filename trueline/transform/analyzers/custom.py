@@ -5,6 +5,7 @@ See `trueline.transform.user_analyzers` for the protocol and for `tlt.analyzer`.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -21,6 +22,8 @@ __all__ = ["ANALYZERS", "METHODS", "STATES", "UserState", "user_state"]
 
 METHODS = ("update", "merge", "parts", "restore")
 """What a user's class must have, beside the method that gives its result."""
+_TRIED: set[tuple[str, str]] = set()
+"""Classes and arguments whose laws were tried in this process on data."""
 _TYPES: dict[str, tuple[type, ...]] = {
     "float64": (float, int),
     "int64": (int,),
@@ -45,16 +48,17 @@ class UserState:
         more = {"constants": constants} if constants else {}
         self._arguments = {**params.get("params", {}), **more}
         self.own = self._empty()
-        self._checked = False
+        self._trial = (path, json.dumps(self._arguments, sort_keys=True))
 
     def _empty(self) -> Any:
         return resolve(self.path)(**self._arguments)
 
     def update(self, inputs: Inputs) -> None:
-        """Takes in a block; the first one is also what the laws are tried on."""
+        """Takes in a block; the first one in a process is also what the laws are tried on."""
         self.own.update(inputs)
-        if not self._checked:
+        if inputs.rows and self._trial not in _TRIED:
             self.check()
+            _TRIED.add(self._trial)
 
     def merge(self, other: Self) -> None:
         """Takes in the state of later blocks."""
@@ -75,13 +79,14 @@ class UserState:
         Raises:
             TransformError: naming the class and the law.
         """
-        self._checked = True
         before = self._bytes(self.own)
         _, header, arrays = unpack_state(before, "user", 1)
         loaded = self._empty()
         loaded.restore(header, arrays)
         if self._bytes(loaded) != before:
             raise self._broken("what restore() took on, parts() does not give back")
+        if self._result(loaded) != self._result(self.own):
+            raise self._broken("after restore() it has another result")
         loaded.merge(self._empty())
         if self._bytes(loaded) != before:
             raise self._broken("merging an empty one changes it")
@@ -93,6 +98,13 @@ class UserState:
     def _bytes(self, own: Any) -> bytes:
         header, arrays = own.parts()
         return pack_state("user", 1, header, arrays)
+
+    def _result(self, own: Any) -> str:
+        """The result for comparison; one that an empty state refuses to give is none."""
+        try:
+            return repr(own.result())
+        except Exception as error:
+            return type(error).__name__
 
     def _broken(self, law: str) -> TransformError:
         return TransformError(
