@@ -11,3 +11,23 @@ CASES: list[Case] = [
     ("by_fold", ("float64", "float64"), lambda a, b: a.tracer.op("by_fold", a, b)),
     ("by_fold", ("list<int64>", "list<int64>"), lambda a, b: a.tracer.op("by_fold", a, b)),
 ]
+CASES += [
+    *[("farm_bucket", (t,), lambda a: a.tracer.op("farm_bucket", a, buckets=1000)) for t in ("utf8", "list<utf8>")],
+    *[
+        ("sip_bucket", (t,), lambda a: a.tracer.op("sip_bucket", a, buckets=7, key=[1, 2**63]))
+        for t in ("utf8", "list<utf8>")
+    ],
+    *[
+        (
+            "farm_vocabulary",
+            (t,),
+            lambda a: a.tracer.op("farm_vocabulary", a, a.tracer.table(["a", "Ä"], "utf8"), oov=3, default=-1),
+        )
+        for t in ("utf8", "list<utf8>", "vector<utf8>")
+    ],
+    (
+        "farm_vocabulary",
+        ("int64",),
+        lambda a: a.tracer.op("farm_vocabulary", a, a.tracer.table([3, -1], "int64"), oov=2, default=-1),
+    ),
+]

@@ -1,7 +1,7 @@
-"""Folds of training rows: a hidden column, made from ``__row__``, that decides which rows a row's value may be taken from.
+"""Folds of training rows: a hidden column, made from ``__row__``: a row's value is taken from other folds alone.
 
-A graph holds ``input __fold_<folds>_<seed>__`` and the operation ``by_fold(serving, training)``. `bind` dissolves it: the
-serving graph keeps the first argument, so that the hidden column is in no signature, no feed and no export; the
+A graph holds ``input __fold_<folds>_<seed>__`` and the operation ``by_fold(serving, training)``. `bind` dissolves it:
+the serving graph keeps the first argument, so that the hidden column is in no signature, no feed and no export; the
 training graph keeps the second and has the column among its features.
 """
 

@@ -201,14 +201,25 @@ def cross(*columns: Any, separator: str = "_x_", hash_buckets: int | None = None
         return joined if hash_buckets is None else hash_strings(joined, hash_buckets)
 
 
-def hash_strings(x: Column, hash_buckets: int) -> Column:
-    """MurmurHash3 (x86, 32 bits) of the UTF-8 text modulo the number of buckets, int64; integers by their decimal text.
+def hash_strings(strings: Column, hash_buckets: int, key: Sequence[int] | None = None) -> Column:
+    """The text's hash modulo the number of buckets, int64; integers are hashed by their decimal text.
 
-    TensorFlow Transform takes FarmHash, which no ONNX runtime has: bucket numbers differ from TensorFlow's.
+    The hash is MurmurHash3 (x86, 32 bits) of the UTF-8 bytes. Traced for the profile ``tensorflow`` it is FarmHash's
+    Fingerprint64, which gives TensorFlow Transform's own buckets; no ONNX runtime has that.
+
+    Args:
+        strings: text or integers.
+        hash_buckets: how many buckets.
+        key: two numbers below 2**64: the hash is SipHash-2-4 then, as in TensorFlow Transform: whoever does not know
+            the key cannot choose texts of one bucket. Only in the profile ``tensorflow``.
     """
-    with x.tracer.scope("hash_strings"):
-        text = x.cast("utf8", implied=True) if x.dtype == "int64" else x
-        return x.tracer.op("hash_bucket", text, buckets=int(hash_buckets))
+    tracer = strings.tracer
+    with tracer.scope("hash_strings"):
+        text = strings.cast("utf8", implied=True) if strings.dtype == "int64" else strings
+        if key is not None:
+            return tracer.op("sip_bucket", text, buckets=int(hash_buckets), key=[int(half) for half in key])
+        name = "farm_bucket" if tracer.profile == "tensorflow" else "hash_bucket"
+        return tracer.op(name, text, buckets=int(hash_buckets))
 
 
 def matches(x: Column, pattern: str) -> Column:

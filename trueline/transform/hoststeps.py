@@ -15,7 +15,7 @@ from trueline.transform.functions import tracer_of
 if TYPE_CHECKING:
     from trueline.transform.tracer import Tracer
 
-__all__ = ["host"]
+__all__ = ["host", "importable"]
 
 _DTYPES = ("float64", "int64", "bool", "utf8", "timestamp")
 
@@ -47,7 +47,7 @@ def host(
         TransformError: for a function that cannot be imported by name, other inputs, or another dtype.
     """
     tracer = tracer_of(*inputs)
-    path = _importable(tracer, function)
+    path = importable(tracer, function)
     if dtype not in _DTYPES:
         raise tracer.error(f"a host step cannot give {dtype!r}", f"types: {', '.join(_DTYPES)}.")
     names = [_column_name(tracer.column(i)) for i in inputs]
@@ -70,7 +70,7 @@ def host(
     return tracer.input(step.feature)
 
 
-def _importable(tracer: Tracer, function: Callable[..., Any] | str) -> str:
+def importable(tracer: Tracer, function: Callable[..., Any] | str) -> str:
     """``package.module:name`` of a function that other processes can import by it."""
     path = function if isinstance(function, str) else f"{function.__module__}:{function.__qualname__}"
     try:

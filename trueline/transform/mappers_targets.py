@@ -1,4 +1,4 @@
-"""Categories as numbers: by the label's mean with out-of-fold protection, by how often they occur, and rare ones as one.
+"""Categories: as the label's mean with out-of-fold protection, as how often they occur, and rare ones as one.
 
 TensorFlow Transform has none of these.
 """
@@ -13,7 +13,8 @@ from trueline.transform.column import Column
 from trueline.transform.folds import fold_feature
 from trueline.transform.functions import as_float, concat, where
 from trueline.transform.lookup import take
-from trueline.transform.mappers_vocabulary import apply_vocabulary, free_name
+from trueline.transform.mappers_vocabulary import apply_vocabulary
+from trueline.transform.vocabulary_names import free_name
 
 __all__ = ["target_encode"]
 

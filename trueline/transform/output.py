@@ -89,7 +89,7 @@ class TransformOutput(TransformViews):
             return pa.Table.from_batches(batches, self.arrow_schema(outputs, ROW_COLUMN in data.schema.names))
         graph = self.training_graph if training else self.graph
         chosen = self._chosen(outputs, graph)
-        return self._arrow(data, chosen, self._executor(graph, chosen).run(self._prepared(graph, data, chosen)))
+        return self._arrow(data, chosen, self._executor(graph, chosen).run(self._prepared(data, chosen, graph)))
 
     def oracle(
         self, data: pa.RecordBatch | pa.Table, outputs: Sequence[str] | None = None, *, training: bool = False
@@ -99,7 +99,7 @@ class TransformOutput(TransformViews):
 
         graph = self.training_graph if training else self.graph
         chosen = self._chosen(outputs, graph)
-        table = self._prepared(graph, data, chosen)
+        table = self._prepared(data, chosen, graph)
         names = graph.input_names(i for _, i in chosen)
         found = evaluate(graph, feed_values(graph, table, names), [i for _, i in chosen])
         return self._arrow(data, chosen, {name: _as_output(found[i]) for name, i in chosen})
@@ -112,9 +112,13 @@ class TransformOutput(TransformViews):
             self._executors[key] = Executor(graph, dict(chosen))
         return self._executors[key]
 
-    def _prepared(self, graph: Graph, data: pa.RecordBatch | pa.Table, chosen: Sequence[tuple[str, int]]) -> Any:
+    def _prepared(
+        self, data: pa.RecordBatch | pa.Table, chosen: Sequence[tuple[str, int]], graph: Graph | None = None
+    ) -> Any:
         """The columns that the outputs read, widened, with host columns and folds."""
         import pyarrow as pa
+
+        graph = self.graph if graph is None else graph
 
         names = graph.input_names(i for _, i in chosen)
         steps = graph.steps_for(names)

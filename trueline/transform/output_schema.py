@@ -64,12 +64,34 @@ def _of_filled(graph: Graph, node: Node) -> Domain:
     return min(domain[0], filling.attrs["value"]), max(domain[1], filling.attrs["value"])
 
 
+def _of_hash(graph: Graph, node: Node) -> Domain:
+    return 0, int(node.attrs["buckets"]) - 1
+
+
+def _of_all(graph: Graph, node: Node) -> Domain:
+    """Of elements taken out of the inputs: what all of them together can hold."""
+    domains = [integer_domain(graph, i) for i in node.inputs]
+    known = [d for d in domains if d is not None]
+    if len(known) < len(domains):
+        return None
+    return min(low for low, _ in known), max(high for _, high in known)
+
+
+def _of_padded(graph: Graph, node: Node) -> Domain:
+    domain, filling = integer_domain(graph, node.inputs[0]), node.attrs["value"]
+    return None if domain is None else (min(domain[0], filling), max(domain[1], filling))
+
+
 _DOMAINS: dict[str, Callable[[Graph, Node], Domain]] = {
     "apply_vocabulary": _of_vocabulary,
     "apply_buckets": lambda graph, node: (0, len(graph.nodes[node.inputs[1]].attrs["value"])),
     "apply_buckets_by_place": lambda graph, node: (0, len(graph.nodes[node.inputs[1]].attrs["value"][0])),
     # as TensorFlow Transform declares it: -1, for a key that the analysis did not see, is no bucket
     "apply_buckets_by_key": lambda graph, node: (0, int(node.attrs["num_buckets"]) - 1),
-    "hash_bucket": lambda graph, node: (0, int(node.attrs["buckets"]) - 1),
+    "farm_vocabulary": _of_vocabulary,
+    **dict.fromkeys(("hash_bucket", "farm_bucket", "sip_bucket"), _of_hash),
     "fill_missing": _of_filled,
+    "pad": _of_padded,
+    "list_get": lambda graph, node: integer_domain(graph, node.inputs[0]),
+    **dict.fromkeys(("distinct", "list_slice", "list_concat", "fill_missing_list", "vector_slice", "concat"), _of_all),
 }

@@ -1,82 +1,70 @@
-"""The mergeable state of vocabularies: how often each token occurs, and the order of tokens."""
+"""The state of exact vocabularies: how often each token occurs, or what its weights add up to."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 
-from trueline.transform.analyzers.base import Array, Attrs
+from trueline.transform.analyzers.base import Array, Attrs, Parts
 from trueline.transform.analyzers.inputs import Inputs
+from trueline.transform.analyzers.tally import Tally
+from trueline.transform.analyzers.vocabulary_order import Vocabulary, arrange
 from trueline.transform.graph import ValueType
 
 __all__ = ["Tokens", "Vocabulary"]
 
 
-@dataclass(frozen=True)
-class Vocabulary:
-    """Tokens in order of id, their counts, and how many distinct tokens there were before any limit."""
-
-    tokens: tuple[Any, ...]
-    counts: tuple[int, ...]
-    unfiltered: int
-
-
 class Tokens:
-    """How often each token occurs, exactly."""
+    """How often each token occurs, exactly; with a second input, the sum of its weights (NaN weights left out).
+
+    Lists and vectors count each element. For its memory see `Tally`.
+    """
 
     def __init__(self, types: Sequence[ValueType], params: Attrs) -> None:
-        import pyarrow as pa
-
-        dtype = types[0].dtype
-        self.dtype = dtype
-        self.token_type = pa.string() if dtype == "utf8" else pa.int64()
-        self.tokens: Any = pa.array([], self.token_type)
-        self.counts: Array = np.zeros(0, np.int64)
+        self.weighted = len(types) > 1
+        self.tally = Tally(types[0].dtype, exact=not self.weighted)
 
     def update(self, inputs: Inputs) -> None:
-        counted = inputs.arrow(0).value_counts()
-        self._join(counted.field(0).cast(self.token_type), counted.field(1).to_numpy())
+        values = inputs.arrow(0)
+        if not self.weighted:
+            self.tally.count(values)
+            return
+        weights = inputs.elements(1).astype(np.float64)
+        there = ~np.isnan(weights)
+        if not there.all():
+            import pyarrow as pa
+
+            values, weights = values.filter(pa.array(there)), weights[there]
+        self.tally.count(values, weights)
 
     def merge(self, other: Self) -> None:
-        self._join(other.tokens, other.counts)
+        self.tally.merge(other.tally)
 
-    def _join(self, tokens: Any, counts: Array) -> None:
-        import pyarrow as pa
-
-        encoded = pa.concat_arrays([self.tokens, tokens]).dictionary_encode()
-        joined = np.zeros(len(encoded.dictionary), np.int64)
-        np.add.at(joined, encoded.indices.to_numpy(), np.concatenate([self.counts, counts]))
-        self.tokens, self.counts = encoded.dictionary, joined
-
-    def parts(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        import pyarrow.compute as pc
-
-        order = pc.sort_indices(self.tokens)
-        return {}, {"tokens": self.tokens.take(order), "counts": self.counts[order.to_numpy()]}
+    def parts(self) -> Parts:
+        return self.tally.parts()
 
     def restore(self, header: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
-        self.tokens, self.counts = arrays["tokens"], arrays["counts"]
+        self.tally.restore(header, arrays)
 
-    def vocabulary(self, top_k: int | None, frequency_threshold: int | None) -> Vocabulary:
+    @property
+    def tokens(self) -> Any:
+        """The distinct tokens, an Arrow array."""
+        return self.tally.tokens
+
+    @property
+    def counts(self) -> Array:
+        """How often each occurs, or its weight."""
+        return self.tally.sums[:, 0]
+
+    def vocabulary(self, top_k: int | None = None, frequency_threshold: float | None = None) -> Vocabulary:
         """Tokens by descending count, then descending bytes (integers as decimal text), as TensorFlow Transform orders.
 
         Empty texts and texts with a line break are no tokens: a vocabulary file has one token a line.
         """
-        import pyarrow as pa
-        import pyarrow.compute as pc
+        return self.arranged({"top_k": top_k, "frequency_threshold": frequency_threshold})
 
-        table = pa.table({"token": self.tokens, "count": pa.array(self.counts)})
-        if self.dtype == "utf8":
-            broken = pc.match_substring_regex(table["token"], "[\n\r]")
-            table = table.filter(pc.and_(pc.not_equal(table["token"], ""), pc.invert(broken)))
-        unfiltered = table.num_rows
-        if frequency_threshold is not None:
-            table = table.filter(pc.greater_equal(table["count"], frequency_threshold))
-        table = table.append_column("text", table["token"].cast(pa.string()))
-        table = table.take(pc.sort_indices(table, [("count", "descending"), ("text", "descending")]))
-        if top_k is not None:
-            table = table.slice(0, top_k)
-        return Vocabulary(tuple(table["token"].to_pylist()), tuple(table["count"].to_pylist()), unfiltered)
+    def arranged(self, attrs: Attrs) -> Vocabulary:
+        """The vocabulary with all limits, see `arrange`."""
+        return arrange(self.tokens, self.counts, attrs)
