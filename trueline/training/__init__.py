@@ -11,20 +11,23 @@ from trueline._core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from trueline.models.contract import Fitted
+    from trueline.training.batching import Batches, batches
     from trueline.training.fn_args import FnArgs
     from trueline.training.run import run_training
     from trueline.training.split_data import SplitData
     from trueline.training.tracking import MetricLog, read_metrics
 
 _HOMES = {
+    "Batches": "trueline.training.batching",
     "Fitted": "trueline.models.contract",
     "FnArgs": "trueline.training.fn_args",
     "MetricLog": "trueline.training.tracking",
     "SplitData": "trueline.training.split_data",
+    "batches": "trueline.training.batching",
     "read_metrics": "trueline.training.tracking",
     "run_training": "trueline.training.run",
 }
 
-__all__ = ["Fitted", "FnArgs", "MetricLog", "SplitData", "read_metrics", "run_training"]
+__all__ = ["Batches", "Fitted", "FnArgs", "MetricLog", "SplitData", "batches", "read_metrics", "run_training"]
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,6 +15,9 @@ from trueline._core.rowid import ROW_COLUMN
 from trueline._core.values import RawFeature
 from trueline.engine.base import Dataset
 from trueline.models.inputs import DEFAULT_INPUT, ModelInput, column_values, input_arrays, model_inputs
+from trueline.training.batch_forms import Form, in_form
+from trueline.training.batch_plan import Order
+from trueline.training.batching import Batches
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -122,31 +125,62 @@ class SplitData:
             at = stop
         return SplitArrays(x[DEFAULT_INPUT] if inputs is None else x, y, w)
 
-    def batches(self, rows: int = 8192, inputs: Mapping[str, Sequence[str]] | None = None) -> Iterator[SplitArrays]:
-        """The same rows in batches of `rows` (the last is smaller); memory is one block and one batch.
+    def batches(
+        self,
+        rows: int = 8192,
+        inputs: Mapping[str, Sequence[str]] | None = None,
+        *,
+        as_: Form = "numpy",
+        shuffle: bool = False,
+        seed: int = 0,
+        epoch: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+        even: bool = False,
+        drop_last: bool = False,
+        window: int = 4,
+    ) -> Batches:
+        """The same rows as (x, y, w) of `rows` rows each (the last is smaller), in bounded memory.
+
+        Each ``for`` is one epoch; ``state()`` and ``load_state()`` resume it, ``loader(workers=2)`` makes the batches
+        in processes of their own.
+
+        Args:
+            rows: rows of a batch.
+            inputs: as in `arrays`.
+            as_: ``numpy``, ``torch`` or ``jax`` for x, y and w; ``arrow`` for tables of features, label and weight.
+            shuffle: random order, another one in each epoch; without, block order.
+            seed: of the order; ``fn_args.seed`` is the run's.
+            epoch: the first epoch.
+            rank: which of `world_size` processes this is; over all ranks every row comes exactly once.
+            world_size: how many processes share the rows.
+            even: leave out up to ``world_size - 1`` rows, so that all ranks have as many batches.
+            drop_last: leave out a last batch that is not full.
+            window: how many blocks lie in memory and are shuffled together; one where nothing is shuffled.
 
         Raises:
             ModelError: as `arrays`, or `rows` below one.
+            ConfigError: numbers that cannot be.
         """
-        import pyarrow as pa
-
         if rows < 1:
             raise ModelError(f"a batch of {rows} rows", hint="give at least one.")
-        specs = model_inputs(self.features, inputs)
-        held: pa.Table | None = None
-        for batch in self._labelled(self._columns):
-            block = pa.Table.from_batches([batch])
-            table = block if held is None else pa.concat_tables([held, block])
-            whole = table.num_rows - table.num_rows % rows
-            for start in range(0, whole, rows):
-                yield self._batch(table.slice(start, rows), specs, inputs is None)
-            held = table.slice(whole)
-        if held is not None and held.num_rows:
-            yield self._batch(held, specs, inputs is None)
+        order = Order(rows, shuffle, seed, rank, world_size, even, drop_last, window)
+        convert = partial(self._batch, specs=model_inputs(self.features, inputs), single=inputs is None, as_=as_)
+        return Batches(
+            self.dataset,
+            order,
+            columns=self._columns,
+            as_=as_,
+            epoch=epoch,
+            present=self.label.name,
+            convert=None if as_ == "arrow" else convert,
+        )
 
-    def _batch(self, table: pa.Table, specs: Sequence[ModelInput], single: bool) -> SplitArrays:
+    def _batch(self, table: pa.Table, specs: Sequence[ModelInput], single: bool, as_: Form) -> SplitArrays:
         part = self._part(table.combine_chunks(), specs)
-        return SplitArrays(part.x[DEFAULT_INPUT] if single else part.x, part.y, part.w)
+        y = {self.label.name: part.y} if part.w is None else {self.label.name: part.y, "w": part.w}
+        x, rest = (part.x, y) if as_ == "numpy" else (in_form(part.x, as_), in_form(y, as_))
+        return SplitArrays(x[DEFAULT_INPUT] if single else x, rest[self.label.name], rest.get("w"))
 
     def _part(self, batch: pa.RecordBatch | pa.Table, specs: Sequence[ModelInput]) -> SplitArrays:
         x = input_arrays(batch, specs)
