@@ -65,4 +65,8 @@ CASES: list[Case] = [
     ("reduce_join", ("list<utf8>",), tlt.reduce_join),
     ("reduce_join", ("list<utf8>",), lambda a: tlt.reduce_join(tlt.ngrams(a, (1, 4), "+"), "é\0")),
     ("reduce_join", ("utf8",), lambda a: tlt.reduce_join(tlt.characters(a), "")),
+    *[("lower_unicode", (t,), lambda a: tlt.lower(tlt.join(a, "ßⓐⒶ"), unicode=True)) for t in ("utf8", "list<utf8>")],
+    *[("upper_unicode", (t,), lambda a: tlt.upper(tlt.join(a, "ßⓐⒶ"), unicode=True)) for t in ("utf8", "list<utf8>")],
+    ("lower_unicode", ("vector<utf8>",), lambda a: tlt.lower(a, unicode=True)),
+    ("upper_unicode", ("utf8",), lambda a: tlt.upper(a, unicode=True)),
 ]

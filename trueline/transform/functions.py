@@ -173,14 +173,24 @@ def clip(x: Column, low: Any, high: Any) -> Column:
         return maximum(minimum(x, high), low)
 
 
-def lower(x: Column) -> Column:
-    """ASCII letters in lower case; all other characters stay."""
-    return x.tracer.op("lower", x)
+def lower(x: Column, *, unicode: bool = False) -> Column:
+    """ASCII letters in lower case; all other characters stay.
+
+    Args:
+        x: text, also in vectors and lists.
+        unicode: letters of all scripts, by Unicode 14, each becoming one character: İ becomes i.
+    """
+    return x.tracer.op("lower_unicode" if unicode else "lower", x)
 
 
-def upper(x: Column) -> Column:
-    """ASCII letters in upper case; all other characters stay."""
-    return x.tracer.op("upper", x)
+def upper(x: Column, *, unicode: bool = False) -> Column:
+    """ASCII letters in upper case; all other characters stay.
+
+    Args:
+        x: text, also in vectors and lists.
+        unicode: letters of all scripts, by Unicode 14, each becoming one character: ß stays ß.
+    """
+    return x.tracer.op("upper_unicode" if unicode else "upper", x)
 
 
 def join(*columns: Any, separator: str = "") -> Column:

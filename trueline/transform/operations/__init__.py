@@ -32,6 +32,7 @@ from trueline.transform.operations import (
     times,
     tokens,
     trigonometry,
+    unicode_case,
     vectors,
 )
 from trueline.transform.operations.base import Operation, RuleError, Value, Wire
@@ -65,6 +66,7 @@ _TOPICS = (
     trigonometry,
     maths,
     joining,
+    unicode_case,
 )
 OPERATIONS: dict[str, Operation] = {record.name: record for topic in _TOPICS for record in topic.OPERATIONS}
 """Every operation by name."""

@@ -33,7 +33,7 @@ from trueline.transform.operations.tokenizer import tokens
 if TYPE_CHECKING:
     from trueline.transform.emitter import Emitter
 
-__all__ = ["OPERATIONS"]
+__all__ = ["OPERATIONS", "place_among"]
 
 
 def _map_rule(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
@@ -55,7 +55,7 @@ def _np_map(values: Sequence[Value], attrs: Attrs) -> Array:
     return map_text(lambda t: table.get(t, t if own else blank), values[0].data, kind)
 
 
-def _place(em: Emitter, texts: str, keys: list[str]) -> str:
+def place_among(em: Emitter, texts: str, keys: list[str]) -> str:
     """The place of each text among the keys; their number where it is none."""
     return em.node(
         "LabelEncoder",
@@ -69,7 +69,7 @@ def _place(em: Emitter, texts: str, keys: list[str]) -> str:
 
 def _onnx_map(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
     x, dtype, default = wires[0].data, attrs["dtype"], attrs["default"]
-    place = _place(em, x, list(attrs["keys"]))
+    place = place_among(em, x, list(attrs["keys"]))
     table = em.constant([*attrs["values"], BLANK[dtype] if default is None else default], dtype)
     found = em.node("Gather", table, place)
     if dtype != "utf8" or default is not None:
@@ -91,7 +91,7 @@ def _map_present(values: Sequence[Value], attrs: Attrs) -> npt.NDArray[np.bool_]
 def _map_mask(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str | None:
     if not _may_miss(attrs):
         return ALL.onnx(em, wires, attrs)
-    place = _place(em, wires[0].data, list(attrs["keys"]))
+    place = place_among(em, wires[0].data, list(attrs["keys"]))
     return em.all_of([wires[0].present, em.node("Less", place, em.constant(len(attrs["keys"]), "int64"))])
 
 

@@ -26,7 +26,7 @@ from trueline.transform.operations.murmur import murmur3_32
 if TYPE_CHECKING:
     from trueline.transform.emitter import Emitter
 
-__all__ = ["OPERATIONS", "hash_tensor"]
+__all__ = ["OPERATIONS", "changed_case", "hash_tensor"]
 
 _TO_LOWER = {c: c + 32 for c in range(65, 91)}
 _TO_UPPER = {v: k for k, v in _TO_LOWER.items()}
@@ -52,17 +52,18 @@ def _np_case(upper: bool) -> Any:
 
 
 def _onnx_case(action: str) -> Any:
-    def emit(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
-        x = wires[0].data
-        # StringNormalizer takes [C] alone; locale "C" changes ASCII letters only and exists in every container.
-        flat = em.node("Reshape", x, em.ints(-1))
-        # It refuses an empty vector: one padding text stands behind the column and is cut off again.
-        padded = em.node("Concat", flat, em.constant([""], "utf8"), axis=0)
-        changed = em.node("StringNormalizer", padded, case_change_action=action, locale="C")
-        cut = em.node("Slice", changed, em.ints(0), em.ints(-1), em.ints(0))
-        return em.node("Reshape", cut, em.node("Shape", x), allowzero=1)
+    # locale "C" changes ASCII letters only and exists in every container
+    return lambda em, wires, attrs: changed_case(em, wires[0].data, action, "C")
 
-    return emit
+
+def changed_case(em: Emitter, x: str, action: str, locale: str) -> str:
+    """Texts of any shape through StringNormalizer, which takes [C] alone."""
+    flat = em.node("Reshape", x, em.ints(-1))
+    # It refuses an empty vector: one padding text stands behind the column and is cut off again.
+    padded = em.node("Concat", flat, em.constant([""], "utf8"), axis=0)
+    changed = em.node("StringNormalizer", padded, case_change_action=action, locale=locale)
+    cut = em.node("Slice", changed, em.ints(0), em.ints(-1), em.ints(0))
+    return em.node("Reshape", cut, em.node("Shape", x), allowzero=1)
 
 
 def _np_join(values: Sequence[Value], attrs: Attrs) -> Array:
