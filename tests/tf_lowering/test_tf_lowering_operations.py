@@ -16,9 +16,11 @@ from helpers_transform import TYPES, all_cases, assert_same, by_oracle, graph_of
 from hypothesis import HealthCheck, given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
+from trueline._core.errors import TransformError  # noqa: E402
 from trueline.transform.operations import OPERATIONS  # noqa: E402
 from trueline.transform.operations.base import ALL  # noqa: E402
 from trueline.transform.tensorflow import PRESENCE, TENSORFLOW  # noqa: E402
+from trueline.transform.tensorflow.tokens import greedy_is_longest  # noqa: E402
 
 WITHOUT: dict[str, str] = {}
 """Operations that have no TensorFlow lowering, and why."""
@@ -48,6 +50,11 @@ def test_tensorflow_equals_oracle(
     schema = pa.schema([(n, TYPES[t]) for n, t in zip(names, types, strict=True)])
     empty = pa.table({n: pa.array([], schema.field(n).type) for n in names})
     graph = graph_of(lambda x: {"y": function(*(x[n] for n in names))}, empty, optional)
+    patterns = [n.attrs["pattern"] for n in graph.nodes if n.op in ("tokenize", "find")]
+    if not all(map(greedy_is_longest, patterns)):
+        with pytest.raises(TransformError, match="the longest matches of"):
+            in_tensorflow(graph)
+        return
     run = in_tensorflow(graph)
     ulps = OPERATIONS[op].ulps + EXTRA_ULPS.get(op, 0)
     column = [values_of(op, t) if optional else values_of(op, t).filter(lambda v: v is not None) for t in types]

@@ -26,6 +26,7 @@ __all__ = [
     "column",
     "constant",
     "inside",
+    "owning",
     "payloads",
     "sealed",
     "select",
@@ -69,20 +70,30 @@ class TfValue:
     type: ValueType
 
 
-class Table:
-    """A constant list (boundaries, tokens) and the hash table over it, which is made when an operation asks.
+_OWNED: ContextVar[dict[Any, Any]] = ContextVar("owned")
 
-    Args:
+
+@contextmanager
+def owning(tables: dict[Any, Any]) -> Iterator[None]:
+    """Within it, hash tables are put into `tables` and taken from there: who saves the functions must own them."""
+    token = _OWNED.set(tables)
+    try:
+        yield
+    finally:
+        _OWNED.reset(token)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A constant list (boundaries, tokens), and the hash table over it, which is made when an operation asks.
+
+    Attributes:
         values: the list.
         dtype: of its elements.
-        keep: takes the hash tables made, so that the module can own them.
     """
 
-    def __init__(self, values: Sequence[Any], dtype: str, keep: Callable[[Any], None]) -> None:
-        self.values = list(values)
-        self.dtype = dtype
-        self._keep = keep
-        self._hashed: Any = None
+    values: Sequence[Any]
+    dtype: str
 
     def positions(self, keys: Any) -> Any:
         """The place of every key in the list as int64, -1 for those that are not in it.
@@ -93,15 +104,15 @@ class Table:
 
         if not self.values:
             return tf.fill(tf.shape(keys), tf.constant(-1, tf.int64))
-        if self._hashed is None:
+        owned, name = _OWNED.get(), (self.dtype, tuple(self.values))
+        if name not in owned:
             places = {value: i for i, value in enumerate(self.values)}
             with tf.init_scope():
                 start = tf.lookup.KeyValueTensorInitializer(
                     tf.constant(list(places), tf_dtype(self.dtype)), tf.constant(list(places.values()), tf.int64)
                 )
-                self._hashed = tf.lookup.StaticHashTable(start, -1)
-            self._keep(self._hashed)
-        return self._hashed.lookup(keys)
+                owned[name] = tf.lookup.StaticHashTable(start, -1)
+        return owned[name].lookup(keys)
 
 
 def tf_dtype(dtype: str) -> Any:

@@ -51,8 +51,7 @@ def evaluate(
     graph: Graph,
     columns: Mapping[str, TfValue],
     roots: Iterable[int],
-    tables: Mapping[int, Table],
-    lowerings: Mapping[str, Lowering] = TENSORFLOW,
+    lowerings: Mapping[str, Lowering],
 ) -> dict[int, TfValue]:
     """The roots' values in every row, payloads in float64, int64, bool and string.
 
@@ -60,7 +59,6 @@ def evaluate(
         graph: a bound graph that passed `check_lowerings`.
         columns: the raw features by name.
         roots: node indices.
-        tables: the constant lists by node index.
         lowerings: by operation.
     """
     roots = list(roots)
@@ -70,15 +68,16 @@ def evaluate(
         if node.op == "input":
             found[index] = replace(columns[node.attrs["name"]], type=node.type)
         elif node.op == "constant":
-            found[index] = _constant(node, tables.get(index))
+            found[index] = _constant(node)
         else:
             found[index] = _apply(node, [found[i] for i in node.inputs], lowerings)
     return {index: found[index] for index in roots}
 
 
-def _constant(node: Node, table: Table | None) -> TfValue:
+def _constant(node: Node) -> TfValue:
     value = node.attrs["value"]
-    data = constant(value, tf_dtype(node.type.dtype)) if table is None else table
+    dtype = node.type.dtype
+    data = Table(value, dtype) if node.type.kind == "table" else constant(value, tf_dtype(dtype))
     return TfValue(data, None, None, replace(node.type, literal=value))
 
 

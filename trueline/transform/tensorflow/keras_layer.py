@@ -55,8 +55,8 @@ def layer_class() -> Any:
         def call(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
             """The transformed features by name."""
             found = self._program.transform(inputs)
-            for table in self._program.hashed[len(self._hashed) :]:
-                self._hashed.append(table)  # the layer owns them, so that they are saved with it
+            tables = list(self._program.hashed.values())
+            self._hashed.extend(tables[len(self._hashed) :])  # the layer owns them, so that they are saved with it
             return found
 
         def get_config(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""TensorFlow lowerings of `take` (`trueline.transform.operations.take`) and `by_fold`."""
+"""TensorFlow lowerings of `take`, `map_values` and `by_fold`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from trueline.transform.emitter import numpy_constant
 from trueline.transform.operations.base import Attrs
-from trueline.transform.tensorflow.base import Lowering, PresenceRule, TfValue, all_present, tf_dtype
+from trueline.transform.tensorflow.base import Lowering, PresenceRule, Table, TfValue, all_present, tf_dtype
 
 __all__ = ["LOWERINGS", "PRESENCE"]
 
@@ -48,7 +48,28 @@ def _take_present(values: Sequence[TfValue], attrs: Attrs) -> Any:
     return all_present([values[0].present, _inside(values[0].data, _rows(values, attrs))])
 
 
-LOWERINGS: dict[str, Lowering] = {"take": _take, "by_fold": lambda values, attrs: values[0].data}
+def _map(values: Sequence[TfValue], attrs: Attrs) -> Any:
+    import tensorflow as tf
+
+    x, dtype, default = values[0].data, attrs["dtype"], attrs["default"]
+    place = Table(attrs["keys"], "utf8").positions(x)
+    cells = [*attrs["values"], _BLANK[dtype] if default is None else default]
+    table = tf.constant(numpy_constant(cells, dtype).tolist(), tf_dtype(dtype))
+    found = tf.gather(table, tf.where(place < 0, tf.constant(len(cells) - 1, tf.int64), place))
+    return tf.where(place < 0, x, found) if dtype == "utf8" and default is None else found
+
+
+def _map_present(values: Sequence[TfValue], attrs: Attrs) -> Any:
+    if attrs["dtype"] == "utf8" or attrs["default"] is not None:
+        return values[0].present
+    return all_present([values[0].present, Table(attrs["keys"], "utf8").positions(values[0].data) >= 0])
+
+
+LOWERINGS: dict[str, Lowering] = {"take": _take, "map_values": _map, "by_fold": lambda values, attrs: values[0].data}
 """Payloads by operation."""
-PRESENCE: dict[str, PresenceRule] = {"take": _take_present, "by_fold": lambda values, attrs: values[0].present}
+PRESENCE: dict[str, PresenceRule] = {
+    "take": _take_present,
+    "map_values": _map_present,
+    "by_fold": lambda values, attrs: values[0].present,
+}
 """Presence by operation, where it is not that of all inputs."""

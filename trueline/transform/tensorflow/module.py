@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from trueline._core.errors import TransformError
 from trueline._core.values import RawFeature
 from trueline.transform.graph import Graph
-from trueline.transform.tensorflow.base import Lowering, Table, TfValue, tf_dtype
+from trueline.transform.tensorflow.base import Lowering, TfValue, owning, tf_dtype
 from trueline.transform.tensorflow.evaluate import check_lowerings, evaluate, finished
 from trueline.transform.tensorflow.inputs import value_type, values_of
 from trueline.transform.tensorflow.names import LENGTH_SUFFIX, PRESENT_SUFFIX, signature_names
@@ -74,17 +74,13 @@ class Program:
         self.outputs = tuple(outputs)
         names = graph.input_names(roots)
         self.features = tuple(f for f in graph.features if f.name in names)
-        self.hashed: list[Any] = []
+        self.hashed: dict[Any, Any] = {}
         """Hash tables over vocabularies, made when first asked for; whoever saves the functions must own them."""
-        self._tables = {
-            i: Table(graph.nodes[i].attrs["value"], graph.nodes[i].type.dtype, self.hashed.append)
-            for i in graph.reachable(roots)
-            if graph.nodes[i].op == "constant" and graph.nodes[i].type.kind == "table"
-        }
 
     def run(self, columns: Mapping[str, TfValue], *, final: bool = True) -> dict[str, TfValue]:
         """The outputs' values; with `final` as the transform's outputs are (float32, blanks), else as computed."""
-        found = evaluate(self.graph, columns, [i for _, i in self.outputs], self._tables, self._lowerings)
+        with owning(self.hashed):
+            found = evaluate(self.graph, columns, [i for _, i in self.outputs], self._lowerings)
         return {name: finished(found[i]) if final else found[i] for name, i in self.outputs}
 
     def transform(self, features: Mapping[str, Any]) -> dict[str, Any]:
@@ -178,7 +174,7 @@ def to_tf_module(output: TransformOutput, outputs: Sequence[str] | None = None) 
     module.transform = tf.function(program.transform, autograph=False, reduce_retracing=True)
     module.input_names = signature_names(f.name for f in program.features)
     module.output_names = signature_names(name for name, _ in program.outputs)
-    module.hashed = list(program.hashed)
+    module.hashed = list(program.hashed.values())
     return module
 
 

@@ -11,7 +11,9 @@ from trueline.transform.tensorflow import (
     lists,
     logic,
     lookups,
+    maths,
     parse_times,
+    parsing,
     reductions,
     strings,
     tables,
@@ -26,7 +28,7 @@ __all__ = ["PRESENCE", "TENSORFLOW"]
 
 _TOPICS = (
     *(arithmetic, logic, text, tables, lists, lookups, gaussian, distinct, reductions, strings, tokens, times),
-    *(parse_times, buckets, images, vectors),
+    *(parse_times, parsing, buckets, images, vectors, maths),
 )
 TENSORFLOW: dict[str, Lowering] = {name: made for topic in _TOPICS for name, made in topic.LOWERINGS.items()}
 """The lowering of every operation that has one."""

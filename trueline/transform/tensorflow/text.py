@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from trueline.transform.operations.base import Attrs
-from trueline.transform.operations.parsing import NUMBER
-from trueline.transform.tensorflow.base import Lowering, PresenceRule, TfValue, all_present
+from trueline.transform.tensorflow.base import Lowering, PresenceRule, TfValue
 from trueline.transform.tensorflow.murmur import murmur3_bucket
 
 __all__ = ["LOWERINGS", "PRESENCE"]
@@ -42,23 +41,37 @@ def _farm(values: Sequence[TfValue], attrs: Attrs) -> Any:
     return tf.strings.to_hash_bucket_fast(values[0].data, int(attrs["buckets"]))
 
 
+def _sip(values: Sequence[TfValue], attrs: Attrs) -> Any:
+    import tensorflow as tf
+
+    key = [int(half) for half in attrs["key"]]
+    return tf.strings.to_hash_bucket_strong(values[0].data, int(attrs["buckets"]), key)
+
+
+def _farm_vocabulary(values: Sequence[TfValue], attrs: Attrs) -> Any:
+    """As TensorFlow Transform's: out-of-vocabulary buckets by FarmHash, of whole numbers by that of their digits."""
+    import tensorflow as tf
+
+    x, table = values[0].data, values[1].data
+    texts = x if x.dtype == tf.string else tf.strings.as_string(x)
+    found = table.positions(x)
+    unknown = tf.strings.to_hash_bucket_fast(texts, int(attrs["oov"])) + len(table.values)
+    return tf.where(found < 0, unknown, found)
+
+
+def _regex_replace(values: Sequence[TfValue], attrs: Attrs) -> Any:
+    """Texts with a NUL character stay as they are, here as in onnxruntime-extensions."""
+    import tensorflow as tf
+
+    x = values[0].data
+    made = tf.strings.regex_replace(x, attrs["pattern"], attrs["rewrite"], replace_global=bool(attrs["replace_all"]))
+    return tf.where(tf.strings.regex_full_match(x, r"(?s:.*)\x00(?s:.*)"), x, made)
+
+
 def _matches(values: Sequence[TfValue], attrs: Attrs) -> Any:
     import tensorflow as tf
 
     return tf.strings.regex_full_match(values[0].data, attrs["pattern"])
-
-
-def _is_number(texts: Any) -> Any:
-    import tensorflow as tf
-
-    return tf.strings.regex_full_match(texts, NUMBER)
-
-
-def _parse(values: Sequence[TfValue], attrs: Attrs) -> Any:
-    import tensorflow as tf
-
-    x = values[0].data
-    return tf.strings.to_number(tf.where(_is_number(x), x, "0"), tf.float64)
 
 
 LOWERINGS: dict[str, Lowering] = {
@@ -67,11 +80,11 @@ LOWERINGS: dict[str, Lowering] = {
     "join": _join,
     "hash_bucket": _hash,
     "farm_bucket": _farm,
+    "sip_bucket": _sip,
+    "farm_vocabulary": _farm_vocabulary,
+    "regex_replace": _regex_replace,
     "matches": _matches,
-    "parse_number": _parse,
 }
 """Payloads by operation."""
-PRESENCE: dict[str, PresenceRule] = {
-    "parse_number": lambda values, attrs: all_present([values[0].present, _is_number(values[0].data)]),
-}
+PRESENCE: dict[str, PresenceRule] = {}
 """Presence by operation, where it is not that of all inputs."""

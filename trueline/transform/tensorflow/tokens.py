@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from trueline._core.errors import TransformError
 from trueline.transform.operations.base import Attrs
 from trueline.transform.operations.strings import WHITESPACE, quoted
-from trueline.transform.tensorflow.base import Lowering, PresenceRule, TfValue, column
+from trueline.transform.tensorflow.base import Lowering, PresenceRule, TfValue, all_present, column
 from trueline.transform.tensorflow.distinct import kept_cells
 from trueline.transform.tensorflow.lists import limited, positions
 
@@ -22,16 +23,39 @@ __all__ = ["LOWERINGS", "PRESENCE", "greedy_is_longest"]
 _MARK = b"\xff"
 _CLASS = r"\[\^?\]?(?:\\.|\[:\^?[a-z]+:\]|[^\]\\])*\]"
 _ATOM = rf"(?:\\[dDsSwW]|\\[pP](?:[A-Z]|\{{[A-Za-z_]+\}})|\\[^A-Za-z0-9]|{_CLASS}|[^\\\[\]().*+?{{}}|^$])"
-_SIMPLE = re.compile(rf"(?:{_ATOM}(?:\{{\d+\}})?)*{_ATOM}(?:[+]|\{{\d+,\d*\}}|\{{\d+\}})?")
+_RUN = rf"(?:{_ATOM}(?:\{{\d+\}})?)*{_ATOM}(?:[+*?]|\{{\d+(?:,\d*)?\}})?"
+_RUNS = re.compile(rf"(?:{_RUN})(?:\|(?:{_RUN}))*")
+
+
+@lru_cache(maxsize=256)
+def _starts(atom: str) -> frozenset[str]:
+    """The characters that one piece of a pattern takes."""
+    every = "".join(map(chr, (*range(0xD800), *range(0xE000, 0x110000))))
+    return frozenset(re.findall(atom, every, re.ASCII | (re.DOTALL if atom != "." else re.ASCII)))
 
 
 def greedy_is_longest(pattern: str) -> bool:
-    """Whether the first match that RE2 prefers is surely the longest: only the last piece varies in length.
+    """Whether the first match that RE2 prefers is surely the longest.
 
-    >>> [greedy_is_longest(p) for p in (r"[a-z']+", r"\\d{3}-\\w+", "a|ab", "a?ab", "x+?")]
-    [True, True, False, False, False]
+    It is where only the last piece varies in length, and alternatives begin with different characters.
+
+    >>> [greedy_is_longest(p) for p in (r"[a-z']+", r"\\d{3}-\\w+", r"[a-z]+|\\d+", "a|ab", "a?ab", "x+?", "(a)")]
+    [True, True, True, False, False, False, False]
     """
-    return _SIMPLE.fullmatch(pattern) is not None
+    if _RUNS.fullmatch(pattern) is None:
+        return False
+    runs, at = [], 0
+    while at < len(pattern):
+        found = re.compile(_RUN).match(pattern, at)
+        assert found is not None
+        runs.append(found[0])
+        at = found.end() + 1
+    if len(runs) == 1:
+        return True
+    if re.search(r"\[:|\\[pP]", pattern):  # classes that Python's expressions do not have
+        return False
+    starts = [_starts(m[0]) for r in runs if (m := re.match(_ATOM, r))]
+    return sum(map(len, starts)) == len(frozenset().union(*starts))
 
 
 def _padded(ragged: Any) -> tuple[Any, Any]:
@@ -58,14 +82,37 @@ def _split(values: Sequence[TfValue], attrs: Attrs) -> tuple[Any, Any]:
     return tf.concat([parts, column(blank)], axis=1), tf.maximum(counts, tf.ones_like(counts))
 
 
-def _tokenize(values: Sequence[TfValue], attrs: Attrs) -> tuple[Any, Any]:
-    pattern = attrs["pattern"]
+def _checked(attrs: Attrs) -> str:
+    pattern = str(attrs["pattern"])
     if not greedy_is_longest(pattern):
         raise TransformError(
-            f"tokenize takes the longest matches of {pattern!r}, and TensorFlow finds the first alternative's",
-            hint="write a pattern in which only the last piece varies in length, such as [a-z']+, or use to_onnx.",
+            f"the longest matches of {pattern!r} are wanted, and TensorFlow prefers the first alternative's",
+            hint="write a pattern in which only the last piece of each alternative varies in length, and whose "
+            "alternatives begin with different characters, such as [a-z']+|[0-9]+; or use to_onnx.",
         )
-    return _matches(values[0].data, pattern)
+    return pattern
+
+
+def _tokenize(values: Sequence[TfValue], attrs: Attrs) -> tuple[Any, Any]:
+    return _matches(values[0].data, _checked(attrs))
+
+
+def _find(values: Sequence[TfValue], attrs: Attrs) -> Any:
+    import tensorflow as tf
+
+    x, pattern = values[0].data, _checked(attrs)
+    found = tf.strings.regex_replace(x, rf"\A(?s:.*?)({pattern})(?s:.*)\z", r"\1")
+    return tf.where(_holds(x, pattern), found, "")
+
+
+def _holds(texts: Any, pattern: str) -> Any:
+    import tensorflow as tf
+
+    return tf.strings.regex_full_match(texts, f"(?s:.*)(?:{pattern})(?s:.*)")
+
+
+def _find_present(values: Sequence[TfValue], attrs: Attrs) -> Any:
+    return all_present([values[0].present, _holds(values[0].data, _checked(attrs))])
 
 
 def _characters(values: Sequence[TfValue], attrs: Attrs) -> tuple[Any, Any]:
@@ -97,7 +144,8 @@ LOWERINGS: dict[str, Lowering] = {
     "tokenize": _tokenize,
     "characters": _characters,
     "ngrams": _ngrams,
+    "find": _find,
 }
 """Payloads by operation."""
-PRESENCE: dict[str, PresenceRule] = {}
+PRESENCE: dict[str, PresenceRule] = {"find": _find_present}
 """Presence by operation, where it is not that of all inputs."""
