@@ -16,7 +16,7 @@ from trueline._core.errors import DataError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["MAX_RECORDS", "MAX_SOURCES", "ROW_COLUMN", "describe_row", "row_ids", "split_row_ids"]
+__all__ = ["MAX_RECORDS", "MAX_SOURCES", "ROW_COLUMN", "describe_row", "row_ids", "split_row_ids", "with_sources_from"]
 
 ROW_COLUMN = "__row__"
 _BITS = 40
@@ -41,6 +41,17 @@ def split_row_ids(ids: npt.ArrayLike) -> tuple[npt.NDArray[np.int64], npt.NDArra
     """Source and record number of each id."""
     array = np.asarray(ids, np.int64)
     return array >> _BITS, array & (MAX_RECORDS - 1)
+
+
+def with_sources_from(batch: pa.RecordBatch, first: int) -> pa.RecordBatch:
+    """The rows with the numbers of their sources raised by `first`: several ingestions side by side."""
+    if not first or ROW_COLUMN not in batch.schema.names:
+        return batch
+    import pyarrow as pa
+
+    place = batch.schema.get_field_index(ROW_COLUMN)
+    raised = pa.array(batch.column(place).to_numpy() + (np.int64(first) << _BITS))
+    return batch.set_column(place, batch.schema.field(place), raised)
 
 
 def describe_row(row_id: int, sources: list[str] | None = None) -> str:

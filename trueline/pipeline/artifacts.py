@@ -35,6 +35,7 @@ __all__ = [
     "PushedModel",
     "Schema",
     "String",
+    "TransformCache",
     "TransformGraph",
     "TunerResults",
     "ValueArtifact",
@@ -117,6 +118,10 @@ class ExamplesDiff(ArtifactType):
 
 class TransformGraph(ArtifactType):
     """``graph.json``, ``transform.onnx``, ``transformed_schema.pbtxt``, ``vocabularies/``."""
+
+
+class TransformCache(ArtifactType):
+    """Analyzers' accumulator states of single datasets: ``<dataset>/<phase>.state``."""
 
 
 class Model(ArtifactType):
