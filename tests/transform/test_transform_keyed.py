@@ -1,0 +1,485 @@
+"""Statistics by key: against plain Python, in any blocks and merges, for unknown, missing and odd keys."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter, defaultdict
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import trueline.transform as tlt
+from trueline._core.errors import TransformError
+from trueline._core.values import raw_feature_of
+from trueline.engine import Dataset, LocalEngine, check_accumulator
+from trueline.engine.base import AccumulatorSpec
+from trueline.transform.analysis import analyze
+from trueline.transform.analyzers.inputs import Inputs, PlainColumn
+from trueline.transform.analyzers.keyed_points import KeyedPoints, separated
+from trueline.transform.analyzers.keyed_states import KeyedCounts, KeyedExtremes, KeyedMoments
+from trueline.transform.graph import ValueType
+from trueline.transform.operations.base import Value
+from trueline.transform.output import TransformOutput
+from trueline.transform.tracer import trace
+
+ONE = LocalEngine(workers=1)
+VECTOR = pa.list_(pa.float64(), 2)
+FLOAT, TEXT = ValueType("float64"), ValueType("utf8")
+NUMBERS = st.floats(-1e6, 1e6) | st.just(math.nan) | st.integers(-3, 3).map(float)
+ROWS = st.lists(st.tuples(NUMBERS, st.sampled_from(["", "a", "b", "é", "日本"])), min_size=1, max_size=40)
+
+
+def run(table: pa.Table, function: Any, later: pa.Table | None = None) -> dict[str, list[Any]]:
+    out, output = tlt.analyze_and_transform(table, function, engine=ONE)
+    if later is not None:
+        out = output.transform(later)
+    return {name: out[name].to_pylist() for name in out.schema.names}
+
+
+def findings(table: pa.Table, function: Any) -> dict[str, Any]:
+    """Results of analyzers by name."""
+    output = analyze(trace(function, [raw_feature_of(f) for f in table.schema]), Dataset.from_table(table), ONE)
+    return {output.traced.nodes[i].op.removeprefix("analyze."): v for i, v in output.findings.items()}
+
+
+def use(x: Any, key: Any, tables: Any) -> Any:
+    """A column that needs all tables."""
+    keys, *values = tables
+    place = tlt.apply_vocabulary(key, keys)
+    found = [tlt.take(place, v, default=0 if v.dtype == "int64" else 0.0) for v in values]
+    total = found[0]
+    for other in found[1:]:
+        total = total + other
+    return total
+
+
+def by_key(rows: list[tuple[float, str]]) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = defaultdict(list)
+    for value, key in rows:
+        found[key].append(value)
+    return dict(sorted(found.items(), key=lambda item: item[0].encode()))
+
+
+def state_of(make: Any, rows: list[tuple[float, str]], types: Any = (FLOAT, TEXT), weights: Any = None) -> Any:
+    state = make(list(types), {})
+    columns = [
+        PlainColumn(pa.array([v for v, _ in rows], pa.float64())),
+        PlainColumn(pa.array([k for _, k in rows], pa.string())),
+    ]
+    if weights is not None:
+        columns.append(PlainColumn(pa.array(weights, pa.float64())))
+    state.update(Inputs(columns if make is not KeyedCounts else columns[1:]))
+    return state
+
+
+def merged(make: Any, rows: list[tuple[float, str]], cut: int, through_parts: bool) -> Any:
+    """The state of two blocks, the second one sent as parts or not."""
+    left, right = state_of(make, rows[:cut]), state_of(make, rows[cut:])
+    if through_parts:
+        sent = make([FLOAT, TEXT], {})
+        sent.restore(*right.parts())
+        right = sent
+    left.merge(right)
+    return left
+
+
+@given(ROWS, st.integers(0, 40), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_moments_are_those_of_each_key(rows: list[tuple[float, str]], cut: int, through_parts: bool) -> None:
+    state = merged(KeyedMoments, rows, cut, through_parts)
+    groups = by_key(rows)
+    assert state.ordered_keys() == list(groups)
+    for mean, variance, values in zip(
+        state.ordered(state.mean), state.ordered(state.variance), groups.values(), strict=True
+    ):
+        finite = [v for v in values if math.isfinite(v)]
+        if not finite:
+            assert (mean, variance) == (0.0, 0.0)
+            continue
+        assert mean == pytest.approx(math.fsum(finite) / len(finite), rel=1e-9, abs=1e-6)
+        assert variance == pytest.approx(np.var(finite), rel=1e-6, abs=1e-3)
+        if len(set(finite)) == 1:
+            assert (mean, variance) == (finite[0], 0.0)  # exactly, whatever the number of values and blocks
+
+
+@given(ROWS, st.integers(0, 40), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_extremes_are_those_of_each_key(rows: list[tuple[float, str]], cut: int, through_parts: bool) -> None:
+    state = merged(KeyedExtremes, rows, cut, through_parts)
+    for least, greatest, values in zip(
+        state.ordered(state.least), state.ordered(state.greatest), by_key(rows).values(), strict=True
+    ):
+        proper = [v for v in values if not math.isnan(v)]
+        assert least == min(proper, default=math.inf)
+        assert greatest == max(proper, default=-math.inf)
+
+
+@given(ROWS, st.integers(0, 40), st.booleans(), st.integers(1, 6))
+@settings(max_examples=60, deadline=None)
+def test_quantiles_are_those_of_each_key(rows: list[tuple[float, str]], cut: int, through_parts: bool, n: int) -> None:
+    """By the rule for whole columns; keys without a number are left out."""
+    state = merged(KeyedPoints, rows, cut, through_parts)
+    groups = {k: [v for v in values if not math.isnan(v)] for k, values in by_key(rows).items()}
+    groups = {k: v for k, v in groups.items() if v}
+    assert state.ordered_keys() == list(groups)
+    expected = [[sorted(v)[i * len(v) // n] for i in range(1, n)] for v in groups.values()]
+    assert state.quantiles(n).tolist() == expected
+
+
+@given(ROWS, st.integers(0, 40), st.integers(1, 5), st.sampled_from([1.0, 0.1, 1e-9]))
+@settings(max_examples=40, deadline=None)
+def test_equal_weights_are_no_weights(rows: list[tuple[float, str]], cut: int, n: int, weight: float) -> None:
+    plain = state_of(KeyedPoints, rows)
+    types = (FLOAT, TEXT, FLOAT)
+    left = state_of(KeyedPoints, rows[:cut], types, [weight] * len(rows[:cut]))
+    left.merge(state_of(KeyedPoints, rows[cut:], types, [weight] * len(rows[cut:])))
+    assert left.ordered_keys() == plain.ordered_keys()
+    assert left.quantiles(n).tolist() == plain.quantiles(n).tolist()
+
+
+@given(st.lists(st.text(max_size=2), max_size=30), st.integers(0, 30))
+@settings(max_examples=40, deadline=None)
+def test_counts_are_exact_and_in_order(keys: list[str], cut: int) -> None:
+    rows = [(0.0, k) for k in keys]
+    left = state_of(KeyedCounts, rows[:cut], (TEXT,))
+    left.merge(state_of(KeyedCounts, rows[cut:], (TEXT,)))
+    expected = sorted(Counter(keys).items(), key=lambda item: item[0].encode())
+    assert list(zip(left.ordered_keys(), left.ordered(left.count), strict=True)) == expected
+
+
+def test_summaries_of_many_keys_stay_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More pairs than the summary holds: it is pruned, and each key's ranks stay near."""
+    monkeypatch.setattr(KeyedPoints, "TOTAL", 4_000)
+    rng = np.random.default_rng(4)
+    keys = np.array(["a", "b", "c"])[rng.choice(3, 30_000, p=[0.5, 0.3, 0.2])]
+    values = rng.normal(size=30_000)
+    for weights in (None, np.full(30_000, 0.5)):
+        types = (FLOAT, TEXT) if weights is None else (FLOAT, TEXT, FLOAT)
+        state = KeyedPoints(list(types), {})
+        for part in np.split(np.arange(30_000), 10):
+            rows = list(zip(values[part].tolist(), keys[part].tolist(), strict=True))
+            state.merge(state_of(KeyedPoints, rows, types, None if weights is None else weights[part]))
+            assert len(state.points) <= 4_000
+        assert state.weights.sum() == pytest.approx(30_000 if weights is None else 15_000)
+        for i, key in enumerate("abc"):
+            own = np.sort(values[keys == key])
+            ranks = np.searchsorted(own, state.quantiles(10)[i]) / len(own)
+            assert np.abs(ranks - np.arange(1, 10) / 10).max() < 11 / (2 * 666) + 1e-3
+
+
+def test_counting_takes_no_longer_with_many_keys() -> None:
+    """100,000 keys: the state is a few flat arrays."""
+    keys = pa.array([f"k{i % 100_000}" for i in range(200_000)])
+    state = KeyedMoments([FLOAT, TEXT], {})
+    state.update(Inputs([PlainColumn(pa.array(np.arange(200_000.0))), PlainColumn(keys)]))
+    assert len(state.keys) == 100_000
+    assert sum(field.nbytes for field in state.fields.values()) == 100_000 * 24
+    row = state.ordered_keys().index("k7")
+    assert state.ordered(state.mean)[row] == 50_007.0
+    assert state.ordered(state.variance)[row] == 2.5e9
+
+
+def scaled(x: Any, elementwise: bool = False) -> dict[str, Any]:
+    return {
+        "z": tlt.scale_to_z_score_per_key(x["x"], x["k"], elementwise=elementwise),
+        "u": tlt.scale_to_0_1_per_key(x["x"], x["k"], elementwise=elementwise),
+        "r": tlt.scale_by_min_max_per_key(x["x"], x["k"], -1.0, 1.0, elementwise=elementwise),
+    }
+
+
+def sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
+
+
+def test_scaling_by_the_rows_own_key() -> None:
+    """Known keys by their statistics; one value or an unknown key as upstream; a missing key or value is missing."""
+    data = pa.table(
+        {
+            "x": [4.0, 1.0, 5.0, 2.0, 25.0, 5.0, 3.0, None, 8.0],
+            "k": ["a", "a", "a", "a", "b", "b", "one", "a", None],
+        }
+    )
+    later = pa.table({"x": [5.0, 3.0, float("nan"), None, 1.0], "k": ["new", "one", "a", "a", None]})
+
+    def preprocessing(x: Any) -> dict[str, Any]:
+        return scaled(x) | {"b": tlt.bucketize_per_key(x["x"], x["k"], 3)}
+
+    out = run(data, preprocessing)
+    deviation = math.sqrt(2.5)
+    assert out["z"] == pytest.approx(
+        [1 / deviation, -2 / deviation, 2 / deviation, -1 / deviation, 1, -1, 0, None, None]
+    )
+    assert out["u"] == pytest.approx([0.75, 0.0, 1.0, 0.25, 1.0, 0.0, sigmoid(3.0), None, None])
+    assert out["r"][:6] == pytest.approx([0.5, -1.0, 1.0, -0.5, 1.0, -1.0])
+    assert out["b"] == [2, 0, 2, 1, 2, 1, 1, None, None]
+    unseen = run(data, preprocessing, later)
+    assert unseen["z"][:2] == [5.0, 0.0]
+    assert unseen["u"][:2] == pytest.approx([sigmoid(5.0), sigmoid(3.0)])
+    assert unseen["r"][0] == pytest.approx(2 * sigmoid(5.0) - 1)
+    assert unseen["b"] == [-1, 1, 2, None, None]
+    assert all(math.isnan(unseen[name][2]) for name in ("z", "u", "r"))
+    assert all(unseen[name][3] is unseen[name][4] is None for name in ("z", "u", "r"))
+
+
+def test_integer_and_boolean_keys() -> None:
+    """Integers are keys as they are, and stand in the order of their decimal text."""
+    data = pa.table({"x": [1.0, 3.0, 10.0, 10.0, 5.0], "i": [9, 9, 10, 10, -1], "b": [True, True, False, False, None]})
+    out = run(
+        data,
+        lambda x: {
+            "i": tlt.scale_to_0_1_per_key(x["x"], x["i"]),
+            "b": tlt.scale_to_z_score_per_key(x["x"], x["b"]),
+        },
+    )
+    assert out["i"] == pytest.approx([0.0, 1.0, sigmoid(10.0), sigmoid(10.0), sigmoid(5.0)])
+    assert out["b"] == [-1.0, 1.0, 0.0, 0.0, None]
+    found = findings(data, lambda x: {"y": use(x["x"], x["i"], tlt.count_per_key(x["i"]))})
+    assert (found["key_count_keys"], found["key_count"]) == ([-1, 10, 9], [1, 2, 2])
+
+
+def test_vectors_as_one_and_place_by_place() -> None:
+    rows = [[-4.0, -1.0], [10.0, 0.0], [2.0, 0.0], [4.0, -1.0], [10.0, 0.0], [0.0, 10.0], None]
+    keys = ["a", "a", "a", "a", "b", "b", "a"]
+    data = pa.table({"x": pa.array(rows, VECTOR), "k": keys})
+
+    def moments(elementwise: bool) -> Any:
+        return lambda x: scaled(x, elementwise)
+
+    found = findings(data, moments(True))
+    assert found["key_moments_keys"] == found["key_extremes_keys"] == ["a", "b"]
+    assert found["key_mean"] == [[3.0, -0.5], [5.0, 5.0]]
+    assert found["key_var"] == [[25.0, 0.25], [25.0, 25.0]]
+    assert (found["key_min"], found["key_max"]) == ([[-4.0, -1.0], [0.0, 0.0]], [[10.0, 0.0], [10.0, 10.0]])
+    out = run(data, moments(True))
+    want = [[-1.4, -1.0], [1.4, 1.0], [-0.2, 1.0], [0.2, -1.0], [1.0, -1.0], [-1.0, 1.0]]
+    np.testing.assert_allclose(out["z"][:6], want, rtol=1e-6)
+    assert out["z"][6] is None
+    whole = findings(data, moments(False))
+    assert (whole["key_min"], whole["key_max"]) == ([-4.0, 0.0], [10.0, 10.0])
+    assert whole["key_mean"] == [1.25, 5.0]
+    unseen = run(data, moments(True), pa.table({"x": pa.array([[2.0, 3.0]], VECTOR), "k": ["new"]}))
+    assert unseen["z"] == [[2.0, 3.0]]
+    assert unseen["u"] == [pytest.approx([sigmoid(2.0), sigmoid(3.0)])]
+
+
+def test_lists_with_a_key_a_row_or_a_key_a_value() -> None:
+    data = pa.table(
+        {
+            "x": [[-4.0, 10.0], [2.0, 1.0], [], [-1.0, 4.0], None],
+            "k": [["a", "a"], ["a", "b"], [], ["b", "a"], ["a"]],
+            "row": ["p", "p", "q", "q", "q"],
+        }
+    )
+    out = run(
+        data,
+        lambda x: {
+            "z": tlt.scale_to_z_score_per_key(x["x"], x["k"]),
+            "b": tlt.bucketize_per_key(x["x"], x["k"], 2),
+            "row": tlt.scale_to_0_1_per_key(x["x"], x["row"]),
+        },
+    )
+    np.testing.assert_allclose([v for row in out["z"][:4] for v in row], [-1.4, 1.4, -0.2, 1.0, -1.0, 0.2], rtol=1e-6)
+    assert out["z"][2] == []
+    assert out["z"][4] is None
+    assert out["b"][:4] == [[0, 1], [0, 1], [], [0, 1]]
+    np.testing.assert_allclose(out["row"][0] + out["row"][1], np.array([0.0, 14.0, 6.0, 5.0]) / 14.0, rtol=1e-6)
+    assert out["row"][3] == [0.0, 1.0]
+
+
+def test_keys_that_do_not_pair_up() -> None:
+    """In the analysis it is an error that names the row; in a request the row is missing, and nothing else is."""
+    good = pa.table({"x": [[1.0, 2.0], [3.0]], "k": [["a", "b"], ["a"]]})
+    bad = pa.table({"x": [[1.0, 2.0, 3.0], [3.0]], "k": [["a", "b"], ["a"]]})
+
+    def preprocessing(x: Any) -> dict[str, Any]:
+        return {
+            "z": tlt.scale_to_z_score_per_key(x["x"], x["k"]),
+            "b": tlt.bucketize_per_key(x["x"], x["k"], 2),
+            "u": tlt.scale_by_min_max_per_key(x["x"], x["k"], 0.0, 2.0),
+        }
+
+    with pytest.raises(TransformError, match="x has 3 values and k has 2 in the same row"):
+        run(bad, preprocessing)
+    out = run(good, preprocessing, bad)
+    assert (out["z"], out["b"], out["u"]) == ([None, [1.0]], [None, [1]], [None, [2.0]])
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda x: tlt.scale_to_z_score_per_key(x["x"], x["x"]), "its key must be a column of utf8 or int64"),
+        (lambda x: tlt.scale_to_z_score_per_key(x["k"], x["k"]), "it takes float64, not utf8"),
+        (lambda x: tlt.scale_to_z_score_per_key(x["x"], x["l"]), "one key .* a row, or one for each value"),
+        (lambda x: tlt.scale_to_0_1_per_key(x["l2"], x["k"], elementwise=True), "elementwise needs vectors"),
+        (lambda x: tlt.bucketize_per_key(x["x"], x["k"], 0), "num_buckets must be at least 1"),
+        (lambda x: tlt.bucketize_per_key(x["x"], x["k"], 3, epsilon=7.0), "epsilon must lie between 0 and 1"),
+        (lambda x: tlt.scale_by_min_max_per_key(x["x"], x["k"], 1.0, 0.0), "must be smaller than output_max"),
+    ],
+)
+def test_wrong_arguments_are_named(function: Any, message: str) -> None:
+    data = pa.table({"x": [1.0], "k": ["a"], "l": [["a"]], "l2": [[1.0]]})
+    with pytest.raises(TransformError, match=message):
+        run(data, lambda x: {"y": function(x)})
+
+
+def test_weights_by_key() -> None:
+    """Weights of 0, less and NaN leave a value out; a key without any usable value is unknown."""
+    data = pa.table(
+        {
+            "x": [1.0, 2.0, 3.0, 100.0, 1.0, 2.0, 5.0],
+            "k": ["a", "a", "a", "a", "b", "b", "none"],
+            "w": [1.0, 1.0, 1.0, 0.0, 9.0, 1.0, float("nan")],
+        }
+    )
+    found = findings(data, lambda x: {"y": tlt.bucketize_per_key(x["x"], x["k"], 3, weights=x["w"])})
+    assert found["weighted_key_points_keys"] == ["a", "b"]
+    assert found["weighted_key_points_boundaries"][0] == [2.0, 3.0]
+    out = run(data, lambda x: {"y": tlt.bucketize_per_key(x["x"], x["k"], 3, weights=x["w"])})
+    assert out["y"] == [0, 1, 2, 2, 1, 2, -1]
+
+
+def test_repeated_boundaries_of_a_key() -> None:
+    """A value that fills several buckets lies in the lowest; the greatest boundary closes them all; order is kept."""
+    given_rows = np.array([[15.0, 15.0, 15.0], [12.0, 13.0, 13.0], [1.0, 1.0, 2.0], [1.0, 2.0, 3.0]])
+    found = separated(given_rows)
+    assert (np.diff(found) >= 0).all()
+    at = [np.searchsorted(found[i], given_rows[i], side="right").tolist() for i in range(4)]
+    assert at == [[1, 1, 1], [1, 3, 3], [1, 1, 3], [1, 2, 3]]
+    assert separated(np.zeros((2, 0))).shape == (2, 0)
+
+
+def test_no_rows_and_one_bucket() -> None:
+    data = pa.table({"x": pa.array([], pa.float64()), "k": pa.array([], pa.string())})
+    later = pa.table({"x": [2.0], "k": ["a"]})
+
+    def preprocessing(x: Any) -> dict[str, Any]:
+        return {
+            "z": tlt.scale_to_z_score_per_key(x["x"], x["k"]),
+            "b": tlt.bucketize_per_key(x["x"], x["k"], 3),
+            "one": tlt.bucketize_per_key(x["x"], x["k"], 1),
+        }
+
+    out = run(data, preprocessing, later)
+    assert (out["z"], out["b"], out["one"]) == ([2.0], [-1], [-1])
+    full = pa.table({"x": [1.0, 2.0], "k": ["a", "a"]})
+    assert run(full, lambda x: {"one": tlt.bucketize_per_key(x["x"], x["k"], 1)}) == {"one": [0, 0]}
+
+
+def test_far_from_zero_digits_are_kept() -> None:
+    """Mean 1e7 and deviation 1 within each key, where the mean of squares less the square of the mean has no digits."""
+    rng = np.random.default_rng(1)
+    keys = np.array(["a", "b"])[rng.integers(0, 2, 4_000)]
+    values = 1e7 + rng.normal(size=4_000) + (keys == "b") * 5.0
+    out = run(pa.table({"x": values, "k": keys}), lambda x: {"z": tlt.scale_to_z_score_per_key(x["x"], x["k"])})
+    for key in "ab":
+        own = values[keys == key]
+        mean = math.fsum(own) / len(own)
+        deviation = math.sqrt(math.fsum((v - mean) ** 2 for v in own) / len(own))
+        np.testing.assert_allclose(np.array(out["z"])[keys == key], (own - mean) / deviation, rtol=1e-6, atol=1e-7)
+
+
+@pytest.fixture(scope="module")
+def many() -> pa.Table:
+    rng = np.random.default_rng(8)
+    n = 3_000
+    values = rng.normal(50.0, 9.0, n)
+    values[::50] = np.nan
+    missing = rng.random(n) < 0.05
+    return pa.table(
+        {
+            "x": pa.array(values, mask=missing),
+            "k": pa.array([f"key {i}" for i in rng.integers(0, 40, n)], mask=rng.random(n) < 0.05),
+            "w": rng.lognormal(size=n),
+        }
+    )
+
+
+def everything(x: Any) -> dict[str, Any]:
+    return scaled(x) | {
+        "b": tlt.bucketize_per_key(x["x"], x["k"], 4),
+        "w": tlt.bucketize_per_key(x["x"], x["k"], 4, weights=x["w"]),
+        "c": use(x["x"], x["k"], tlt.count_per_key(x["k"])),
+    }
+
+
+def test_same_bits_for_any_shards_and_workers(many: pa.Table) -> None:
+    graph = trace(everything, [raw_feature_of(f) for f in many.schema])
+    whole = Dataset.from_table(many, block_rows=250)
+    hashes = {
+        analyze(graph, whole.deal(shards), LocalEngine(workers=workers)).content_hash
+        for shards, workers in ((1, 1), (5, 4), (1, 4), (7, 1))
+    }
+    assert len(hashes) == 1
+
+
+def test_saved_and_loaded_gives_the_same(many: pa.Table, tmp_path: Any) -> None:
+    out, output = tlt.analyze_and_transform(many, everything, engine=ONE)
+    output.save(str(tmp_path / "t"))
+    again = TransformOutput.load(str(tmp_path / "t"))
+    assert again.content_hash == output.content_hash
+    later = pa.Table.from_batches([again.transform(b) for b in many.to_batches()])
+    assert repr(later.to_pylist()) == repr(out.to_pylist())  # as text, where NaN equals NaN
+
+
+def test_the_tables_of_one_key_are_one_state(many: pa.Table) -> None:
+    """Keys, mean and variance come from one state, read once."""
+    graph = trace(
+        lambda x: {"z": tlt.scale_to_z_score_per_key(x["x"], x["k"])}, [raw_feature_of(f) for f in many.schema]
+    )
+    assert len({(n.op, n.inputs) for n in graph.nodes if n.is_analyzer}) == 3
+
+    class Watched(LocalEngine):
+        states: ClassVar[list[Any]] = []
+
+        def run(self, spec: Any, *args: Any, **kwargs: Any) -> Any:
+            Watched.states.append(spec.params["states"])
+            return super().run(spec, *args, **kwargs)
+
+    analyze(graph, Dataset.from_table(many), Watched(workers=1))
+    assert [[s[0] for s in states] for states in Watched.states] == [["keyed_moments"]]
+
+
+def test_states_obey_the_protocol(many: pa.Table) -> None:
+    """The engine's own check, bit for bit and for other block borders, on the states that merge exactly."""
+    names = list(many.schema.names)
+    graph = trace(
+        lambda x: {"y": use(x["x"], x["k"], tlt.min_and_max_per_key(x["x"], x["k"]))},
+        [raw_feature_of(f) for f in many.schema],
+    )
+    places = {n.attrs["name"]: i for i, n in enumerate(graph.nodes) if n.op == "input"}
+    assert {"x", "k"} <= set(places) <= set(names)
+    x, k = places["x"], places["k"]
+    states = [["keyed_counts", [k], {}], ["keyed_extremes", [x, k], {}], ["keyed_points", [x, k], {}]]
+    spec: AccumulatorSpec[Any] = AccumulatorSpec(
+        "trueline.transform.phases:PhaseAccumulator", {"graph": json.dumps(graph.to_json()), "states": states}
+    )
+    check_accumulator(spec, many.slice(0, 600))
+
+
+def test_the_shapes_of_inputs_give_the_same_state() -> None:
+    """A raw column read from Arrow and a computed one, nulls and masks: the same keys and numbers."""
+    plain = KeyedMoments([FLOAT, TEXT], {})
+    plain.update(
+        Inputs(
+            [
+                PlainColumn(pa.array([1.0, None, 3.0, 5.0])),
+                PlainColumn(pa.array(["a", "a", None, "b"])),
+            ]
+        )
+    )
+    computed = KeyedMoments([FLOAT, TEXT], {})
+    computed.update(
+        Inputs(
+            [
+                Value(np.array([1.0, 9.0, 3.0, 5.0]), np.array([True, False, True, True])),
+                Value(np.array(["a", "a", "x", "b"], object), np.array([True, True, False, True])),
+            ]
+        )
+    )
+    assert plain.ordered_keys() == computed.ordered_keys() == ["a", "b"]
+    assert plain.ordered(plain.mean) == computed.ordered(computed.mean) == [1.0, 5.0]
