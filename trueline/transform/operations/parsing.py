@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["INTEGER", "NUMBER", "OPERATIONS"]
 
-NUMBER = r"[+-]?([0-9]{1,200}[.]?[0-9]{0,200}|[.][0-9]{1,200})([eE][+-]?[0-9]{1,2})?"
+NUMBER = r"[+-]?([0-9]{1,200}([.][0-9]{0,200})?|[.][0-9]{1,200})([eE][+-]?[0-9]{1,2})?"
 """Texts that `parse_number` takes. ONNX Runtime's conversion throws where a double overflows or underflows: with so few
 digits and so small an exponent none does."""
 
