@@ -23,6 +23,7 @@ EXTRA_OF = {
     "psycopg": "postgres",
     "pymysql": "mysql",
     "fastavro": "avro",
+    "PIL": "image",
     "ray": "ray",
 }
 

@@ -1,10 +1,10 @@
 """Host steps: a user's own Python column function that runs before the ONNX part.
 
 A step is data: the function's name in an installed package, its inputs, its declared type and the version that it
-was made with. The function takes one Python list per input column (None = missing) and keyword parameters, and
-returns one list (None = missing); where the step makes vectors or lists, a list of lists. It runs in bulk, evaluation
-and batch inference; the server runs it only if the operator allow-lists its module. Code never comes from a model
-directory.
+was made with. The function takes one Python list per input column (None = missing; or another form of column, see
+`trueline._core.host_forms`) and keyword parameters, and returns one list (None = missing); where the step makes vectors
+or lists, a list of lists. It runs in bulk, evaluation and batch inference; the server runs it only if the operator
+allow-lists its module. Code never comes from a model directory.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from trueline._core.errors import ModelError
+from trueline._core.extras import missing_extra_hint
+from trueline._core.host_forms import Form, in_form, plain_values
 from trueline._core.values import DType, Kind, RawFeature
 
 __all__ = ["HOST_PREFIX", "HostStep", "check_allowed", "installed_version", "run_host_steps"]
@@ -38,6 +40,8 @@ class HostStep:
         params: JSON keyword arguments.
         kind: ``scalar``, ``fixed`` (vectors of `size`) or ``ragged`` (lists of any length).
         size: length of its vectors, else None.
+        form: how the function takes its columns, see `trueline._core.host_forms`.
+        reads: the inputs' types, where `form` is not ``list``.
     """
 
     output: str
@@ -49,6 +53,8 @@ class HostStep:
     params: Mapping[str, Any] = field(default_factory=dict)
     kind: Kind = "scalar"
     size: int | None = None
+    form: Form = "list"
+    reads: tuple[RawFeature, ...] = ()
 
     @property
     def module(self) -> str:
@@ -72,6 +78,7 @@ class HostStep:
             "version": self.version,
             "params": dict(self.params),
             **shape,
+            **({} if self.form == "list" else {"form": self.form, "reads": [f.to_json() for f in self.reads]}),
         }
 
     @classmethod
@@ -87,6 +94,8 @@ class HostStep:
             dict(data.get("params", {})),
             cast(Kind, data.get("kind", "scalar")),
             data.get("size"),
+            cast(Form, data.get("form", "list")),
+            tuple(RawFeature.from_json(f) for f in data.get("reads", ())),
         )
 
 
@@ -144,12 +153,13 @@ def run_host_steps(
     for step in steps:
         arguments = [made.get(HOST_PREFIX + n, columns.get(n, [None] * rows)) for n in step.inputs]
         try:
-            values = list(_load(step)(*arguments, **step.params))
+            values = plain_values(_load(step)(*in_form(step.form, arguments, step.reads), **step.params))
         except ModelError:
             raise
         except Exception as error:
             raise ModelError(
-                f"host step {step.output!r} ({step.function}) raised {type(error).__name__}: {error}"
+                f"host step {step.output!r} ({step.function}) raised {type(error).__name__}: {error}",
+                hint=missing_extra_hint(error),
             ) from error
         if len(values) != rows:
             raise ModelError(

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import ModelError
+from trueline._core.feed_columns import column_from_list
 from trueline._core.host import HostStep, run_host_steps
 from trueline._core.values import arrow_type_of
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = ["python_values", "with_host_columns"]
+
+_SHOWN = 5
 
 
 def python_values(column: pa.Array | pa.ChunkedArray) -> list[Any]:
@@ -42,9 +45,10 @@ def with_host_columns(
     for step in steps:
         try:
             array = pa.array(made[step.feature.name], arrow_type_of(step.feature))
-        except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError) as error:
+        except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError, OverflowError) as error:
             raise ModelError(
-                f"host step {step.output!r} ({step.function}) must return {step.dtype}: {error}"
+                f"host step {step.output!r} ({step.function}) must return {step.dtype}: {error}",
+                problems=column_from_list(step.feature, made[step.feature.name])[1][:_SHOWN],
             ) from error
         table = table.append_column(step.feature.name, array)
     return table

@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from trueline._core import store
-from trueline._core.errors import ModelError
+from trueline._core.errors import FeedError, ModelError
 from trueline._core.feed_blocks import Packed
 from trueline._core.feeds import Arrays, Feeds
-from trueline._core.host import HostStep, check_allowed, run_host_steps
+from trueline._core.host import HOST_PREFIX, HostStep, check_allowed, run_host_steps
 from trueline._core.manifest import Manifest, read_manifest
 from trueline._core.values import RawFeature
 
@@ -169,10 +169,15 @@ class OnnxGraph:
     def _with_host(self, given: Arrays, lists: dict[str, list[Any]], rows: int) -> Arrays:
         """The graph's arrays: of the raw columns as `given`, of the host steps' columns as they come."""
         made = run_host_steps(self.steps, lists, rows)
-        if self._raw_as_fed:
-            fresh = self._rest.from_columns({n: made[n] for n in self._rest.by_name})
-            return {n: array for n, array in given.items() if n in self._declared} | fresh
-        return self.feeds.from_columns({n: v for n, v in (lists | made).items() if n in self.feeds.by_name})
+        try:
+            if self._raw_as_fed:
+                fresh = self._rest.from_columns({n: made[n] for n in self._rest.by_name})
+                return {n: array for n, array in given.items() if n in self._declared} | fresh
+            return self.feeds.from_columns({n: v for n, v in (lists | made).items() if n in self.feeds.by_name})
+        except FeedError as error:
+            if not all(f"'{HOST_PREFIX}" in problem for problem in error.problems):
+                raise
+            raise ModelError("a host step returned other values than it declares", problems=error.problems) from error
 
     def predict_arrow(self, data: pa.RecordBatch | pa.Table) -> dict[str, npt.NDArray[Any]]:
         """Predictions for Arrow rows; further columns are ignored."""

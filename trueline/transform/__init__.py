@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         upper,
         where,
     )
+    from trueline.transform.functions_host import apply_pyfunc, decode_image, embed_text, to_local, to_utc
     from trueline.transform.functions_images import (
         center_crop,
         channels_first,
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
         sparse_tensor_to_dense_with_shape,
         truncate,
     )
+    from trueline.transform.functions_lookup import lookup, lookup_version, take
     from trueline.transform.functions_maths import (
         acos,
         acosh,
@@ -184,7 +186,7 @@ if TYPE_CHECKING:
     )
     from trueline.transform.graph import Graph, Node, ValueType
     from trueline.transform.hoststeps import host
-    from trueline.transform.lookup import take
+    from trueline.transform.live_tables import write_lookup_version
     from trueline.transform.mappers_approximate import approximate_vocabulary, compute_and_apply_approximate_vocabulary
     from trueline.transform.mappers_buckets import (
         apply_buckets,
@@ -193,6 +195,7 @@ if TYPE_CHECKING:
         get_num_buckets_for_transformed_feature,
     )
     from trueline.transform.mappers_density import estimated_probability_density, histogram
+    from trueline.transform.mappers_documents import tfidf
     from trueline.transform.mappers_gaussian import scale_to_gaussian, tukey_h_params, tukey_location, tukey_scale
     from trueline.transform.mappers_keyed import (
         bucketize_per_key,
@@ -214,6 +217,7 @@ if TYPE_CHECKING:
     )
     from trueline.transform.mappers_targets import target_encode
     from trueline.transform.mappers_vocabulary import apply_vocabulary, compute_and_apply_vocabulary, vocabulary
+    from trueline.transform.namespaces import experimental
     from trueline.transform.output import TransformOutput
     from trueline.transform.sklearn_transformer import as_transformer
     from trueline.transform.standalone import (
@@ -241,6 +245,7 @@ __all__ = [
     "analyzer",
     "apply_buckets",
     "apply_buckets_with_interpolation",
+    "apply_pyfunc",
     "apply_vocabulary",
     "approximate_vocabulary",
     "as_list",
@@ -277,14 +282,17 @@ __all__ = [
     "date_difference",
     "day",
     "day_of_year",
+    "decode_image",
     "dedupe",
     "deduplicate_tensor_per_row",
     "dot",
+    "embed_text",
     "ends_with",
     "epoch_seconds",
     "erf",
     "estimated_probability_density",
     "exp",
+    "experimental",
     "expm1",
     "fill_missing",
     "fill_with_mean",
@@ -326,6 +334,8 @@ __all__ = [
     "log1p",
     "log2",
     "log10",
+    "lookup",
+    "lookup_version",
     "lower",
     "lstrip",
     "map_values",
@@ -398,8 +408,11 @@ __all__ = [
     "tanh",
     "target_encode",
     "text_length",
+    "tfidf",
     "time_difference",
     "time_part",
+    "to_local",
+    "to_utc",
     "tokenize",
     "trace",
     "transform_to_parquet",
@@ -422,10 +435,24 @@ __all__ = [
     "where",
     "winsorize",
     "word_count",
+    "write_lookup_version",
     "year",
 ]
 
 _HOMES = {
+    **dict.fromkeys(("experimental",), "namespaces"),
+    **dict.fromkeys(("tfidf",), "mappers_documents"),
+    **dict.fromkeys(("write_lookup_version",), "live_tables"),
+    **dict.fromkeys(
+        (
+            "apply_pyfunc",
+            "decode_image",
+            "embed_text",
+            "to_local",
+            "to_utc",
+        ),
+        "functions_host",
+    ),
     **dict.fromkeys(
         (
             "approximate_vocabulary",
@@ -599,7 +626,7 @@ _HOMES = {
     "scale_to_gaussian": "mappers_gaussian",
     **dict.fromkeys(("fold_of_rows",), "folds"),
     **dict.fromkeys(("target_encode",), "mappers_targets"),
-    **dict.fromkeys(("take",), "lookup"),
+    **dict.fromkeys(("lookup", "lookup_version", "take"), "functions_lookup"),
     "Column": "column",
     "Graph": "graph",
     "Node": "graph",

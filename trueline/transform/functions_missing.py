@@ -11,7 +11,7 @@ from typing import Any
 from trueline.transform.analyzer_functions import mean, quantiles
 from trueline.transform.column import Column
 from trueline.transform.functions import as_float, fill_missing, is_missing, is_nan, tracer_of
-from trueline.transform.lookup import take
+from trueline.transform.functions_lookup import take
 from trueline.transform.mappers_vocabulary import vocabulary
 
 __all__ = [

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from trueline._core.errors import EngineError
+from trueline._core.errors import EngineError, did_you_mean
 from trueline._core.host import HOST_PREFIX, HostStep, installed_version
-from trueline._core.values import DType, Kind
+from trueline._core.host_forms import FORMS, Form
+from trueline._core.values import DType, Kind, RawFeature
 from trueline.engine.base import resolve
 from trueline.transform.column import Column
 from trueline.transform.functions import tracer_of
@@ -27,6 +29,7 @@ def host(
     name: str | None = None,
     kind: Kind = "scalar",
     size: int | None = None,
+    as_: Form = "list",
     **params: Any,
 ) -> Column:
     """A column that Python code computes before the graph runs: in bulk, evaluation, batch inference and, if the
@@ -35,12 +38,15 @@ def host(
     Args:
         function: ``"package.module:name"``, or the function itself, which must be importable by its name. It gets one
             Python list per input (None = missing; a timestamp as int microseconds) and `params`, and returns one list
-            of values, or of lists where `kind` says so.
+            of values, or of lists where `kind` says so; a numpy array, a pandas Series or an Arrow array will do. Each
+            result must depend on its own row alone: batches are cut differently in bulk and in the server.
         inputs: raw columns or results of other host steps.
         dtype: the declared type of what it returns.
         name: name of the new column; by default the function's name and its inputs'.
         kind: ``scalar``, ``fixed`` (vectors of `size` values) or ``ragged`` (lists of any length).
         size: the length of the vectors, for ``fixed`` alone.
+        as_: how the function takes its inputs: ``list``, ``numpy`` arrays, ``pandas`` Series or ``arrow`` arrays. A
+            missing float is NaN in numpy and pandas, and NaN that a Series holds is missing again.
         params: keyword arguments, JSON values only.
 
     Raises:
@@ -55,19 +61,40 @@ def host(
         raise tracer.error(
             f"a host step cannot give {kind!r} values of size {size}", "kinds: scalar, ragged, and fixed with size=..."
         )
+    _check_options(tracer, as_, params)
     output = name or "_".join([path.partition(":")[2], *names])
     if output in {f.name for f in tracer.features}:
         raise tracer.error(
             f"the host step's column {output!r} has the name of a raw column", "give it another name=..."
         )
     package, version = installed_version(path.partition(":")[0])
-    step = HostStep(output, tuple(names), path, dtype, package, version, params, kind, size)
+    reads = () if as_ == "list" else tuple(_feature(tracer.column(i)) for i in inputs)
+    step = HostStep(output, tuple(names), path, dtype, package, version, params, kind, size, as_, reads)
     known = {s.output: s for s in tracer.host_steps}
     if output in known and known[output] != step:
         raise tracer.error(f"two different host steps make the column {output!r}", "give one of them name=...")
     if output not in known:
         tracer.host_steps.append(step)
     return tracer.input(step.feature)
+
+
+def _check_options(tracer: Tracer, form: str, params: dict[str, Any]) -> None:
+    if form not in FORMS:
+        raise tracer.error(f"a host step cannot take its columns as {form!r}", did_you_mean(form, FORMS))
+    try:
+        same = json.loads(json.dumps(params, allow_nan=False)) == params
+    except (TypeError, ValueError):
+        same = False
+    if not same:
+        raise tracer.error(
+            f"the parameters of a host step are JSON values, not {params!r}",
+            "numbers, texts, booleans, None, lists and dicts with text keys; tuples as lists.",
+        )
+
+
+def _feature(column: Column) -> RawFeature:
+    t = column.type
+    return RawFeature(_column_name(column), t.dtype, "scalar" if t.kind == "table" else t.kind, t.size, t.optional)
 
 
 def importable(tracer: Tracer, function: Callable[..., Any] | str) -> str:

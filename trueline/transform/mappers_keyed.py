@@ -14,7 +14,7 @@ from typing import Any
 from trueline.transform.analyzer_functions import by_places, checked_buckets
 from trueline.transform.column import Column
 from trueline.transform.functions import as_float, is_nan, where
-from trueline.transform.lookup import take
+from trueline.transform.functions_lookup import take
 from trueline.transform.mappers_scale import check_range, scaled_into, standardised
 from trueline.transform.mappers_vocabulary import apply_vocabulary
 

@@ -12,7 +12,7 @@ from typing import Any
 from trueline.transform.column import Column
 from trueline.transform.folds import fold_feature
 from trueline.transform.functions import as_float, concat, where
-from trueline.transform.lookup import take
+from trueline.transform.functions_lookup import take
 from trueline.transform.mappers_vocabulary import apply_vocabulary
 from trueline.transform.vocabulary_names import free_name
 
