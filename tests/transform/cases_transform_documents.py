@@ -31,3 +31,21 @@ CASES += [
         lambda a: a.tracer.op("farm_vocabulary", a, a.tracer.table([3, -1], "int64"), oov=2, default=-1),
     ),
 ]
+CASES += [
+    *[
+        ("wrap_ids", (t,), lambda a, n=n: a.tracer.op("wrap_ids", a, a.tracer.constant(n)))
+        for t in ("int64", "list<int64>", "vector<int64>")
+        for n in (0, 7)
+    ],
+    *[("term_ids", (t,), lambda a: a.tracer.op("term_ids", a)) for t in ("list<int64>", "vector<int64>")],
+    ("term_ids", ("list<int64>",), lambda a: a.tracer.op("term_ids", a % 3)),
+    *[
+        (
+            "term_weights",
+            (t,),
+            lambda a, n=n: a.tracer.op("term_weights", a % 3, a.tracer.table([0.1, 1.7, 3.3][:n], "float64")),
+        )
+        for t in ("list<int64>", "vector<int64>")
+        for n in (0, 2, 3)
+    ],
+]

@@ -138,6 +138,7 @@ if TYPE_CHECKING:
         text_length,
     )
     from trueline.transform.functions_times import (
+        cyclical_time,
         date_difference,
         day,
         day_of_year,
@@ -279,6 +280,7 @@ __all__ = [
     "crop_image",
     "cross",
     "cyclical",
+    "cyclical_time",
     "date_difference",
     "day",
     "day_of_year",
@@ -596,6 +598,7 @@ _HOMES = {
     ),
     **dict.fromkeys(
         (
+            "cyclical_time",
             "date_difference",
             "day",
             "day_of_year",

@@ -89,6 +89,8 @@ _DOMAINS: dict[str, Callable[[Graph, Node], Domain]] = {
     # as TensorFlow Transform declares it: -1, for a key that the analysis did not see, is no bucket
     "apply_buckets_by_key": lambda graph, node: (0, int(node.attrs["num_buckets"]) - 1),
     "farm_vocabulary": _of_vocabulary,
+    "wrap_ids": lambda graph, node: (0, max(1, int(graph.nodes[node.inputs[1]].attrs["value"])) - 1),
+    "term_ids": lambda graph, node: integer_domain(graph, node.inputs[0]),
     **dict.fromkeys(("hash_bucket", "farm_bucket", "sip_bucket"), _of_hash),
     "fill_missing": _of_filled,
     "pad": _of_padded,

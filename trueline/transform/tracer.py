@@ -25,7 +25,7 @@ from trueline.transform.operations import RuleError
 from trueline.transform.profiles import check_profile, known_profile
 from trueline.transform.render import expression
 
-__all__ = ["Tracer", "trace", "user_place"]
+__all__ = ["Tracer", "current_tracer", "trace", "user_place"]
 
 _ROOM = str(Path(__file__).parent / "x")[:-1]
 
@@ -188,6 +188,21 @@ class _Inputs(dict[str, Column]):
         raise self._tracer.error(f"there is no column {name!r}", did_you_mean(str(name), self))
 
 
+_ACTIVE: contextvars.ContextVar[Tracer | None] = contextvars.ContextVar("active_trace", default=None)
+
+
+def current_tracer() -> Tracer:
+    """The trace that is going on, for functions that are given no column.
+
+    Raises:
+        TransformError: outside a preprocessing function.
+    """
+    tracer = _ACTIVE.get()
+    if tracer is None:
+        raise TransformError("this works only inside a preprocessing function", where=user_place() or None)
+    return tracer
+
+
 def trace(
     preprocessing_fn: Callable[[Any], Mapping[str, Any]], features: Sequence[RawFeature], *, profile: str | None = None
 ) -> Graph:
@@ -206,7 +221,11 @@ def trace(
     if profile is not None:
         known_profile(profile)
     tracer = Tracer(features, profile)
-    outputs = preprocessing_fn(_Inputs(tracer, features))
+    active = _ACTIVE.set(tracer)
+    try:
+        outputs = preprocessing_fn(_Inputs(tracer, features))
+    finally:
+        _ACTIVE.reset(active)
     code = getattr(preprocessing_fn, "__code__", None)
     where = f"{code.co_filename}:{code.co_firstlineno}" if code is not None else None
     if not isinstance(outputs, Mapping) or not outputs:

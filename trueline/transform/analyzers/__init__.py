@@ -11,6 +11,7 @@ from trueline.transform.analyzers import (
     basic,
     covariance,
     custom,
+    documents,
     histogram,
     keyed,
     targets,
@@ -24,7 +25,7 @@ from trueline.transform.graph import ANALYZER_PREFIX
 
 __all__ = ["ANALYZERS", "STATES", "Analyzer", "State", "Vocabulary", "analyzer", "state_maker"]
 
-_MODULES = (basic, vocabularies, targets, tukey, covariance, histogram, weighted, keyed, custom)
+_MODULES = (basic, documents, vocabularies, targets, tukey, covariance, histogram, weighted, keyed, custom)
 ANALYZERS: dict[str, Analyzer] = {ANALYZER_PREFIX + row.name: row for module in _MODULES for row in module.ANALYZERS}
 """Every analyzer by its name in graphs."""
 STATES: dict[str, StateMaker] = {name: maker for module in _MODULES for name, maker in module.STATES.items()}

@@ -10,6 +10,7 @@ from trueline.transform.operations import (
     arithmetic,
     buckets,
     distinct,
+    documents,
     extensions,
     farm,
     folds,
@@ -41,6 +42,7 @@ __all__ = ["OPERATIONS", "Operation", "RuleError", "Value", "Wire", "operation"]
 
 _TOPICS = (
     arithmetic,
+    documents,
     farm,
     buckets,
     folds,
