@@ -7,12 +7,26 @@ computation is in float64; `min` and `max` leave NaN out instead of being poison
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 from trueline.transform.column import Column
 from trueline.transform.functions import as_float
 
-__all__ = ["by_places", "cap_of", "max", "mean", "mean_and_var", "min", "percentile", "quantiles", "size", "sum", "var"]
+__all__ = [
+    "by_places",
+    "cap_of",
+    "checked_buckets",
+    "max",
+    "mean",
+    "mean_and_var",
+    "min",
+    "percentile",
+    "quantiles",
+    "size",
+    "sum",
+    "var",
+]
 
 _FINEST = 1e-6
 _EXACT_ENOUGH = 4e-4
@@ -135,11 +149,13 @@ def quantiles(
 
 def checked_buckets(x: Column, num_buckets: int) -> int:
     """A number of buckets that makes sense."""
-    if isinstance(num_buckets, bool) or not isinstance(num_buckets, int):
-        raise x.tracer.error(f"num_buckets must be an integer, it is {num_buckets!r}")
-    if num_buckets < 1:
+    try:
+        count = operator.index(num_buckets)
+    except TypeError:
+        raise x.tracer.error(f"num_buckets must be an integer, it is {num_buckets!r}") from None
+    if count < 1:
         raise x.tracer.error(f"num_buckets must be at least 1, it is {num_buckets}")
-    return num_buckets
+    return count
 
 
 def percentile(

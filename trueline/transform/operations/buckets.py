@@ -44,18 +44,24 @@ def padded_rows(boundaries: Array) -> Array:
     return out
 
 
-def _onnx_count(em: Emitter, x: str, padded: Array, offsets: str | None) -> str:
-    """`_count` as ONNX nodes, unrolled."""
-    table = em.array(padded.ravel())
-    position = em.node("Expand", em.constant(0, "int64"), em.node("Shape", x))
-    step = (padded.shape[1] + 1) // 2
-    while step:
-        at = em.node("Add", position, em.constant(step - 1, "int64"))
-        probe = em.node("Gather", table, at if offsets is None else em.node("Add", at, offsets))
-        passed = em.cast(em.node("Not", em.node("Less", x, probe)), "int64")
-        position = em.node("Add", position, em.node("Mul", passed, em.constant(step, "int64")))
-        step //= 2
-    return position
+def _onnx_count(em: Emitter, x: str, padded: Array, row: str | None) -> str:
+    """`_count` as ONNX nodes; `row` is the row of the table for each value, None for the only one.
+
+    A search tree with one table for each level. A place is ``row * 2**level`` and, in binary, at which levels the value
+    was below: it doubles with each level, and the row finds its part of the next table by itself. NaN is never below.
+    """
+    steps = (padded.shape[1] + 1).bit_length() - 1
+    descending = padded[:, ::-1]
+    place = row if row is not None else em.constant(0, "int64")
+    for level in range(steps):
+        width = 2 ** (steps - level)
+        probe = em.node("Gather", em.array(descending[:, width // 2 - 1 :: width].ravel()), place)
+        below = em.cast(em.node("Less", x, probe), "int64")
+        place = em.node("Add", em.node("Add", place, place), below)
+    all_of_them = em.constant(2**steps - 1, "int64")
+    if row is not None:
+        all_of_them = em.node("Add", em.node("Mul", row, em.constant(2**steps, "int64")), all_of_them)
+    return em.node("Sub", all_of_them, place)
 
 
 def _filled(em: Emitter, like: str, value: int) -> str:
@@ -97,8 +103,8 @@ def _onnx_by_place(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
     padded = padded_rows(table)
     if not table.shape[1]:
         return _filled(em, x, 0)
-    offsets = em.array(np.arange(len(padded), dtype=np.int64) * padded.shape[1])
-    return em.node("Min", _onnx_count(em, x, padded, offsets), em.constant(table.shape[1], "int64"))
+    places = em.array(np.arange(len(padded), dtype=np.int64))
+    return em.node("Min", _onnx_count(em, x, padded, places), em.constant(table.shape[1], "int64"))
 
 
 def _key_rule(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
@@ -146,8 +152,7 @@ def _onnx_by_key(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
     padded = padded_rows(table)
     if table.shape[1]:
         safe = em.node("Where", known, index, em.constant(0, "int64"))
-        offsets = em.node("Mul", safe, em.constant(padded.shape[1], "int64"))
-        found = em.node("Min", _onnx_count(em, x, padded, offsets), em.constant(table.shape[1], "int64"))
+        found = em.node("Min", _onnx_count(em, x, padded, safe), em.constant(table.shape[1], "int64"))
     else:
         found = _filled(em, x, 0)
     return em.node("Where", known, found, em.constant(-1, "int64"))
