@@ -320,3 +320,19 @@ def test_served_times_as_required_columns_stay_required() -> None:
     table = times([0])
     graph = graph_of(lambda x: {"d": tlt.truncate_time(x["t"], "day"), "w": tlt.weekday(x["t"])}, table, optional=False)
     assert not any(graph.nodes[i].type.optional for _, i in graph.outputs)
+
+
+def test_hours_lie_on_a_circle() -> None:
+    table = times([0, 6 * 3_600_000_000, -1, None])
+    names = ("hour", "weekday", "time_of_day", "month")
+    graph = graph_of(lambda x: {n: tlt.cyclical_time(x["t"], n) for n in names}, table)
+    found = by_onnx(graph, table)
+    np.testing.assert_allclose(
+        found["hour"].data[:3], [[0, 1], [1, 0], [np.sin(-np.pi / 12), np.cos(np.pi / 12)]], atol=1e-12
+    )
+    np.testing.assert_allclose(found["time_of_day"].data[2], [0, 1], atol=1e-9)
+    np.testing.assert_allclose(found["weekday"].data[0], [np.sin(6 * np.pi / 7), np.cos(6 * np.pi / 7)], atol=1e-12)
+    np.testing.assert_allclose(found["month"].data[2], [-0.5, np.sqrt(3) / 2], atol=1e-12)  # December
+    assert listed(found["hour"])[3] is None
+    with pytest.raises(TransformError, match="no cycle 'houre'"):
+        graph_of(lambda x: {"y": tlt.cyclical_time(x["t"], "houre")}, table)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from trueline._core.errors import did_you_mean
 from trueline.transform.column import Column
-from trueline.transform.functions import as_float, tracer_of
+from trueline.transform.functions import as_float, concat, tracer_of
+from trueline.transform.functions_maths import cyclical
 from trueline.transform.operations.times import PARTS, UNITS
 
 __all__ = [
+    "cyclical_time",
     "date_difference",
     "day",
     "day_of_year",
@@ -44,6 +46,19 @@ _MICROSECONDS = {
     "day": 86_400_000_000,
     "week": 604_800_000_000,
 }
+
+_CYCLES: dict[str, tuple[str, int, float]] = {
+    "quarter": ("quarter", 1, 4.0),
+    "month": ("month", 1, 12.0),
+    "week": ("week", 1, 53.0),
+    "day": ("day", 1, 31.0),
+    "day_of_year": ("day_of_year", 1, 365.25),
+    "weekday": ("weekday", 0, 7.0),
+    "hour": ("hour", 0, 24.0),
+    "minute": ("minute", 0, 60.0),
+    "second": ("second", 0, 60.0),
+}
+"""By name: the part, its first value, and its period."""
 
 
 def time_part(x: Column, part: str) -> Column:
@@ -262,3 +277,24 @@ def parse_date(x: Column, format: str = "%Y-%m-%d") -> Column:
     """`parse_time` of texts that are dates: the timestamp of midnight UTC."""
     with x.tracer.scope("parse_date"):
         return parse_time(x, format)
+
+
+def cyclical_time(x: Column, part: str) -> Column:
+    """A part of the time as a place on a circle: a float64 vector of sine and cosine, so that 23 h lies next to 0 h.
+
+    The angle is 2 pi (part - first value) / period; see `cyclical` for its exactness.
+
+    Args:
+        x: timestamps.
+        part: ``hour`` (period 24), ``time_of_day`` (24 hours, to the microsecond), ``minute``, ``second`` (60),
+            ``weekday`` (7), ``day`` (31), ``day_of_year`` (365.25), ``week`` (53), ``month`` (12) or ``quarter`` (4).
+    """
+    with x.tracer.scope("cyclical_time"):
+        if part == "time_of_day":
+            passed, period = _time(x).cast("int64") % _MICROSECONDS["day"], float(_MICROSECONDS["day"])
+        elif part in _CYCLES:
+            name, first, period = _CYCLES[part]
+            passed = time_part(x, name) - first
+        else:
+            raise x.tracer.error(f"there is no cycle {part!r}", did_you_mean(part, [*_CYCLES, "time_of_day"]))
+        return concat(list(cyclical(as_float(passed), period)))
