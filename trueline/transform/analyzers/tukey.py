@@ -111,6 +111,16 @@ def fit_tukey(l_moments: Sequence[float]) -> TukeyFit:
     return TukeyFit(first - scale * mean, scale, left, right)
 
 
+_FACTORS = ((1.0, -1.0), (-1.0, 3.0, -2.0), (1.0, -6.0, 10.0, -5.0))
+"""What each gap counts in the second to fourth L-moment, by the chances that one, two, ... values lie below it."""
+
+
+def _gap_sum(gaps: Array, chances: Sequence[Array], factors: Sequence[float]) -> float:
+    if len(chances) < len(factors):
+        return 0.0
+    return float((gaps * sum(f * c for f, c in zip(factors, chances[: len(factors)], strict=True))).sum())
+
+
 class FinitePoints(Points):
     """The quantile summary of the finite values."""
 
@@ -136,13 +146,8 @@ class FinitePoints(Points):
             for drawn in range(min(4, count)):
                 chance = chance * (np.maximum(below[:-1] - drawn, 0) / (count - drawn))
                 chances.append(chance)
-            second, third, fourth = (
-                float((gaps * sum(f * c for f, c in zip(factors, chances, strict=True))).sum())
-                if len(chances) >= len(factors)
-                else 0.0
-                for factors in ((1.0, -1.0), (-1.0, 3.0, -2.0), (1.0, -6.0, 10.0, -5.0))
-            )
-        return float(mean), second, third, fourth
+            higher = [_gap_sum(gaps, chances, factors) for factors in _FACTORS]
+        return float(mean), higher[0], higher[1], higher[2]
 
     @property
     def fit(self) -> TukeyFit:
