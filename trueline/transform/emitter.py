@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,33 @@ class Emitter:
         names = [f"{name}:{i}" for i in range(count)]
         self.nodes.append(helper.make_node(op, list(inputs), names, name=name, **attrs))
         return tuple(names)
+
+    def either(self, condition: str, yes: Callable[[], str], no: Callable[[], str], *, dtype: str) -> str:
+        """An If: what `yes` or `no` write is computed only where the condition, one bool for the batch, has it so.
+
+        Args:
+            condition: a bool tensor without dimensions.
+            yes: writes nodes and returns a tensor's name; it reads tensors that are written already, as it likes.
+            no: as `yes`, for the other case.
+            dtype: of both results.
+        """
+        branches = {"then_branch": self._branch(yes, dtype), "else_branch": self._branch(no, dtype)}
+        return self.outputs(1, "If", condition, **branches)[0]
+
+    def _branch(self, write: Callable[[], str], dtype: str) -> Any:
+        from onnx import helper
+
+        outer, known = self.nodes, self._known
+        # nodes of the branch are not seen from outside it; constants are the outer graph's
+        self.nodes, self._known = [], dict(known)
+        try:
+            result, name = write(), self._name("branch")
+            self.nodes.append(helper.make_node("Identity", [result], [name], name=name))
+            return helper.make_graph(
+                self.nodes, name, [], [helper.make_tensor_value_info(name, elem_type(dtype), None)]
+            )
+        finally:
+            self.nodes, self._known = outer, known
 
     def array(self, value: npt.NDArray[Any]) -> str:
         """A constant tensor's name."""

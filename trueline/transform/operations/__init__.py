@@ -8,6 +8,7 @@ from __future__ import annotations
 from trueline._core.errors import TransformError, did_you_mean
 from trueline.transform.operations import (
     arithmetic,
+    ascii_case,
     buckets,
     distinct,
     documents,
@@ -48,6 +49,7 @@ _TOPICS = (
     folds,
     logic,
     text,
+    ascii_case,
     tables,
     take,
     gaussian,

@@ -1,4 +1,4 @@
-"""Text: ASCII lower and upper case, joining, hashing, full regular-expression match."""
+"""Text: joining, hashing, full regular-expression match."""
 
 from __future__ import annotations
 
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["OPERATIONS", "changed_case", "hash_tensor"]
 
-_TO_LOWER = {c: c + 32 for c in range(65, 91)}
-_TO_UPPER = {v: k for k, v in _TO_LOWER.items()}
-
 
 def _text(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
     return common(types, "utf8")
@@ -41,19 +38,6 @@ def _map_text(function: Callable[[str], Any], x: Array, numpy_type: Any) -> Arra
     for i, text in enumerate(x.ravel().tolist()):
         out[i] = function(text)
     return out.reshape(x.shape)
-
-
-def _np_case(upper: bool) -> Any:
-    def oracle(values: Sequence[Value], attrs: Attrs) -> Array:
-        table = _TO_UPPER if upper else _TO_LOWER
-        return _map_text(lambda t: t.translate(table), values[0].data, object)
-
-    return oracle
-
-
-def _onnx_case(action: str) -> Any:
-    # locale "C" changes ASCII letters only and exists in every container
-    return lambda em, wires, attrs: changed_case(em, wires[0].data, action, "C")
 
 
 def changed_case(em: Emitter, x: str, action: str, locale: str) -> str:
@@ -132,8 +116,6 @@ def _onnx_match(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
 
 
 OPERATIONS = (
-    Operation("lower", _text, _np_case(upper=False), _onnx_case("LOWER")),
-    Operation("upper", _text, _np_case(upper=True), _onnx_case("UPPER")),
     Operation("join", _text, _np_join, _onnx_join),
     Operation("hash_bucket", _hash_rule, _np_hash, _onnx_hash),
     Operation("matches", _match_rule, _np_match, _onnx_match, ALL),
