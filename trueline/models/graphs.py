@@ -12,7 +12,7 @@ from trueline._core.errors import ModelError
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["ML_DOMAIN", "OPSET", "drop_unused", "keep_output", "normalise", "opsets", "unique_node_names"]
+__all__ = ["ML_DOMAIN", "OPSET", "all_nodes", "drop_unused", "keep_output", "normalise", "opsets", "unique_node_names"]
 
 OPSET = 20
 ML_DOMAIN = "ai.onnx.ml"
@@ -49,7 +49,7 @@ def normalise(model: onnx.ModelProto, opset: int = OPSET) -> onnx.ModelProto:
     copy.CopyFrom(model)
     if copy.functions:
         copy = inliner.inline_local_functions(copy)
-    for node in _nodes(copy.graph):
+    for node in all_nodes(copy.graph):
         if node.domain == "ai.onnx":
             node.domain = ""
     versions = opsets(copy)
@@ -69,15 +69,15 @@ def normalise(model: onnx.ModelProto, opset: int = OPSET) -> onnx.ModelProto:
     return copy
 
 
-def _nodes(graph: onnx.GraphProto) -> Iterable[onnx.NodeProto]:
+def all_nodes(graph: onnx.GraphProto) -> Iterable[onnx.NodeProto]:
     """All nodes, those of subgraphs included."""
     for node in graph.node:
         yield node
         for attribute in node.attribute:
             if attribute.HasField("g"):
-                yield from _nodes(attribute.g)
+                yield from all_nodes(attribute.g)
             for subgraph in attribute.graphs:
-                yield from _nodes(subgraph)
+                yield from all_nodes(subgraph)
 
 
 def _strip_notes(model: onnx.ModelProto) -> None:
@@ -86,7 +86,7 @@ def _strip_notes(model: onnx.ModelProto) -> None:
     model.doc_string = ""
     model.graph.doc_string = ""
     del model.graph.metadata_props[:]
-    for node in _nodes(model.graph):
+    for node in all_nodes(model.graph):
         node.doc_string = ""
         del node.metadata_props[:]
     for value in (*model.graph.input, *model.graph.output, *model.graph.initializer):

@@ -17,7 +17,16 @@ from trueline._core.feeds import Feeds
 from trueline._core.values import PRESENT, RawFeature
 from trueline.models.contract import Head
 from trueline.models.exporters.base import PREDICTION, PROBABILITIES, Exported
-from trueline.models.graphs import ML_DOMAIN, OPSET, drop_unused, normalise, opsets, set_opsets, unique_node_names
+from trueline.models.graphs import (
+    ML_DOMAIN,
+    OPSET,
+    all_nodes,
+    drop_unused,
+    normalise,
+    opsets,
+    set_opsets,
+    unique_node_names,
+)
 from trueline.models.inputs import ModelInput
 
 if TYPE_CHECKING:
@@ -85,7 +94,7 @@ def finish(model: onnx.ModelProto, feeds: Feeds) -> onnx.ModelProto:
 
     drop_unused(model.graph)
     unique_node_names(model.graph)
-    used = {"", ML_DOMAIN} | {node.domain for node in model.graph.node}
+    used = {"", ML_DOMAIN} | {node.domain for node in all_nodes(model.graph)}
     set_opsets(model, {d: v for d, v in opsets(model).items() if d in used})
     model.ir_version = max(10, min(helper.find_min_ir_version_for(model.opset_import, True), onnx.IR_VERSION))
     model.producer_name, model.producer_version = "trueline", ""
