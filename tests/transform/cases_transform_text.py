@@ -69,4 +69,7 @@ CASES: list[Case] = [
     *[("upper_unicode", (t,), lambda a: tlt.upper(tlt.join(a, "ßⓐⒶ"), unicode=True)) for t in ("utf8", "list<utf8>")],
     ("lower_unicode", ("vector<utf8>",), lambda a: tlt.lower(a, unicode=True)),
     ("upper_unicode", ("utf8",), lambda a: tlt.upper(a, unicode=True)),
+    ("cross_lists", ("list<utf8>", "list<utf8>"), tlt.cross),
+    ("cross_lists", ("list<utf8>", "utf8", "list<int64>"), lambda a, b, c: tlt.cross(a, b, c, separator="")),
+    ("cross_lists", ("list<utf8>", "utf8"), lambda a, b: tlt.cross(a, tlt.split(b), hash_buckets=9)),
 ]

@@ -225,3 +225,10 @@ def test_a_list_is_made_of_a_text_column_alone() -> None:
             tlt.trace(lambda x, f=function: {"y": f(x["t"])}, [RawFeature("t", "utf8", "ragged")])
         with pytest.raises(TransformError, match="it takes utf8, not float64"):
             tlt.trace(lambda x, f=function: {"y": f(x["t"])}, [RawFeature("t", "float64")])
+
+
+def test_lists_are_crossed_element_by_element() -> None:
+    table = pa.table({"a": [["x", "y"], [], None], "b": [["1", "2"], ["3"], ["4"]], "c": ["!", "?", "."]})
+    graph = graph_of(lambda x: {"y": tlt.cross(x["a"], x["c"], x["b"], separator="-")}, table)
+    wanted = [["x-!-1", "x-!-2", "y-!-1", "y-!-2"], [], None]
+    assert plain(by_onnx(graph, table)["y"]) == plain(by_oracle(graph, table)["y"]) == wanted

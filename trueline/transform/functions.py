@@ -193,22 +193,36 @@ def upper(x: Column, *, unicode: bool = False) -> Column:
     return x.tracer.op("upper_unicode" if unicode else "upper", x)
 
 
-def join(*columns: Any, separator: str = "") -> Column:
-    """The texts of each row one behind the other; integers and booleans are written as `cast` writes them."""
+def _texts(columns: Sequence[Any]) -> list[Column]:
+    """Columns as text: integers and booleans are written as `cast` writes them."""
     tracer = tracer_of(*columns)
     parts = [tracer.column(c) for c in columns]
+    return [p.cast("utf8", implied=True) if p.dtype in ("int64", "bool") and not p.type.constant else p for p in parts]
+
+
+def join(*columns: Any, separator: str = "") -> Column:
+    """The texts of each row one behind the other; integers and booleans are written as `cast` writes them.
+
+    Vectors and lists are joined element by element; a row is missing where two lists are of different lengths.
+    """
+    tracer = tracer_of(*columns)
     with tracer.scope("join"):
-        parts = [
-            p.cast("utf8", implied=True) if p.dtype in ("int64", "bool") and not p.type.constant else p for p in parts
-        ]
-        return tracer.op("join", *parts, separator=separator)
+        return tracer.op("join", *_texts(columns), separator=separator)
 
 
 def cross(*columns: Any, separator: str = "_x_", hash_buckets: int | None = None) -> Column:
-    """A crossed feature: the values joined by a separator and, if asked for, hashed into buckets."""
-    with tracer_of(*columns).scope("cross"):
-        joined = join(*columns, separator=separator)
-        return joined if hash_buckets is None else hash_strings(joined, hash_buckets)
+    """A crossed feature: the values joined by a separator and, if asked for, hashed into buckets.
+
+    Each element of a list is paired with each of the next list, the last list's elements changing fastest, as in
+    ``tf.sparse.cross``; an empty list leaves nothing.
+    """
+    tracer = tracer_of(*columns)
+    with tracer.scope("cross"):
+        made, *rest = _texts(columns)
+        for part in rest:
+            lists = made.type.kind == part.type.kind == "ragged"
+            made = tracer.op("cross_lists" if lists else "join", made, part, separator=separator)
+        return made if hash_buckets is None else hash_strings(made, hash_buckets)
 
 
 def hash_strings(strings: Column, hash_buckets: int, key: Sequence[int] | None = None) -> Column:

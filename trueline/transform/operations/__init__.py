@@ -10,6 +10,7 @@ from trueline.transform.operations import (
     arithmetic,
     ascii_case,
     buckets,
+    crossing,
     distinct,
     documents,
     extensions,
@@ -71,6 +72,7 @@ _TOPICS = (
     maths,
     joining,
     unicode_case,
+    crossing,
 )
 OPERATIONS: dict[str, Operation] = {record.name: record for topic in _TOPICS for record in topic.OPERATIONS}
 """Every operation by name."""
