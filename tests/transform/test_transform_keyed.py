@@ -426,6 +426,36 @@ def test_saved_and_loaded_gives_the_same(many: pa.Table, tmp_path: Any) -> None:
     assert repr(later.to_pylist()) == repr(out.to_pylist())  # as text, where NaN equals NaN
 
 
+def test_keys_as_a_vocabulary(tmp_path: Any) -> None:
+    """Named keys are a vocabulary with frequencies, saved and loaded with any text; two names may not clash."""
+    data = pa.table({"x": [1.0, 2.0, 3.0, 4.0, 5.0], "k": ["b", "", "a\nb", "b", None], "i": [10, 9, 9, 9, 9]})
+
+    def preprocessing(x: Any) -> dict[str, Any]:
+        counted = tlt.count_per_key(x["i"], key_vocabulary_filename="codes")
+        return {
+            "z": tlt.scale_to_z_score_per_key(x["x"], x["k"], key_vocabulary_filename="companies"),
+            "u": tlt.scale_to_0_1_per_key(x["x"], x["k"], key_vocabulary_filename="ranges"),
+            "c": use(x["x"], x["i"], counted),
+        }
+
+    out, output = tlt.analyze_and_transform(data, preprocessing, engine=ONE)
+    assert out["c"].to_pylist() == [1, 4, 4, 4, 4]
+    output.save(str(tmp_path / "t"))
+    for given_output in (output, TransformOutput.load(str(tmp_path / "t"))):
+        found = given_output.vocabularies
+        assert sorted(found) == ["codes", "companies", "ranges"]
+        assert (found["codes"].tokens, found["codes"].counts) == ((10, 9), (1, 4))
+        for name in ("companies", "ranges"):
+            assert (found[name].tokens, found[name].counts) == (("", "a\nb", "b"), (1, 1, 2))
+        assert given_output.transform(data).equals(out)
+
+    def clashing(x: Any) -> dict[str, Any]:
+        return {n: tlt.scale_to_z_score_per_key(x["x"], x[n], key_vocabulary_filename="v") for n in ("k", "i")}
+
+    with pytest.raises(TransformError, match="two different vocabularies are named 'v'"):
+        run(data, clashing)
+
+
 def test_the_tables_of_one_key_are_one_state(many: pa.Table) -> None:
     """Keys, mean and variance come from one state, read once."""
     graph = trace(

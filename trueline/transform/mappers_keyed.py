@@ -2,8 +2,8 @@
 
 Keys are text or integers. An analysis gives tables that stand beside each other, in ascending order of the keys' bytes
 (integers by their decimal text); a row finds its place in the table of keys. Where the key is missing the result is
-missing. Keys stand in the graph itself: ``key_vocabulary_filename`` is accepted as TensorFlow Transform does, and has
-no effect.
+missing. With a ``key_vocabulary_filename`` the keys are also a vocabulary of that name, with their frequencies; its
+file is of the format tfrecord_gzip, which holds any text.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from trueline.transform.functions import as_float, is_nan, where
 from trueline.transform.functions_lookup import take
 from trueline.transform.mappers_scale import check_range, scaled_into, standardised
 from trueline.transform.mappers_vocabulary import apply_vocabulary
+from trueline.transform.vocabulary_names import free_name
 
 __all__ = [
     "bucketize_per_key",
@@ -31,11 +32,18 @@ __all__ = [
 
 
 def _key(key: Column) -> Column:
+    """Booleans as integers."""
     return key.cast("int64", implied=True) if key.dtype == "bool" else key
 
 
-def _tables(names: Sequence[str], *inputs: Column, **attrs: Any) -> tuple[Column, ...]:
-    return tuple(inputs[0].tracer.op(f"analyze.{name}", *inputs, **attrs) for name in names)
+def _tables(names: Sequence[str], inputs: Sequence[Column], filename: str | None, **attrs: Any) -> list[Column]:
+    """The analyzers of one state; the first, that of the keys, is a vocabulary if it is named."""
+    tracer, ops = inputs[0].tracer, [f"analyze.{name}" for name in names]
+    own = attrs
+    if filename:
+        own = {**attrs, "file_format": "tfrecord_gzip"}
+        own["name"] = free_name(inputs[-1], ops[0], inputs, own, filename)
+    return [tracer.op(op, *inputs, **(attrs if i else own)) for i, op in enumerate(ops)]
 
 
 def count_per_key(
@@ -45,11 +53,11 @@ def count_per_key(
 
     Args:
         key: text or integers: scalars, vectors or lists.
-        key_vocabulary_filename: has no effect.
+        key_vocabulary_filename: the name of a vocabulary of the keys, see above.
         name: has no effect.
     """
     with key.tracer.scope("count_per_key"):
-        keys, counts = _tables(("key_count_keys", "key_count"), _key(key))
+        keys, counts = _tables(("key_count_keys", "key_count"), [_key(key)], key_vocabulary_filename)
         return keys, counts
 
 
@@ -65,9 +73,13 @@ def mean_and_var_per_key(
         name: has no effect.
     """
     with x.tracer.scope("mean_and_var_per_key"):
-        attrs = by_places(x, reduce_instance_dims)
-        keys, mean, var = _tables(("key_moments_keys", "key_mean", "key_var"), as_float(x), _key(key), **attrs)
+        keys, mean, var = _moments(x, key, reduce_instance_dims, None)
         return keys, mean, var
+
+
+def _moments(x: Column, key: Column, reduce_instance_dims: bool, filename: str | None) -> list[Column]:
+    names, attrs = ("key_moments_keys", "key_mean", "key_var"), by_places(x, reduce_instance_dims)
+    return _tables(names, [as_float(x), _key(key)], filename, **attrs)
 
 
 def min_and_max_per_key(
@@ -78,10 +90,13 @@ def min_and_max_per_key(
     Of a key whose values are all NaN: +inf and -inf. Arguments as in `mean_and_var_per_key`.
     """
     with x.tracer.scope("min_and_max_per_key"):
-        attrs = by_places(x, reduce_instance_dims)
-        x = x.cast("int64", implied=True) if x.dtype == "bool" else x
-        keys, least, greatest = _tables(("key_extremes_keys", "key_min", "key_max"), x, _key(key), **attrs)
+        keys, least, greatest = _extremes(x, key, reduce_instance_dims, None)
         return keys, least, greatest
+
+
+def _extremes(x: Column, key: Column, reduce_instance_dims: bool, filename: str | None) -> list[Column]:
+    names, attrs = ("key_extremes_keys", "key_min", "key_max"), by_places(x, reduce_instance_dims)
+    return _tables(names, [_key(x), _key(key)], filename, **attrs)
 
 
 def _of_points(x: Column, key: Column, num_buckets: int, weights: Column | None, table: str) -> tuple[Column, Column]:
@@ -152,13 +167,13 @@ def scale_to_z_score_per_key(
         x: numbers: scalars, vectors or lists.
         key: one a row, or for lists and vectors also one for each value.
         elementwise: scale each place of a vector by itself; one key a row.
-        key_vocabulary_filename: has no effect.
+        key_vocabulary_filename: the name of a vocabulary of the keys, see above.
         name: has no effect.
         output_dtype: has no effect: outputs are float32.
     """
     with x.tracer.scope("scale_to_z_score_per_key"):
         x = as_float(x)
-        mean, variance = _statistics(x, key, elementwise, mean_and_var_per_key(x, key, not elementwise))
+        mean, variance = _statistics(x, key, elementwise, _moments(x, key, not elementwise, key_vocabulary_filename))
         return standardised(x, mean, variance)
 
 
@@ -179,7 +194,7 @@ def scale_by_min_max_per_key(
     check_range(x, output_min, output_max)
     with x.tracer.scope("scale_by_min_max_per_key"):
         x = as_float(x)
-        least, greatest = _statistics(x, key, elementwise, min_and_max_per_key(x, key, not elementwise))
+        least, greatest = _statistics(x, key, elementwise, _extremes(x, key, not elementwise, key_vocabulary_filename))
         return scaled_into(x, least, greatest, output_min, output_max)
 
 
@@ -192,7 +207,7 @@ def scale_to_0_1_per_key(
 ) -> Column:
     """`scale_by_min_max_per_key` to [0, 1]."""
     with x.tracer.scope("scale_to_0_1_per_key"):
-        return scale_by_min_max_per_key(x, key, elementwise=elementwise)
+        return scale_by_min_max_per_key(x, key, 0.0, 1.0, elementwise, key_vocabulary_filename)
 
 
 def bucketize_per_key(

@@ -9,6 +9,7 @@ from trueline._core.values import DType
 from trueline.transform.analyzers.base import Analyzer, Attrs, Rule, StateMaker
 from trueline.transform.analyzers.keyed_points import KeyedPoints, separated
 from trueline.transform.analyzers.keyed_states import KeyedCounts, KeyedExtremes, KeyedMoments, KeyedRows
+from trueline.transform.analyzers.vocabulary_order import Vocabulary
 from trueline.transform.graph import ValueType
 from trueline.transform.operations import RuleError
 
@@ -51,8 +52,9 @@ def _count_rule(result: DType | None) -> Rule:
     return rule
 
 
-def _keys(state: KeyedRows, attrs: Attrs) -> list[Any]:
-    return state.ordered_keys()
+def _keys(state: KeyedRows, attrs: Attrs) -> list[Any] | Vocabulary:
+    """The keys; with the attribute ``name`` as a vocabulary of that name."""
+    return state.vocabulary() if attrs.get("name") else state.ordered_keys()
 
 
 def _field(name: str) -> Callable[[KeyedRows, Attrs], list[Any]]:

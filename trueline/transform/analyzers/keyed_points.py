@@ -122,6 +122,9 @@ class KeyedPoints(KeyedRows):
         boundaries: Array = self.points[found].reshape(ranks.shape)[self.order()]
         return boundaries
 
+    def frequency(self) -> Array:
+        return np.bincount(self.codes, self.weights, minlength=len(self.keys))
+
     def parts(self) -> Parts:
         order = self.order()
         rank = np.empty(len(order), np.int64)

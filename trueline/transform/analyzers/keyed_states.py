@@ -12,6 +12,7 @@ import numpy as np
 
 from trueline.transform.analyzers.base import Array, Attrs, Parts
 from trueline.transform.analyzers.inputs import Inputs
+from trueline.transform.analyzers.vocabulary_order import Vocabulary
 from trueline.transform.graph import ValueType
 
 if TYPE_CHECKING:
@@ -92,6 +93,15 @@ class KeyedRows:
         found: list[Any] = (rows if self.vector else rows[:, 0]).tolist()
         return found
 
+    def frequency(self) -> Array:
+        """How many rows or values each key has."""
+        raise NotImplementedError
+
+    def vocabulary(self) -> Vocabulary:
+        """The keys in their order, with their frequencies."""
+        counts = tuple(self.frequency()[self.order()].tolist())
+        return Vocabulary(tuple(self.ordered_keys()), counts, len(counts))
+
     def parts(self) -> Parts:
         order = self.order()
         fields = {name: np.ascontiguousarray(field[order]) for name, field in self.fields.items()}
@@ -117,6 +127,9 @@ class KeyedCounts(KeyedRows):
     def join(self, rows: Array, other: Mapping[str, Array]) -> None:
         self.fields["count"][rows] += other["count"]
 
+    def frequency(self) -> Array:
+        return self.count[:, 0]
+
     @property
     def count(self) -> Array:
         return self.fields["count"]
@@ -127,9 +140,9 @@ class KeyedExtremes(KeyedRows):
 
     def blank(self, rows: int) -> dict[str, Array]:
         shape, limits = (rows, self.places), np.iinfo(np.int64)
-        if self.integer:
-            return {"least": np.full(shape, limits.max), "greatest": np.full(shape, limits.min)}
-        return {"least": np.full(shape, np.inf), "greatest": np.full(shape, -np.inf)}
+        ends = (limits.max, limits.min) if self.integer else (np.inf, -np.inf)
+        count = np.zeros((rows, 1), np.int64)
+        return {"least": np.full(shape, ends[0]), "greatest": np.full(shape, ends[1]), "count": count}
 
     def update(self, inputs: Inputs) -> None:
         keys, codes, values = self.values(inputs)
@@ -137,11 +150,16 @@ class KeyedExtremes(KeyedRows):
         # fmin and fmax leave NaN out
         np.fmin.at(found["least"], codes, values)
         np.fmax.at(found["greatest"], codes, values)
+        found["count"][:, 0] = np.bincount(codes, minlength=len(keys))
         self.join(self.admit(keys), found)
 
     def join(self, rows: Array, other: Mapping[str, Array]) -> None:
         self.fields["least"][rows] = np.minimum(self.fields["least"][rows], other["least"])
         self.fields["greatest"][rows] = np.maximum(self.fields["greatest"][rows], other["greatest"])
+        self.fields["count"][rows] += other["count"]
+
+    def frequency(self) -> Array:
+        return self.fields["count"][:, 0]
 
     @property
     def least(self) -> Array:
@@ -181,6 +199,9 @@ class KeyedMoments(KeyedRows):
             added = np.where(fresh, 0.0, delta * delta * count * share)
             self.fields["squares"][rows] = squares + other["squares"] + added
         self.fields["count"][rows] = both
+
+    def frequency(self) -> Array:
+        return np.asarray(self.fields["count"].max(axis=1))
 
     @property
     def mean(self) -> Array:
