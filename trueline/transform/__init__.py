@@ -216,7 +216,7 @@ if TYPE_CHECKING:
         scale_to_z_score,
         winsorize,
     )
-    from trueline.transform.mappers_targets import target_encode
+    from trueline.transform.mappers_targets import count_encode, group_rare, target_encode
     from trueline.transform.mappers_vocabulary import apply_vocabulary, compute_and_apply_vocabulary, vocabulary
     from trueline.transform.namespaces import experimental
     from trueline.transform.output import TransformOutput
@@ -275,6 +275,7 @@ __all__ = [
     "contains_value",
     "cos",
     "cosh",
+    "count_encode",
     "count_per_key",
     "covariance",
     "crop_image",
@@ -308,6 +309,7 @@ __all__ = [
     "get_num_buckets_for_transformed_feature",
     "get_transform_input_columns",
     "grayscale",
+    "group_rare",
     "hash_strings",
     "hash_trick",
     "histogram",
@@ -333,9 +335,9 @@ __all__ = [
     "list_slice",
     "list_sum",
     "log",
+    "log10",
     "log1p",
     "log2",
-    "log10",
     "lookup",
     "lookup_version",
     "lower",
@@ -628,7 +630,14 @@ _HOMES = {
     "tukey_h_params": "mappers_gaussian",
     "scale_to_gaussian": "mappers_gaussian",
     **dict.fromkeys(("fold_of_rows",), "folds"),
-    **dict.fromkeys(("target_encode",), "mappers_targets"),
+    **dict.fromkeys(
+        (
+            "count_encode",
+            "group_rare",
+            "target_encode",
+        ),
+        "mappers_targets",
+    ),
     **dict.fromkeys(("lookup", "lookup_version", "take"), "functions_lookup"),
     "Column": "column",
     "Graph": "graph",

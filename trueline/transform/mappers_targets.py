@@ -16,7 +16,7 @@ from trueline.transform.functions_lookup import take
 from trueline.transform.mappers_vocabulary import apply_vocabulary
 from trueline.transform.vocabulary_names import free_name
 
-__all__ = ["target_encode"]
+__all__ = ["count_encode", "group_rare", "target_encode"]
 
 
 def _keys(x: Column) -> Column:
@@ -122,3 +122,65 @@ def _target(label: Column, classes: Sequence[Any] | None) -> Column:
     if len(classes) < 2 or len(set(classes)) != len(classes):
         raise tracer.error(f"target_encode: classes must be at least two different values: {list(classes)}")
     return concat([where(label == c, 1.0, 0.0) for c in classes])
+
+
+def group_rare(
+    x: Column,
+    *,
+    min_count: int | None = None,
+    min_fraction: float | None = None,
+    top_k: int | None = None,
+    other: str | int = "__other__",
+    name: str | None = None,
+) -> Column:
+    """The column with all rare values, and all that analysis did not see, as one; missing stays missing.
+
+    A value is kept if it passes every limit that is given.
+
+    Args:
+        x: text or integers; of lists and vectors each element.
+        min_count: it occurs at least so often.
+        min_fraction: it is at least this share of all values, 0 to 1.
+        top_k: it is among the so many most frequent ones; ties as for `vocabulary`.
+        other: what stands for the others; for an integer column an integer.
+        name: the name of the list of kept values among the vocabularies; by default ``frequent_<column>``.
+    """
+    tracer = x.tracer
+    limits = {"top_k": top_k, "frequency_threshold": min_count, "min_fraction": min_fraction}
+    if all(limit is None for limit in limits.values()):
+        raise tracer.error("group_rare needs min_count, min_fraction or top_k")
+    if min_fraction is not None and not 0 <= min_fraction <= 1:
+        raise tracer.error(f"min_fraction must lie between 0 and 1, it is {min_fraction}")
+    for limit, value in (("min_count", min_count), ("top_k", top_k)):
+        if value is not None and int(value) < 0:
+            raise tracer.error(f"{limit} must not be negative, it is {value}")
+    with tracer.scope("group_rare"):
+        keys = _keys(x)
+        if type(other) is not (int if keys.dtype == "int64" else str):
+            raise tracer.error(f"{tracer.describe(keys)} cannot hold {other!r}", "give other=... of the column's type.")
+        attrs = {key: limit for key, limit in limits.items() if limit is not None}
+        kept = _counted(keys, attrs, name, "frequent_")
+        return take(apply_vocabulary(keys, kept), kept, default=other)
+
+
+def count_encode(x: Column, *, normalize: bool = False, name: str | None = None) -> Column:
+    """How often each value occurs in the data that was analysed, int64; 0 for values that it did not see.
+
+    Args:
+        x: text, integers or booleans; of lists and vectors each element. Missing stays missing.
+        normalize: the share of all values instead, float64.
+        name: the name of the list of values among the vocabularies; by default ``counted_<column>``.
+    """
+    with x.tracer.scope("count_encode"):
+        keys = _keys(x)
+        values = _counted(keys, {}, name, "counted_")
+        op = "analyze.vocabulary_shares" if normalize else "analyze.vocabulary_counts"
+        counts = x.tracer.op(op, keys, file_format="tfrecord_gzip")
+        return take(apply_vocabulary(keys, values), counts, default=0.0 if normalize else 0)
+
+
+def _counted(keys: Column, limits: dict[str, Any], name: str | None, prefix: str) -> Column:
+    """A vocabulary of all values, empty texts and line breaks among them."""
+    attrs = {**limits, "file_format": "tfrecord_gzip"}
+    named = {**attrs, "name": free_name(keys, "analyze.vocabulary", [keys], attrs, name, prefix)}
+    return keys.tracer.op("analyze.vocabulary", keys, **named)

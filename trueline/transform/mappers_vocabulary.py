@@ -256,7 +256,10 @@ def compute_and_apply_vocabulary(
         default_value: id of an unknown value where there are no buckets.
         num_oov_buckets: how many buckets unknown values are hashed to.
         of_vocabulary: the arguments of `vocabulary`: top_k, frequency_threshold, vocab_filename, weights, labels, ...
+            Beside labels `min_diff_from_avg` is 0 by default here; None chooses it by the number of rows.
     """
+    if of_vocabulary.get("labels") is not None:
+        of_vocabulary.setdefault("min_diff_from_avg", 0.0)
     with x.tracer.scope("compute_and_apply_vocabulary"):
         found = vocabulary(x, **of_vocabulary)
         return apply_vocabulary(x, found, default_value=default_value, num_oov_buckets=num_oov_buckets)

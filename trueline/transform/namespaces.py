@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from trueline.transform import experimental as experimental
+import trueline.transform.experimental as experimental
 
 __all__ = ["experimental"]

@@ -30,6 +30,9 @@ __all__ = ["Tracer", "current_tracer", "trace", "user_place"]
 _ROOM = str(Path(__file__).parent / "x")[:-1]
 
 
+_ACTIVE: contextvars.ContextVar[Tracer | None] = contextvars.ContextVar("active_trace", default=None)
+
+
 def user_place() -> str:
     """``file:line`` of the innermost frame outside this room."""
     frame = sys._getframe(1)
@@ -69,6 +72,15 @@ class Tracer:
             yield
         finally:
             self._scope.reset(token)
+
+    @contextlib.contextmanager
+    def active(self) -> Iterator[None]:
+        """Functions that are given no column belong to this trace inside, see `current_tracer`."""
+        token = _ACTIVE.set(self)
+        try:
+            yield
+        finally:
+            _ACTIVE.reset(token)
 
     def error(self, message: str, hint: str | None = None) -> TransformError:
         """A `TransformError` at the user's line."""
@@ -188,9 +200,6 @@ class _Inputs(dict[str, Column]):
         raise self._tracer.error(f"there is no column {name!r}", did_you_mean(str(name), self))
 
 
-_ACTIVE: contextvars.ContextVar[Tracer | None] = contextvars.ContextVar("active_trace", default=None)
-
-
 def current_tracer() -> Tracer:
     """The trace that is going on, for functions that are given no column.
 
@@ -221,11 +230,8 @@ def trace(
     if profile is not None:
         known_profile(profile)
     tracer = Tracer(features, profile)
-    active = _ACTIVE.set(tracer)
-    try:
+    with tracer.active():
         outputs = preprocessing_fn(_Inputs(tracer, features))
-    finally:
-        _ACTIVE.reset(active)
     code = getattr(preprocessing_fn, "__code__", None)
     where = f"{code.co_filename}:{code.co_firstlineno}" if code is not None else None
     if not isinstance(outputs, Mapping) or not outputs:

@@ -1,7 +1,7 @@
 """Documents as lists of ids: distinct ids in ascending order, and their TF-IDF weights.
 
-A row's ids are sorted (TopK, exact on int64), runs of equal ones are found by comparing neighbours, and the places where
-runs begin are sorted to the left; a run is as long as the way to the next one's beginning.
+A row's ids are sorted (TopK, exact on int64), runs of equal ones are found by comparing neighbours, and the places
+where runs begin are sorted to the left; a run is as long as the way to the next one's beginning.
 """
 
 from __future__ import annotations
