@@ -7,6 +7,7 @@ each output pixel are known while the graph is written, and the weighting is a f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -72,33 +73,33 @@ def _np_resize(values: Sequence[Value], attrs: Attrs) -> Array:
     return image.reshape(len(values[0].data), new_height * new_width * channels)
 
 
-def _cells(shape: Sequence[int], rows: Ints, columns: Ints) -> Ints:
-    """The places in the vector of the pixels at `rows` and `columns`, in row-major order."""
-    _, width, channels = shape
-    pixel = rows[:, None, None] * width + columns[None, :, None]
-    return np.asarray(pixel * channels + np.arange(channels)).ravel()
+def _pixels(em: Emitter, x: str, shape: Sequence[int]) -> str:
+    """The vectors as ``[N, height, width, channels]``."""
+    return em.node("Reshape", x, em.ints(-1, *shape))
+
+
+def _flat(em: Emitter, image: str, *sizes: int) -> str:
+    """Vectors again, of the product of the sizes."""
+    return em.node("Reshape", image, em.ints(-1, math.prod(sizes)))
 
 
 def _onnx_resize(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
-    x, shape, (new_height, new_width) = wires[0].data, attrs["shape"], attrs["size"]
-    height, width, channels = shape
+    (height, width, channels), (new_height, new_width) = attrs["shape"], attrs["size"]
+    image = _pixels(em, wires[0].data, attrs["shape"])
     if attrs["method"] == "nearest":
-        cells = _cells(shape, nearest_pixels(height, new_height), nearest_pixels(width, new_width))
-        return em.node("Gather", x, em.array(cells), axis=1)
-    top, bottom, down = axis_neighbours(height, new_height)
-    left, right, across = axis_neighbours(width, new_width)
-    spread = np.tile(np.repeat(across, channels), new_height)
-    lines = [_mixed(em, x, _cells(shape, rows, left), _cells(shape, rows, right), spread) for rows in (top, bottom)]
-    return _weighted(em, lines[0], lines[1], np.repeat(down, new_width * channels))
+        image = em.node("Gather", image, em.array(nearest_pixels(height, new_height)), axis=1)
+        image = em.node("Gather", image, em.array(nearest_pixels(width, new_width)), axis=2)
+    else:
+        image = _onnx_between(em, image, 2, axis_neighbours(width, new_width))
+        image = _onnx_between(em, image, 1, axis_neighbours(height, new_height))
+    return _flat(em, image, new_height, new_width, channels)
 
 
-def _mixed(em: Emitter, x: str, first: Ints, second: Ints, part: Array) -> str:
-    a, b = (em.node("Gather", x, em.array(cells), axis=1) for cells in (first, second))
-    return _weighted(em, a, b, part)
-
-
-def _weighted(em: Emitter, a: str, b: str, part: Array) -> str:
-    return em.node("Add", em.node("Mul", a, em.array(1.0 - part)), em.node("Mul", b, em.array(part)))
+def _onnx_between(em: Emitter, image: str, axis: int, places: tuple[Ints, Ints, Array]) -> str:
+    """Each output pixel of one axis between two input pixels."""
+    before, behind = (em.node("Gather", image, em.array(p), axis=axis) for p in places[:2])
+    part = places[2].reshape([-1] + [1] * (3 - axis))
+    return em.node("Add", em.node("Mul", before, em.array(1.0 - part)), em.node("Mul", behind, em.array(part)))
 
 
 def _normalize_rule(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
@@ -119,9 +120,9 @@ def _np_normalize(values: Sequence[Value], attrs: Attrs) -> Array:
 
 
 def _onnx_normalize(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
-    pixels = attrs["shape"][0] * attrs["shape"][1]
-    mean, std = (em.array(np.tile(np.array(attrs[n], np.float64), pixels)) for n in ("mean", "std"))
-    return em.node("Div", em.node("Sub", wires[0].data, mean), std)
+    mean, std = (em.constant(attrs[n], "float64") for n in ("mean", "std"))
+    image = _pixels(em, wires[0].data, attrs["shape"])
+    return _flat(em, em.node("Div", em.node("Sub", image, mean), std), *attrs["shape"])
 
 
 def _crop_rule(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
@@ -143,8 +144,9 @@ def _np_crop(values: Sequence[Value], attrs: Attrs) -> Array:
 
 def _onnx_crop(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
     top, left, height, width = attrs["box"]
-    cells = _cells(attrs["shape"], np.arange(top, top + height), np.arange(left, left + width))
-    return em.node("Gather", wires[0].data, em.array(cells), axis=1)
+    image = _pixels(em, wires[0].data, attrs["shape"])
+    part = em.node("Slice", image, em.ints(top, left), em.ints(top + height, left + width), em.ints(1, 2))
+    return _flat(em, part, height, width, attrs["shape"][2])
 
 
 def _flip_rule(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
@@ -161,13 +163,10 @@ def _np_flip(values: Sequence[Value], attrs: Attrs) -> Array:
 
 
 def _onnx_flip(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
-    height, width, _ = attrs["shape"]
-    rows, columns = np.arange(height), np.arange(width)
-    if attrs["axis"] == "horizontal":
-        columns = columns[::-1]
-    else:
-        rows = rows[::-1]
-    return em.node("Gather", wires[0].data, em.array(_cells(attrs["shape"], rows, columns)), axis=1)
+    axis = 2 if attrs["axis"] == "horizontal" else 1
+    backwards = np.arange(attrs["shape"][axis - 1])[::-1].copy()
+    image = em.node("Gather", _pixels(em, wires[0].data, attrs["shape"]), em.array(backwards), axis=axis)
+    return _flat(em, image, *attrs["shape"])
 
 
 def _planes_rule(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
@@ -182,9 +181,8 @@ def _np_planes(values: Sequence[Value], attrs: Attrs) -> Array:
 
 
 def _onnx_planes(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
-    height, width, channels = attrs["shape"]
-    cells = np.arange(height * width)[None, :] * channels + np.arange(channels)[:, None]
-    return em.node("Gather", wires[0].data, em.array(cells.ravel()), axis=1)
+    planes = em.node("Transpose", _pixels(em, wires[0].data, attrs["shape"]), perm=[0, 3, 1, 2])
+    return _flat(em, planes, *attrs["shape"])
 
 
 OPERATIONS = (
