@@ -24,8 +24,14 @@ TINY = np.finfo(np.float64).tiny
 
 
 def flushed(value: Any) -> Any:
-    """A double as TensorFlow's kernels take it: subnormals are zero."""
-    return value * 0.0 if isinstance(value, float) and abs(value) < TINY else value
+    """A double whose square is not subnormal, or zero: TensorFlow's kernels flush subnormals, between steps too."""
+    return value * 0.0 if abs(value) < 1e-150 else value
+
+
+def extreme(value: Any) -> bool:
+    """Whether a number, or one in a list, is subnormal or has a subnormal reciprocal."""
+    size = np.abs(np.asarray(value, np.float64))
+    return bool(np.any(((size > 0) & (size < TINY)) | ((size > 1e307) & np.isfinite(size))))
 
 
 I64 = st.integers(-(2**63), 2**63 - 1)

@@ -106,9 +106,10 @@ def _zipped(values: list[TfValue]) -> tuple[list[TfValue], Any | None]:
     import tensorflow as tf
 
     lists = [v for v in values if v.lengths is not None]
-    if len({id(v.lengths) for v in lists}) < 2:
+    if len(lists) < 2:
         return values, None
-    same = all_present([tf.equal(v.lengths, lists[0].lengths) for v in lists[1:]])
+    first = lists[0].lengths
+    same = all_present([tf.equal(v.lengths, first) for v in lists[1:] if v.lengths is not first])
     width = tf.reduce_min(tf.stack([tf.shape(v.data)[1] for v in lists]))
     return [v if v.lengths is None else replace(v, data=v.data[:, :width]) for v in values], same
 

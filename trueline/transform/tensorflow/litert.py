@@ -56,6 +56,13 @@ def _one_hot(values: Sequence[TfValue], attrs: Attrs) -> Any:
     return tf.cast(same, tf_dtype("float64"))
 
 
+def _sqrt(x: Any) -> Any:
+    """With a choice that keeps the converter from making 1 / sqrt(x) one operator, which is NaN at 0."""
+    import tensorflow as tf
+
+    return tf.where(tf.equal(x, 0.0), x, tf.sqrt(x))
+
+
 def _absolute(x: Any) -> Any:
     import tensorflow as tf
 
@@ -112,7 +119,7 @@ def _vocabulary(values: Sequence[TfValue], attrs: Attrs) -> Any:
 
 
 _SAME = (
-    *("add", "subtract", "multiply", "divide", "negate", "minimum", "maximum", "sqrt", "floor", "ceil", "round"),
+    *("add", "subtract", "multiply", "divide", "negate", "minimum", "maximum", "floor", "ceil", "round"),
     *("equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "and", "or", "xor", "where"),
     *("fill_missing", "is_missing", "cast", "concat", "element", "repeat"),
 )
@@ -123,6 +130,7 @@ LITERT: dict[str, Lowering] = {
     "absolute": payloads(_absolute),
     "not": payloads(_not),
     "is_nan": payloads(_is_nan),
+    "sqrt": payloads(_sqrt),
     "mod": payloads(_mod),
     "one_hot": _one_hot,
     "apply_buckets": _buckets,
@@ -141,6 +149,8 @@ def refusals(graph: Graph, roots: Sequence[int]) -> list[str]:
             problems.append(
                 f"{node.attrs['name']}: a raw feature of {node.type.dtype}; LiteRT computes with numbers only"
             )
+        elif node.op == "constant" and isinstance(node.attrs["value"], float) and np.isinf(node.attrs["value"]):
+            problems.append(f"the constant {node.attrs['value']}{where}: LiteRT has no infinite constants")
         elif node.op in ("input", "constant"):
             continue
         elif node.op not in LITERT or node.type.dtype == "utf8":

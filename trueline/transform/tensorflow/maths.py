@@ -38,9 +38,18 @@ def _sign(x: Any) -> Any:
     return tf.where(tf.math.is_nan(x), x, sign) if x.dtype.is_floating else sign
 
 
+def _erf(x: Any) -> Any:
+    """From 6 on it is 1 in float64; TensorFlow's kernel makes NaN of infinity."""
+    import tensorflow as tf
+
+    far = tf.abs(x) > constant(6.0, x)
+    return tf.where(far, tf.sign(x), tf.math.erf(tf.where(far, tf.zeros_like(x), x)))
+
+
 _NAMES = ("sin", "cos", "tan", "asin", "acos", "atan", "atan2", "expm1", "sinh", "cosh", "tanh", "asinh", "acosh")
 LOWERINGS: dict[str, Lowering] = {
-    **{name: _op(name) for name in (*_NAMES, "atanh", "erf")},
+    **{name: _op(name) for name in (*_NAMES, "atanh")},
+    "erf": payloads(_erf),
     "log2": _log_by(2.0),
     "log10": _log_by(10.0),
     "sign": payloads(_sign),

@@ -6,6 +6,7 @@ from trueline.transform.tensorflow import (
     arithmetic,
     buckets,
     distinct,
+    documents,
     gaussian,
     images,
     lists,
@@ -20,6 +21,7 @@ from trueline.transform.tensorflow import (
     text,
     times,
     tokens,
+    unicode_case,
     vectors,
 )
 from trueline.transform.tensorflow.base import Lowering, PresenceRule
@@ -28,7 +30,7 @@ __all__ = ["PRESENCE", "TENSORFLOW"]
 
 _TOPICS = (
     *(arithmetic, logic, text, tables, lists, lookups, gaussian, distinct, reductions, strings, tokens, times),
-    *(parse_times, parsing, buckets, images, vectors, maths),
+    *(parse_times, parsing, buckets, images, vectors, maths, documents, unicode_case),
 )
 TENSORFLOW: dict[str, Lowering] = {name: made for topic in _TOPICS for name, made in topic.LOWERINGS.items()}
 """The lowering of every operation that has one."""

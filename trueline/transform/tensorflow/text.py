@@ -7,6 +7,7 @@ from typing import Any
 
 from trueline.transform.operations.base import Attrs
 from trueline.transform.tensorflow.base import Lowering, PresenceRule, TfValue
+from trueline.transform.tensorflow.lists import limited
 from trueline.transform.tensorflow.murmur import murmur3_bucket
 
 __all__ = ["LOWERINGS", "PRESENCE"]
@@ -31,6 +32,14 @@ def _join(values: Sequence[TfValue], attrs: Attrs) -> Any:
     return tf.strings.join([tf.broadcast_to(p, shape) for p in parts], attrs["separator"])
 
 
+def _reduce_join(values: Sequence[TfValue], attrs: Attrs) -> Any:
+    import tensorflow as tf
+
+    x = values[0]
+    lists = tf.RaggedTensor.from_tensor(x.data, lengths=limited(x))
+    return tf.strings.reduce_join(lists, axis=1, separator=attrs["separator"])
+
+
 def _hash(values: Sequence[TfValue], attrs: Attrs) -> Any:
     return murmur3_bucket(values[0].data, int(attrs["buckets"]))
 
@@ -44,7 +53,7 @@ def _farm(values: Sequence[TfValue], attrs: Attrs) -> Any:
 def _sip(values: Sequence[TfValue], attrs: Attrs) -> Any:
     import tensorflow as tf
 
-    key = [int(half) for half in attrs["key"]]
+    key = [int(half) - (int(half) >> 63 << 64) for half in attrs["key"]]  # the attribute is of int64
     return tf.strings.to_hash_bucket_strong(values[0].data, int(attrs["buckets"]), key)
 
 
@@ -78,6 +87,7 @@ LOWERINGS: dict[str, Lowering] = {
     "lower": _case("lower"),
     "upper": _case("upper"),
     "join": _join,
+    "reduce_join": _reduce_join,
     "hash_bucket": _hash,
     "farm_bucket": _farm,
     "sip_bucket": _sip,
