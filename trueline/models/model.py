@@ -153,6 +153,20 @@ class Model:
         label = pa.array(values, pa.string() if values.dtype == object else None, mask=~present)
         return label, found[names["weight"]] if "weight" in names else None
 
+    def save_web(self, uri: str, *, runtime: str | None = None) -> None:
+        """Writes the model as a folder for the browser; see `trueline.models.web_export.save_web`.
+
+        Args:
+            uri: the folder; made if need be.
+            runtime: the folder ``dist`` of the npm package onnxruntime-web, or the address of its script.
+
+        Raises:
+            ModelError: host steps, and operators that onnxruntime-web does not have.
+        """
+        from trueline.models.web_export import save_web
+
+        save_web(self, uri, runtime=runtime)
+
     def _repr_html_(self) -> str:
         parity = self.info["parity"]
         rows = {

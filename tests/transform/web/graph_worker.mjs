@@ -11,8 +11,13 @@ ort.env.wasm.numThreads = 1;
 ort.env.logLevel = "error";
 
 const graphs = new Map();
-async function answer({ graph, rows, arrays }) {
+async function answer({ graph, rows, arrays, forget }) {
   try {
+    if (forget) {
+      await graphs.get(graph)?.session.release();
+      graphs.delete(graph);
+      return {};
+    }
     if (!graphs.has(graph)) graphs.set(graph, await load(ort, new Uint8Array(await readFile(graph))));
     const given = decode(rows);
     const loaded = graphs.get(graph);

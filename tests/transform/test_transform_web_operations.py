@@ -1,0 +1,109 @@
+"""Every operation that calls itself portable runs in onnxruntime-web and gives the oracle's values.
+
+The cases are those of the operations' own tests; all run in one node process.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from helpers_transform import TYPES, VECTOR, all_cases, assert_same, by_oracle, graph_of
+from helpers_web import NODE, RUNTIME, Node, decode_arrays, encode
+
+import trueline._core
+from trueline._core.web import foreign_operators
+from trueline.transform.lower_onnx import Target, lower
+from trueline.transform.operations import OPERATIONS
+from trueline.transform.operations.base import Value
+from trueline.transform.profiles import profiles_of
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(NODE is None, reason="NOT TESTED HERE: no node; install Debian's package nodejs"),
+    pytest.mark.skipif(not RUNTIME.exists(), reason="NOT TESTED HERE: no onnxruntime-web; run scripts/web_env.sh"),
+]
+CASES = [case for case in all_cases() if OPERATIONS[case[0]].profile == "portable"]
+NAMES = [f"{op}-{'-'.join(types)}-{i}" for i, (op, types, _) in enumerate(CASES)]
+ROWS = 40
+_TAME = [0.0, -0.0, 1.0, -1.0, 0.5, 2.5, -3.75, 0.1, 100.0, -20.0, 1e-9, math.nan, math.inf, -math.inf]
+_VALUES: dict[str, list[Any]] = {
+    "float64": [*_TAME, 9.3e18, -9.3e18, 1e300, 5e-324, 1.5, 7.0],
+    "int64": [0, 1, 2, 3, -1, -7, 12, 100, 2**53 + 1, 2**63 - 1, -(2**63)],
+    "bool": [True, False],
+    "utf8": ["", "a", "A", "Ä", "ß", "12", "-1.5e3", "1e999", "日本", "a\nb", " 7 ", "Das ist ein Haus.", "😀 a,b;c"],
+    "timestamp": [0, -1, 1_700_000_000_123_456, -(2**61), 2**61, 951_782_400_000_000],
+}
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[Node]:
+    scripts = Path(trueline._core.__file__).parent / "js"
+    with Node("graph_worker.mjs", str(scripts), str(RUNTIME)) as process:
+        yield process
+
+
+def column(op: str, dtype: str, rng: random.Random) -> pa.Array:
+    kind, _, inner = dtype.rstrip(">").rpartition("<")
+    values = _TAME if OPERATIONS[op].kind == "rounded" and inner == "float64" else _VALUES[inner]
+
+    def one() -> Any:
+        if not kind:
+            return rng.choice(values)
+        return [rng.choice(values) for _ in range(VECTOR if kind == "vector" else rng.randrange(5))]
+
+    return pa.array([None if rng.random() < 0.15 else one() for _ in range(ROWS)], TYPES[dtype])
+
+
+def rows_of(table: pa.Table) -> list[dict[str, Any]]:
+    """Rows as JSON would have them: times are integers."""
+    plain = [pa.int64() if t == TYPES["timestamp"] else t for t in table.schema.types]
+    for i, t in enumerate(table.schema.types):
+        if pa.types.is_nested(t) and t.value_type == TYPES["timestamp"]:
+            plain[i] = pa.list_(pa.int64(), VECTOR) if pa.types.is_fixed_size_list(t) else pa.list_(pa.int64())
+    names = table.schema.names
+    columns = [c.cast(t).to_pylist() for c, t in zip(table.columns, plain, strict=True)]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def as_the_browser_shows(value: Value) -> Value:
+    """onnxruntime-web cuts a text that it gives out at U+0000; some cases make such texts on purpose."""
+    if value.data.dtype != object:
+        return value
+    cut = np.empty(value.data.shape, object)
+    cut.ravel()[:] = [text.partition("\0")[0] for text in value.data.ravel().tolist()]
+    return Value(cut, value.present, value.lengths)
+
+
+@pytest.mark.parametrize(("op", "types", "function"), CASES, ids=NAMES)
+def test_the_browser_gives_the_oracles_values(
+    node: Node, tmp_path: Path, op: str, types: tuple[str, ...], function: Callable[..., Any]
+) -> None:
+    """In one batch, row by row, and on no rows; bits for exact operations, else within the operation's ulps."""
+    rng = random.Random(f"{op} {types}")
+    table = pa.table({f"x{i}": column(op, t, rng) for i, t in enumerate(types)})
+    names = table.schema.names
+    graph = graph_of(lambda x: {"y": function(*(x[n] for n in names))}, table)
+    if profiles_of(graph) != {"portable"}:
+        return  # another operation of the case is not
+    model = lower(graph, [Target("y", graph.output("y"), final=False)])
+    assert foreign_operators(model) == []
+    place = tmp_path / "graph.onnx"
+    place.write_bytes(model.SerializeToString())
+    used = table.select([n for n in names if n in graph.input_names([graph.output("y")])])
+    for part in (used, used.slice(0, 0), *(used.slice(i, 1) for i in range(6))):
+        answer = node.ask({"graph": str(place), "rows": encode(rows_of(part)), "arrays": True})
+        assert "error" not in answer, answer["error"]
+        found = decode_arrays(answer["arrays"])
+        if not part.num_rows:
+            assert found["y"].shape[0] == 0
+            continue
+        value = Value(found["y"], found.get("y:present"), found.get("y:length"))
+        assert_same(value, as_the_browser_shows(by_oracle(graph, part)["y"]), OPERATIONS[op].ulps)
+    node.ask({"graph": str(place), "forget": True})
