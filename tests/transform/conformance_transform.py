@@ -125,6 +125,8 @@ def start_of(case: dict[str, Any], tracer: Tracer) -> dict[str, Any]:
 
 def cast(x: Any, dtype: Any) -> Any:
     wanted: Any = DTYPES[dtype]
+    if x is None:  # the values of a sparse column that was treated place by place
+        return None
     if isinstance(x, list):
         return [cast(v, dtype) for v in x]
     if isinstance(x, Sparse):
