@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from helpers_transform import assert_same, by_onnx, by_oracle, graph_of, in_batches
+from cases_transform_lists import CASES
+from helpers_transform import TYPES, assert_same, by_onnx, by_oracle, graph_of, in_batches
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -158,6 +159,21 @@ def test_long_lists_are_deduped(dtype: str) -> None:
     assert rows_of(by_onnx(graph, table)["y"]) == [list(dict.fromkeys(row)) for row in lists]
 
 
+OF_LISTS = [c for c in CASES if any(t.startswith("list<") for t in c[1])]
+
+
+@pytest.mark.parametrize("case", OF_LISTS, ids=[f"{c[0]}-{i}" for i, c in enumerate(OF_LISTS)])
+def test_lists_without_any_element(case: tuple[str, tuple[str, ...], Callable[..., Any]]) -> None:
+    """The padding is 0 wide; all rows, one row and no row."""
+    _, types, function = case
+    blank: dict[str, list[Any]] = {"list": [[], None, []], "vector": [None, None, None]}
+    columns = {f"x{i}": pa.array(blank.get(t.partition("<")[0], [None] * 3), TYPES[t]) for i, t in enumerate(types)}
+    table = pa.table(columns)
+    graph = graph_of(lambda x: {"y": function(*(x[n] for n in columns))}, table)
+    for part in (table, table.slice(0, 1), table.slice(0, 0)):
+        assert_same(by_onnx(graph, part)["y"], by_oracle(graph, part)["y"])
+
+
 def test_each_nan_is_its_own_element() -> None:
     table = pa.table({"x": [[np.nan, 1.0, np.nan, -0.0, 1.0, 0.0]]})
     graph = graph_of(lambda x: {"y": tlt.dedupe(x["x"])}, table)
@@ -176,6 +192,7 @@ def test_vectors() -> None:
     assert run(lambda x: tlt.stack(tlt.unstack(x["v"])[::-1]), table) == [[0.0, 4.0, 3.0], [0.0, 0.0, 0.0]]
     assert run(lambda x: tlt.stack([x["k"], x["k"] * 2]), table) == [[1, 2], [2, 4]]
     assert run(lambda x: tlt.stack([x["k"], x["v"][0]]), table) == [[1.0, 3.0], [2.0, 0.0]]
+    assert run(lambda x: tlt.stack([2, x["k"], 0.5]), table) == [[2.0, 1.0, 0.5], [2.0, 2.0, 0.5]]
     assert run(lambda x: tlt.multi_hot(tlt.stack([x["k"], x["k"]]), 3, counts=True), table) == [[0, 2, 0], [0, 0, 2]]
 
 
@@ -270,6 +287,9 @@ REFUSED: list[tuple[str, Callable[[Any], Any]]] = [
     ("use tlt.one_hot", lambda x: tlt.multi_hot(x["s"], 3)),
     ("needs a matrix of 3 rows", lambda x: tlt.matmul(x["v"], [[1.0]])),
     ("its first argument is a column of vectors", lambda x: tlt.matmul(x["s"], np.zeros((0, 2)))),
+    ("an index is an integer or a slice", lambda x: x["v"]["a"]),
+    ("an index is an integer or a slice", lambda x: x["i"][0, 1]),
+    ("all it was given are constants", lambda x: tlt.stack([x["s"].tracer.constant(1)])),
     ("stack takes scalar columns", lambda x: tlt.stack([x["v"], x["s"]])),
     ("unstack takes a vector", lambda x: tlt.unstack(x["i"])[0]),
 ]

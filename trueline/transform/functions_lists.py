@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from trueline.transform.column import Column
 from trueline.transform.functions import as_float, tracer_of
 
@@ -195,8 +197,10 @@ def sparse_tensor_left_align(sparse_tensor: Column) -> Column:
 def item(x: Column, index: int | slice | Column) -> Column:
     """What ``x[index]`` means: an element or a slice of a list or vector, an element of a table."""
     if x.type.kind == "ragged":
-        if not isinstance(index, slice):
+        if isinstance(index, Column):
             return list_get(x, index)
+        if not isinstance(index, slice):
+            return list_get(x, _place(x, index))
         if index.step not in (None, 1):
             raise x.tracer.error(f"a list can be sliced in steps of 1 only, not {index.step}")
         return list_slice(x, index.start, index.stop)
@@ -204,6 +208,13 @@ def item(x: Column, index: int | slice | Column) -> Column:
         raise x.tracer.error(f"only a list can be indexed with a column, not {x.tracer.describe(x)}")
     if isinstance(index, slice):
         return x.tracer.op("vector_slice", x, start=index.start, stop=index.stop, step=index.step)
+    index = _place(x, index)
     if index < 0 and x.type.kind == "fixed" and x.type.size is not None:
         index += x.type.size
     return x.tracer.op("element", x, index=index)
+
+
+def _place(x: Column, index: Any) -> int:
+    if not isinstance(index, int | np.integer) or isinstance(index, bool):
+        raise x.tracer.error(f"an index is an integer or a slice, not {index!r}")
+    return int(index)

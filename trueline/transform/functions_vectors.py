@@ -30,21 +30,29 @@ __all__ = [
 ]
 
 
-def stack(columns: Sequence[Column]) -> Column:
+def stack(columns: Sequence[Any]) -> Column:
     """Scalar columns as one vector that keeps their type, as ``tf.stack``; int64 and float64 together become float64.
 
     Missing where any of them is. `concat` does the same for scalars and vectors and gives float64.
+
+    Args:
+        columns: scalar columns, at least one, and literals or constants that stand in every row.
     """
     tracer = tracer_of(*columns)
     with tracer.scope("stack"):
-        parts = list(columns)
+        parts = [tracer.column(c) for c in columns]
         if any(c.type.kind != "scalar" for c in parts):
             raise tracer.error("stack takes scalar columns", "tlt.concat puts vectors side by side.")
-        if len({c.dtype for c in parts}) > 1:
-            for other in parts[1:]:
-                parts[0] = _promoted("add", parts[0], other, None)[0]
-            parts = [_promoted("add", c, parts[0], None)[0] for c in parts]
-        return concat(parts, dtype=parts[0].dtype)
+        like = next((c for c in parts if not c.type.constant), None)
+        if like is None:
+            raise tracer.error("stack needs a column; all it was given are constants")
+        widest = parts[0]
+        for other in parts[1:]:
+            if other.dtype != widest.dtype:
+                widest = _promoted("add", widest, other, None)[0]
+        parts = [_promoted("add", c, widest, None)[0] if c.dtype != widest.dtype else c for c in parts]
+        parts = [tracer.op("repeat", c, like) if c.type.constant else c for c in parts]
+        return concat(parts, dtype=widest.dtype)
 
 
 def unstack(x: Column) -> list[Column]:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["OPERATIONS"]
 
 _BLOCK = 256
-"""Products of a row that a matrix product holds at once."""
+"""Products of a row that a matrix product holds at once, where that does not make more than `_MOST_BLOCKS` parts."""
+_MOST_BLOCKS = 200
 
 
 def _slice_rule(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
@@ -111,7 +112,7 @@ def _onnx_matmul(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
     total = em.node(
         "Expand", em.constant(0.0, "float64"), em.node("Concat", em.rows(x.data), em.ints(1, columns), axis=0)
     )
-    step = max(_BLOCK // columns, 1)
+    step = max(_BLOCK // columns, -(-len(matrix) // _MOST_BLOCKS))
     for low in range(0, len(matrix), step):
         part = em.node("Slice", x.data, em.ints(low), em.ints(min(low + step, len(matrix))), em.ints(1))
         products = em.node("Mul", em.node("Unsqueeze", part, em.ints(2)), em.array(matrix[low : low + step]))
