@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from helpers_transform import assert_same, by_onnx, by_oracle, in_batches
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -296,3 +297,46 @@ def test_lists_are_their_elements(lists: list[list[float]], block: int) -> None:
         assert a[f"analyze.{name}"] == b[f"analyze.{name}"]
     assert a["analyze.mean"] == pytest.approx(b["analyze.mean"], rel=1e-9, abs=1e-6)
     assert a["analyze.var"] == pytest.approx(b["analyze.var"], rel=1e-6, abs=1e-3)
+
+
+EDGES = st.sampled_from([0.0, -0.0, 1.0, -1.0, math.nan, math.inf, -math.inf, 1e308, 5e-324]) | st.floats(-50, 50)
+PAIRS = st.lists(EDGES, min_size=2, max_size=2)
+
+
+@given(st.lists(st.tuples(st.none() | PAIRS, st.none() | st.lists(EDGES, max_size=3), st.none() | EDGES), max_size=12))
+@settings(max_examples=20, deadline=None)
+def test_found_constants_mean_the_same_in_onnx_and_numpy(rows: list[tuple[Any, Any, Any]]) -> None:
+    """With vectors of constants, for one row, seven and all: the same bits, sigmoids apart to rounding."""
+    learned = pa.table(
+        {
+            "v": pa.array([[1.0, 7.0], [3.0, 7.0], [4.0, 7.0]], VECTOR),
+            "l": [[0.0], [2.0, 9.0], [4.0]],
+            "s": [1.0, 2.0, 4.0],
+        }
+    )
+
+    def preprocessing(x: Any) -> dict[str, Any]:
+        return {
+            "z": tlt.scale_to_z_score(x["v"], elementwise=True),
+            "r": tlt.robust_scale(x["v"], elementwise=True),
+            "w": tlt.winsorize(x["v"], 0.1, 0.9, elementwise=True),
+            "c": tlt.clip_outliers(x["l"]),
+            "l": tlt.scale_to_z_score(x["l"]),
+            "n": tlt.scale_by_min_max(x["s"], -1, 1),
+            "b": tlt.bucketize(x["v"], 3, elementwise=True),
+            "i": tlt.apply_buckets_with_interpolation(x["l"], tlt.quantiles(x["l"], 4)),
+            "sigmoid": tlt.scale_by_min_max(x["v"], -1, 1, elementwise=True),
+        }
+
+    graph = analyze(trace(preprocessing, [raw_feature_of(f) for f in learned.schema]), Dataset.from_table(learned), ONE)
+    columns = [pa.array([r[i] for r in rows], learned.schema.field(i).type) for i in range(3)]
+    table = pa.table(columns, schema=learned.schema)
+    found, expected = by_onnx(graph.graph, table), by_oracle(graph.graph, table)
+    batched = [in_batches(graph.graph, table, size) for size in (1, 7) if rows]
+    for name, value in expected.items():
+        if name == "sigmoid":
+            np.testing.assert_allclose(found[name].data, value.data, rtol=1e-13, atol=1e-15)
+        else:
+            assert_same(found[name], value)
+        for part in batched:
+            assert_same(part[name], found[name], 64 if name == "sigmoid" else 0)

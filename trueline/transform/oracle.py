@@ -36,7 +36,8 @@ def apply_node(node: Node, values: list[Value], types: list[ValueType]) -> Value
         payload, zipped = _zipped(payload)
     with np.errstate(all="ignore"):
         made = record.numpy(payload, node.attrs)
-        present = both_present([record.presence.numpy(values, node.attrs), zipped])
+        masks = [_vector(v, t) for v, t in zip(values, types, strict=True)]
+        present = both_present([record.presence.numpy(masks, node.attrs), zipped])
     if isinstance(made, tuple):
         return Value(made[0], present, made[1])
     lists = [v.lengths for v in values if v.lengths is not None] if node.type.kind == "ragged" else []
@@ -48,6 +49,13 @@ def _column(value: Value, value_type: ValueType) -> Value:
     if value_type.kind != "scalar" or value_type.constant:
         return value
     return Value(value.data[:, None], value.present)
+
+
+def _vector(value: Value, value_type: ValueType) -> Value:
+    """A vector of constants as ``[1, size]``, which no column of that many rows can be taken for."""
+    if value_type.kind != "fixed" or not value_type.constant:
+        return value
+    return Value(value.data.reshape(1, -1), value.present)
 
 
 def _zipped(values: list[Value]) -> tuple[list[Value], npt.NDArray[np.bool_] | None]:
