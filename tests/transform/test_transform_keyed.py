@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 import pytest
+from helpers_transform import assert_same, by_onnx, by_oracle, in_batches
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -424,6 +425,70 @@ def test_saved_and_loaded_gives_the_same(many: pa.Table, tmp_path: Any) -> None:
     assert again.content_hash == output.content_hash
     later = pa.Table.from_batches([again.transform(b) for b in many.to_batches()])
     assert repr(later.to_pylist()) == repr(out.to_pylist())  # as text, where NaN equals NaN
+
+
+def near(a: Value, b: Value) -> None:
+    """Equal presence, payloads within what sigmoids may differ by."""
+    there = np.ones(len(a.data), bool) if a.present is None else a.present
+    np.testing.assert_array_equal(there, np.ones(len(b.data), bool) if b.present is None else b.present)
+    np.testing.assert_allclose(a.data[there], b.data[there], rtol=1e-13, atol=1e-14)
+
+
+def test_keys_that_are_computed_or_stand_in_lists() -> None:
+    """Each element of a list counts; a computed key is the same as the column that holds it."""
+    data = pa.table(
+        {
+            "k": ["A", "a", None, "b", "B", "a"],
+            "l": [["x", "y"], [], ["x"], None, ["x", "z"], ["y"]],
+            "x": [1.0, 3.0, 5.0, 7.0, 9.0, 11.0],
+            "plain": ["a", "a", None, "b", "b", "a"],
+        }
+    )
+    found = findings(data, lambda x: {"y": use(x["x"], x["l"], tlt.count_per_key(x["l"]))})
+    assert (found["key_count_keys"], found["key_count"]) == (["x", "y", "z"], [3, 2, 1])
+    out = run(
+        data,
+        lambda x: {
+            "z": tlt.scale_to_z_score_per_key(x["x"], tlt.lower(x["k"])),
+            "plain": tlt.scale_to_z_score_per_key(x["x"], x["plain"]),
+            "b": tlt.bucketize_per_key(x["x"] * 2.0, tlt.lower(x["k"]), 2),
+        },
+    )
+    assert out["z"] == out["plain"]
+    assert out["b"] == [0, 1, None, 0, 1, 1]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.none() | st.lists(NUMBERS | st.just(math.inf), min_size=2, max_size=2),
+            st.none() | st.sampled_from(["a", "b", "new", ""]),
+        ),
+        max_size=12,
+    )
+)
+@settings(max_examples=15, deadline=None)
+def test_scaling_means_the_same_in_onnx_and_numpy(rows: list[tuple[Any, Any]]) -> None:
+    """For one row, seven and all, with unknown and missing keys: the same bits, sigmoids apart to rounding."""
+    learned = pa.table(
+        {"x": pa.array([[1.0, 7.0], [3.0, 7.0], [4.0, 8.0], [5.0, 9.0]], VECTOR), "k": ["a", "a", "b", "b"]}
+    )
+    features = [raw_feature_of(f) for f in learned.schema]
+
+    def preprocessing(x: Any) -> dict[str, Any]:
+        return scaled(x, elementwise=True) | {"b": tlt.bucketize_per_key(x["x"], x["k"], 3)}
+
+    graph = analyze(trace(preprocessing, features), Dataset.from_table(learned), ONE).graph
+    columns = [pa.array([r[i] for r in rows], learned.schema.field(i).type) for i in range(2)]
+    table = pa.table(columns, schema=learned.schema)
+    found, expected = by_onnx(graph, table), by_oracle(graph, table)
+    batched = [in_batches(graph, table, size) for size in (1, 7) if rows]
+    for name, value in expected.items():
+        for other in [found[name], *(part[name] for part in batched)]:
+            if name in ("z", "b"):
+                assert_same(other, value)
+            else:
+                near(other, value)
 
 
 def test_keys_as_a_vocabulary(tmp_path: Any) -> None:
