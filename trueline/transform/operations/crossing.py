@@ -43,13 +43,12 @@ def _onnx(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> tuple[str, str]:
     pairs = em.node("StringConcat", open_pairs, em.node("Unsqueeze", right, em.ints(1)))
     width = em.node("Mul", em.width(left), em.width(right))
     flat = em.node("Reshape", pairs, em.node("Concat", em.rows(left), width, axis=0), allowzero=1)
-    blank = em.column(em.node("Expand", em.constant("", "utf8"), em.rows(left)))
-    cells = em.node("Concat", flat, blank, axis=1)
     total = em.node("Mul", first, second)
     most = em.node("ReduceMax", em.node("Concat", total, em.ints(0), axis=0), keepdims=0)
     n, step = em.node("Range", zero, most, one), em.column(em.node("Max", second, one))
     place = em.node("Add", em.node("Mul", em.node("Div", n, step), em.width(right)), em.node("Mod", n, step))
-    return picked(em, cells, em.node("Less", n, em.column(total)), place, width), total
+    # behind a row's end any cell will do; where no row has a cell, none is picked
+    return picked(em, flat, em.node("Less", n, em.column(total)), place, zero), total
 
 
 OPERATIONS = (Operation("cross_lists", _rule, _numpy, _onnx, elementwise=False),)

@@ -44,19 +44,21 @@ def _np_ngrams(values: Sequence[Value], attrs: Attrs) -> tuple[Array, Array]:
 
 
 def _runs(em: Emitter, tokens: str, low: int, high: int, separator: str) -> str:
-    """All runs, those that leave the list too, and a blank cell behind them: ``[N, K * (high - low + 1) + 1]``."""
-    width = em.width(tokens)
-    blank = em.column(em.node("Expand", em.constant("", "utf8"), em.rows(tokens)))
-    ends, run, kept = tokens, tokens, [tokens] if low == 1 else []
+    """All runs, those that leave the list too: ``[N, K * (high - low + 1)]``."""
+    width, run, kept, padded = em.width(tokens), tokens, [tokens] if low == 1 else [], ""
+    if high > 1:
+        beyond = em.node("Concat", em.rows(tokens), em.ints(high - 1), axis=0)
+        padded = em.node("Concat", tokens, em.node("Expand", em.constant("", "utf8"), beyond), axis=1)
     for n in range(2, high + 1):
-        ends = em.node("Slice", em.node("Concat", ends, blank, axis=1), em.ints(1), em.ints(2**62), em.ints(1))
+        end = em.node("Slice", padded, em.ints(n - 1), em.node("Add", width, em.ints(n - 1)), em.ints(1))
         run = em.node("StringConcat", run, em.constant(separator, "utf8")) if separator else run
-        run = em.node("StringConcat", run, ends)
+        run = em.node("StringConcat", run, end)
         kept += [run] if n >= low else []
+    if len(kept) == 1:
+        return kept[0]
     deep = em.node("Concat", *(em.node("Unsqueeze", k, em.ints(2)) for k in kept), axis=2)
     cells = em.node("Mul", width, em.ints(len(kept)))
-    flat = em.node("Reshape", deep, em.node("Concat", em.rows(tokens), cells, axis=0), allowzero=1)
-    return em.node("Concat", flat, blank, axis=1)
+    return em.node("Reshape", deep, em.node("Concat", em.rows(tokens), cells, axis=0), allowzero=1)
 
 
 def _groups(sizes: int) -> tuple[list[int], list[int], int]:
@@ -101,9 +103,8 @@ def _onnx_ngrams(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> tuple[str,
     cells = _runs(em, wires[0].data, low, high, attrs["separator"])
     length = Ints(em, em.node("Max", limited(em, wires[0]), em.constant(0, "int64")))
     places, valid, total = _places(em, length, low, high)
-    shape = em.node("Shape", valid)
-    blank = em.node("Sub", em.width(cells), em.ints(1))
-    return picked(em, cells, valid, em.node("Expand", places, shape), blank), total
+    # behind a row's end any cell will do; where no row has a cell, none is picked
+    return picked(em, cells, valid, places, em.constant(0, "int64")), total
 
 
 OPERATIONS = (Operation("ngrams", _rule, _np_ngrams, _onnx_ngrams, elementwise=False),)
