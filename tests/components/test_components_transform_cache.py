@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,17 @@ def test_several_artifacts_become_one(line: Line) -> None:
     assert ctx.outputs["transformed_examples"].properties["span"] == 1
 
 
+def test_an_artifact_counts_once_and_equal_contents_count_twice(line: Line) -> None:
+    span = line.span(0)
+    assert line.run([span, span]).engine.rows == [50]
+    twin = ArtifactHandle("Examples", str(line.folder / "twin"), {"span": 7}, id=9, fingerprint=span.fingerprint)
+    shutil.copytree(span.uri, twin.uri)
+    both = line.run([span, twin])
+    assert both.engine.rows == [50, 50]
+    assert Examples.open(both.outputs["transformed_examples"].uri).num_rows("train") == 100
+    assert line.run([span, twin], both.outputs["updated_analyzer_cache"]).engine.rows == []
+
+
 def test_several_splits_can_be_analysed(line: Line) -> None:
     ctx = line.run([line.span(0)], analyze=["train", "eval"], transform_splits=["eval"])
     assert ctx.engine.rows == [50, 10]
@@ -180,3 +192,40 @@ def test_the_cache_is_an_output_unless_it_is_disabled() -> None:
     )
     assert any("told not to use it" in problem for problem in both.problems)
     assert any("no split to analyze" in problem for problem in Transform(**wired, analyze=[]).problems)
+
+
+def test_two_runs_of_a_pipeline(tmp_path: Path) -> None:
+    """As a user writes it: the cache of the last run comes from a Resolver, the second run has one more span."""
+    from trueline import LocalRunner, Pipeline
+    from trueline.components import CsvExampleGen, SchemaGen, StatisticsGen
+    from trueline.pipeline import Resolver
+
+    (tmp_path / "steps.py").write_text(STEPS)
+
+    def pipeline(count: int) -> Pipeline:
+        gens = []
+        for i in range(count):
+            folder = tmp_path / f"span-{i}"
+            folder.mkdir(exist_ok=True)
+            rows = "".join(f"town {i},{100 * i + j}.5\n" for j in range(60))
+            (folder / "rows.csv").write_text("town,height\n" + rows)
+            gens.append(CsvExampleGen(input_base=str(folder), node_id=f"Span{i}"))
+        statistics = StatisticsGen(examples=gens[0].outputs["examples"])
+        schema = SchemaGen(statistics=statistics.outputs["statistics"])
+        last = Resolver(strategy="latest", optional=True, analyzer_cache=TransformCache, node_id="LastCache")
+        made = Transform(
+            examples=[gen.outputs["examples"] for gen in gens],
+            schema=schema.outputs["schema"],
+            module_file=str(tmp_path / "steps.py"),
+            analyzer_cache=last.outputs["analyzer_cache"],
+        )
+        return Pipeline("spans", [*gens, statistics, schema, last, made], root=str(tmp_path / "line"))
+
+    runner = LocalRunner()
+    first = runner.run(pipeline(2)).nodes["Transform"]
+    assert first.state == "COMPLETE"
+    second = runner.run(pipeline(3)).nodes["Transform"]
+    assert second.state == "COMPLETE"
+    assert second.found["analyzer_cache"] == {"hits": 2, "misses": 1}
+    (graph,) = second.outputs["transform_graph"]
+    assert TransformOutput.load(graph.uri).vocabulary_by_name("town") != []

@@ -47,14 +47,15 @@ class RawSpan:
 
 
 def open_spans(ctx: ExecutionContext) -> list[RawSpan]:
-    """The artifacts under ``examples``, by span, version and contents: the order does not depend on who lists them.
+    """The artifacts under ``examples``, each once, by span, version and contents: their order does not depend on who
+    lists them.
 
     Raises:
         ArtifactError: when there is none, or they have different columns.
     """
     from trueline.data import Examples
 
-    handles = ctx.inputs.get("examples", [])
+    handles = list({handle.uri: handle for handle in ctx.inputs.get("examples", [])}.values())
     if not handles:
         ctx.input("examples")  # raises, saying what is needed
     opened = sorted((RawSpan(h, Examples.open(h.uri)) for h in handles), key=_order)
@@ -95,5 +96,16 @@ def splits_in(spans: Sequence[RawSpan], wanted: Sequence[str] | None) -> list[st
 
 
 def datasets_by_key(spans: Sequence[RawSpan], splits: Sequence[str]) -> dict[str, Dataset]:
-    """Each split of each artifact as a dataset of its own; its key is the artifact's fingerprint and the split."""
-    return {f"{span.fingerprint}/{split}": span.examples.dataset(split) for span in spans for split in splits}
+    """Each split of each artifact as a dataset of its own; its key is the artifact's fingerprint and the split.
+
+    Two spans of the same contents count twice, the second under a number.
+    """
+    datasets: dict[str, Dataset] = {}
+    for span in spans:
+        for split in splits:
+            key, count = f"{span.fingerprint}/{split}", 1
+            while key in datasets:
+                count += 1
+                key = f"{span.fingerprint}/{split}/{count}"
+            datasets[key] = span.examples.dataset(split)
+    return datasets
