@@ -6,12 +6,13 @@ missing number is NaN, and NaN in what a pandas function returns is missing, as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from trueline._core.values import RawFeature, arrow_type_of
+from trueline._core.feed_columns import LENGTH
+from trueline._core.values import PRESENT, RawFeature, arrow_type_of
 
-__all__ = ["FORMS", "Form", "in_form", "plain_values"]
+__all__ = ["FORMS", "Form", "fed_values", "in_form", "plain_values"]
 
 Form = Literal["list", "numpy", "pandas", "arrow"]
 _PANDAS = {"float64": "float64", "int64": "Int64", "bool": "boolean", "utf8": "object", "bytes": "object"}
@@ -76,6 +77,24 @@ def in_form(form: str, columns: Sequence[list[Any]], features: Sequence[RawFeatu
     if form == "list":
         return list(columns)
     return [FORMS[form](values, feature) for values, feature in zip(columns, features, strict=True)]
+
+
+def fed_values(feature: RawFeature, arrays: Mapping[str, Any]) -> list[Any]:
+    """A column of validated arrays as a host function gets it: what a client wrote as 1 or as a text of a time is the
+    float and the int that they are in bulk.
+
+    Args:
+        feature: a raw column.
+        arrays: what `Feeds` made of the rows.
+    """
+    values: list[Any] = arrays[feature.name].tolist()
+    lengths = arrays.get(feature.name + LENGTH)
+    if lengths is not None:
+        values = [row[:length] for row, length in zip(values, lengths.tolist(), strict=True)]
+    present = arrays.get(feature.name + PRESENT)
+    if present is None or present.all():
+        return values
+    return [value if there else None for value, there in zip(values, present.tolist(), strict=True)]
 
 
 def plain_values(result: Any) -> list[Any]:

@@ -21,6 +21,7 @@ from trueline._core.errors import FeedError, ModelError
 from trueline._core.feed_blocks import Packed
 from trueline._core.feeds import Arrays, Feeds
 from trueline._core.host import HOST_PREFIX, HostStep, check_allowed, run_host_steps
+from trueline._core.host_forms import fed_values
 from trueline._core.manifest import Manifest, read_manifest
 from trueline._core.values import RawFeature
 
@@ -168,7 +169,8 @@ class OnnxGraph:
 
     def _with_host(self, given: Arrays, lists: dict[str, list[Any]], rows: int) -> Arrays:
         """The graph's arrays: of the raw columns as `given`, of the host steps' columns as they come."""
-        made = run_host_steps(self.steps, lists, rows)
+        read = {n for step in self.steps for n in step.inputs} & self.raw.by_name.keys()
+        made = run_host_steps(self.steps, {n: fed_values(self.raw.by_name[n], given) for n in read}, rows)
         try:
             if self._raw_as_fed:
                 fresh = self._rest.from_columns({n: made[n] for n in self._rest.by_name})
