@@ -166,6 +166,21 @@ def test_the_label_reaches_analyzers_and_no_output() -> None:
         as_transformer(with_label, label="miles").fit(table, y)
 
 
+def test_training_rows_are_encoded_without_their_own_label() -> None:
+    """A category of one row knows nothing of its label in `fit_transform`, and all of it in `transform`."""
+
+    def encode(x: Any) -> dict[str, Any]:
+        return {"rate": tlt.target_encode(x["id"], x["y"], smoothing=0.0, prior=0.5)}
+
+    table = pa.table({"id": [f"row {i}" for i in range(100)]})
+    y = np.arange(100) % 2
+    transformer = as_transformer(encode, label="y")
+    assert set(transformer.fit_transform(table, y).ravel().tolist()) == {0.5}
+    np.testing.assert_array_equal(transformer.transform(table).ravel(), y)
+    model = make_pipeline(as_transformer(encode, label="y"), LogisticRegression())
+    assert cross_val_score(model, table.to_pandas(), y, cv=4).mean() < 0.7
+
+
 def test_what_is_wrong_is_said() -> None:
     data = rows()
     table = pa.table(data)

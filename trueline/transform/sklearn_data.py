@@ -24,6 +24,7 @@ __all__ = [
     "label_column",
     "matched",
     "numbers_only",
+    "with_row_numbers",
 ]
 
 
@@ -126,6 +127,15 @@ def label_column(estimator: str, label: str, y: Any, table: pa.Table) -> pa.Arra
     if label in table.schema.names:
         raise ValueError(f"X has a column {label!r}, which is to be the name of y: give another label=")
     return _array_column(values, label)
+
+
+def with_row_numbers(table: pa.Table) -> pa.Table:
+    """The table with ``__row__``, by which folds are told apart."""
+    from trueline._core.rowid import ROW_COLUMN, row_ids
+
+    if ROW_COLUMN in table.schema.names:
+        return table
+    return table.append_column(ROW_COLUMN, row_ids(0, 0, table.num_rows))
 
 
 def matched(table: pa.Table, features: Sequence[RawFeature]) -> pa.Table:

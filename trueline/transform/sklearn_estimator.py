@@ -20,6 +20,7 @@ from trueline.transform.sklearn_data import (
     label_column,
     matched,
     numbers_only,
+    with_row_numbers,
 )
 
 if TYPE_CHECKING:
@@ -66,6 +67,20 @@ class GraphTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
             TransformError: a function that cannot be traced, outputs that are no numbers or read the label.
             ValueError: X or y that scikit-learn refuses.
         """
+        self._learn(X, y)
+        return self
+
+    def fit_transform(self, X: Any, y: Any = None) -> npt.NDArray[Any]:
+        """`fit`, and the rows that it saw as a model is to be trained on them.
+
+        That is `transform` of the same rows, but for `tlt.target_encode`: there a row's value is taken from the other
+        folds, so that it does not see its own label. Pipelines and searches call this one for the training rows.
+        """
+        table = self._learn(X, y)
+        made = self.output_.transform(table, self._chosen(self.output_), training=True)
+        return feature_matrix(made, self._features(), self.dtype)
+
+    def _learn(self, X: Any, y: Any) -> pa.Table:
         from trueline.engine.base import Dataset
         from trueline.schema import raw_features
         from trueline.transform.analysis import analyze
@@ -77,11 +92,12 @@ class GraphTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
         if self.label is not None:
             column = label_column(type(self).__name__, self.label, y, table)
             table = table.append_column(self.label, column)
+        table = with_row_numbers(table)
         graph = trace(self.preprocessing_fn, raw_features(table.schema, self.schema))
         output = analyze(graph, Dataset.from_table(table))
         self._check_outputs(output)
         self.output_ = output
-        return self
+        return table
 
     def _check_outputs(self, output: TransformOutput) -> None:
         chosen = self._chosen(output)
@@ -178,6 +194,10 @@ class FrozenTransformer(GraphTransformer):
     def fit(self, X: Any, y: Any = None) -> Self:
         """Leaves everything as it is."""
         return self
+
+    def fit_transform(self, X: Any, y: Any = None) -> npt.NDArray[Any]:
+        """`transform`."""
+        return self.transform(X)
 
     def _table(self, X: Any) -> pa.Table:
         names = [f.name for f in self.input_features_]
