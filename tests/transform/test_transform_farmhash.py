@@ -1,4 +1,4 @@
-"""TensorFlow's hashes: published vectors, what TensorFlow 2.21 gave for each class of lengths, buckets in a transform."""
+"""TensorFlow's hashes: published vectors, what TensorFlow gave for each class of lengths, buckets in a transform."""
 
 from __future__ import annotations
 
