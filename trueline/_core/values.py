@@ -122,8 +122,12 @@ def widened_type(arrow_type: pa.DataType) -> pa.DataType:
     )
 
 
-def widen(batch: pa.RecordBatch) -> pa.RecordBatch:
+def widen(batch: pa.RecordBatch, *, keep_dictionaries: bool = False) -> pa.RecordBatch:
     """The same rows in the contract's types; columns already right are not copied.
+
+    Args:
+        batch: the rows.
+        keep_dictionaries: leave dictionary arrays of text as they are: for a reader that works on codes.
 
     Raises:
         SchemaError: for a type that has no place, an unsigned value above 2**63 - 1, or a time beyond int64's
@@ -135,7 +139,7 @@ def widen(batch: pa.RecordBatch) -> pa.RecordBatch:
     columns, fields = [], []
     for field, column in zip(batch.schema, batch.columns, strict=True):
         try:
-            target = widened_type(field.type)
+            target = field.type if keep_dictionaries and _is_text_dictionary(field.type) else widened_type(field.type)
             if field.type != target:
                 if pa.types.is_dictionary(field.type):  # not every kind of text can be taken by codes
                     words = column.dictionary.cast(target) if pa.types.is_string(target) else column.dictionary
@@ -148,6 +152,12 @@ def widen(batch: pa.RecordBatch) -> pa.RecordBatch:
         columns.append(column)
         fields.append(pa.field(field.name, target))
     return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
+
+
+def _is_text_dictionary(arrow_type: pa.DataType) -> bool:
+    import pyarrow.types as t
+
+    return bool(t.is_dictionary(arrow_type) and t.is_string(arrow_type.value_type))
 
 
 def _exact(arrow_type: pa.DataType) -> bool:

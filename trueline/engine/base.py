@@ -220,10 +220,12 @@ class Dataset:
         dealt = (Shard(i, blocks[i::shards]) for i in range(min(shards, max(len(blocks), 1))))
         return Dataset(tuple(dealt), self.arrow_schema)
 
-    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """Every block's rows in block order, one batch a block."""
+    def batches(
+        self, columns: Sequence[str] | None = None, dictionaries: Sequence[str] = ()
+    ) -> Iterator[pa.RecordBatch]:
+        """Every block's rows in block order, one batch a block; text named in `dictionaries` as codes where it is so."""
         for block in self.blocks:
-            yield block.read(columns)
+            yield block.read(columns, dictionaries)
 
     @staticmethod
     def from_table(table: pa.Table, block_rows: int = DEFAULT_BLOCK_ROWS) -> Dataset:

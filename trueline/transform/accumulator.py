@@ -161,7 +161,7 @@ class _Plan:
     def columns(self, batch: pa.RecordBatch, indices: Sequence[int]) -> dict[int, Value | PlainColumn | Coded]:
         """The value of each node in every row."""
         wanted = sorted(set(indices))
-        batch = with_fold_columns(widen(batch), self.graph.input_names(wanted))
+        batch = with_fold_columns(widen(batch, keep_dictionaries=True), self.graph.input_names(wanted))
         steps = self.graph.steps_for(self.graph.input_names(wanted))
         table: Any = batch
         if steps:

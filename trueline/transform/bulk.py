@@ -17,6 +17,7 @@ import numpy.typing as npt
 from trueline._core.feeds import LENGTH, Feeds
 from trueline._core.runtime import make_session
 from trueline._core.values import PRESENT
+from trueline.transform.codes import used_codes
 from trueline.transform.emitter import numpy_constant
 from trueline.transform.graph import Graph
 from trueline.transform.lower_onnx import OUTPUT_PREFIX, Target, lower
@@ -283,6 +284,8 @@ def _encoded(column: Any) -> tuple[pa.Array, npt.NDArray[Any]]:
     import pyarrow as pa
 
     values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if pa.types.is_dictionary(values.type):
+        return used_codes(values)
     encoded = values.dictionary_encode(null_encoding="encode")
     return encoded.dictionary, encoded.indices.to_numpy(zero_copy_only=False)
 

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["TransformOutput"]
 
+_CHUNK_ROWS = 131_072
+"""Rows of a table that are worked on at a time: more distinct texts would repeat in smaller pieces."""
+
 
 class TransformOutput(TransformViews):
     """An analysed preprocessing function.
@@ -85,7 +88,7 @@ class TransformOutput(TransformViews):
         import pyarrow as pa
 
         if isinstance(data, pa.Table):
-            batches = [self.transform(b, outputs, training=training) for b in data.to_batches(max_chunksize=65_536)]
+            batches = [self.transform(b, outputs, training=training) for b in data.to_batches(max_chunksize=_CHUNK_ROWS)]
             return pa.Table.from_batches(batches, self.arrow_schema(outputs, ROW_COLUMN in data.schema.names))
         graph = self.training_graph if training else self.graph
         chosen = self._chosen(outputs, graph)
@@ -127,7 +130,7 @@ class TransformOutput(TransformViews):
         table = table.select([n for n in table.schema.names if n in needed])
         batches = table.to_batches()
         if batches:
-            table = pa.Table.from_batches([widen(b) for b in batches])
+            table = pa.Table.from_batches([widen(b, keep_dictionaries=True) for b in batches])
         else:
             table = pa.Table.from_batches([widen(pa.RecordBatch.from_pylist([], schema=table.schema))])
         if steps:

@@ -96,7 +96,10 @@ class _Phase:
             "graph": json.dumps(self.graph.to_json(), allow_nan=False),
             "states": [key.to_json() for key in self.states],
         }
-        return AccumulatorSpec(f"{PhaseAccumulator.__module__}:PhaseAccumulator", params)
+        read = self.graph.input_names(i for _, i in self.graph.outputs)
+        texts = [f for f in self.graph.features if (f.dtype, f.kind) == ("utf8", "scalar") and f.name in read]
+        coded = tuple(f.name for f in texts)
+        return AccumulatorSpec(f"{PhaseAccumulator.__module__}:PhaseAccumulator", params, coded)
 
     def columns(self, dataset: Dataset) -> list[str]:
         """What of a dataset the pass reads."""

@@ -54,7 +54,7 @@ def analyze_and_transform(
     with opened(data) as dataset:
         graph = trace(preprocessing_fn, raw_features(dataset.arrow_schema, schema), profile=profile)
         output = analyze(graph, dataset, engine)
-        made = [output.transform(batch, training=True) for batch in dataset.batches()]
+        made = [output.transform(batch, training=True) for batch in dataset.batches(None, output.coded_columns)]
         row = ROW_COLUMN in dataset.columns
         return pa.Table.from_batches(made, output.arrow_schema(row_id=row)), output
 
@@ -81,7 +81,7 @@ def transform_to_parquet(output: TransformOutput, data: Any, path: str, *, train
         try:
             schema = output.arrow_schema(row_id=ROW_COLUMN in dataset.columns)
             with pq.ParquetWriter(part, schema) as writer:
-                for batch in dataset.batches():
+                for batch in dataset.batches(None, output.coded_columns):
                     writer.write_batch(output.transform(batch, training=training))
                     rows += batch.num_rows
             Path(part).replace(path)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trueline._core.errors import TransformError
+from trueline.transform.codes import distinct_codes
 from trueline.transform.operations.base import Coded, Value, both_present, inside
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class Inputs:
 
         column = self._columns[i]
         if len(self._columns) == 1 and isinstance(column, Coded) and column.distinct.data.ndim == 1:
-            return _dictionary(column)
+            return _dictionary(column, self._kept)
         if len(self._columns) == 1 and isinstance(column, PlainColumn):
             return column.array.drop_null() if column.array.null_count else column.array
         data = self.elements(i)
@@ -152,32 +153,34 @@ class Inputs:
         column, ready = self._columns[i], rows
         if isinstance(column, PlainColumn):
             array = column.array if self._kept is None else column.array.filter(pa.array(self._kept))
+        elif isinstance(column, Coded) and column.distinct.data.ndim == 1:
+            array = _dictionary(column, self._kept)
         elif self._rows_of(i).data.ndim == 2:
             array, ready = self.arrow(i), True
         else:
             data = self._rows_of(i).data
             array = pa.array(np.ascontiguousarray(data), pa.string() if data.dtype == object else None)
-        found = array.dictionary_encode()
-        places: Array = found.indices.to_numpy()
+        words, places = distinct_codes(array)
         if not ready and not isinstance(self._columns[0], PlainColumn) and self._rows_of(0).data.ndim == 2:
             places = np.repeat(places, self.lists(0)[1])
-        return found.dictionary, places
+        return words, places
 
 
-def _present(column: Value | PlainColumn) -> npt.NDArray[np.bool_] | None:
+def _present(column: Value | PlainColumn | Coded) -> npt.NDArray[np.bool_] | None:
     if isinstance(column, Value):
         return column.present
+    if isinstance(column, Coded):
+        known = column.distinct.present
+        return None if known is None else known[column.places]
     array = column.array
     return np.asarray(array.is_valid().to_numpy(zero_copy_only=False)) if array.null_count else None
 
 
-def _dictionary(column: Coded) -> pa.Array:
-    """Codes into the distinct values, rows without a value left out."""
+def _dictionary(column: Coded, kept: npt.NDArray[np.bool_] | None) -> pa.Array:
+    """Codes into the distinct values, of the rows that are kept."""
     import pyarrow as pa
 
-    value, places = column.distinct, column.places
-    if value.present is not None:
-        places = places[value.present[places]]
+    value, places = column.distinct, column.places if kept is None else column.places[kept]
     data = value.data
     words = pa.array(data, pa.string() if data.dtype == object else None, from_pandas=False)
     return pa.DictionaryArray.from_arrays(pa.array(places), words)
@@ -189,6 +192,8 @@ def _value(column: Value | PlainColumn | Coded) -> Value:
     if isinstance(column, Coded):
         return column.gathered()
     array, present = column.array, _present(column)
+    if str(array.type).startswith("dictionary"):
+        array = array.cast(array.type.value_type)
     if array.null_count:
         import pyarrow.compute as pc
 
