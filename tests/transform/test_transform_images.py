@@ -81,6 +81,17 @@ def test_parts_mirrors_and_planes() -> None:
     np.testing.assert_array_equal(run(lambda x: tlt.grayscale(x, SHAPE), table), gray.reshape(3, -1))
 
 
+def test_standardized_images() -> None:
+    """Mean 0 and variance 1 for each image; one of a single grey becomes 0."""
+    pixels, table = images(3)
+    found = run(tlt.standardize_image, table)
+    flat = pixels.reshape(3, -1)
+    expected = (flat - flat.mean(axis=1, keepdims=True)) / flat.std(axis=1, keepdims=True)
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+    blank = pa.table({"image": pa.array([[7.0] * 4], pa.list_(pa.float64(), 4))})
+    assert run(tlt.standardize_image, blank).tolist() == [[0.0] * 4]
+
+
 def test_no_rows_and_missing_images() -> None:
     """An empty batch has the new width; a missing image is missing."""
     shape = (2, 2, 1)
@@ -122,6 +133,7 @@ REFUSED: list[tuple[str, Callable[[Any], Any]]] = [
     ("is not inside 7 x 5", lambda x: tlt.crop_image(x, SHAPE, (5, 0, 3, 3))),
     ("is not inside 7 x 5", lambda x: tlt.center_crop(x, SHAPE, (9, 9))),
     ("axis must be", lambda x: tlt.flip_image(x, SHAPE, "both")),
+    ("takes an image as a vector", lambda x: tlt.standardize_image(x[0])),
     ("image of three channels", lambda x: tlt.grayscale(x, (7, 15, 1))),
 ]
 

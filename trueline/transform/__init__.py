@@ -62,6 +62,7 @@ if TYPE_CHECKING:
         grayscale,
         normalize_image,
         resize_image,
+        standardize_image,
     )
     from trueline.transform.functions_lists import (
         as_list,
@@ -335,9 +336,9 @@ __all__ = [
     "list_slice",
     "list_sum",
     "log",
-    "log10",
     "log1p",
     "log2",
+    "log10",
     "lookup",
     "lookup_version",
     "lower",
@@ -403,6 +404,7 @@ __all__ = [
     "sqrt",
     "square",
     "stack",
+    "standardize_image",
     "starts_with",
     "strip",
     "substring",
@@ -444,6 +446,19 @@ __all__ = [
 ]
 
 _HOMES = {
+    **dict.fromkeys(
+        (
+            "center_crop",
+            "channels_first",
+            "crop_image",
+            "flip_image",
+            "grayscale",
+            "normalize_image",
+            "resize_image",
+            "standardize_image",
+        ),
+        "functions_images",
+    ),
     **dict.fromkeys(("experimental",), "namespaces"),
     **dict.fromkeys(("tfidf",), "mappers_documents"),
     **dict.fromkeys(("write_lookup_version",), "live_tables"),
@@ -496,18 +511,6 @@ _HOMES = {
     ),
     "UserAnalyzer": "user_analyzers",
     "analyzer": "user_analyzers",
-    **dict.fromkeys(
-        (
-            "center_crop",
-            "channels_first",
-            "crop_image",
-            "flip_image",
-            "grayscale",
-            "normalize_image",
-            "resize_image",
-        ),
-        "functions_images",
-    ),
     **dict.fromkeys(
         (
             "dot",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from trueline.transform.column import Column
-from trueline.transform.functions import as_float
+from trueline.transform.functions import as_float, maximum, sqrt
+from trueline.transform.functions_vectors import vector_mean
 
 __all__ = [
     "center_crop",
@@ -15,6 +17,7 @@ __all__ = [
     "grayscale",
     "normalize_image",
     "resize_image",
+    "standardize_image",
 ]
 
 Shape = Sequence[int]
@@ -61,6 +64,19 @@ def normalize_image(x: Column, mean: float | Sequence[float], std: float | Seque
             for name, value in (("mean", mean), ("std", std))
         }
         return x.tracer.op("normalize_image", as_float(x), shape=whole, **numbers)
+
+
+def standardize_image(x: Column) -> Column:
+    """Each image with mean 0 and variance 1, float64, as ``tf.image.per_image_standardization``.
+
+    It is divided by its own standard deviation, but by no less than 1 / sqrt(numbers), so that a blank image becomes 0.
+    """
+    if x.type.kind != "fixed" or not x.type.size:
+        raise x.tracer.error(f"standardize_image takes an image as a vector, not {x.tracer.describe(x)}")
+    with x.tracer.scope("standardize_image"):
+        centred = as_float(x) - vector_mean(x)
+        spread = sqrt(vector_mean(centred * centred))
+        return centred / maximum(spread, 1.0 / math.sqrt(x.type.size))
 
 
 def grayscale(x: Column, shape: Shape) -> Column:
