@@ -26,7 +26,9 @@ __all__ = [
     "column",
     "constant",
     "inside",
+    "joined",
     "owning",
+    "pattern_of",
     "payloads",
     "sealed",
     "select",
@@ -175,6 +177,19 @@ def all_present(masks: Sequence[Any | None]) -> Any | None:
         if mask is not None and mask is not result:
             result = mask if result is None else tf.logical_and(result, mask)
     return result
+
+
+def joined(parts: Sequence[Any], separator: str) -> Any:
+    """Texts of one shape put together. The separator is a tensor: as an attribute it would end at a NUL character."""
+    import tensorflow as tf
+
+    between = tf.constant(separator)
+    return tf.strings.join([cell for part in parts for cell in (between, part)][1:])
+
+
+def pattern_of(attrs: Attrs) -> str:
+    """An operation's regular expression, without NUL characters, at which TensorFlow would end it."""
+    return str(attrs["pattern"]).replace("\0", r"\x00")
 
 
 def payloads(function: Callable[..., Any]) -> Lowering:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from trueline.transform.operations.base import Attrs
-from trueline.transform.tensorflow.base import Lowering, PresenceRule, TfValue
-from trueline.transform.tensorflow.lists import limited
+from trueline.transform.tensorflow.base import Lowering, PresenceRule, TfValue, inside, joined, pattern_of
+from trueline.transform.tensorflow.lists import limited, positions
 from trueline.transform.tensorflow.murmur import murmur3_bucket
 
 __all__ = ["LOWERINGS", "PRESENCE"]
@@ -29,15 +29,17 @@ def _join(values: Sequence[TfValue], attrs: Attrs) -> Any:
     shape = tf.shape(parts[0])
     for part in parts[1:]:
         shape = tf.broadcast_dynamic_shape(shape, tf.shape(part))
-    return tf.strings.join([tf.broadcast_to(p, shape) for p in parts], attrs["separator"])
+    whole = [tf.broadcast_to(p, shape) for p in parts]
+    return joined(whole, attrs["separator"])
 
 
 def _reduce_join(values: Sequence[TfValue], attrs: Attrs) -> Any:
     import tensorflow as tf
 
     x = values[0]
-    lists = tf.RaggedTensor.from_tensor(x.data, lengths=limited(x))
-    return tf.strings.reduce_join(lists, axis=1, separator=attrs["separator"])
+    later = tf.strings.join([tf.constant(attrs["separator"]), x.data])
+    cells = tf.where(positions(x.data) > 0, later, x.data)
+    return tf.strings.reduce_join(tf.where(inside(x.data, limited(x)), cells, ""), axis=1)
 
 
 def _hash(values: Sequence[TfValue], attrs: Attrs) -> Any:
@@ -80,7 +82,7 @@ def _regex_replace(values: Sequence[TfValue], attrs: Attrs) -> Any:
 def _matches(values: Sequence[TfValue], attrs: Attrs) -> Any:
     import tensorflow as tf
 
-    return tf.strings.regex_full_match(values[0].data, attrs["pattern"])
+    return tf.strings.regex_full_match(values[0].data, pattern_of(attrs))
 
 
 LOWERINGS: dict[str, Lowering] = {

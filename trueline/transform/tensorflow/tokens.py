@@ -1,4 +1,4 @@
-"""TensorFlow lowerings of text to lists of texts: split, tokenize, characters, and n-grams of lists.
+"""TensorFlow lowerings of text to lists of texts: split, tokenize, characters; n-grams and crosses of lists.
 
 TensorFlow has no operation that finds all matches of a pattern. Matches are marked on both sides by a byte that no
 UTF-8 text holds, and the text is split at the marks: every second part is a match.
@@ -14,15 +14,15 @@ from typing import Any
 from trueline._core.errors import TransformError
 from trueline.transform.operations.base import Attrs
 from trueline.transform.operations.strings import WHITESPACE, quoted
-from trueline.transform.tensorflow.base import Lowering, PresenceRule, TfValue, all_present, column
+from trueline.transform.tensorflow.base import Lowering, PresenceRule, TfValue, all_present, column, joined, pattern_of
 from trueline.transform.tensorflow.distinct import kept_cells
 from trueline.transform.tensorflow.lists import limited, positions
 
 __all__ = ["LOWERINGS", "PRESENCE", "greedy_is_longest"]
 
 _MARK = b"\xff"
-_CLASS = r"\[\^?\]?(?:\\.|\[:\^?[a-z]+:\]|[^\]\\])*\]"
-_ATOM = rf"(?:\\[dDsSwW]|\\[pP](?:[A-Z]|\{{[A-Za-z_]+\}})|\\[^A-Za-z0-9]|{_CLASS}|[^\\\[\]().*+?{{}}|^$])"
+_CLASS = r"\[\^?+\]?+(?:\\.|\[:\^?[a-z]+:\]|[^\]\\])*+\]"
+_ATOM = rf"(?:\\[dDsSwW]|\\[pP](?:[A-Z]|\{{[A-Za-z_]+\}})|\\[^A-Za-z0-9]|{_CLASS}|[^\\\[\]()*+?{{}}|^$])"
 _RUN = rf"(?:{_ATOM}(?:\{{\d+\}})?)*{_ATOM}(?:[+*?]|\{{\d+(?:,\d*)?\}})?"
 _RUNS = re.compile(rf"(?:{_RUN})(?:\|(?:{_RUN}))*")
 
@@ -31,7 +31,7 @@ _RUNS = re.compile(rf"(?:{_RUN})(?:\|(?:{_RUN}))*")
 def _starts(atom: str) -> frozenset[str]:
     """The characters that one piece of a pattern takes."""
     every = "".join(map(chr, (*range(0xD800), *range(0xE000, 0x110000))))
-    return frozenset(re.findall(atom, every, re.ASCII | (re.DOTALL if atom != "." else re.ASCII)))
+    return frozenset(re.findall(atom, every, re.ASCII))
 
 
 def greedy_is_longest(pattern: str) -> bool:
@@ -83,7 +83,7 @@ def _split(values: Sequence[TfValue], attrs: Attrs) -> tuple[Any, Any]:
 
 
 def _checked(attrs: Attrs) -> str:
-    pattern = str(attrs["pattern"])
+    pattern = pattern_of(attrs)
     if not greedy_is_longest(pattern):
         raise TransformError(
             f"the longest matches of {pattern!r} are wanted, and TensorFlow prefers the first alternative's",
@@ -130,7 +130,7 @@ def _ngrams(values: Sequence[TfValue], attrs: Attrs) -> tuple[Any, Any]:
     for n in range(1, high + 1):
         if n > 1:
             ends = tf.concat([ends, column(tf.fill(tf.shape(x.data)[:1], ""))], axis=1)[:, 1:]
-            run = tf.strings.join([run, ends], attrs["separator"])
+            run = joined([run, ends], attrs["separator"])
         if n >= low:
             runs.append(run)
             fits.append(positions(x.data) + n <= column(limited(x)))
@@ -139,12 +139,26 @@ def _ngrams(values: Sequence[TfValue], attrs: Attrs) -> tuple[Any, Any]:
     return kept_cells(cells, kept)
 
 
+def _cross(values: Sequence[TfValue], attrs: Attrs) -> tuple[Any, Any]:
+    """Each element of one list with each of the other; the pairs of real elements are drawn together."""
+    import tensorflow as tf
+
+    left, right = (v.data for v in values)
+    shape = tf.stack([tf.shape(left)[0], tf.shape(left)[1], tf.shape(right)[1]])
+    whole = [tf.broadcast_to(left[:, :, None], shape), tf.broadcast_to(right[:, None, :], shape)]
+    first, second = (positions(v.data) < column(limited(v)) for v in values)
+    flat = tf.stack([shape[0], shape[1] * shape[2]])
+    kept = tf.reshape(tf.logical_and(first[:, :, None], second[:, None, :]), flat)
+    return kept_cells(tf.reshape(joined(whole, attrs["separator"]), flat), kept)
+
+
 LOWERINGS: dict[str, Lowering] = {
     "split": _split,
     "tokenize": _tokenize,
     "characters": _characters,
     "ngrams": _ngrams,
     "find": _find,
+    "cross_lists": _cross,
 }
 """Payloads by operation."""
 PRESENCE: dict[str, PresenceRule] = {"find": _find_present}
