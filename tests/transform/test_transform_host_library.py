@@ -216,7 +216,7 @@ def test_a_model_reads_images_of_clients(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     files = [encoded(pillow.fromarray(rng.integers(0, 256, (4, 4), np.uint8)), "PNG") for _ in range(20)]
     table = pa.table({"i": files, "y": rng.normal(size=20)})
-    out, output = transformed(lambda x: {"p": tlt.decode_image(x["i"], (2, 2), 1), "y": x["y"]}, table)
+    out, output = transformed(lambda x: {"p": tlt.decode_image(x["i"], (2, 2), 1, dtype="float64"), "y": x["y"]}, table)
     fitted = LinearRegression().fit(np.array(out["p"].to_pylist(), np.float32), table["y"].to_numpy())
     uri = str(tmp_path / "m")
     model = build_model(fitted, uri=uri, transform=output, label="y", features=["p"], sample=table)
