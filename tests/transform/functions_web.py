@@ -12,6 +12,7 @@ import trueline.transform as tlt
 __all__ = ["preprocessing", "raw_rows"]
 
 _WORDS = ["Blue Cab", "taxi", "Zürich", "日本語のタクシー", "", "😀 cab", "blue cab", "12", "-3.5e2", "x" * 300]
+_REVIEWS = ["Ein gutes Taxi, gerne wieder!", "not good at all", "good good GOOD", "  ", "二つの駅 と 駅", "😀😀 ok"]
 _NUMBERS = [0.0, -0.0, 1.5, -2.25, 1e-300, 1e300, float("nan"), float("inf"), float("-inf"), 3.0, 0.1]
 
 
@@ -30,6 +31,12 @@ def raw_rows(count: int) -> pa.Table:
             "shared": pa.array(column([True, False]), pa.bool_()),
             "company": pa.array(column(_WORDS), pa.string()),
             "payment": pa.array(column(["cash", "Card", "chit"], 0.0), pa.string()),
+            "start": pa.array(column([0, -1, 1_700_000_000_123_456, 951_782_400_000_000]), pa.timestamp("us")),
+            "date": pa.array(column(["2024-02-29", "1969-12-31", "no date", "2023-13-01", ""]), pa.string()),
+            "review": pa.array(column(_REVIEWS), pa.string()),
+            "stops": pa.array(column([[], [1], [3, 3, -2], [2**40, 7, 7, 0]]), pa.list_(pa.int64())),
+            "tags": pa.array(column([[], ["a"], ["b", "", "Ä"], ["日本", "a", "b", "c"]]), pa.list_(pa.string())),
+            "pixels": pa.array(column([[0.0, 1.0, 2.5], [-1.0, 0.5, 1e6]]), pa.list_(pa.float64(), 3)),
         }
     )
 
@@ -58,4 +65,57 @@ def preprocessing(x: Any) -> dict[str, Any]:
         "known": ~tlt.is_missing(fare) & tlt.fill_missing(x["shared"], False),
         "whole": tlt.cast(fare, "int64"),
         "clipped": tlt.clip(tlt.round(fare), -10, 10),
+        **_text(x),
+        **_times(x),
+        **_lists(x),
+        **_per_key(x),
+    }
+
+
+def _text(x: Any) -> dict[str, Any]:
+    words = tlt.split(tlt.strip(tlt.lower(x["review"])), " ")
+    ids, weights = tlt.tfidf(tlt.compute_and_apply_vocabulary(tlt.tokenize(x["review"]), top_k=8), 9)
+    return {
+        "words": words,
+        "word_count": tlt.word_count(words),
+        "bag": tlt.bag_of_words(words, (1, 2), " "),
+        "pairs": tlt.ngrams(words, (2, 2), "+"),
+        "term_ids": ids,
+        "term_weights": weights,
+        "initial": tlt.substring(x["company"], 0, 1),
+        "good": tlt.contains(x["review"], "good"),
+        "upper": tlt.upper(x["company"], unicode=True),
+    }
+
+
+def _times(x: Any) -> dict[str, Any]:
+    sine, cosine = tlt.cyclical(tlt.hour(x["start"]), 24)
+    return {
+        "month": tlt.month(x["start"]),
+        "weekday": tlt.weekday(tlt.parse_date(x["date"])),
+        "hour_sin": sine,
+        "hour_cos": cosine,
+        "same_start": x["start"],
+    }
+
+
+def _lists(x: Any) -> dict[str, Any]:
+    return {
+        "stops": tlt.dedupe(x["stops"]),
+        "stop_sum": tlt.list_sum(x["stops"]),
+        "stops_padded": tlt.pad(x["stops"], 3, -1),
+        "tags": tlt.truncate(x["tags"], 2),
+        "tag_ids": tlt.multi_hot(tlt.compute_and_apply_vocabulary(x["tags"]), 6),
+        "pixels": tlt.normalize_l2(x["pixels"]),
+        "price": tlt.lookup(x["payment"], {"cash": 1.5, "Card": -2.0}, default=0.0),
+    }
+
+
+def _per_key(x: Any) -> dict[str, Any]:
+    return {
+        "miles_per_key": tlt.scale_to_z_score_per_key(x["miles"], x["payment"]),
+        "fare_per_key": tlt.scale_to_0_1_per_key(x["fare"], x["payment"]),
+        "gaussian": tlt.scale_to_gaussian(x["miles"]),
+        "robust": tlt.robust_scale(x["miles"]),
+        "rare": tlt.compute_and_apply_vocabulary(tlt.group_rare(x["company"], min_count=60)),
     }

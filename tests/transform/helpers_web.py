@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import pyarrow as pa
 
 HERE = Path(__file__).parent / "web"
 ROOT = Path(__file__).parents[2]
@@ -44,6 +45,21 @@ def decode_arrays(arrays: dict[str, Any]) -> dict[str, np.ndarray]:
             array = np.frombuffer(bytes.fromhex(data), _NUMPY[kind])
         found[name] = array.reshape(dims)
     return found
+
+
+def json_rows(table: pa.Table) -> list[dict[str, Any]]:
+    """Rows as JSON would have them: times are integers."""
+    names = table.schema.names
+    columns = [c.cast(_without_times(c.type)).to_pylist() for c in table.columns]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _without_times(arrow_type: pa.DataType) -> pa.DataType:
+    if pa.types.is_fixed_size_list(arrow_type):
+        return pa.list_(_without_times(arrow_type.value_type), arrow_type.list_size)
+    if pa.types.is_list(arrow_type):
+        return pa.list_(_without_times(arrow_type.value_type))
+    return pa.int64() if pa.types.is_timestamp(arrow_type) else arrow_type
 
 
 class Node:

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from helpers_transform import TYPES, VECTOR, all_cases, assert_same, by_oracle, graph_of
-from helpers_web import NODE, RUNTIME, Node, decode_arrays, encode
+from helpers_web import NODE, RUNTIME, Node, decode_arrays, encode, json_rows
 
 import trueline._core
 from trueline._core.web import foreign_operators
@@ -61,17 +61,6 @@ def column(op: str, dtype: str, rng: random.Random) -> pa.Array:
     return pa.array([None if rng.random() < 0.15 else one() for _ in range(ROWS)], TYPES[dtype])
 
 
-def rows_of(table: pa.Table) -> list[dict[str, Any]]:
-    """Rows as JSON would have them: times are integers."""
-    plain = [pa.int64() if t == TYPES["timestamp"] else t for t in table.schema.types]
-    for i, t in enumerate(table.schema.types):
-        if pa.types.is_nested(t) and t.value_type == TYPES["timestamp"]:
-            plain[i] = pa.list_(pa.int64(), VECTOR) if pa.types.is_fixed_size_list(t) else pa.list_(pa.int64())
-    names = table.schema.names
-    columns = [c.cast(t).to_pylist() for c, t in zip(table.columns, plain, strict=True)]
-    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
-
-
 def as_the_browser_shows(value: Value) -> Value:
     """onnxruntime-web cuts a text that it gives out at U+0000; some cases make such texts on purpose."""
     if value.data.dtype != object:
@@ -97,13 +86,11 @@ def test_the_browser_gives_the_oracles_values(
     place = tmp_path / "graph.onnx"
     place.write_bytes(model.SerializeToString())
     used = table.select([n for n in names if n in graph.input_names([graph.output("y")])])
-    for part in (used, used.slice(0, 0), *(used.slice(i, 1) for i in range(6))):
-        answer = node.ask({"graph": str(place), "rows": encode(rows_of(part)), "arrays": True})
+    assert node.ask({"graph": str(place), "rows": encode([])}) == {"rows": []}
+    for part in (used, *(used.slice(i, 1) for i in range(6))):
+        answer = node.ask({"graph": str(place), "rows": encode(json_rows(part)), "arrays": True})
         assert "error" not in answer, answer["error"]
         found = decode_arrays(answer["arrays"])
-        if not part.num_rows:
-            assert found["y"].shape[0] == 0
-            continue
         value = Value(found["y"], found.get("y:present"), found.get("y:length"))
         assert_same(value, as_the_browser_shows(by_oracle(graph, part)["y"]), OPERATIONS[op].ulps)
     node.ask({"graph": str(place), "forget": True})
