@@ -229,3 +229,48 @@ def test_two_runs_of_a_pipeline(tmp_path: Path) -> None:
     assert second.found["analyzer_cache"] == {"hits": 2, "misses": 1}
     (graph,) = second.outputs["transform_graph"]
     assert TransformOutput.load(graph.uri).vocabulary_by_name("town") != []
+
+
+OWN = '''
+import numpy as np
+import trueline.transform as tlt
+
+class Peak:
+    """The greatest value."""
+
+    def __init__(self):
+        self.peak = np.array([-np.inf])
+
+    def update(self, inputs):
+        self.peak = np.maximum(self.peak, inputs.elements(0).max(initial=-np.inf))
+
+    def merge(self, other):
+        self.peak = np.maximum(self.peak, other.peak)
+
+    def parts(self):
+        return {}, {"peak": self.peak}
+
+    def restore(self, header, arrays):
+        self.peak = arrays["peak"]
+
+    def result(self):
+        return float(self.peak[0])
+
+def preprocessing_fn(inputs):
+    return {"height": inputs["height"] / tlt.analyzer(Peak, inputs["height"])}
+'''
+
+
+def test_an_analyzer_of_the_users_own_file(line: Line) -> None:
+    """The class stands in the module file beside preprocessing_fn: it is found, cached, and missed when it changes."""
+    span = line.span(0)
+    (line.folder / "own.py").write_text(OWN)
+    code = {"preprocessing_fn": UserFunction.of(f"{line.folder}/own.py:preprocessing_fn")}
+    first = line.run([span], **code)
+    made = Examples.open(first.outputs["transformed_examples"].uri)
+    assert max(made.table("train")["height"].to_pylist()) == 1.0
+    cache = first.outputs["updated_analyzer_cache"]
+    assert line.run([span], cache, **code).engine.rows == []
+    (line.folder / "own.py").write_text(OWN.replace("return float(self.peak[0])", "return float(self.peak[0]) * 2.0"))
+    changed = line.run([span], cache, preprocessing_fn=UserFunction.of(f"{line.folder}/own.py:preprocessing_fn"))
+    assert changed.engine.rows == [50]
