@@ -22,7 +22,7 @@ WHITESPACE = "".join(map(chr, (*range(9, 14), *range(28, 33), 0x85, 0xA0, 0x1680
 """What Python's ``str.isspace`` takes for white space."""
 LONGEST = 1000
 """RE2's largest number of repetitions."""
-_STEPS = (512, 32, 1)
+_STEPS = (512, 64, 8, 1)
 
 
 def quoted(text: str) -> str:
@@ -77,7 +77,7 @@ def _np_length(values: Sequence[Value], attrs: Attrs) -> Array:
 
 
 def _onnx_length(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
-    """Pieces of 512 code points are counted, then the pieces of 32 in the last one, then its last piece's characters.
+    """Pieces of 512 code points are counted, then the pieces of 64 in the last one, and so on down to characters.
 
     One token a character would take 32 bytes for each character of the longest text in every row.
     """
