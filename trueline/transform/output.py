@@ -235,6 +235,30 @@ class TransformOutput(TransformViews):
 
         return load(uri)
 
+    def to_tf_module(self, outputs: Sequence[str] | None = None) -> Any:
+        """The transform as a `tf.Module`; see `trueline.transform.tensorflow.to_tf_module`."""
+        from trueline.transform.tensorflow.module import to_tf_module
+
+        return to_tf_module(self, outputs)
+
+    def save_saved_model(self, directory: str, outputs: Sequence[str] | None = None) -> None:
+        """Writes a TensorFlow SavedModel over raw features; see `trueline.transform.tensorflow.save_saved_model`."""
+        from trueline.transform.tensorflow.module import save_saved_model
+
+        save_saved_model(self, directory, outputs)
+
+    def transform_features_layer(self, outputs: Sequence[str] | None = None) -> Any:
+        """A Keras layer without weights; see `trueline.transform.tensorflow.transform_features_layer`."""
+        from trueline.transform.tensorflow.keras_layer import transform_features_layer
+
+        return transform_features_layer(self, outputs)
+
+    def to_litert(self, outputs: Sequence[str] | None = None) -> bytes:
+        """A LiteRT model of the outputs that are made of numbers; see `trueline.transform.tensorflow.to_litert`."""
+        from trueline.transform.tensorflow.litert import to_litert
+
+        return to_litert(self, outputs)
+
 
 def _as_output(value: Value) -> Value:
     with np.errstate(all="ignore"):
