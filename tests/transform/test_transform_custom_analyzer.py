@@ -80,6 +80,24 @@ def test_same_bits_in_threads_and_processes(table: pa.Table, tmp_path: Any, monk
     assert len({run.content_hash for run in runs}) == 1
 
 
+def test_the_phases_accumulator_obeys_the_engines_protocol(table: pa.Table) -> None:
+    """The engine's own check, bit for bit and for other block borders, on the states that merge exactly."""
+    import json
+
+    from trueline.engine import check_accumulator
+    from trueline.engine.base import AccumulatorSpec
+
+    graph = graph_of(table, lambda x: {"y": x["x"] * 2.0})
+    (column,) = (i for i, n in enumerate(graph.nodes) if n.op == "input" and n.attrs["name"] == "x")
+    states = [
+        ["histogram", [column], {"boundaries": [-1.0, 0.0, 0.5]}],
+        ["finite_points", [column], {}],
+        ["user_analyzers_transform:Range", [column], {"params": {"unit": 3.0}}, "features.py:7"],
+    ]
+    params = {"graph": json.dumps(graph.to_json()), "states": states}
+    check_accumulator(AccumulatorSpec("trueline.transform.accumulator:PhaseAccumulator", params), table.slice(0, 700))
+
+
 def test_a_saved_graph_needs_the_class_no_more(table: pa.Table, tmp_path: Any) -> None:
     output = analyze(graph_of(table, features), Dataset.from_table(table), LocalEngine(workers=1))
     output.save(str(tmp_path / "g"))
