@@ -163,7 +163,7 @@ def _onnx_concat(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str:
 
 def _element_rule(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
     if types[0].kind not in ("table", "fixed"):
-        raise RuleError("only vectors and tables have elements")
+        raise RuleError("only vectors, lists and tables have elements")
     size = types[0].size
     if int(attrs["index"]) < 0 or (size is not None and int(attrs["index"]) >= size):
         raise RuleError(f"there is no element {attrs['index']}" + (f" in a vector of {size}" if size else ""))
