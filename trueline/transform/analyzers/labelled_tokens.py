@@ -56,7 +56,7 @@ class LabelledTokens:
         cells = ids * width + places[rows]
         sums = np.zeros(len(encoded.dictionary) * width, self.tally.number)
         np.add.at(sums, cells, weights)
-        self.tally.add(encoded.dictionary, sums.reshape(-1, width))
+        self.tally.add(encoded.dictionary, sums.reshape(len(encoded.dictionary), width))
 
     def _weights(self, inputs: Inputs, lengths: Array) -> tuple[Array, Array]:
         """The weight of each element, and of each row."""
