@@ -173,6 +173,47 @@ def test_summaries_of_many_keys_stay_small(monkeypatch: pytest.MonkeyPatch) -> N
             assert np.abs(ranks - np.arange(1, 10) / 10).max() < 11 / (2 * 666) + 1e-3
 
 
+@given(
+    st.lists(st.lists(st.tuples(st.integers(0, 30), st.sampled_from("abc")), max_size=12), min_size=1, max_size=8),
+    st.lists(st.booleans(), min_size=8, max_size=8),
+    st.booleans(),
+)
+@settings(max_examples=60, deadline=None)
+def test_pruned_summaries_do_not_depend_on_who_wrote_them_out(
+    blocks: list[list[tuple[int, str]]], written: list[bool], weighted: bool
+) -> None:
+    """A tree of merges with pruning, where any state may go through its parts: the same bits."""
+    types = (FLOAT, TEXT, FLOAT) if weighted else (FLOAT, TEXT)
+
+    def sent(state: Any) -> Any:
+        other = Small(list(types), {})
+        other.restore(*state.parts())
+        return other
+
+    def tree(through_parts: list[bool]) -> dict[str, Any]:
+        states = []
+        for block in blocks:
+            rows = [(float(v), k) for v, k in block]
+            states.append(state_of(Small, rows, types, [0.1 + v for v, _ in rows] if weighted else None))
+        states = [sent(s) if w else s for s, w in zip(states, through_parts, strict=False)]
+        while len(states) > 1:
+            for left, right in zip(states[::2], states[1::2], strict=False):
+                left.merge(right)
+            states = states[::2]
+            states = [sent(s) if w else s for s, w in zip(states, reversed(through_parts), strict=False)]
+        _, arrays = states[0].parts()
+        return {k: v.to_pylist() if isinstance(v, pa.Array) else v.tobytes() for k, v in arrays.items()}
+
+    assert tree(written) == tree([False] * len(blocks))
+
+
+class Small(KeyedPoints):
+    """A summary that is pruned soon."""
+
+    TOTAL = 12
+    LEAST = 2
+
+
 def test_counting_takes_no_longer_with_many_keys() -> None:
     """100,000 keys: the state is a few flat arrays."""
     keys = pa.array([f"k{i % 100_000}" for i in range(200_000)])

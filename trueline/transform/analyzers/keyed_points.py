@@ -30,9 +30,24 @@ class KeyedPoints(KeyedRows):
     def __init__(self, types: Sequence[ValueType], params: Attrs) -> None:
         super().__init__(types, params)
         self.weighted = len(types) > 2
-        self.codes: Array = np.zeros(0, np.int64)
-        self.points: Array = np.zeros(0)
-        self.weights: Array = np.zeros(0, np.float64 if self.weighted else np.int64)
+        self._chunks: list[tuple[Array, Array, Array]] = [
+            (np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.float64 if self.weighted else np.int64))
+        ]
+
+    @property
+    def codes(self) -> Array:
+        """Of each point the row of its key, ascending."""
+        return self._settled()[0]
+
+    @property
+    def points(self) -> Array:
+        """The values, ascending for each key, none twice."""
+        return self._settled()[1]
+
+    @property
+    def weights(self) -> Array:
+        """Counts, or sums of weights."""
+        return self._settled()[2]
 
     def blank(self, rows: int) -> dict[str, Array]:
         return {}
@@ -45,30 +60,33 @@ class KeyedPoints(KeyedRows):
         used = np.unique(codes[kept])
         rows = np.zeros(len(keys), np.int64)
         rows[used] = self.admit(keys.take(used))
-        self._take_in(rows[codes[kept]], values[kept] + 0.0, weights[kept])  # + 0.0: one zero
+        self._take_in([(rows[codes[kept]], values[kept] + 0.0, weights[kept])])  # + 0.0: one zero
 
     def merge(self, other: Self) -> None:
         rows = self.admit(other.keys)
-        self._take_in(rows[other.codes], other.points, other.weights)
+        self._take_in([(rows[codes], points, weights) for codes, points, weights in other._chunks])
 
-    def _take_in(self, codes: Array, points: Array, weights: Array) -> None:
-        self._collect(
-            np.concatenate([self.codes, codes]),
-            np.concatenate([self.points, points]),
-            np.concatenate([self.weights, weights]),
-        )
-        if len(self.points) > max(self.TOTAL, 2 * self.LEAST * len(self.keys)):
+    def _take_in(self, chunks: list[tuple[Array, Array, Array]]) -> None:
+        """Appends points; whole numbers are sorted when they are many, sums of floats at once, in a fixed order.
+
+        Either way a summary is pruned when its distinct points are too many, so that it does not matter when it was
+        written out between two merges.
+        """
+        self._chunks += chunks
+        if self.weighted or sum(len(c[0]) for c in self._chunks) > self._most():
+            self._settled()
+        if len(self._chunks) == 1 and len(self._chunks[0][0]) > self._most():
             self._prune(max(self.LEAST, self.TOTAL // (2 * len(self.keys))))
 
-    def _collect(self, codes: Array, points: Array, weights: Array) -> None:
-        """Sorted by key and value, equal ones added up in the order in which they came."""
-        order = np.lexsort((points, codes))
-        codes, points, weights = codes[order], points[order], weights[order]
-        new = np.ones(len(codes), bool)
-        new[1:] = (codes[1:] != codes[:-1]) | (points[1:] != points[:-1])
-        self.weights = np.zeros(int(new.sum()), weights.dtype)
-        np.add.at(self.weights, np.cumsum(new) - 1, weights)
-        self.codes, self.points = codes[new], points[new]
+    def _most(self) -> int:
+        return max(self.TOTAL, 2 * self.LEAST * len(self.keys))
+
+    def _settled(self) -> tuple[Array, Array, Array]:
+        """The points in one chunk, sorted by key and value, equal ones added up in the order in which they came."""
+        if len(self._chunks) > 1:
+            codes, points, weights = (np.concatenate(parts) for parts in zip(*self._chunks, strict=True))
+            self._chunks = [_summed(codes, points, weights)]
+        return self._chunks[0]
 
     def _ranks(self) -> tuple[Array, Array, Array]:
         """Weights as integers, cumulated over all keys; and of each key what comes before it, and its own sum.
@@ -102,11 +120,12 @@ class KeyedPoints(KeyedRows):
             total = np.bincount(self.codes, self.weights, minlength=len(self.keys))
             weights = weights / each * total[large][:, None]
         small = ~np.isin(self.codes, large)
-        self._collect(
+        kept = _summed(
             np.concatenate([self.codes[small], np.repeat(large, share)]),
             np.concatenate([self.points[small], self.points[chosen]]),
             np.concatenate([self.weights[small], weights.ravel()]),
         )
+        self._chunks = [kept]
 
     def quantiles(self, num_buckets: int) -> Array:
         """Each key's ``num_buckets - 1`` inner boundaries ``[keys, num_buckets - 1]``, keys in their order: the i-th is
@@ -136,7 +155,17 @@ class KeyedPoints(KeyedRows):
 
     def restore(self, header: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
         super().restore(header, arrays)
-        self.codes, self.points, self.weights = arrays["codes"], arrays["points"], arrays["weights"]
+        self._chunks = [(arrays["codes"], arrays["points"], arrays["weights"])]
+
+
+def _summed(codes: Array, points: Array, weights: Array) -> tuple[Array, Array, Array]:
+    order = np.lexsort((points, codes))
+    codes, points, weights = codes[order], points[order], weights[order]
+    new = np.ones(len(codes), bool)
+    new[1:] = (codes[1:] != codes[:-1]) | (points[1:] != points[:-1])
+    total = np.zeros(int(new.sum()), weights.dtype)
+    np.add.at(total, np.cumsum(new) - 1, weights)
+    return codes[new], points[new], total
 
 
 def separated(boundaries: Array) -> Array:
