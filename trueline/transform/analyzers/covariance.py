@@ -18,6 +18,8 @@ from trueline.transform.operations import RuleError
 
 __all__ = ["ANALYZERS", "STATES", "Covariance", "CovarianceState", "principal_components"]
 
+_ROWS = 2_048
+
 
 class Covariance:
     """Count, mean and co-moments of rows of numbers; rows that hold a NaN or an infinity are left out.
@@ -46,9 +48,7 @@ class Covariance:
         with np.errstate(all="ignore"):
             # about the first row: equal values have exactly that mean, and no deviation
             block.mean = rows[0] + (rows - rows[0]).sum(axis=0) / len(rows)
-            apart = rows - block.mean
-            # einsum sums in one order, whatever the number of threads
-            block.products = np.einsum("ni,nj->ij", apart, apart, optimize=False)
+            block.products = _products((rows - block.mean).T)
         self.merge(block)
 
     def merge(self, other: Self | Covariance) -> None:
@@ -73,6 +73,20 @@ class Covariance:
     def restore(self, header: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
         """Takes on the state that `parts` gave."""
         self.count, self.mean, self.products = int(header["count"]), arrays["mean"], arrays["products"]
+
+
+def _products(columns: Array) -> Array:
+    """All columns' products with each other ``[size, size]``, of columns ``[size, n]``; a few rows at a time, which the
+    processor's cache can hold.
+
+    einsum sums in one order; a matrix product would sum in one that depends on the number of threads.
+    """
+    found = np.zeros((len(columns), len(columns)))
+    for start in range(0, columns.shape[1], _ROWS):
+        part = np.ascontiguousarray(columns[:, start : start + _ROWS])
+        for i, column in enumerate(part):
+            found[i, i:] += np.einsum("jn,n->j", part[i:], column, optimize=False)
+    return np.asarray(np.triu(found) + np.triu(found, 1).T)
 
 
 class CovarianceState(Covariance):
