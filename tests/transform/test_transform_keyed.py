@@ -284,6 +284,28 @@ def test_integer_and_boolean_keys() -> None:
     assert (found["key_count_keys"], found["key_count"]) == ([-1, 10, 9], [1, 2, 2])
 
 
+def test_extremes_of_integers_stay_exact() -> None:
+    """Beyond 2**53, where float64 has gaps; booleans are 0 and 1."""
+    big = 2**53
+    data = pa.table({"i": [big + 1, big, -(2**62), None], "k": ["a", "a", "b", "b"], "b": [True, False, True, None]})
+    found = findings(data, lambda x: {"y": use(x["i"], x["k"], tlt.min_and_max_per_key(x["i"], x["k"]))})
+    assert (found["key_min"], found["key_max"]) == ([big, -(2**62)], [big + 1, -(2**62)])
+    flags = findings(data, lambda x: {"y": use(x["i"], x["k"], tlt.min_and_max_per_key(x["b"], x["k"]))})
+    assert (flags["key_min"], flags["key_max"]) == ([0, 1], [1, 1])
+
+
+def test_boundaries_of_each_key_as_rows() -> None:
+    """`quantiles_per_key` gives a row of boundaries for each key; `take` reads a row's own."""
+    data = pa.table({"x": [float(v) for v in range(1, 9)], "k": ["a"] * 4 + ["b"] * 4})
+
+    def preprocessing(x: Any) -> dict[str, Any]:
+        keys, boundaries = tlt.quantiles_per_key(x["x"], x["k"], 3)
+        return {"y": tlt.take(tlt.apply_vocabulary(x["k"], keys), boundaries, width=2)}
+
+    out = run(data, preprocessing, pa.table({"x": [0.0, 0.0, 0.0], "k": ["b", "a", "new"]}))
+    assert out["y"] == [[6.0, 7.0], [2.0, 3.0], None]
+
+
 def test_vectors_as_one_and_place_by_place() -> None:
     rows = [[-4.0, -1.0], [10.0, 0.0], [2.0, 0.0], [4.0, -1.0], [10.0, 0.0], [0.0, 10.0], None]
     keys = ["a", "a", "a", "a", "b", "b", "a"]
