@@ -405,6 +405,23 @@ def test_waiting_does_not_change_sums(blocks: list[list[tuple[str, float]]]) -> 
     np.testing.assert_array_equal(b, d)
 
 
+def test_computed_texts_are_counted_too() -> None:
+    """Many rows, few distinct texts: the analysers are given codes, in which two codes may be one token."""
+    words = ["A", "a", "", "b\n", "B", "b"] * 100
+    table = pa.table({"s": words, "w": [1.0] * 600})
+
+    def preprocessing(x: Any) -> dict[str, Any]:
+        lower = tlt.lower(x["s"])
+        return {
+            "exact": tlt.compute_and_apply_vocabulary(lower, vocab_filename="exact"),
+            "near": tlt.compute_and_apply_approximate_vocabulary(lower, 5, vocab_filename="near"),
+            "weighted": tlt.compute_and_apply_vocabulary(lower, weights=x["w"], vocab_filename="weighted"),
+        }
+
+    found = analysed(preprocessing, table).vocabularies
+    assert found["exact"] == found["near"] == found["weighted"] == Vocabulary(("b", "a"), (200, 200), 2)
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 def test_same_bits_for_any_shards_and_workers(weighted: bool) -> None:
     rng = np.random.default_rng(2)

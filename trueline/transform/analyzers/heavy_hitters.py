@@ -42,14 +42,10 @@ class HeavyHitters:
 
         values = inputs.arrow(0)
         weights = inputs.elements(1).astype(np.float64) if self.weighted else None
-        valid = valid_tokens(values, self.file_format)
-        if weights is not None:
-            counts = pa.array(weights > 0)
-            valid = counts if valid is None else pa.compute.and_(valid, counts)
-        if valid is not None:
-            values = values.filter(valid)
-            weights = None if weights is None else weights[valid.to_numpy(zero_copy_only=False)]
-        self.tally.count(values, weights)
+        if weights is not None and not (weights > 0).all():
+            values, weights = values.filter(pa.array(weights > 0)), weights[weights > 0]
+        # what is no token must not take a counter from one
+        self.tally.count(values, weights, lambda tokens: valid_tokens(tokens, self.file_format))
         self._prune()
 
     def merge(self, other: Self) -> None:

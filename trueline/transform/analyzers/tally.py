@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -56,15 +56,25 @@ class Tally:
         if sum(len(t) for t, _ in self._waiting) >= max(_PENDING, len(self._tokens)):
             self._settle()
 
-    def count(self, values: Any, numbers: Array | None = None) -> None:
-        """Takes in a block of values: once each, or with a float for each."""
+    def count(self, values: Any, numbers: Array | None = None, kept: Callable[[Any], Any] | None = None) -> None:
+        """Takes in a block of values.
+
+        Args:
+            values: an Arrow array, dictionary-encoded or not.
+            numbers: a float for each value; by default each counts as 1.
+            kept: of tokens, which of them count at all, an Arrow mask or None for all.
+        """
         if numbers is None:
             counted = values.value_counts()
-            self.add(counted.field(0), counted.field(1).to_numpy()[:, None])
-            return
-        encoded = values.dictionary_encode()
-        sums = np.bincount(encoded.indices.to_numpy(), numbers, minlength=len(encoded.dictionary))
-        self.add(encoded.dictionary, sums[:, None])
+            tokens, sums = counted.field(0).cast(self.token_type), counted.field(1).to_numpy()
+        else:
+            encoded = values.dictionary_encode()
+            tokens = encoded.dictionary.cast(self.token_type)
+            sums = np.bincount(encoded.indices.to_numpy(), numbers, minlength=len(tokens))
+        mask = None if kept is None else kept(tokens)
+        if mask is not None:
+            tokens, sums = tokens.filter(mask), sums[mask.to_numpy(zero_copy_only=False)]
+        self.add(tokens, sums[:, None])
 
     def merge(self, other: Self) -> None:
         """Takes in the tally of later blocks."""
