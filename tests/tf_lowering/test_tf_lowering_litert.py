@@ -134,7 +134,7 @@ def test_text_is_refused_by_name() -> None:
     assert [p.split(":")[0].split(" ")[0] for p in caught.value.problems] == ["s", "lower", "apply_vocabulary"]
     assert caught.value.hint is not None
     assert "outputs=['double'] can go" in caught.value.hint
-    assert to_litert(output, ["double"])
+    assert output.to_litert(["double"])
 
 
 def test_negated_comparison_of_nan_stays_true() -> None:

@@ -21,7 +21,7 @@ from trueline._core.errors import FeedError, TransformError  # noqa: E402
 from trueline._core.feeds import LENGTH  # noqa: E402
 from trueline._core.values import PRESENT  # noqa: E402
 from trueline.transform.output import TransformOutput  # noqa: E402
-from trueline.transform.tensorflow import save_saved_model, to_tf_module, transform_features_layer  # noqa: E402
+from trueline.transform.tensorflow import to_tf_module  # noqa: E402
 from trueline.transform.tensorflow.names import signature_names  # noqa: E402
 
 # TensorFlow's tensors take no notice of numpy 2's `copy`
@@ -101,7 +101,7 @@ def flat_inputs(table: pa.Table) -> dict[str, Any]:
 @pytest.mark.parametrize("rows", [300, 7, 1, 0])
 def test_signature_gives_what_transform_gives(rows: int) -> None:
     """Every output, bit for bit, for many rows, one and none; missing values marked."""
-    module = to_tf_module(OUTPUT)
+    module = OUTPUT.to_tf_module()
     table = TABLE.slice(0, rows)
     found = module.serving_default(**flat_inputs(table))
     expected = OUTPUT.oracle(table)
@@ -134,7 +134,7 @@ def sparse(cells: list[Any], dtype: Any) -> Any:
 
 def test_dict_of_sparse_ragged_and_dense_tensors() -> None:
     """What users of TensorFlow Transform feed: sparse optional scalars, ragged lists, [N, 1] columns, a mask."""
-    module = to_tf_module(OUTPUT)
+    module = OUTPUT.to_tf_module()
     count = arrow_column(TABLE, "count")
     features = {
         "fare": sparse(arrow_column(TABLE, "fare"), tf.float64),
@@ -199,7 +199,7 @@ def test_host_steps_are_refused_by_name() -> None:
 
 def test_saved_model_in_a_process_without_trueline(tmp_path: Path) -> None:
     """A fresh process that has TensorFlow alone loads the SavedModel and computes the same values."""
-    save_saved_model(OUTPUT, str(tmp_path / "model"))
+    OUTPUT.save_saved_model(str(tmp_path / "model"))
     inputs = flat_inputs(TABLE)
     np.savez(
         tmp_path / "in.npz",
@@ -263,7 +263,7 @@ def test_keras_layer_trains_and_comes_back_in_a_fresh_process(tmp_path: Path) ->
     names = ["third", "company", "vector"]
     table = TABLE.select(["fare", "Trip Miles", "company"])
     output = TransformOutput(graph_of(lambda x: {n: preprocessing_part(x)[n] for n in names}, table), {})
-    layer = transform_features_layer(output)
+    layer = output.transform_features_layer()
     assert not layer.trainable
     assert not layer.weights
     features = dense_features(table)
@@ -311,3 +311,27 @@ def dense_features(table: pa.Table) -> dict[str, Any]:
         found[name] = tf.constant([blank if v is None else v for v in cells], None if blank == "" else tf.float64)
         found[name + "__present"] = tf.constant([v is not None for v in cells])
     return found
+
+
+def test_sizes_of_vectors_are_known_to_the_layers_that_follow() -> None:
+    """Lists go in as ragged tensors; what was padded, counted and cut has its size in the symbolic result."""
+    import keras
+
+    table = pa.table({"l": pa.array([[1.0, 2.0, 3.0], [4.0], None], pa.list_(pa.float64())), "w": ["a b", "b", None]})
+
+    def preprocessing(x: Any) -> dict[str, Any]:
+        ids = tlt.apply_vocabulary(tlt.tokenize(x["w"], "[a-z]+"), ["a", "b"])
+        return {"pad": tlt.pad(x["l"], 2), "hot": tlt.multi_hot(ids, 2)}
+
+    output = TransformOutput(graph_of(preprocessing, table), {})
+    layer = output.transform_features_layer()
+    inputs = {
+        "l": keras.Input((None,), dtype="float64", name="l", ragged=True),
+        "w": keras.Input((), dtype="string", name="w"),
+    }
+    made = layer(inputs)
+    assert (made["pad"].shape, made["hot"].shape) == ((None, 2), (None, 2))
+    features = {"l": tf.ragged.constant([[1.0, 2.0, 3.0], [4.0], []], tf.float64), "w": tf.constant(["a b", "b", ""])}
+    found = layer(features)
+    assert found["pad"].numpy().tolist() == [[1.0, 2.0], [4.0, 0.0], [0.0, 0.0]]
+    assert found["hot"].numpy().tolist() == [[1.0, 1.0], [0.0, 1.0], [0.0, 0.0]]

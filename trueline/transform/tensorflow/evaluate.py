@@ -131,6 +131,8 @@ def finished(value: TfValue) -> TfValue:
         data = tf.where(mask, data, tf.zeros([], data.dtype))
     if data.dtype == tf.float64:
         data = tf.cast(data, tf.float32)
+    if value.type.kind == "fixed":
+        data.set_shape([None, value.type.size])  # layers that follow need to know it
     present = value.present
     if present is None and value.type.optional:
         present = tf.fill(tf.shape(data)[:1], True)

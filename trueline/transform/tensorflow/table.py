@@ -16,6 +16,7 @@ from trueline.transform.tensorflow import (
     parse_times,
     parsing,
     reductions,
+    sorting,
     strings,
     tables,
     text,
@@ -29,7 +30,7 @@ from trueline.transform.tensorflow.base import Lowering, PresenceRule
 __all__ = ["PRESENCE", "TENSORFLOW"]
 
 _TOPICS = (
-    *(arithmetic, logic, text, tables, lists, lookups, gaussian, distinct, reductions, strings, tokens, times),
+    *(arithmetic, logic, text, tables, lists, lookups, gaussian, distinct, sorting, reductions, strings, tokens, times),
     *(parse_times, parsing, buckets, images, vectors, maths, documents, unicode_case),
 )
 TENSORFLOW: dict[str, Lowering] = {name: made for topic in _TOPICS for name, made in topic.LOWERINGS.items()}
