@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -232,3 +233,24 @@ def test_lists_are_crossed_element_by_element() -> None:
     graph = graph_of(lambda x: {"y": tlt.cross(x["a"], x["c"], x["b"], separator="-")}, table)
     wanted = [["x-!-1", "x-!-2", "y-!-1", "y-!-2"], [], None]
     assert plain(by_onnx(graph, table)["y"]) == plain(by_oracle(graph, table)["y"]) == wanted
+
+
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        (lambda x: tlt.split(x, 5), "delimiter is 5: a text is needed"),
+        (lambda x: tlt.strip(x, ""), "characters must name at least one character"),
+        (lambda x: tlt.contains(x, None), "text is None: a text is needed"),
+        (lambda x: tlt.parse_int(x, 2**63), "default is 9223372036854775808: a whole number of 64 bits"),
+        (lambda x: tlt.parse_number(x, "1"), "default is '1': a number is needed"),
+        (lambda x: tlt.map_values(x, {"a": 2**63}), "a value of the mapping is 9223372036854775808"),
+        (lambda x: tlt.map_values(x, {"\ud800": "a"}), "a text without surrogates is needed"),
+        (lambda x: tlt.ngrams(tlt.split(x), 3), "ngram_range is 3: a pair of whole numbers is needed"),
+        (lambda x: tlt.substring(x, 0, 1.5), "length is 1.5: a whole number"),
+        (lambda x: tlt.regex_replace(x, "a", 5), "rewrite is 5: a text is needed"),
+    ],
+)
+def test_arguments_are_checked_at_the_users_line(function: Callable[[Any], Any], told: str) -> None:
+    with pytest.raises(TransformError, match=told) as caught:
+        tlt.trace(lambda x: {"y": function(x["t"])}, [RawFeature("t", "utf8")])
+    assert Path(__file__).name in str(caught.value)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trueline._core.values import DType
+from trueline.transform.arguments import number_argument, text_argument, whole_argument
 from trueline.transform.column import Column
 from trueline.transform.operations.strings import quoted
 
@@ -30,17 +31,22 @@ __all__ = [
 
 def strip(x: Column, characters: str | None = None) -> Column:
     """The text without white space, or without the given characters, at both ends, as Python's ``str.strip``."""
-    return x.tracer.op("strip", x, side="both", characters=characters)
+    return _strip(x, "both", characters)
 
 
 def lstrip(x: Column, characters: str | None = None) -> Column:
     """The text without white space, or without the given characters, at its start."""
-    return x.tracer.op("strip", x, side="left", characters=characters)
+    return _strip(x, "left", characters)
 
 
 def rstrip(x: Column, characters: str | None = None) -> Column:
     """The text without white space, or without the given characters, at its end."""
-    return x.tracer.op("strip", x, side="right", characters=characters)
+    return _strip(x, "right", characters)
+
+
+def _strip(x: Column, side: str, characters: str | None) -> Column:
+    given = None if characters is None else text_argument(x, "characters", characters)
+    return x.tracer.op("strip", x, side=side, characters=given)
 
 
 def text_length(x: Column) -> Column:
@@ -56,22 +62,22 @@ def is_empty(x: Column) -> Column:
 
 def contains(x: Column, text: str) -> Column:
     """Whether a text stands somewhere in each text."""
-    return _like(x, "contains", f"(?s:.*){quoted(text)}(?s:.*)")
+    return _like(x, "contains", "(?s:.*)", text, "(?s:.*)")
 
 
 def starts_with(x: Column, text: str) -> Column:
     """Whether each text begins with a text."""
-    return _like(x, "starts_with", f"{quoted(text)}(?s:.*)")
+    return _like(x, "starts_with", "", text, "(?s:.*)")
 
 
 def ends_with(x: Column, text: str) -> Column:
     """Whether each text ends with a text."""
-    return _like(x, "ends_with", f"(?s:.*){quoted(text)}")
+    return _like(x, "ends_with", "(?s:.*)", text, "")
 
 
-def _like(x: Column, name: str, pattern: str) -> Column:
+def _like(x: Column, name: str, before: str, text: str, behind: str) -> Column:
     with x.tracer.scope(name):
-        return x.tracer.op("matches", x, pattern=pattern)
+        return x.tracer.op("matches", x, pattern=before + quoted(text_argument(x, "text", text)) + behind)
 
 
 def substring(x: Column, start: int = 0, length: int | None = None) -> Column:
@@ -82,7 +88,8 @@ def substring(x: Column, start: int = 0, length: int | None = None) -> Column:
         start: where it begins, -1000 to 1000; negative: counted from the end, as far as the text goes.
         length: how long it is at most, 1 to 1000; None: to the end.
     """
-    return x.tracer.op("substring", x, start=int(start), length=None if length is None else int(length))
+    most = None if length is None else whole_argument(x, "length", length)
+    return x.tracer.op("substring", x, start=whole_argument(x, "start", start), length=most)
 
 
 def length(x: Column) -> Column:
@@ -101,7 +108,7 @@ def parse_number(x: Column, default: float | None = None) -> Column:
     A number has at most 200 digits before and 200 behind the point, and at most two in its exponent. White space is no
     part of one: `strip` it.
     """
-    value = None if default is None else float(default)
+    value = None if default is None else number_argument(x, "default", default)
     return x.tracer.op("parse_number", x, default=value)
 
 
@@ -112,7 +119,8 @@ def parse_int(x: Column, default: int | None = None) -> Column:
         x: text; vectors and lists of text only with a default.
         default: the number of a text that is none. None: it is missing.
     """
-    return x.tracer.op("parse_int", x, default=default)
+    value = None if default is None else whole_argument(x, "default", default)
+    return x.tracer.op("parse_int", x, default=value)
 
 
 def map_values(x: Column, mapping: Mapping[str, Any], default: Any = None) -> Column:
@@ -132,6 +140,11 @@ def map_values(x: Column, mapping: Mapping[str, Any], default: Any = None) -> Co
             f"map_values from {sorted({type(k).__name__ for k in mapping})} to {sorted(k.__name__ for k in kinds)}",
             "map texts to texts, to whole numbers, to floats or to booleans.",
         )
+    for value in (*mapping, *values):
+        if type(value) is str:
+            text_argument(x, "a text of the mapping", value)
+        elif type(value) is int:
+            whole_argument(x, "a value of the mapping", value)
     dtype, made = _DTYPES[kinds.pop()], values[: len(mapping)]
     last = None if default is None else values[-1]
     return x.tracer.op("map_values", x, keys=list(mapping), values=made, default=last, dtype=dtype)
@@ -143,7 +156,7 @@ _DTYPES: dict[type, DType] = {str: "utf8", int: "int64", float: "float64", bool:
 def regex_extract(x: Column, pattern: str) -> Column:
     """The first match of an RE2 pattern in each text, the longest at its place; missing where nothing matches."""
     with x.tracer.scope("regex_extract"):
-        return x.tracer.op("find", x, pattern=pattern)
+        return x.tracer.op("find", x, pattern=text_argument(x, "pattern", pattern))
 
 
 def regex_replace(x: Column, pattern: str, rewrite: str, *, replace_all: bool = True) -> Column:
@@ -155,4 +168,5 @@ def regex_replace(x: Column, pattern: str, rewrite: str, *, replace_all: bool = 
         rewrite: ``\1`` is what the first group matched, ``\0`` the whole match, ``\\`` a backslash.
         replace_all: all matches, or the first alone.
     """
-    return x.tracer.op("regex_replace", x, pattern=pattern, rewrite=rewrite, replace_all=replace_all)
+    made = {"pattern": text_argument(x, "pattern", pattern), "rewrite": text_argument(x, "rewrite", rewrite)}
+    return x.tracer.op("regex_replace", x, **made, replace_all=bool(replace_all))

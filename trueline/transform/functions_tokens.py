@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from trueline.transform.arguments import pair_argument, text_argument
 from trueline.transform.column import Column
 
 __all__ = ["bag_of_words", "char_ngrams", "characters", "ngrams", "reduce_join", "split", "tokenize", "word_count"]
@@ -21,7 +21,8 @@ def split(x: Column, delimiter: str | None = " ") -> Column:
         delimiter: parts may be empty, and an empty text has one empty part. None or "": at white space, whatever
             Python's ``str.isspace`` takes for it; then no part is empty, and an empty text has none.
     """
-    return x.tracer.op("split", x, delimiter=delimiter or None)
+    given = None if delimiter is None else text_argument(x, "delimiter", delimiter)
+    return x.tracer.op("split", x, delimiter=given or None)
 
 
 def tokenize(x: Column, pattern: str = WORDS) -> Column:
@@ -32,7 +33,7 @@ def tokenize(x: Column, pattern: str = WORDS) -> Column:
         pattern: of a token, by default a word of any script. Of several matches at one place the longest is taken. In
             RE2 ``\w``, ``\d`` and ``\s`` are ASCII; ``\p{L}`` is any letter. It may not match the empty text.
     """
-    return x.tracer.op("tokenize", x, pattern=pattern)
+    return x.tracer.op("tokenize", x, pattern=text_argument(x, "pattern", pattern))
 
 
 def characters(x: Column) -> Column:
@@ -48,7 +49,9 @@ def ngrams(tokens: Column, ngram_range: Sequence[int] = (1, 1), separator: str =
         ngram_range: shortest and longest run, both included.
         separator: what stands between joined tokens.
     """
-    return tokens.tracer.op("ngrams", tokens, ngram_range=_range(ngram_range), separator=separator)
+    bounds = pair_argument(tokens, "ngram_range", ngram_range)
+    between = text_argument(tokens, "separator", separator)
+    return tokens.tracer.op("ngrams", tokens, ngram_range=bounds, separator=between)
 
 
 def bag_of_words(tokens: Column, ngram_range: Sequence[int] = (1, 1), separator: str = " ") -> Column:
@@ -69,11 +72,6 @@ def word_count(tokens: Column) -> Column:
         return tokens.tracer.op("list_length", tokens)
 
 
-def _range(given: Any) -> list[int]:
-    low, high = given
-    return [int(low), int(high)]
-
-
 def reduce_join(tokens: Column, separator: str = "") -> Column:
     """The texts of each list joined to one; "" for an empty list."""
-    return tokens.tracer.op("reduce_join", tokens, separator=separator)
+    return tokens.tracer.op("reduce_join", tokens, separator=text_argument(tokens, "separator", separator))
