@@ -239,3 +239,17 @@ def test_wrong_uses() -> None:
     lacking = Dataset.from_table(pa.table({"x": [1.0]}))
     with pytest.raises(TransformError, match=r"the dataset 'b' lacks columns that analyzers read: s"):
         rows_read(one_phase, {"a": span(0), "b": lacking})
+
+
+def test_a_later_phase_hits_where_nothing_it_reads_has_changed(tmp_path: Path) -> None:
+    """A new span inside the known range changes neither minimum nor maximum: the histogram's pass reads it alone."""
+
+    def ranged(x: Any) -> dict[str, Any]:
+        return {"p": tlt.estimated_probability_density(x["x"], 9)}
+
+    wide = {"wide": Dataset.from_table(pa.table({"x": [-100.0, 100.0] * 30, "s": ["a"] * 60}))}
+    rows_read(ranged, wide, tlt.AnalyzerCache(tmp_path))
+    both = {**wide, "span 0": span(0)}
+    read, bits = rows_read(ranged, both, tlt.AnalyzerCache(tmp_path))
+    assert read == [ROWS, ROWS]
+    assert bits == rows_read(ranged, both)[1]

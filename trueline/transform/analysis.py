@@ -29,8 +29,8 @@ def analyze(
             that its states must be in the cache.
         engine: who runs the passes; this machine's threads by default.
         cache: states of datasets that were analysed before. A dataset whose states of a phase it holds is not read in
-            that phase. The second and later phases depend on what the first found in all datasets: there a new
-            span makes all of them be read, as in TensorFlow Transform.
+            that phase. The second and later phases depend on what the first found in all datasets: where a new
+            span changes that, all of them are read there, as in TensorFlow Transform.
 
     Raises:
         TransformError: no dataset at all, one that lacks a column that an analyzer reads, a cache without keys,

@@ -29,8 +29,9 @@ class AnalyzerCache:
     """States of datasets in a folder.
 
     The key of a dataset stands for its contents: a fingerprint of its files, or a name that no other contents ever
-    get. States of the first phase are kept for good; those of a later phase depend on what the earlier ones found
-    in all datasets, so that a new span misses there, as in TensorFlow Transform.
+    get. States of the first phase are kept for good. Those of a later phase belong to what the earlier phases found in
+    all datasets: a new span that changes a mean or a minimum makes all spans be read there, as in TensorFlow Transform.
+    One entry holds all states of a phase: another analyzer, or a change in user code, makes it miss.
 
     Args:
         uri: the folder; states that are read from data are written here.
