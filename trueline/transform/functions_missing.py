@@ -31,7 +31,6 @@ def missing_if(x: Column, condition: Any) -> Column:
     Args:
         x: any column; of vectors and lists the whole row becomes missing.
         condition: a boolean column (where it is missing, the value stays), or a literal: then values equal to it.
-            For a boolean `x` write ``missing_if(x, x == False)``.
     """
     with x.tracer.scope("missing_if"):
         if not isinstance(condition, Column):

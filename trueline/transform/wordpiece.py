@@ -38,7 +38,7 @@ def _is_punctuation(c: str) -> bool:
 def _kept(c: str) -> str:
     if c in "\t\n\r" or unicodedata.category(c) == "Zs":
         return " "
-    return "" if c in "\0\ufffd" or unicodedata.category(c) in ("Cc", "Cf") else c
+    return "" if c in "\0\ufffd" or unicodedata.category(c) in ("Cc", "Cf", "Co") else c
 
 
 @dataclass(frozen=True)
