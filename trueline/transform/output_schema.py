@@ -94,6 +94,6 @@ _DOMAINS: dict[str, Callable[[Graph, Node], Domain]] = {
     **dict.fromkeys(("hash_bucket", "farm_bucket", "sip_bucket"), _of_hash),
     "fill_missing": _of_filled,
     "pad": _of_padded,
-    "list_get": lambda graph, node: integer_domain(graph, node.inputs[0]),
+    **dict.fromkeys(("list_get", "missing_if"), lambda graph, node: integer_domain(graph, node.inputs[0])),
     **dict.fromkeys(("distinct", "list_slice", "list_concat", "fill_missing_list", "vector_slice", "concat"), _of_all),
 }
