@@ -27,7 +27,14 @@ from trueline.transform.phases import constants, find
 from trueline.transform.tracer import Tracer
 
 DTYPES = {"float32": "float64", "float64": "float64", "string": "utf8", "int64": "int64", "int32": "int64"}
-DTYPES |= {"bool": "bool", "uint8": "int64", "int16": "int64", "uint16": "int64", "uint32": "int64"}
+DTYPES |= {
+    "float16": "float64",
+    "bool": "bool",
+    "uint8": "int64",
+    "int16": "int64",
+    "uint16": "int64",
+    "uint32": "int64",
+}
 BY_PLACE = {"elementwise": True, "reduce_instance_dims": False}
 
 
@@ -129,6 +136,8 @@ def cast(x: Any, dtype: Any) -> Any:
         return None
     if isinstance(x, list):
         return [cast(v, dtype) for v in x]
+    if isinstance(x, int | float):
+        return float(x) if wanted == "float64" else int(x)
     if isinstance(x, Sparse):
         return Sparse(cast(x.values, dtype), [cast(p, dtype) for p in x.places], x.dense)
     if x.dtype == "float64" and wanted == "int64" and x.type.kind != "scalar":
@@ -147,30 +156,49 @@ def getitem(args: list[Any]) -> Any:
     return value[index]
 
 
+def unstack(value: Any, axis: int) -> Any:
+    """The columns of a vector; the boundaries of each place, which are the quantiles of that place."""
+    if not isinstance(value, Column):
+        return value
+    node = value.tracer.nodes[value.index]
+    if node.op == "analyze.quantiles":
+        x = Column(value.tracer, node.inputs[0])
+        return [tlt.quantiles(x[i], node.attrs["num_buckets"]) for i in range(x.type.size or 0)]
+    return [value[i] for i in range(value.type.size or 0)]
+
+
+def is_table(x: Any) -> bool:
+    """Whether it is a table by key: cases round those to two digits, which they have anyway, so they stay as they are."""
+    return isinstance(x, Column) and x.type.kind == "table"
+
+
+def joined(values: list[Any], axis: int) -> Any:
+    """Columns one below the other, for a joint vocabulary: a vector of them has the same values."""
+    return tlt.stack(values) if all(isinstance(v, Column) and v.type.kind == "scalar" for v in values) else flat(values)
+
+
 def stack(values: list[Any], axis: int) -> Any:
     if all(isinstance(v, Column) and not v.type.constant for v in values):
-        return tlt.concat(values)
+        return tlt.stack(values) if all(v.type.kind == "scalar" for v in values) else tlt.concat(values)
     return values
 
 
 STEPS: dict[str, Callable[..., Any]] = {
     "tf.cast": cast,
     "tf.stack": stack,
-    "tf.concat": lambda values, axis: [v for item in values for v in (item if isinstance(item, list) else [item])],
-    "tf.unstack": lambda value, axis: (
-        [value[i] for i in range(value.type.size)] if isinstance(value, Column) else value
-    ),
+    "tf.concat": joined,
+    "tf.unstack": unstack,
     "tf.expand_dims": lambda input, axis: input,
-    "tf.tile": lambda input, multiples: [input] * multiples[-1],
+    "tf.tile": lambda input, multiples: tlt.stack([input] * multiples[-1]),
     "tf.zeros_like": lambda input, dtype: tlt.cast(input == input, "int64") * 0,
-    "tf.round": lambda x: tlt.round(x),
+    "tf.round": lambda x: x if is_table(x) else tlt.round(x),
     "tf.multiply": lambda x, y: x * y,
     "tf.sparse.to_dense": to_dense,
-    "tf.compat.v1.strings.split": lambda input: tlt.split(input, " "),
+    "tf.compat.v1.strings.split": lambda input: tlt.split(input, None),
     "tensor.add": lambda args: args[0] + args[1],
     "tensor.sub": lambda args: args[0] - args[1],
-    "tensor.truediv": lambda args: args[0] / args[1],
-    "tensor.rmul": lambda args: args[1] * args[0],
+    "tensor.truediv": lambda args: args[0] if is_table(args[0]) else args[0] / args[1],
+    "tensor.rmul": lambda args: args[0] if is_table(args[0]) else args[1] * args[0],
     "tensor.getitem": getitem,
 }
 PRIVATE = {"_mean_and_var": "mean_and_var", "_mean_and_var_per_key": "mean_and_var_per_key"}
@@ -212,12 +240,13 @@ class Played:
     def __init__(self, case: dict[str, Any]) -> None:
         self.case = case
         features = [f for item in inputs_of(case) for f in item.features()]
-        self.tracer = Tracer(features)
+        self.tracer = Tracer(features, "tensorflow")  # hash buckets are upstream's own
         self.start = start_of(case, self.tracer)
         self.made: dict[int, Any] = {}
-        for step in case["steps"]:
-            args = {k: self.value(v) for k, v in step["args"].items() if v is not None}
-            self.made[step["step"]] = call(step["op"], args)
+        with self.tracer.active():
+            for step in case["steps"]:
+                args = {k: self.value(v) for k, v in step["args"].items() if v is not None}
+                self.made[step["step"]] = call(step["op"], args)
         self.outputs = {name: self.value(ref) for name, ref in case["outputs"].items()}
 
     def value(self, ref: Any) -> Any:

@@ -79,6 +79,11 @@ def row_problems(case: dict[str, Any], results: Results) -> list[str]:
     return problems
 
 
+def stores_frequency(case: dict[str, Any]) -> bool:
+    """Whether a vocabulary's file holds frequencies, which are part of its expected lines."""
+    return any(s["args"].get("store_frequency") and "apply" in s["op"] for s in case["steps"])
+
+
 def vocabulary_problems(case: dict[str, Any], results: Results) -> list[str]:
     problems = []
     for name, entries in case["expected"].get("vocabularies", {}).items():
@@ -88,6 +93,8 @@ def vocabulary_problems(case: dict[str, Any], results: Results) -> list[str]:
             problems.append(f"there is no vocabulary {name}: {sorted(known)}")
             continue
         tokens = [str(t) for t in known[name].tokens]
+        if all(len(e) == 1 for e in entries) and stores_frequency(case):  # the lines of the file
+            tokens = [f"{c} {t.replace(' ', '__SPACE__')}" for c, t in zip(known[name].counts, tokens, strict=True)]
         if tokens != [str(plain(e[0])) for e in entries]:
             problems.append(f"vocabulary {name}: {tokens} != {entries}")
         elif any(len(e) > 1 for e in entries) and not same(list(known[name].counts), [e[1] for e in entries], case):
@@ -136,7 +143,7 @@ def problems_of(case: dict[str, Any]) -> list[str]:
 def test_most_cases_pass() -> None:
     """The list of gaps may only shrink, and names real cases."""
     assert set(GAPS) <= {c["id"] for c in CASES}
-    assert len(GAPS) <= 433
+    assert len(GAPS) <= 32
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c["id"][-80:])

@@ -210,6 +210,7 @@ def apply_vocabulary(
     *,
     default_value: int = -1,
     num_oov_buckets: int = 0,
+    file_format: str = "text",
     name: str | None = None,
 ) -> Column:
     """The place of each value in a vocabulary, int64; missing stays missing; lists and vectors keep their structure.
@@ -220,6 +221,7 @@ def apply_vocabulary(
         default_value: id of an unknown value where there are no buckets.
         num_oov_buckets: unknown values get vocabulary size + hash % num_oov_buckets; the hash is MurmurHash3, in the
             profile ``tensorflow`` FarmHash's Fingerprint64, as TensorFlow has it.
+        file_format: accepted as TensorFlow Transform does; the vocabulary itself knows its file.
         name: makes no difference.
     """
     tracer, table = x.tracer, deferred_vocab_filename_tensor
