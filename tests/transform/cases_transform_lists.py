@@ -43,6 +43,8 @@ CASES: list[Case] = [
     *[("row_any", (f"list<{t}>", t), tlt.contains_value) for t in ("float64", "utf8")],
     *[("distinct", (f"list<{t}>",), tlt.dedupe) for t in ("float64", "int64", "bool", "utf8")],
     ("distinct", ("vector<utf8>",), tlt.dedupe),
+    *[("sort", (t,), tlt.list_sort) for t in ("list<float64>", "vector<float64>")],
+    *[("sort", (t,), lambda a: tlt.list_sort(a, descending=True)) for t in ("list<float64>", "list<int64>")],
     ("segment_indices", ("list<int64>",), tlt.segment_indices),
     ("vector_slice", ("vector<float64>",), lambda a: a[1:]),
     ("vector_slice", ("vector<utf8>",), lambda a: a[::-2]),

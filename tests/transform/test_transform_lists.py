@@ -174,6 +174,18 @@ def test_lists_without_any_element(case: tuple[str, tuple[str, ...], Callable[..
         assert_same(by_onnx(graph, part)["y"], by_oracle(graph, part)["y"])
 
 
+def test_order() -> None:
+    """As Python's, NaN last in either order, infinities and the greatest integers in their places."""
+    table = pa.table(
+        {"x": [[2.0, np.nan, -np.inf, np.inf, -0.0], [], [np.nan]], "i": [[2**63 - 1, -(2**63), 0], [], [5]]}
+    )
+    up, down = (run(lambda x, d=d: tlt.list_sort(x["x"], descending=d), table) for d in (False, True))
+    assert str(up) == "[[-inf, 0.0, 2.0, inf, nan], [], [nan]]"
+    assert str(down) == "[[inf, 2.0, 0.0, -inf, nan], [], [nan]]"
+    assert run(lambda x: tlt.list_sort(x["i"]), table) == [[-(2**63), 0, 2**63 - 1], [], [5]]
+    assert run(lambda x: tlt.list_sort(x["i"], descending=True), table) == [[2**63 - 1, 0, -(2**63)], [], [5]]
+
+
 def test_each_nan_is_its_own_element() -> None:
     table = pa.table({"x": [[np.nan, 1.0, np.nan, -0.0, 1.0, 0.0]]})
     graph = graph_of(lambda x: {"y": tlt.dedupe(x["x"])}, table)
@@ -283,6 +295,7 @@ REFUSED: list[tuple[str, Callable[[Any], Any]]] = [
     ("takes a list or a vector", lambda x: tlt.list_sum(x["s"])),
     ("not utf8", lambda x: tlt.list_max(x["w"])),
     ("not int64", lambda x: tlt.list_any(x["i"])),
+    ("not utf8", lambda x: tlt.list_sort(x["w"])),
     ("segment ids are int64", lambda x: tlt.segment_indices(x["w"])),
     ("use tlt.one_hot", lambda x: tlt.multi_hot(x["s"], 3)),
     ("needs a matrix of 3 rows", lambda x: tlt.matmul(x["v"], [[1.0]])),

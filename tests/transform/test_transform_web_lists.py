@@ -46,6 +46,7 @@ def preprocessing(x: Any) -> dict[str, Any]:
         **{f"tail_{name}": x[name][-2:] for name in "wnib"},
         **{f"last_{name}": x[name][-1] for name in "wnib"},
         **{f"{f.__name__}_{name}": f(x[name]) for f in (tlt.list_sum, tlt.list_min, tlt.list_max) for name in "ni"},
+        **{f"sorted_{name}": tlt.list_sort(x[name]) for name in "niv"},
         "mean": tlt.list_mean(n),
         "any": tlt.list_any(x["b"]),
         "all": tlt.list_all(x["b"]),

@@ -28,6 +28,7 @@ __all__ = [
     "list_mean",
     "list_min",
     "list_slice",
+    "list_sort",
     "list_sum",
     "pad",
     "segment_indices",
@@ -163,6 +164,12 @@ def dedupe(x: Column) -> Column:
 
 deduplicate_tensor_per_row = dedupe
 """TensorFlow Transform's name of `dedupe`."""
+
+
+def list_sort(x: Column, *, descending: bool = False) -> Column:
+    """The elements of each list or vector of numbers or times in order; NaN last in either order, -0.0 as 0.0."""
+    with x.tracer.scope("list_sort"):
+        return x.tracer.op("sort", _number(x), descending=bool(descending))
 
 
 def segment_indices(segment_ids: Column) -> Column:

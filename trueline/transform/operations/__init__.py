@@ -28,6 +28,7 @@ from trueline.transform.operations import (
     parsing,
     reductions,
     replacing,
+    sorting,
     strings,
     tables,
     take,
@@ -73,6 +74,7 @@ _TOPICS = (
     joining,
     unicode_case,
     crossing,
+    sorting,
 )
 OPERATIONS: dict[str, Operation] = {record.name: record for topic in _TOPICS for record in topic.OPERATIONS}
 """Every operation by name."""
