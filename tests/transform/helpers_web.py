@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import http.server
 import json
 import math
 import shutil
 import struct
 import subprocess
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
+CHROMIUM = shutil.which("chromium")
+QUIET = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 HERE = Path(__file__).parent / "web"
 ROOT = Path(__file__).parents[2]
 NODE = shutil.which("node")
@@ -87,3 +104,41 @@ class Node:
 
     def __exit__(self, *_: object) -> None:
         self._process.communicate(timeout=20)
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    """Gives out a folder, and codec.mjs of the tests at /test/."""
+
+    extensions_map = {".mjs": "text/javascript", ".wasm": "application/wasm", ".html": "text/html", "": "text/plain"}  # noqa: RUF012
+
+    def translate_path(self, path: str) -> str:
+        return str(HERE / "codec.mjs") if path == "/test/codec.mjs" else super().translate_path(path)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The address at which a folder is given out, on loopback."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(folder))) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@contextlib.contextmanager
+def chromium_page(address: str) -> Iterator[Any]:
+    """A page of headless Chromium that reaches nothing but `address`."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="NOT TESTED HERE: playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("NOT TESTED HERE: no Chromium; install Debian's package chromium")
+    with playwright.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        page = browser.new_page()
+        page.set_default_timeout(60_000)
+        page.route(lambda url: not url.startswith(address), lambda route: route.abort())
+        yield page
+        browser.close()

@@ -5,11 +5,7 @@ The environment is made by scripts/web_env.sh.
 
 from __future__ import annotations
 
-import functools
-import http.server
 import json
-import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,24 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from functions_web import preprocessing, raw_rows
-from helpers_web import HERE, NODE, RUNTIME, Node, decode_arrays, encode, json_rows
+from helpers_web import NODE, RUNTIME, Node, chromium_page, decode_arrays, encode, json_rows, served
 
 import trueline.transform as tlt
 from trueline._core.feeds import Feeds
 from trueline.transform.operations import operation
 from trueline.transform.web_export import save_web
 
-CHROMIUM = shutil.which("chromium")
-QUIET = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(NODE is None, reason="NOT TESTED HERE: no node; install Debian's package nodejs"),
@@ -153,43 +138,13 @@ def test_errors_name_row_and_field(folder: Path) -> None:
     assert "row 1: unknown field 'fnord'" in answer["error"]
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    """Gives out a folder, and codec.mjs of the tests at /test/."""
-
-    extensions_map = {".mjs": "text/javascript", ".wasm": "application/wasm", ".html": "text/html", "": "text/plain"}  # noqa: RUF012
-
-    def translate_path(self, path: str) -> str:
-        return str(HERE / "codec.mjs") if path == "/test/codec.mjs" else super().translate_path(path)
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
 @pytest.fixture
-def address(folder: Path) -> Iterator[str]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(folder))) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def page(address: str) -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="NOT TESTED HERE: playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("NOT TESTED HERE: no Chromium; install Debian's package chromium")
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        page = browser.new_page()
-        page.set_default_timeout(60_000)
-        page.route(lambda url: not url.startswith(address), lambda route: route.abort())
+def page(folder: Path) -> Iterator[Any]:
+    with served(folder) as address, chromium_page(address) as page:
         page.goto(f"{address}/index.html")
         page.wait_for_selector("body[data-state]")
         assert page.inner_text("[role=alert]") == ""
         yield page
-        browser.close()
 
 
 _IN_PAGE = """async (rows) => {

@@ -236,6 +236,8 @@ class Batches:
     def loader(self, workers: int, *, prefetch: int = 2, pin_memory: bool = False) -> TorchLoader:
         """The same batches in the same order, made by the worker processes of a torch DataLoader.
 
+        They are started by spawn: what a script does at its top level must stand under ``if __name__ == "__main__":``.
+
         Args:
             workers: how many processes; each reads all of the rank's windows and makes its share of the batches.
             prefetch: batches that each worker keeps ready.

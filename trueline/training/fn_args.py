@@ -22,7 +22,7 @@ class FnArgs:
     """The argument of ``run_fn(fn_args)``.
 
     Attributes:
-        train: the split to fit on.
+        train: the split to fit on: ``arrays()``, ``table()``, or ``batches(...)`` in any order and of any framework.
         eval: the split to watch, or None.
         transform: the transform that made the features (vocabularies, sizes of domains).
         label: name of the label.
