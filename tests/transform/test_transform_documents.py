@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -18,8 +17,7 @@ from hypothesis import strategies as st
 import trueline.transform as tlt
 from trueline._core.errors import TransformError
 from trueline._core.values import raw_feature_of
-from trueline.engine import Dataset, LocalEngine, check_accumulator
-from trueline.engine.base import AccumulatorSpec
+from trueline.engine import Dataset, LocalEngine
 from trueline.transform.analysis import analyze
 from trueline.transform.graph import Graph
 from trueline.transform.tracer import trace
@@ -152,19 +150,6 @@ def test_one_graph_serves_rows_of_any_length() -> None:
         )
         assert ids[0, : length[0]].tolist() == whole["ids"][i].as_py()
         assert weights[0, : length[0]].tolist() == whole["w"][i].as_py()
-
-
-def test_state_obeys_the_protocol() -> None:
-    rng = np.random.default_rng(2)
-    rows = [rng.integers(0, 9, rng.integers(0, 5)).tolist() for _ in range(500)]
-    table = pa.table({"x": pa.array(rows, pa.list_(pa.int64()))})
-    graph = traced(lambda x: {"df": tlt.experimental.document_frequency(x["x"], 9)}, table)
-    (node,) = [n for n in graph.nodes if n.is_analyzer]
-    states = [["document_frequency", list(node.inputs), {}]]
-    spec: AccumulatorSpec[Any] = AccumulatorSpec(
-        "trueline.transform.phases:PhaseAccumulator", {"graph": json.dumps(graph.to_json()), "states": states}
-    )
-    check_accumulator(spec, table)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -16,8 +15,7 @@ from hypothesis import strategies as st
 import trueline.transform as tlt
 from trueline._core.errors import TransformError
 from trueline._core.values import raw_feature_of
-from trueline.engine import Dataset, LocalEngine, check_accumulator
-from trueline.engine.base import AccumulatorSpec
+from trueline.engine import Dataset, LocalEngine
 from trueline.transform.analysis import analyze
 from trueline.transform.analyzers.inputs import Inputs, PlainColumn
 from trueline.transform.analyzers.targets import TargetSums
@@ -223,19 +221,6 @@ def test_same_bits_for_any_shards_and_workers() -> None:
         for shards, workers in ((1, 1), (7, 3), (3, 1), (1, 4))
     }
     assert len(hashes) == 1
-
-
-def test_state_obeys_the_protocol() -> None:
-    """The engine's own check on whole labels, for which sums are exact: also for other block borders."""
-    rng = np.random.default_rng(12)
-    table = with_rows(k=pa.array(rng.choice(["a", "b", None], 600)), y=pa.array(rng.integers(0, 5, 600).astype(float)))
-    graph = traced(lambda x: {"e": tlt.target_encode(x["k"], x["y"], folds=3)}, table)
-    places = {n.attrs["name"]: i for i, n in enumerate(graph.nodes) if n.op == "input"}
-    states = [["targets", [places["k"], places["y"]], {"folds": 3, "seed": 0}]]
-    spec: AccumulatorSpec[Any] = AccumulatorSpec(
-        "trueline.transform.phases:PhaseAccumulator", {"graph": json.dumps(graph.to_json()), "states": states}
-    )
-    check_accumulator(spec, table)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(-5, 5)), max_size=60), st.integers(0, 60))

@@ -11,6 +11,7 @@ from trueline._core.errors import TransformError, did_you_mean
 from trueline._core.values import RawFeature
 from trueline.transform.analyzers import Vocabulary
 from trueline.transform.graph import Graph
+from trueline.transform.vocabulary_names import clean_name
 
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import schema_pb2
@@ -53,9 +54,10 @@ class TransformViews:
 
     def _vocabulary(self, name: str) -> Vocabulary:
         known = self.vocabularies
-        if name not in known:
+        own = name if name in known else clean_name(name)
+        if own not in known:
             raise TransformError(f"there is no vocabulary {name!r}", hint=did_you_mean(name, known))
-        return known[name]
+        return known[own]
 
     def vocabulary_by_name(self, name: str) -> list[Any]:
         """The tokens in order of id.
