@@ -129,6 +129,7 @@ def test_serving_takes_the_full_table_and_asks_for_no_fold(noise: pa.Table) -> N
     assert [f.name for f in output.raw_features()] == ["k"]
     assert [f.name for f in output.feeds().features] == ["k"]
     assert output.depends("e") == {"k"}
+    assert output.path("e", "k") == ["k", "target_encode(k, y)", "e"]
     assert {i.name for i in output.to_onnx().graph.input} == {"k", "k:present"}
     served = output.transform(pa.table({"k": ["never seen", "key 7", None]}))["e"].to_pylist()
     prior = float(np.mean(noise["y"].to_numpy()))

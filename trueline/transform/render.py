@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from trueline._core.host import HOST_PREFIX
+from trueline.transform.folds import is_fold
 from trueline.transform.graph import ANALYZER_PREFIX, Graph
 from trueline.transform.operations import OPERATIONS
 
@@ -54,7 +55,7 @@ def _arguments(graph: Graph, index: int) -> list[int]:
             node = graph.nodes[i]
             if node.scope == scope or (node.op == "cast" and node.attrs.get("implied")):
                 stack.append(i)
-            elif not node.type.constant:
+            elif not node.type.constant and not (node.op == "input" and is_fold(str(node.attrs["name"]))):
                 found[i] = None
     return list(found)
 
