@@ -37,6 +37,9 @@ def tokens(em: Emitter, texts: str, pattern: str = "", *, separator: str = "") -
     """
     how: dict[str, Any] = {"separators": [separator]} if separator else {"tokenexp": f"(?:{pattern})"}
     made = em.node("Tokenizer", texts, domain=MS_DOMAIN, mark=0, mincharnum=1, pad_value="", **how)
+    # ONNX knows no type of a foreign operator's output, and its shape inference faults in RegexFullMatch and
+    # LabelEncoder where it knows none. ONNX Runtime leaves out a cast that changes nothing.
+    made = em.cast(made, "utf8")
     shape = em.node("Concat", em.rows(texts), em.node("Shape", made, start=-1), axis=0)
     return em.node("Reshape", made, shape, allowzero=1)
 
