@@ -39,24 +39,24 @@ class LabelledTokens:
         self.tally = Tally(types[0].dtype, 0, exact=not self.weighted)
 
     def update(self, inputs: Inputs) -> None:
-        tokens, lengths = inputs.arrow(0), inputs.lists(0)[1]
+        words, ids = inputs.encoded(0)
+        words, ids = words.cast(self.tally.token_type), ids.astype(np.int64)
+        lengths = inputs.lists(0)[1] if self.lists else np.ones(inputs.rows, np.int64)
         labels = inputs.matrix(1)[:, 0].astype(np.int64)
         weights, of_rows = self._weights(inputs, lengths)
         self._know(labels)
         places = np.searchsorted(self.labels, labels)
         np.add.at(self.totals, places, of_rows)
-        encoded = tokens.dictionary_encode()
-        ids = encoded.indices.to_numpy().astype(np.int64)
         rows = np.repeat(np.arange(len(lengths)), lengths)
         if self.lists:
-            valid = valid_tokens(encoded.dictionary, self.file_format)
+            valid = valid_tokens(words, self.file_format)
             counts = np.ones(len(ids), np.bool_) if valid is None else valid.to_numpy(zero_copy_only=False)[ids]
-            _check_sets(encoded.dictionary, ids[counts], rows[counts], inputs)
+            _check_sets(words, ids[counts], rows[counts], inputs)
         width = len(self.labels)
         cells = ids * width + places[rows]
-        sums = np.zeros(len(encoded.dictionary) * width, self.tally.number)
+        sums = np.zeros(len(words) * width, self.tally.number)
         np.add.at(sums, cells, weights)
-        self.tally.add(encoded.dictionary, sums.reshape(len(encoded.dictionary), width))
+        self.tally.add(words, sums.reshape(len(words), width))
 
     def _weights(self, inputs: Inputs, lengths: Array) -> tuple[Array, Array]:
         """The weight of each element, and of each row."""

@@ -29,6 +29,7 @@ class TargetSums:
         import pyarrow as pa
 
         self.folds, self.seed = int(params["folds"]), int(params["seed"])
+        self.lists = types[0].kind != "scalar"
         self.classes = int(types[1].size or 1) if types[1].kind == "fixed" else 1
         self.key_type = pa.large_string() if types[0].dtype == "utf8" else pa.int64()
         self.keys: Any = pa.array([], self.key_type)
@@ -38,17 +39,26 @@ class TargetSums:
     def update(self, inputs: Inputs) -> None:
         import pyarrow as pa
 
-        keys, lengths = inputs.lists(0)
-        labels = np.repeat(inputs.matrix(1).astype(np.float64), lengths, axis=0)
-        folds = np.repeat(fold_of_rows(inputs.row_ids, self.folds, self.seed), lengths)
+        words, places = inputs.encoded(0)
+        labels = inputs.matrix(1).astype(np.float64)
+        folds = fold_of_rows(inputs.row_ids, self.folds, self.seed)
+        if self.lists:
+            lengths = inputs.lists(0)[1]
+            labels, folds = np.repeat(labels, lengths, axis=0), np.repeat(folds, lengths)
         kept = ~np.isnan(labels).any(axis=1)
-        encoded = pa.array(keys[kept], self.key_type).dictionary_encode()
-        cells = encoded.indices.to_numpy().astype(np.int64) * self.folds + folds[kept]
-        shape = (len(encoded.dictionary), self.folds)
+        if not kept.all():
+            places, labels, folds = places[kept], labels[kept], folds[kept]
+        cells = places.astype(np.int64) * self.folds + folds
+        shape = (len(words), self.folds)
         size = shape[0] * shape[1]
         counts = np.bincount(cells, minlength=size).reshape(shape)
-        sums = [np.bincount(cells, labels[kept, c], minlength=size).reshape(shape) for c in range(self.classes)]
-        self._join(encoded.dictionary, counts.astype(np.int64), np.stack(sums, axis=2))
+        sums = [np.bincount(cells, labels[:, c], minlength=size).reshape(shape) for c in range(self.classes)]
+        seen = counts.any(axis=1)  # a key without any label is no key
+        self._join(
+            words.filter(pa.array(seen)).cast(self.key_type),
+            counts[seen].astype(np.int64),
+            np.stack(sums, axis=2)[seen],
+        )
 
     def merge(self, other: Self) -> None:
         self._join(other.keys, other.counts, other.sums)
