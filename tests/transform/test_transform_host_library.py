@@ -241,8 +241,10 @@ def test_what_is_no_image_is_told_by_its_row_or_missing() -> None:
 # ---- a model with all of them, in this process and in the server
 
 
-def test_a_model_with_library_steps_is_served_where_they_are_allowed(tmp_path: Path) -> None:
-    """Vectors and scalars of host steps in front of a model: rows, columns, a table and the server agree."""
+def test_a_model_with_library_steps_is_served_where_they_are_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scalars, vectors and lists of host steps in front of a model: rows, columns, a table and the server agree."""
     folder = encoder_folder(tmp_path / "e")
     source = str(tmp_path / "prices")
     tlt.write_lookup_version(source, pa.table({"k": ["the", "hello"], "price": [1.5, 2.5]}))
@@ -252,6 +254,7 @@ def test_a_model_with_library_steps_is_served_where_they_are_allowed(tmp_path: P
         {
             "s": [words[i] for i in rng.integers(0, 4, 40)],
             "t": pa.array(rng.integers(0, 2**45, 40), pa.timestamp("us")),
+            "l": [[float(k) for k in range(i % 4)] for i in range(40)],
             "y": rng.normal(size=40),
         }
     )
@@ -261,27 +264,37 @@ def test_a_model_with_library_steps_is_served_where_they_are_allowed(tmp_path: P
         price = tlt.lookup(x["s"], source=source, live=True, default=0.0)
         vector = tlt.embed_text(x["s"], folder)
         price = tlt.fill_missing(price, -1.0)
-        return {"v": tlt.fill_missing(vector, 0.0), "h": tlt.cast(hour, "float64"), "p": price, "y": x["y"]}
+        letters = tlt.host(functions.letters, x["s"], dtype="utf8", kind="ragged")
+        count = tlt.fill_missing(tlt.cast(tlt.list_length(letters), "float64"), 0.0)
+        total = tlt.host(functions.total, x["l"], dtype="float64")
+        return {"v": tlt.fill_missing(vector, 0.0), "h": tlt.cast(hour, "float64"), "p": price, "n": count} | {
+            "t": tlt.fill_missing(total, 0.0),
+            "y": x["y"],
+        }
 
     out, output = transformed(preprocessing, table)
-    names = ["v", "h", "p"]
+    names = ["v", "h", "p", "n", "t"]
     parts = [np.array(out[n].to_pylist(), np.float32).reshape(40, -1) for n in names]
     fitted = LinearRegression().fit(np.hstack(parts), table["y"].to_numpy())
     uri = str(tmp_path / "m")
     build_model(fitted, uri=uri, transform=output, label="y", features=names, sample=table)
     with pytest.raises(ModelError, match=r"trueline\.transform\.host_library"):
         Model.load(uri, allow_host=())
-    model = Model.load(uri, allow_host=[LIBRARY])
+    model = Model.load(uri, allow_host=[LIBRARY, functions.__name__])
     asked = table.select([f.name for f in model.runtime.inputs])
     by_table = np.asarray(model.runtime.graph.predict_arrow(asked)["prediction"])
     by_rows = np.asarray(model.runtime.graph.predict_rows(asked.to_pylist())["prediction"])
     by_columns = np.asarray(model.runtime.graph.predict_columns(asked.to_pydict())["prediction"])
     np.testing.assert_array_equal(by_rows, by_table)
     np.testing.assert_array_equal(by_columns, by_table)
+    client = [r | {"t": r["t"].isoformat(), "l": [int(k) for k in r["l"]]} for r in asked.to_pylist()]
+    by_client = np.asarray(model.runtime.graph.predict_rows(client)["prediction"])
+    np.testing.assert_array_equal(by_client, by_table)  # as JSON says it: times as text, whole floats as integers
+    monkeypatch.setenv("PYTHONPATH", str(Path(functions.__file__).parent))
     report = validate_in_server(
         uri,
         asked.to_pylist(),
         expected={"prediction": by_table.tolist()},
-        allow_host=[LIBRARY],
+        allow_host=[LIBRARY, functions.__name__],
     )
     assert report.ok, report.message

@@ -96,10 +96,15 @@ def live_lookup(
     places, column = loaded.places, loaded.table.columns[value_column]
     if width is not None and default is not None and not isinstance(default, list):
         default = [default] * width
-    values = column.values
-    if column.nulls is not None:
-        values = [default if n else v for v, n in zip(values, column.nulls, strict=True)]
-    return [None if k is None else default if (i := places.get(k)) is None else values[i] for k in keys]
+    values, nulls = column.values, column.nulls
+
+    def found(key: Any) -> Any:
+        place = None if key is None else places.get(key)
+        if place is None or (nulls is not None and nulls[place]):
+            return None if key is None else default
+        return values[place]
+
+    return [found(key) for key in keys]
 
 
 def live_version(

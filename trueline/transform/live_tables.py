@@ -128,7 +128,10 @@ class LiveTable:
             self._load_first(poll_seconds)
         elif time.monotonic() >= self._next_look and self._looking.acquire(blocking=False):
             self._next_look = time.monotonic() + poll_seconds
-            threading.Thread(target=self._look, name="trueline-lookup", daemon=True).start()
+            try:
+                threading.Thread(target=self._look, name="trueline-lookup", daemon=True).start()
+            except RuntimeError:  # no more threads: the next call looks again
+                self._looking.release()
         loaded = self._loaded
         if loaded is None:
             raise DataError("there is no version of the table that can be read", where=self.source)
