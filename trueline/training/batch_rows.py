@@ -79,7 +79,7 @@ class WindowRows:
     def take(self, start: int, stop: int) -> Rows:
         """Rows `start` to `stop` in the order of reading, in memory of their own."""
         places = self._places[start:stop]
-        arrays = {name: array[places] for name, array in self._arrays.items()}
+        arrays = {name: array.take(places, axis=0) for name, array in self._arrays.items()}
         return Rows(arrays, self._table.take(places) if self._table.num_columns else self._table)
 
 

@@ -70,8 +70,8 @@ export function feedsOf(bytes) {
 export function toRows(results) {
   const names = Object.keys(results);
   const known = new Set(names);
-  const marks = [PRESENT, LENGTH].flatMap((end) => names.map((name) => name + end));
-  const values = names.filter((name) => !marks.includes(name));
+  const marks = new Set([PRESENT, LENGTH].flatMap((end) => names.map((name) => name + end)));
+  const values = names.filter((name) => !marks.has(name));
   const columns = values.map((name) => {
     const part = (end) => (known.has(name + end) ? results[name + end].data : null);
     const short = name.startsWith(OUTPUT_PREFIX) ? name.slice(OUTPUT_PREFIX.length) : name;
