@@ -152,6 +152,18 @@ def _mean(array: Array) -> Any:
     return array[0] + (array - array[0]).sum() / len(array)
 
 
+def _firsts(ordered: Array) -> Array:
+    """Where each distinct value of a sorted array begins."""
+    if not len(ordered):
+        return np.zeros(0, np.int64)
+    return np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+
+
+def _rises(values: Array) -> bool:
+    """Whether each value is above the one before it."""
+    return bool((values[1:] > values[:-1]).all())
+
+
 class Points:
     """A quantile summary: at most `cap` values with weights; exact while there are no more distinct values.
 
@@ -168,31 +180,51 @@ class Points:
         self.weights: Array = np.zeros(0, np.int64)
 
     def update(self, values: Array, *others: Array) -> None:
-        distinct, counts = np.unique(values[~np.isnan(values)] + 0.0, return_counts=True)  # + 0.0: one zero
-        self._join(distinct, counts.astype(np.int64))
+        ordered = np.sort(values[~np.isnan(values)] + 0.0)  # + 0.0: one zero
+        if not len(ordered):
+            return
+        firsts = _firsts(ordered)
+        if len(firsts) > self.cap:
+            edges, middles = self._ranks(len(ordered))
+            block = ordered[middles]
+            firsts = _firsts(block)
+            self._join(block[firsts], np.add.reduceat(np.diff(edges), firsts))
+        else:
+            self._join(ordered[firsts], np.diff(firsts, append=len(ordered)))
 
     def merge(self, other: Self) -> None:
         self._join(other.values, other.weights)
 
     def _join(self, values: Array, weights: Array) -> None:
+        if not len(self.values) and len(values) <= self.cap and _rises(values):
+            self.values, self.weights = values, weights.astype(self.weights.dtype, copy=False)
+            return
         both = np.concatenate([self.weights, weights])
         self._collect(np.concatenate([self.values, values]), both)
         if len(self.values) > self.cap:
             self._prune()
 
     def _collect(self, values: Array, weights: Array) -> None:
-        self.values, places = np.unique(values, return_inverse=True)
-        self.weights = np.zeros(len(self.values), weights.dtype)
-        np.add.at(self.weights, places, weights)
+        """Each value once, in order, with the sum of its weights."""
+        order = np.argsort(values, kind="stable")  # of two sorted halves it merges
+        self._collect_sorted(values[order], weights[order])
+
+    def _collect_sorted(self, values: Array, weights: Array) -> None:
+        firsts = _firsts(values)
+        self.values = values[firsts]
+        self.weights = np.add.reduceat(weights, firsts) if len(firsts) else weights[:0]
+
+    def _ranks(self, total: int) -> tuple[Array, Array]:
+        """The ranks that cut a weight into `cap` equal parts, and the middle rank of each part."""
+        edges = np.arange(self.cap + 1, dtype=np.int64) * (total // self.cap)
+        edges += np.arange(self.cap + 1, dtype=np.int64) * (total % self.cap) // self.cap
+        return edges, (edges[:-1] + edges[1:]) // 2
 
     def _prune(self) -> None:
         cumulative = np.cumsum(self.weights)
-        total = int(cumulative[-1])
-        edges = np.arange(self.cap + 1, dtype=np.int64) * (total // self.cap)
-        edges += np.arange(self.cap + 1, dtype=np.int64) * (total % self.cap) // self.cap
-        middles = (edges[:-1] + edges[1:]) // 2
+        edges, middles = self._ranks(int(cumulative[-1]))
         chosen = self.values[np.searchsorted(cumulative, middles, side="right")]
-        self._collect(chosen, np.diff(edges))
+        self._collect_sorted(chosen, np.diff(edges))
 
     def _above(self, shares: Sequence[Fraction]) -> Array:
         """Of each share the place of the smallest value whose cumulative weight is above it."""

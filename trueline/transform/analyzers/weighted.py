@@ -42,7 +42,7 @@ class WeightedPoints(Points):
         share = float(cumulative[-1]) / self.cap
         middles = (np.arange(self.cap) + 0.5) * share
         places = np.minimum(np.searchsorted(cumulative, middles, side="right"), len(self.values) - 1)
-        self._collect(self.values[places], np.full(self.cap, share))
+        self._collect_sorted(self.values[places], np.full(self.cap, share))
 
     def _above(self, shares: Sequence[Fraction]) -> Array:
         cumulative = np.cumsum(self.weights)
