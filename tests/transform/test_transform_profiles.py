@@ -22,6 +22,7 @@ from trueline._core.runtime import make_session
 from trueline._core.values import RawFeature
 from trueline.engine.base import Dataset
 from trueline.transform.lower_onnx import Target, lower
+from trueline.transform.operations import OPERATIONS
 
 TEXT = [RawFeature("zip", "utf8")]
 TABLE = pa.table({"zip": ["94-107 CA", "", None, "1", "a\0 1", "1 2"]})
@@ -50,14 +51,18 @@ def test_the_browser_refuses_it_by_name_line_and_alternative() -> None:
     assert "tlt.host" in told
 
 
-@pytest.mark.parametrize("profile", ["server", "host", None])
+@pytest.mark.parametrize("profile", ["server", "host", "tensorflow", None])
 def test_other_profiles_take_it(profile: str | None) -> None:
     assert tlt.trace(cleaned, TEXT, profile=profile).output("y") >= 0
 
 
-def test_tensorflow_refuses_it() -> None:
-    with pytest.raises(TransformError, match="needs the `server` profile: TensorFlow cannot run it"):
-        tlt.trace(cleaned, TEXT, profile="tensorflow")
+def test_tensorflow_has_all_that_the_server_adds() -> None:
+    """So its profile allows these operations."""
+    from trueline.transform.tensorflow.table import TENSORFLOW
+
+    added = {name for name, record in OPERATIONS.items() if record.profile == "server"}
+    assert "regex_replace" in added
+    assert added <= set(TENSORFLOW)
 
 
 def test_values() -> None:

@@ -23,7 +23,7 @@ PROFILES: dict[str, str] = {
 _ALLOWS: dict[str, frozenset[str]] = {
     "portable": frozenset({"portable"}),
     "server": frozenset({"portable", "server"}),
-    "tensorflow": frozenset({"portable", "tensorflow"}),
+    "tensorflow": frozenset({"portable", "server", "tensorflow"}),  # what the server adds, TensorFlow has too
     "host": frozenset({"portable", "server", "host"}),
 }
 """Which operations may stand in a graph of that profile."""
