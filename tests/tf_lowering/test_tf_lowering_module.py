@@ -335,3 +335,44 @@ def test_sizes_of_vectors_are_known_to_the_layers_that_follow() -> None:
     found = layer(features)
     assert found["pad"].numpy().tolist() == [[1.0, 2.0], [4.0, 0.0], [0.0, 0.0]]
     assert found["hot"].numpy().tolist() == [[1.0, 1.0], [0.0, 1.0], [0.0, 0.0]]
+
+
+def test_parsed_examples_in_a_dataset() -> None:
+    """As in a TFX trainer: tf.Example records are parsed to dense and sparse tensors and mapped through the module."""
+    rows = [{"fare": 1.5, "company": "taxi", "scores": [0.5, 2.0]}, {"company": "Ä"}, {"fare": -2.0, "scores": []}]
+
+    def record(row: dict[str, Any]) -> bytes:
+        feature = {}
+        for name, value in row.items():
+            if name == "company":
+                feature[name] = tf.train.Feature(bytes_list=tf.train.BytesList(value=[value.encode()]))
+            else:
+                values = value if isinstance(value, list) else [value]
+                feature[name] = tf.train.Feature(float_list=tf.train.FloatList(value=values))
+        return bytes(tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString())
+
+    spec = {
+        "fare": tf.io.VarLenFeature(tf.float32),
+        "company": tf.io.VarLenFeature(tf.string),
+        "scores": tf.io.RaggedFeature(tf.float32),
+    }
+    schema = pa.schema({"fare": pa.float64(), "company": pa.string(), "scores": pa.list_(pa.float64())})
+
+    def preprocessing(x: Any) -> dict[str, Any]:
+        return {
+            "fare": tlt.fill_missing(x["fare"], -1.0) / 3.0,
+            "company": tlt.apply_vocabulary(x["company"], ["taxi"], num_oov_buckets=4),
+            "total": tlt.fill_missing(tlt.list_sum(x["scores"]), 0.0),
+        }
+
+    output = TransformOutput(graph_of(preprocessing, pa.Table.from_pylist([], schema)), {})
+    module = output.to_tf_module()
+    records = tf.data.Dataset.from_tensor_slices([record(r) for r in rows]).batch(2)
+    parsed = records.map(lambda batch: module.transform(tf.io.parse_example(batch, spec)))
+    batches = [{k: v.numpy() for k, v in batch.items()} for batch in parsed]
+    found = {k: np.concatenate([b[k] for b in batches]).tolist() for k in batches[0]}
+    expected = output.oracle(pa.Table.from_pylist(rows, schema))
+    for name in ("fare", "total"):
+        assert found[name] == arrow_column(expected, name)
+    pairs = zip(found["company"], found["company__present"], strict=True)
+    assert [i if there else None for i, there in pairs] == arrow_column(expected, "company")

@@ -61,7 +61,7 @@ def _rows(value: Any) -> Any:
     if isinstance(value, tf.SparseTensor):
         return value.dense_shape[0]
     if isinstance(value, tf.RaggedTensor):
-        return value.nrows()
+        return tf.cast(value.nrows(), tf.int64)
     return tf.shape(value, out_type=tf.int64)[0]
 
 
@@ -150,7 +150,7 @@ def _rows_of_sparse(sparse: Any) -> Any:
 def _first(feature: RawFeature, ragged: Any) -> TfValue:
     import tensorflow as tf
 
-    lengths = ragged.row_lengths()
+    lengths = _lengths(ragged)
     single = tf.debugging.Assert(tf.reduce_all(lengths < 2), [f"{feature.name} takes one value a row"])
     with tf.control_dependencies([single] if single is not None else []):
         data = tf.squeeze(ragged.to_tensor(shape=[None, 1]), 1)
@@ -160,12 +160,19 @@ def _first(feature: RawFeature, ragged: Any) -> TfValue:
 def _vector(feature: RawFeature, ragged: Any) -> TfValue:
     import tensorflow as tf
 
-    lengths, size = ragged.row_lengths(), feature.size
+    lengths, size = _lengths(ragged), feature.size
     good = tf.reduce_all(tf.logical_or(tf.equal(lengths, 0), tf.equal(lengths, size)))
     check = tf.debugging.Assert(good, [f"{feature.name} takes {size} values a row, or none"])
     with tf.control_dependencies([check] if check is not None else []):
         data = ragged.to_tensor(shape=[None, size])
     return TfValue(data, _some(lengths), None, value_type(feature))
+
+
+def _lengths(ragged: Any) -> Any:
+    """Of the rows; those of `tf.io.RaggedFeature` are int32."""
+    import tensorflow as tf
+
+    return tf.cast(ragged.row_lengths(), tf.int64)
 
 
 def _some(lengths: Any) -> Any:
@@ -175,7 +182,7 @@ def _some(lengths: Any) -> Any:
 
 
 def _list(feature: RawFeature, ragged: Any) -> TfValue:
-    return TfValue(ragged.to_tensor(), None, ragged.row_lengths(), value_type(feature))
+    return TfValue(ragged.to_tensor(), None, _lengths(ragged), value_type(feature))
 
 
 def _sparse_list(feature: RawFeature, sparse: Any) -> TfValue:
