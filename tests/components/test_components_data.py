@@ -9,8 +9,17 @@ import pytest
 
 from trueline._core.errors import ArtifactError
 from trueline._core.manifest import write_manifest
-from trueline.components import example_validator, schema_gen, statistics_gen, transform
+from trueline.components import (
+    ImportExampleGen,
+    ImportSchemaGen,
+    Transform,
+    example_validator,
+    schema_gen,
+    statistics_gen,
+    transform,
+)
 from trueline.components.sample import read_sample
+from trueline.components.transform_statistics import STATISTICS_OUTPUTS
 from trueline.data import Examples, ExamplesWriter
 from trueline.data_validation import load_anomalies_binary, load_statistics
 from trueline.pipeline import ArtifactHandle, UserFunction
@@ -196,6 +205,45 @@ def test_transform_learns_from_train_alone_and_transforms_every_split(context, e
     assert min(made.table("eval")["height"].to_pylist()) > 2.0
     assert ctx.found == {"outputs": 3, "vocabularies": {"town": 3}, "host_steps": []}
     assert ctx.outputs["transformed_examples"].properties["span"] == 3
+
+
+def test_transform_measures_what_goes_in_and_what_comes_out(context, examples, measured, inferred, tmp_path):
+    """By split, of the raw columns that the graph reads and of the features; the features fit their own schema."""
+    source = examples(train=rows(0, 100), eval=rows(100, 50))
+    schema, _ = inferred(measured("measured", train=rows(0, 100), eval=rows(100, 50))[0])
+    (tmp_path / "steps.py").write_text(STEPS.replace('        "tall": inputs["tall"],\n', ""))
+    code = UserFunction.of(f"{tmp_path}/steps.py:preprocessing_fn")
+    params = {"preprocessing_fn": code, "custom_config": {"factor": 2.0}, "analyze": "train", "transform_splits": None}
+    kinds = {"schema": "Schema", "stats": "ExampleStatistics", "anomalies": "ExampleAnomalies"}
+    outputs = {key: kinds[key.rpartition("_")[2]] for key in STATISTICS_OUTPUTS}
+    outputs |= {"transform_graph": "TransformGraph", "transformed_examples": "Examples"}
+    ctx = context(params, {"examples": [source], "schema": [schema]}, outputs)
+    transform.execute(ctx)
+    before = load_schema_text(f"{ctx.outputs['pre_transform_schema'].uri}/schema.pbtxt")
+    after = load_schema_text(f"{ctx.outputs['post_transform_schema'].uri}/schema.pbtxt")
+    assert [f.name for f in before.feature] == ["town", "height"]
+    assert [f.name for f in after.feature] == ["height", "town"]
+    for split, count in (("train", 100), ("eval", 50)):
+        raw, made = (
+            load_statistics(f"{ctx.outputs[key].uri}/Split-{split}/FeatureStats.pb").datasets[0]
+            for key in ("pre_transform_stats", "post_transform_stats")
+        )
+        assert raw.num_examples == made.num_examples == count
+        assert sorted(f.path.step[0] for f in raw.features) == ["height", "town"]
+        means = {f.path.step[0]: f.num_stats.mean for f in made.features}
+        assert means["height"] == pytest.approx(2.0 * (49.5 if split == "train" else 124.5) / 99.0, rel=1e-6)
+        place = f"{ctx.outputs['post_transform_anomalies'].uri}/Split-{split}/SchemaDiff.pb"
+        assert not load_anomalies_binary(place).anomaly_info
+    assert ctx.found["post_transform_anomalies"] == 0
+    assert ctx.outputs["post_transform_stats"].properties == {"span": 3, "split_names": ["train", "eval"]}
+
+
+def test_statistics_can_be_left_out():
+    source = ImportExampleGen(input_base="data").outputs["examples"]
+    schema = ImportSchemaGen(schema_file="schema.pbtxt").outputs["schema"]
+    plain = Transform(examples=source, schema=schema, preprocessing_fn="steps.py:f", disable_statistics=True)
+    assert sorted(plain.declared_outputs) == ["transform_graph", "transformed_examples", "updated_analyzer_cache"]
+    assert not plain.problems or all("steps.py" in p for p in plain.problems)
 
 
 def test_the_parity_sample_is_raw_rows_of_every_split_and_always_the_same(examples, tmp_path):

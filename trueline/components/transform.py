@@ -13,7 +13,15 @@ from trueline.components.common import SPLIT_PREFIX, code_reference, splits_of
 from trueline.components.sample import write_sample
 from trueline.components.schema_gen import SCHEMA_FILE
 from trueline.components.transform_spans import RawSpan, datasets_by_key, open_spans, splits_in
-from trueline.pipeline.artifacts import Examples, Schema, TransformCache, TransformGraph
+from trueline.components.transform_statistics import STATISTICS_OUTPUTS, write_transform_statistics
+from trueline.pipeline.artifacts import (
+    ExampleAnomalies,
+    Examples,
+    ExampleStatistics,
+    Schema,
+    TransformCache,
+    TransformGraph,
+)
 from trueline.pipeline.channel import Channel
 from trueline.pipeline.context import ExecutionContext
 from trueline.pipeline.node import Component, In, Out
@@ -47,8 +55,11 @@ class Transform(Component):
         transform_splits: the splits to transform; all by default.
         analyzer_cache: states that an earlier run kept.
         disable_analyzer_cache: keep no states, and have no such output.
+        disable_statistics: make no statistics of what goes in and what comes out, and have no such outputs.
 
-    Outputs: ``transform_graph``, ``transformed_examples`` and ``updated_analyzer_cache``.
+    Outputs: ``transform_graph``, ``transformed_examples`` and ``updated_analyzer_cache``; of the raw columns that the
+    graph reads ``pre_transform_schema`` and ``pre_transform_stats``; of the features ``post_transform_schema``,
+    ``post_transform_stats`` and ``post_transform_anomalies`` (their statistics against their inferred schema).
     """
 
     INPUTS: ClassVar[Mapping[str, In]] = {
@@ -60,6 +71,11 @@ class Transform(Component):
         "transform_graph": Out(TransformGraph),
         "transformed_examples": Out(Examples),
         "updated_analyzer_cache": Out(TransformCache),
+        "pre_transform_schema": Out(Schema),
+        "pre_transform_stats": Out(ExampleStatistics),
+        "post_transform_schema": Out(Schema),
+        "post_transform_stats": Out(ExampleStatistics),
+        "post_transform_anomalies": Out(ExampleAnomalies),
     }
     EXECUTOR = "trueline.components.transform:execute"
 
@@ -75,6 +91,7 @@ class Transform(Component):
         transform_splits: Sequence[str] | None = None,
         analyzer_cache: Channel | None = None,
         disable_analyzer_cache: bool = False,
+        disable_statistics: bool = False,
         node_id: str | None = None,
     ) -> None:
         code, problems = code_reference(preprocessing_fn, module_file, "preprocessing_fn")
@@ -88,11 +105,14 @@ class Transform(Component):
                 "transform_splits": list(transform_splits) if transform_splits is not None else None,
             },
         )
-        if disable_analyzer_cache:
-            del self.declared_outputs["updated_analyzer_cache"]
-            self._wire({"examples": examples, "schema": schema})
-            if analyzer_cache is not None:
-                self.note("was given an analyzer_cache and told not to use it; leave out one of the two")
+        unwanted = ["updated_analyzer_cache"] if disable_analyzer_cache else []
+        unwanted += STATISTICS_OUTPUTS if disable_statistics else ()
+        for key in unwanted:
+            del self.declared_outputs[key]
+        if unwanted:
+            self._wire({"examples": examples, "schema": schema, "analyzer_cache": analyzer_cache})
+        if disable_analyzer_cache and analyzer_cache is not None:
+            self.note("was given an analyzer_cache and told not to use it; leave out one of the two")
         if not analyze:
             self.note("has no split to analyze; name at least one")
         for problem in problems:
@@ -114,7 +134,10 @@ def execute(ctx: ExecutionContext) -> None:
     output.save(graph_out.uri)
     write_sample(newest, splits_of(spans[-1].handle), graph_out.uri)
     schema_out = output.arrow_schema(row_id=ROW_COLUMN in newest.arrow_schema.names)
-    _materialize(ctx, schema_out, spans, splits_in(spans, ctx.params["transform_splits"]), analyzed)
+    splits = splits_in(spans, ctx.params["transform_splits"])
+    _materialize(ctx, schema_out, spans, splits, analyzed)
+    if STATISTICS_OUTPUTS[0] in ctx.outputs:
+        write_transform_statistics(ctx, output, schema, spans, splits)
     steps = [step.output for step in output.host_steps()]
     ctx.report(outputs=len(output.outputs), vocabularies=_vocabulary_sizes(output), host_steps=steps)
     if cache is not None and ctx.inputs.get("analyzer_cache"):
