@@ -225,7 +225,9 @@ def cross(*columns: Any, separator: str = "_x_", hash_buckets: int | None = None
         return made if hash_buckets is None else hash_strings(made, hash_buckets)
 
 
-def hash_strings(strings: Column, hash_buckets: int, key: Sequence[int] | None = None) -> Column:
+def hash_strings(
+    strings: Column, hash_buckets: int, key: Sequence[int] | None = None, name: str | None = None
+) -> Column:
     """The text's hash modulo the number of buckets, int64; integers are hashed by their decimal text.
 
     The hash is MurmurHash3 (x86, 32 bits) of the UTF-8 bytes. Traced for the profile ``tensorflow`` it is FarmHash's
@@ -236,6 +238,7 @@ def hash_strings(strings: Column, hash_buckets: int, key: Sequence[int] | None =
         hash_buckets: how many buckets.
         key: two numbers below 2**64: the hash is SipHash-2-4 then, as in TensorFlow Transform: whoever does not know
             the key cannot choose texts of one bucket. Only in the profile ``tensorflow``.
+        name: makes no difference.
     """
     tracer = strings.tracer
     with tracer.scope("hash_strings"):
