@@ -12,23 +12,13 @@ from trueline.transform.tensorflow.base import (
     TfValue,
     all_present,
     constant,
+    math_op,
     payloads,
     sealed,
     select,
 )
 
 __all__ = ["LOWERINGS", "PRESENCE", "safe_mod"]
-
-
-def _op(name: str) -> Lowering:
-    """One function of ``tf.math`` over payloads."""
-
-    def lowering(values: Sequence[TfValue], attrs: Attrs) -> Any:
-        import tensorflow as tf
-
-        return getattr(tf.math, name)(*(v.data for v in values))
-
-    return lowering
 
 
 def _safe_divisor(b: Any) -> tuple[Any, Any]:
@@ -135,23 +125,23 @@ def _sigmoid(x: Any) -> Any:
 
 
 LOWERINGS: dict[str, Lowering] = {
-    "add": _op("add"),
-    "subtract": _op("subtract"),
-    "multiply": _op("multiply"),
+    "add": math_op("add"),
+    "subtract": math_op("subtract"),
+    "multiply": math_op("multiply"),
     "divide": payloads(_divide),
     "floor_divide": payloads(_floor_divide),
     "mod": payloads(_mod),
-    "power": _op("pow"),
-    "negate": _op("negative"),
-    "absolute": _op("abs"),
+    "power": math_op("pow"),
+    "negate": math_op("negative"),
+    "absolute": math_op("abs"),
     "minimum": _pick(lambda a, b: a < b),
     "maximum": _pick(lambda a, b: a > b),
-    "sqrt": _op("sqrt"),
-    "floor": _op("floor"),
-    "ceil": _op("ceil"),
+    "sqrt": math_op("sqrt"),
+    "floor": math_op("floor"),
+    "ceil": math_op("ceil"),
     "round": payloads(_round),
-    "exp": _op("exp"),
-    "log": _op("log"),
+    "exp": math_op("exp"),
+    "log": math_op("log"),
     "log1p": payloads(_log1p),
     "sigmoid": payloads(_sigmoid),
 }

@@ -14,6 +14,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from trueline.transform.graph import ValueType
 from trueline.transform.operations.base import Attrs
 
@@ -23,10 +25,12 @@ __all__ = [
     "Table",
     "TfValue",
     "all_present",
+    "boundaries_like",
     "column",
     "constant",
     "inside",
     "joined",
+    "math_op",
     "owning",
     "pattern_of",
     "payloads",
@@ -143,6 +147,32 @@ def constant(value: Any, like: Any) -> Any:
     import tensorflow as tf
 
     return sealed(tf.constant(value, getattr(like, "dtype", like)))
+
+
+def boundaries_like(values: Any, x: Any) -> Any:
+    """Boundaries as a constant of x's type. Float32 ones are rounded up.
+
+    A float32 is not below a double where it is not below the next float32 above it.
+    """
+    import tensorflow as tf
+
+    exact = np.asarray(values, np.float64)
+    if x.dtype == tf.float64:
+        return tf.constant(exact)
+    with np.errstate(over="ignore"):
+        singles = exact.astype(np.float32)
+    return tf.constant(np.where(singles < exact, np.nextafter(singles, np.float32(np.inf)), singles))
+
+
+def math_op(name: str) -> Lowering:
+    """One function of ``tf.math`` over payloads."""
+
+    def lowering(values: Sequence[TfValue], attrs: Attrs) -> Any:
+        import tensorflow as tf
+
+        return getattr(tf.math, name)(*(v.data for v in values))
+
+    return lowering
 
 
 def column(tensor: Any) -> Any:

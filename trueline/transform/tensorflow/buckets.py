@@ -9,7 +9,15 @@ import numpy as np
 
 from trueline.transform.operations import buckets
 from trueline.transform.operations.base import Array, Attrs
-from trueline.transform.tensorflow.base import Lowering, PresenceRule, TfValue, column, constant, sealed
+from trueline.transform.tensorflow.base import (
+    Lowering,
+    PresenceRule,
+    TfValue,
+    boundaries_like,
+    column,
+    constant,
+    sealed,
+)
 
 __all__ = ["LOWERINGS", "PRESENCE"]
 
@@ -24,7 +32,7 @@ def _count(x: Any, padded: Array, offsets: Any) -> Any:
     """How many boundaries of its row of the flattened, padded table each value is not below: binary search."""
     import tensorflow as tf
 
-    table = tf.constant(padded.ravel(), x.dtype)
+    table = boundaries_like(padded.ravel(), x)
     position = tf.zeros_like(x, tf.int64)
     step = (padded.shape[1] + 1) // 2
     while step:

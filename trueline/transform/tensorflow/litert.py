@@ -2,7 +2,8 @@
 
 LiteRT has next to no kernels for float64 and none for text. So doubles and constants are rounded to float32 before any
 arithmetic, and an operation's result is that of float64 on these inputs, rounded to float32. Whole numbers, booleans
-and the buckets of raw features are those of every other path. The sign of zero is not kept.
+and the buckets of raw features are those of every other path. The sign of zero is not
+kept, and results below float32's normal range are zero.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from trueline.transform.tensorflow.arithmetic import safe_mod
 from trueline.transform.tensorflow.base import Lowering, TfValue, column, payloads, single_precision, tf_dtype
 from trueline.transform.tensorflow.module import Program, chosen_outputs, import_tensorflow, serving_function
 from trueline.transform.tensorflow.table import TENSORFLOW
-from trueline.transform.tensorflow.tables import passed_boundaries
 
 if TYPE_CHECKING:
     from trueline.transform.output import TransformOutput
@@ -90,14 +90,6 @@ def _with_nan(name: str) -> Lowering:
     return lowering
 
 
-def _buckets(values: Sequence[TfValue], attrs: Attrs) -> Any:
-    """Boundaries are rounded up: a float32 is not below the double where it is not below the next float32."""
-    boundaries = np.asarray(values[1].data.values, np.float64)
-    singles = boundaries.astype(np.float32)
-    above = np.where(singles < boundaries, np.nextafter(singles, np.float32(np.inf)), singles)
-    return passed_boundaries(values[0].data, above.tolist())
-
-
 def _vocabulary(values: Sequence[TfValue], attrs: Attrs) -> Any:
     """Ids of whole numbers, by binary search among the sorted keys."""
     import tensorflow as tf
@@ -121,22 +113,30 @@ def _vocabulary(values: Sequence[TfValue], attrs: Attrs) -> Any:
 _SAME = (
     *("add", "subtract", "multiply", "divide", "negate", "minimum", "maximum", "floor", "ceil", "round"),
     *("equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "and", "or", "xor", "where"),
-    *("fill_missing", "is_missing", "cast", "concat", "element", "repeat"),
+    *("fill_missing", "is_missing", "missing_if", "cast", "concat", "element", "repeat", "take", "by_fold", "sign"),
+    *("apply_buckets", "apply_buckets_by_place", "apply_buckets_by_key", "interpolate_buckets", "table_size"),
+    *("list_length", "list_get", "list_slice", "fill_missing_list", "pad", "vector_slice", "multi_hot", "wrap_ids"),
+    *("row_sum", "row_mean", "row_min", "row_max", "row_any", "row_all", "matmul", "power", "log2", "log10", "tanh"),
+    *("crop_image", "flip_image", "channels_first", "normalize_image"),
 )
 LITERT: dict[str, Lowering] = {
     **{name: TENSORFLOW[name] for name in _SAME},
     **{name: _with_nan(name) for name in ("exp", "log", "log1p", "sigmoid")},
-    "power": TENSORFLOW["power"],
     "absolute": payloads(_absolute),
     "not": payloads(_not),
     "is_nan": payloads(_is_nan),
     "sqrt": payloads(_sqrt),
     "mod": payloads(_mod),
     "one_hot": _one_hot,
-    "apply_buckets": _buckets,
     "apply_vocabulary": _vocabulary,
 }
 """The lowering of every operation that TensorFlow Lite's own operators can compute."""
+
+
+def _beyond(value: Any) -> bool:
+    """Whether a number, or one in a list, is no normal float32, nor 0, nor NaN."""
+    size, limits = np.abs(np.asarray(value, np.float64)), np.finfo(np.float32)
+    return bool(np.any((size > limits.max) | ((size > 0) & (size < limits.tiny))))
 
 
 def refusals(graph: Graph, roots: Sequence[int]) -> list[str]:
@@ -149,8 +149,8 @@ def refusals(graph: Graph, roots: Sequence[int]) -> list[str]:
             problems.append(
                 f"{node.attrs['name']}: a raw feature of {node.type.dtype}; LiteRT computes with numbers only"
             )
-        elif node.op == "constant" and isinstance(node.attrs["value"], float) and np.isinf(node.attrs["value"]):
-            problems.append(f"the constant {node.attrs['value']}{where}: LiteRT has no infinite constants")
+        elif node.op == "constant" and node.type.dtype == "float64" and _beyond(node.attrs["value"]):
+            problems.append(f"a constant{where}: LiteRT has none that are infinite or outside float32's normal range")
         elif node.op in ("input", "constant"):
             continue
         elif node.op not in LITERT or node.type.dtype == "utf8":

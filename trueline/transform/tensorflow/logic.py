@@ -13,6 +13,7 @@ from trueline.transform.tensorflow.base import (
     all_present,
     column,
     constant,
+    math_op,
     payloads,
     select,
     tf_dtype,
@@ -21,15 +22,6 @@ from trueline.transform.tensorflow.base import (
 __all__ = ["LOWERINGS", "PRESENCE"]
 
 _INT_LOW, _INT_HIGH = -9223372036854775808.0, 9223372036854775808.0
-
-
-def _op(name: str) -> Lowering:
-    def lowering(values: Sequence[TfValue], attrs: Attrs) -> Any:
-        import tensorflow as tf
-
-        return getattr(tf.math, name)(*(v.data for v in values))
-
-    return lowering
 
 
 def _where_present(values: Sequence[TfValue], attrs: Attrs) -> Any:
@@ -111,20 +103,20 @@ def _unless(values: Sequence[TfValue], attrs: Attrs) -> Any:
 
 
 LOWERINGS: dict[str, Lowering] = {
-    "equal": _op("equal"),
-    "not_equal": _op("not_equal"),
-    "less": _op("less"),
-    "less_equal": _op("less_equal"),
-    "greater": _op("greater"),
-    "greater_equal": _op("greater_equal"),
-    "and": _op("logical_and"),
-    "or": _op("logical_or"),
-    "xor": _op("logical_xor"),
-    "not": _op("logical_not"),
+    "equal": math_op("equal"),
+    "not_equal": math_op("not_equal"),
+    "less": math_op("less"),
+    "less_equal": math_op("less_equal"),
+    "greater": math_op("greater"),
+    "greater_equal": math_op("greater_equal"),
+    "and": math_op("logical_and"),
+    "or": math_op("logical_or"),
+    "xor": math_op("logical_xor"),
+    "not": math_op("logical_not"),
     "where": payloads(select),
     "fill_missing": _fill,
     "is_missing": _is_missing,
-    "is_nan": _op("is_nan"),
+    "is_nan": math_op("is_nan"),
     "cast": _cast,
     "missing_if": lambda values, attrs: values[0].data,
 }

@@ -7,18 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from trueline.transform.operations.base import Attrs
-from trueline.transform.tensorflow.base import Lowering, PresenceRule, TfValue, constant, payloads, sealed
+from trueline.transform.tensorflow.base import Lowering, PresenceRule, TfValue, constant, math_op, payloads, sealed
 
 __all__ = ["LOWERINGS", "PRESENCE"]
-
-
-def _op(name: str) -> Lowering:
-    def lowering(values: Sequence[TfValue], attrs: Attrs) -> Any:
-        import tensorflow as tf
-
-        return getattr(tf.math, name)(*(v.data for v in values))
-
-    return lowering
 
 
 def _log_by(base: float) -> Lowering:
@@ -48,7 +39,7 @@ def _erf(x: Any) -> Any:
 
 _NAMES = ("sin", "cos", "tan", "asin", "acos", "atan", "atan2", "expm1", "sinh", "cosh", "tanh", "asinh", "acosh")
 LOWERINGS: dict[str, Lowering] = {
-    **{name: _op(name) for name in (*_NAMES, "atanh")},
+    **{name: math_op(name) for name in (*_NAMES, "atanh")},
     "erf": payloads(_erf),
     "log2": _log_by(2.0),
     "log10": _log_by(10.0),

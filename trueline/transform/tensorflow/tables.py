@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from trueline.transform.operations.base import Attrs
-from trueline.transform.tensorflow.base import Lowering, PresenceRule, TfValue, column, tf_dtype
+from trueline.transform.tensorflow.base import Lowering, PresenceRule, TfValue, boundaries_like, column, tf_dtype
 from trueline.transform.tensorflow.murmur import murmur3_bucket
 
-__all__ = ["LOWERINGS", "PRESENCE", "passed_boundaries"]
+__all__ = ["LOWERINGS", "PRESENCE"]
 
 
 def _vocabulary(values: Sequence[TfValue], attrs: Attrs) -> Any:
@@ -26,7 +26,7 @@ def _vocabulary(values: Sequence[TfValue], attrs: Attrs) -> Any:
     return tf.where(found < 0, unknown, found)
 
 
-def passed_boundaries(x: Any, boundaries: Sequence[float]) -> Any:
+def _passed(x: Any, boundaries: Sequence[float]) -> Any:
     """How many boundaries are not above x, by an unrolled binary search; NaN passes all."""
     import tensorflow as tf
 
@@ -35,7 +35,7 @@ def passed_boundaries(x: Any, boundaries: Sequence[float]) -> Any:
         return position
     steps = len(boundaries).bit_length()
     padded = list(boundaries) + [float("inf")] * (2**steps - 1 - len(boundaries))
-    table = tf.constant(padded, x.dtype)
+    table = boundaries_like(padded, x)
     for step in (2**k for k in reversed(range(steps))):
         probe = tf.gather(table, position + (step - 1))
         position += tf.where(x < probe, tf.constant(0, tf.int64), tf.constant(step, tf.int64))
@@ -43,7 +43,7 @@ def passed_boundaries(x: Any, boundaries: Sequence[float]) -> Any:
 
 
 def _buckets(values: Sequence[TfValue], attrs: Attrs) -> Any:
-    return passed_boundaries(values[0].data, values[1].data.values)
+    return _passed(values[0].data, values[1].data.values)
 
 
 def _one_hot(values: Sequence[TfValue], attrs: Attrs) -> Any:
