@@ -43,6 +43,7 @@ def features_and_rows(draw: Any) -> tuple[list[RawFeature], list[dict[str, Any]]
     return features, rows
 
 
+@settings(deadline=None)  # the first example imports Arrow's functions
 @given(features_and_rows())
 def test_arrow_rows_and_columns_give_the_same_arrays(case: tuple[list[RawFeature], list[dict[str, Any]]]) -> None:
     features, rows = case
@@ -255,3 +256,19 @@ def test_a_plain_row_is_not_left_to_the_slow_road(rows: int, monkeypatch: pytest
     feeds.from_columns({"x": [1.5] * rows})
     with pytest.raises(AssertionError):
         feeds.from_rows([{"x": "1"}] * rows)
+
+
+@pytest.mark.parametrize("kind", ["ragged", "fixed"])
+@pytest.mark.parametrize(("dtype", "value"), [("float64", 1.5), ("int64", 7), ("utf8", "a"), ("bool", True)])
+def test_a_missing_value_inside_a_list_is_refused_by_every_feed(kind: Any, dtype: Any, value: Any) -> None:
+    """In Arrow as in JSON: it must not become 0 or an empty text, and a missing list is no such thing."""
+    feature = RawFeature("x", dtype, kind, 2 if kind == "fixed" else None)
+    feeds, rows = Feeds([feature]), [None, [value, value], [value, None], [None, value]]
+    for some, where in ((rows, "row 2"), (rows[1:], "row 1")):
+        data = pa.table({"x": pa.array(rows, arrow_type_of(feature))}).slice(len(rows) - len(some))
+        with pytest.raises(FeedError, match=rf"{where}, column 'x': no missing values inside a list"):
+            feeds.from_arrow(data)
+        with pytest.raises(FeedError, match=rf"{where}, field 'x': .*: no missing values inside a list"):
+            feeds.from_rows([{"x": v} for v in some])
+    whole = feeds.from_arrow(pa.table({"x": pa.array(rows[:2], arrow_type_of(feature))}))
+    assert whole["x:present"].tolist() == [False, True]

@@ -80,11 +80,24 @@ def column_from_arrow(feature: RawFeature, column: pa.Array | pa.ChunkedArray) -
     present = _valid(array)
     if feature.kind == "scalar":
         return Column(_scalars(array, feature.dtype), present), []
+    holes = _holes(feature, array)
     if feature.kind == "fixed":
         filled = array if not array.null_count else pc.fill_null(array, _zero_list(feature, array.type))
         flat = _scalars(filled.flatten(), feature.dtype)
-        return Column(flat.reshape(len(array), feature.size or 0), present), []
-    return _ragged(feature, array, present), []
+        return Column(flat.reshape(len(array), feature.size or 0), present), holes
+    return _ragged(feature, array, present), holes
+
+
+def _holes(feature: RawFeature, array: pa.Array) -> list[str]:
+    """The first row with a missing value inside its list, as the feed of JSON refuses it."""
+    import pyarrow.compute as pc
+
+    elements = pc.list_flatten(array)  # nothing of missing rows
+    if not elements.null_count:
+        return []
+    place = int(np.flatnonzero(~_valid(elements))[0])
+    row = pc.list_parent_indices(array)[place].as_py()
+    return [f"row {row}, column {feature.name!r}: no missing values inside a list; fill or drop them beforehand"]
 
 
 def _zero_list(feature: RawFeature, arrow_type: pa.DataType) -> pa.Scalar:
