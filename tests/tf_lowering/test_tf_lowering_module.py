@@ -1,4 +1,4 @@
-"""The module, the SavedModel and the Keras layer give what `TransformOutput.transform` gives, from raw features."""
+"""The module and the SavedModel give what `TransformOutput.transform` gives, from raw features."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 
 tf = pytest.importorskip("tensorflow", reason="NOT TESTED HERE: no TensorFlow; run `make test-tensorflow`")
 
+from helpers_tf_signature import arrow_column, column_of, raw_table  # noqa: E402
 from helpers_transform import graph_of  # noqa: E402
 
 import trueline.transform as tlt  # noqa: E402
@@ -26,27 +27,6 @@ from trueline.transform.tensorflow.names import signature_names  # noqa: E402
 
 # TensorFlow's tensors take no notice of numpy 2's `copy`
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-RANDOM = np.random.default_rng(7)
-WORDS = np.array(["", "a", "Ä", "日本", "taxi", "x" * 40])
-
-
-def raw_table(rows: int) -> pa.Table:
-    """Numbers, text, booleans and lists, a tenth of each missing."""
-
-    def holes() -> Any:
-        return RANDOM.random(rows) < 0.1
-
-    lists = [[float(v) for v in RANDOM.normal(size=RANDOM.integers(0, 4))] for _ in range(rows)]
-    return pa.table(
-        {
-            "fare": pa.array(RANDOM.normal(size=rows) * 50, mask=holes()),
-            "Trip Miles": pa.array(RANDOM.normal(size=rows)),
-            "count": pa.array(RANDOM.integers(-5, 5, rows), mask=holes()),
-            "company": pa.array(WORDS[RANDOM.integers(0, len(WORDS), rows)].tolist(), mask=holes()),
-            "paid": pa.array(RANDOM.random(rows) < 0.5, mask=holes()),
-            "scores": pa.array(lists, pa.list_(pa.float64())),
-        }
-    )
 
 
 def preprocessing(x: Any) -> dict[str, Any]:
@@ -66,25 +46,10 @@ def preprocessing(x: Any) -> dict[str, Any]:
     }
 
 
+RANDOM = np.random.default_rng(8)
 TABLE = raw_table(300)
 GRAPH = graph_of(preprocessing, TABLE)
 OUTPUT = TransformOutput(GRAPH, {})
-
-
-def arrow_column(table: pa.Table, name: str) -> list[Any]:
-    return table.column(name).to_pylist()
-
-
-def column_of(found: dict[str, Any], name: str) -> list[Any]:
-    """A flat result as Python values, None where it is missing."""
-    data = found[name].numpy()
-    cells = [[v.decode() for v in data.tolist()]] if data.dtype == object else [data.tolist()]
-    values = cells[0]
-    if name + "__length" in found:
-        values = [row[:size] for row, size in zip(values, found[name + "__length"].numpy().tolist(), strict=True)]
-    present = found.get(name + "__present")
-    there = [True] * len(values) if present is None else present.numpy().tolist()
-    return [v if p else None for v, p in zip(values, there, strict=True)]
 
 
 def flat_inputs(table: pa.Table) -> dict[str, Any]:
@@ -254,87 +219,6 @@ def test_graph_optimiser_changes_no_bits() -> None:
     found = to_tf_module(output).serving_default(a=tf.constant(values[0]), b=tf.constant(values[1]))
     for name in expected.schema.names:
         np.testing.assert_array_equal(found[name].numpy(), expected.column(name).to_numpy(zero_copy_only=False), name)
-
-
-def test_keras_layer_trains_and_comes_back_in_a_fresh_process(tmp_path: Path) -> None:
-    """The layer stands before a Keras model over raw features; the whole is saved and loaded without other files."""
-    import keras
-
-    names = ["third", "company", "vector"]
-    table = TABLE.select(["fare", "Trip Miles", "company"])
-    output = TransformOutput(graph_of(lambda x: {n: preprocessing_part(x)[n] for n in names}, table), {})
-    layer = output.transform_features_layer()
-    assert not layer.trainable
-    assert not layer.weights
-    features = dense_features(table)
-    found, expected = layer(features), output.oracle(table)
-    for name in names:
-        assert column_of(found, name) == arrow_column(expected, name), name
-    inputs = {k: keras.Input(v.shape[1:], dtype=v.dtype.name, name=k) for k, v in features.items()}
-    made = layer(inputs)
-    joined = keras.layers.Concatenate()([made["vector"], keras.ops.expand_dims(made["third"], 1)])
-    model = keras.Model(inputs, keras.layers.Dense(1)(joined))
-    before = model(features).numpy()
-    model.save(tmp_path / "model.keras")
-    program = """
-import sys
-import keras, numpy as np, tensorflow as tf
-from trueline.transform.tensorflow.keras_layer import layer_class
-layer_class()
-arrays = np.load(sys.argv[1] + "/in.npz")
-given = {k: tf.constant(arrays[k].tolist() if arrays[k].dtype.kind == "S" else arrays[k]) for k in arrays.files}
-np.save(sys.argv[1] + "/out.npy", keras.saving.load_model(sys.argv[1] + "/model.keras")(given).numpy())
-"""
-    np.savez(
-        tmp_path / "in.npz",
-        **{k: v.numpy().astype("S200") if v.dtype == tf.string else v.numpy() for k, v in features.items()},
-    )
-    subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
-    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), before)
-
-
-def preprocessing_part(x: Any) -> dict[str, Any]:
-    fare = tlt.fill_missing(x["fare"], 0.0)
-    return {
-        "third": (fare - 11.3) / 3.0,
-        "company": tlt.apply_vocabulary(x["company"], ["taxi", "Ä", "a"], num_oov_buckets=5),
-        "vector": tlt.concat([fare, x["Trip Miles"]]) * 2.0,
-    }
-
-
-def dense_features(table: pa.Table) -> dict[str, Any]:
-    """Dense tensors by feature name, each beside its mask."""
-    found: dict[str, Any] = {}
-    for name in table.schema.names:
-        cells = arrow_column(table, name)
-        blank = "" if pa.types.is_string(table.schema.field(name).type) else 0.0
-        found[name] = tf.constant([blank if v is None else v for v in cells], None if blank == "" else tf.float64)
-        found[name + "__present"] = tf.constant([v is not None for v in cells])
-    return found
-
-
-def test_sizes_of_vectors_are_known_to_the_layers_that_follow() -> None:
-    """Lists go in as ragged tensors; what was padded, counted and cut has its size in the symbolic result."""
-    import keras
-
-    table = pa.table({"l": pa.array([[1.0, 2.0, 3.0], [4.0], None], pa.list_(pa.float64())), "w": ["a b", "b", None]})
-
-    def preprocessing(x: Any) -> dict[str, Any]:
-        ids = tlt.apply_vocabulary(tlt.tokenize(x["w"], "[a-z]+"), ["a", "b"])
-        return {"pad": tlt.pad(x["l"], 2), "hot": tlt.multi_hot(ids, 2)}
-
-    output = TransformOutput(graph_of(preprocessing, table), {})
-    layer = output.transform_features_layer()
-    inputs = {
-        "l": keras.Input((None,), dtype="float64", name="l", ragged=True),
-        "w": keras.Input((), dtype="string", name="w"),
-    }
-    made = layer(inputs)
-    assert (made["pad"].shape, made["hot"].shape) == ((None, 2), (None, 2))
-    features = {"l": tf.ragged.constant([[1.0, 2.0, 3.0], [4.0], []], tf.float64), "w": tf.constant(["a b", "b", ""])}
-    found = layer(features)
-    assert found["pad"].numpy().tolist() == [[1.0, 2.0], [4.0, 0.0], [0.0, 0.0]]
-    assert found["hot"].numpy().tolist() == [[1.0, 1.0], [0.0, 1.0], [0.0, 0.0]]
 
 
 def test_parsed_examples_in_a_dataset() -> None:
