@@ -23,6 +23,7 @@ from trueline.transform.bulk import Executor
 from trueline.transform.folds import with_fold_columns
 from trueline.transform.graph import Graph
 from trueline.transform.operations.base import Coded, Value
+from trueline.transform.pieces import Pieces
 from trueline.transform.render import expression
 
 if TYPE_CHECKING:
@@ -64,6 +65,10 @@ class PhaseAccumulator:
 
     def update(self, batch: pa.RecordBatch) -> None:
         """Takes in the rows of one block."""
+        for piece in self._plan.pieces(batch, [i for key in self._wanted for i in key.columns(self._plan.graph)]):
+            self._update(piece)
+
+    def _update(self, batch: pa.RecordBatch) -> None:
         graph = self._plan.graph
         columns = self._plan.columns(batch, [i for key in self._wanted for i in key.columns(graph)])
         rows = batch.column(ROW_COLUMN).to_numpy() if ROW_COLUMN in batch.schema.names else None
@@ -157,6 +162,10 @@ class _Plan:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self._executors: dict[tuple[int, ...], Executor] = {}
+
+    def pieces(self, batch: pa.RecordBatch, indices: Sequence[int]) -> Iterator[pa.RecordBatch]:
+        """The block in pieces whose values at these nodes memory bears; where they end depends on the block alone."""
+        return Pieces(self.graph, indices).of(batch)
 
     def columns(self, batch: pa.RecordBatch, indices: Sequence[int]) -> dict[int, Value | PlainColumn | Coded]:
         """The value of each node in every row."""

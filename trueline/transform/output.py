@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,13 @@ from trueline._core.host import HostStep
 from trueline._core.rowid import ROW_COLUMN
 from trueline._core.values import RawFeature, arrow_type_of, widen
 from trueline.transform.bind import bind
+from trueline.transform.exports import TransformExports
 from trueline.transform.folds import with_fold_columns
 from trueline.transform.graph import Graph
 from trueline.transform.lower_onnx import OUTPUT_PREFIX, Target, lower, output_feature
 from trueline.transform.operations.base import Value, inside
 from trueline.transform.phases import Findings, constants
+from trueline.transform.pieces import Pieces
 from trueline.transform.render import path_steps
 from trueline.transform.views import TransformViews
 
@@ -35,7 +37,7 @@ _CHUNK_ROWS = 131_072
 """Rows of a table that are worked on at a time: more distinct texts would repeat in smaller pieces."""
 
 
-class TransformOutput(TransformViews):
+class TransformOutput(TransformViews, TransformExports):
     """An analysed preprocessing function.
 
     Args:
@@ -87,12 +89,21 @@ class TransformOutput(TransformViews):
         """
         import pyarrow as pa
 
+        row_id = ROW_COLUMN in data.schema.names
+        schema = self.arrow_schema(outputs, row_id)
         if isinstance(data, pa.Table):
-            batches = [self.transform(b, outputs, training=training) for b in data.to_batches(max_chunksize=_CHUNK_ROWS)]
-            return pa.Table.from_batches(batches, self.arrow_schema(outputs, ROW_COLUMN in data.schema.names))
+            batches = data.to_batches(max_chunksize=_CHUNK_ROWS)
+            return pa.Table.from_batches([p for b in batches for p in self._pieces(b, outputs, training)], schema)
+        made = list(self._pieces(data, outputs, training))
+        return made[0] if len(made) == 1 else pa.concat_batches(made)
+
+    def _pieces(self, batch: pa.RecordBatch, outputs: Sequence[str] | None, training: bool) -> Iterator[pa.RecordBatch]:
+        """The transformed rows of a batch, as many at a time as memory bears."""
         graph = self.training_graph if training else self.graph
         chosen = self._chosen(outputs, graph)
-        return self._arrow(data, chosen, self._executor(graph, chosen).run(self._prepared(data, chosen, graph)))
+        executor = self._executor(graph, chosen)
+        for piece in Pieces(graph, [i for _, i in chosen]).of(batch):
+            yield self._arrow(piece, chosen, executor.run(self._prepared(piece, chosen, graph)))
 
     def oracle(
         self, data: pa.RecordBatch | pa.Table, outputs: Sequence[str] | None = None, *, training: bool = False
@@ -234,30 +245,6 @@ class TransformOutput(TransformViews):
         from trueline.transform.storage import load
 
         return load(uri)
-
-    def to_tf_module(self, outputs: Sequence[str] | None = None) -> Any:
-        """The transform as a `tf.Module`; see `trueline.transform.tensorflow.to_tf_module`."""
-        from trueline.transform.tensorflow.module import to_tf_module
-
-        return to_tf_module(self, outputs)
-
-    def save_saved_model(self, directory: str, outputs: Sequence[str] | None = None) -> None:
-        """Writes a TensorFlow SavedModel over raw features; see `trueline.transform.tensorflow.save_saved_model`."""
-        from trueline.transform.tensorflow.module import save_saved_model
-
-        save_saved_model(self, directory, outputs)
-
-    def transform_features_layer(self, outputs: Sequence[str] | None = None) -> Any:
-        """A Keras layer without weights; see `trueline.transform.tensorflow.transform_features_layer`."""
-        from trueline.transform.tensorflow.keras_layer import transform_features_layer
-
-        return transform_features_layer(self, outputs)
-
-    def to_litert(self, outputs: Sequence[str] | None = None) -> bytes:
-        """A LiteRT model of the outputs that are made of numbers; see `trueline.transform.tensorflow.to_litert`."""
-        from trueline.transform.tensorflow.litert import to_litert
-
-        return to_litert(self, outputs)
 
 
 def _as_output(value: Value) -> Value:

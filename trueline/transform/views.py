@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from trueline.transform.vocabulary_names import clean_name
 
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import schema_pb2
+
+    from trueline.transform.output import TransformOutput
 
 __all__ = ["TransformViews", "feature_spec"]
 
@@ -43,8 +45,10 @@ class TransformViews:
     graph: Graph
     traced: Graph
     findings: dict[int, Any]
-    outputs: tuple[RawFeature, ...]
-    output_schema: schema_pb2.Schema
+
+    @property
+    def _whole(self) -> TransformOutput:
+        return cast("TransformOutput", self)
 
     @property
     def vocabularies(self) -> dict[str, Vocabulary]:
@@ -78,7 +82,7 @@ class TransformViews:
             TransformError: the output has no domain that begins at 0, or there is no such output.
         """
         self.graph.output(name)
-        entry = next(f for f in self.output_schema.feature if f.name == name)
+        entry = next(f for f in self._whole.output_schema.feature if f.name == name)
         if not entry.HasField("int_domain") or entry.int_domain.min != 0:
             raise TransformError(
                 f"output {name!r} has no ids that are counted from 0",
@@ -89,11 +93,11 @@ class TransformViews:
     @property
     def transformed_metadata(self) -> schema_pb2.Schema:
         """The schema of the outputs."""
-        return self.output_schema
+        return self._whole.output_schema
 
     def transformed_feature_spec(self) -> dict[str, dict[str, Any]]:
         """The outputs as TensorFlow's parsing specs, see `feature_spec`."""
-        return feature_spec(self.outputs)
+        return feature_spec(self._whole.outputs)
 
     def raw_feature_spec(self) -> dict[str, dict[str, Any]]:
         """The raw columns that the outputs read, as TensorFlow's parsing specs."""
@@ -108,7 +112,7 @@ class TransformViews:
 
     def transformed_domains(self) -> dict[str, tuple[int, int]]:
         """Least and greatest value of the outputs that have an integer domain."""
-        found = {f.name: f.int_domain for f in self.output_schema.feature if f.HasField("int_domain")}
+        found = {f.name: f.int_domain for f in self._whole.output_schema.feature if f.HasField("int_domain")}
         return {name: (int(domain.min), int(domain.max)) for name, domain in found.items()}
 
     def transform_raw_features(self, rows: Any, drop_unused_features: bool = True) -> Any:
@@ -127,11 +131,11 @@ class TransformViews:
 
         if isinstance(rows, pa.Table | pa.RecordBatch):
             self._check_unused(rows.schema.names, drop_unused_features)
-            return self.transform(rows)  # type: ignore[attr-defined]  # of TransformOutput
+            return self._whole.transform(rows)
         columns, as_rows = _columns(rows)
-        self._check_unused(columns, drop_unused_features)
+        self._check_unused(list(columns), drop_unused_features)
         table = self._table(columns)
-        made = self.transform(table)  # type: ignore[attr-defined]  # of TransformOutput
+        made = self._whole.transform(table)
         if as_rows:
             return made.to_pylist()
         return {name: _array(made.column(name)) for name in made.schema.names}
