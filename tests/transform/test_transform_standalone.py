@@ -151,3 +151,21 @@ def test_frames_of_pandas_keep_their_missing_values() -> None:
     frame = pd.DataFrame({"x": [1.0, None, 3.0]})
     table, _ = tlt.analyze_and_transform(frame, lambda x: {"m": tlt.is_missing(x["x"])})
     assert table["m"].to_pylist() == [False, True, False]
+
+
+def test_a_table_without_row_numbers_is_numbered_for_folds() -> None:
+    """Out-of-fold values need to know which row is which: of a table in memory its order says so."""
+    keys, labels = ["a", "b", "a", "b"] * 50, [1.0, 0.0, 1.0, 1.0] * 50
+    table = pa.table({"k": keys, "y": labels})
+
+    def encode(x: Any) -> dict[str, Any]:
+        return {"e": tlt.target_encode(x["k"], x["y"])}
+
+    made, output = tlt.analyze_and_transform(table, encode)
+    assert made.schema.names == ["e"]
+    assert len(set(made["e"].to_pylist())) > 2  # out of fold, so more values than keys
+    assert len(set(output.transform(table)["e"].to_pylist())) == 2
+    numbered, _ = tlt.analyze_and_transform(table.append_column("__row__", pa.array(range(200))), encode)
+    assert numbered.schema.names == ["__row__", "e"]
+    assert numbered["e"].equals(made["e"])
+    assert tlt.analyze_and_transform(table.slice(0, 0), encode)[0].num_rows == 0

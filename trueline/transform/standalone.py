@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from trueline._core.rowid import ROW_COLUMN
 from trueline._core.values import RawFeature
-from trueline.engine.base import Engine
+from trueline.engine.base import Dataset, Engine
 from trueline.transform.analysis import analyze
+from trueline.transform.analyzers import analyzer
 from trueline.transform.datasets import opened
+from trueline.transform.folds import is_fold
+from trueline.transform.graph import Graph
 from trueline.transform.output import TransformOutput
 from trueline.transform.tracer import trace
 
@@ -53,10 +56,31 @@ def analyze_and_transform(
 
     with opened(data) as dataset:
         graph = trace(preprocessing_fn, raw_features(dataset.arrow_schema, schema), profile=profile)
+        row = ROW_COLUMN in dataset.columns
+        dataset = dataset if row or not _needs_rows(graph) else _numbered(dataset)
         output = analyze(graph, dataset, engine)
         made = [output.transform(batch, training=True) for batch in dataset.batches(None, output.coded_columns)]
-        row = ROW_COLUMN in dataset.columns
-        return pa.Table.from_batches(made, output.arrow_schema(row_id=row)), output
+        table = pa.Table.from_batches(made, output.arrow_schema(row_id=ROW_COLUMN in dataset.columns))
+        return table if row or ROW_COLUMN not in table.schema.names else table.drop_columns([ROW_COLUMN]), output
+
+
+def _needs_rows(graph: Graph) -> bool:
+    """Whether something in the graph asks which row is which: out-of-fold values do."""
+    return any(is_fold(name) for name in graph.input_names(range(len(graph.nodes)))) or any(
+        analyzer(node.op).rows for node in graph.nodes if node.is_analyzer
+    )
+
+
+def _numbered(dataset: Dataset) -> Dataset:
+    """A table's rows with numbers from 0 as ``__row__``; files must bring their own, which a later reading knows too."""
+    import numpy as np
+    import pyarrow as pa
+
+    tables = [block.table for block in dataset.blocks]
+    if not tables or any(table is None for table in tables):
+        return dataset
+    whole = pa.concat_tables([t for t in tables if t is not None])
+    return Dataset.from_table(whole.append_column(ROW_COLUMN, pa.array(np.arange(whole.num_rows))))
 
 
 def transform_to_parquet(output: TransformOutput, data: Any, path: str, *, training: bool = False) -> int:
