@@ -72,7 +72,7 @@ def _needs_rows(graph: Graph) -> bool:
 
 
 def _numbered(dataset: Dataset) -> Dataset:
-    """A table's rows with numbers from 0 as ``__row__``; files must bring their own, which a later reading knows too."""
+    """A table's rows with numbers from 0 as ``__row__``; files must bring numbers that a later reading knows too."""
     import numpy as np
     import pyarrow as pa
 
