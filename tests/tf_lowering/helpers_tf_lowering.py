@@ -58,8 +58,8 @@ def values_of(op: str, dtype: str) -> st.SearchStrategy[Any]:
     return st.none() | (st.lists(one, min_size=VECTOR, max_size=VECTOR) if kind == "vector" else one)
 
 
-def in_tensorflow(graph: Graph) -> Callable[[pa.Table], dict[str, Value]]:
-    """The graph's outputs as computed in float64, by one `tf.function` over any number of rows."""
+def in_tensorflow(graph: Graph, rows: int | None = None) -> Callable[[pa.Table], dict[str, Value]]:
+    """The graph's outputs as computed in float64, by one `tf.function` over so many rows; None: any number."""
     program = Program(graph, graph.outputs)
     feeds = Feeds(program.features)
 
@@ -73,6 +73,7 @@ def in_tensorflow(graph: Graph) -> Callable[[pa.Table], dict[str, Value]]:
         return {n: (v.data, v.present, v.lengths) for n, v in program.run(columns, final=False).items()}
 
     specs = input_specs(program.features, {f.name: f.name for f in program.features})
+    specs = {k: tf.TensorSpec([rows, *s.shape[1:]], s.dtype, s.name) for k, s in specs.items()}
     concrete = tf.function(compute, autograph=False).get_concrete_function(**specs)
 
     def run(table: pa.Table) -> dict[str, Value]:

@@ -66,7 +66,9 @@ def murmur3_32(texts: Any) -> Any:
 
     start = (tf.constant(0), tf.zeros_like(sizes))
     count = tf.shape(words)[1]
-    _, h = tf.while_loop(lambda i, h: i < count, step, start, shape_invariants=(tf.TensorShape([]), sizes.shape))
+    _, h = tf.while_loop(
+        lambda i, h: i < count, step, start, shape_invariants=(tf.TensorShape([]), tf.TensorShape([None]))
+    )
     h = tf.bitwise.bitwise_xor(h, sizes)
     h = _times(tf.bitwise.bitwise_xor(h, _right(h, 16)), 0x85EBCA6B)
     h = _times(tf.bitwise.bitwise_xor(h, _right(h, 13)), 0xC2B2AE35)
