@@ -138,6 +138,9 @@ def test_a_large_file_is_written_block_by_block(tmp_path: Path, expected: tuple[
     assert tlt.transform_to_parquet(expected[1], tmp_path / "t.parquet", place) == TABLE.num_rows
     assert pq.read_table(place).equals(expected[0])
     assert pq.ParquetFile(place).num_row_groups == 3
+    threads = str(tmp_path / "threads.parquet")
+    tlt.transform_to_parquet(expected[1], tmp_path / "t.parquet", threads, workers=3)
+    assert Path(threads).read_bytes() == Path(place).read_bytes()
 
 
 def test_a_transform_that_fails_leaves_no_file(tmp_path: Path, expected: tuple[pa.Table, tlt.TransformOutput]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from trueline._core.rowid import ROW_COLUMN
@@ -83,14 +85,17 @@ def _numbered(dataset: Dataset) -> Dataset:
     return Dataset.from_table(whole.append_column(ROW_COLUMN, pa.array(np.arange(whole.num_rows))))
 
 
-def transform_to_parquet(output: TransformOutput, data: Any, path: str, *, training: bool = False) -> int:
-    """Transforms data of any size into one Parquet file, block by block.
+def transform_to_parquet(
+    output: TransformOutput, data: Any, path: str, *, training: bool = False, workers: int = 1
+) -> int:
+    """Transforms data of any size into one Parquet file, block by block, in their order.
 
     Args:
         output: an analysed graph.
         data: as `analyze_and_transform` takes it.
         path: the file to write; it gets its name only when it is whole.
         training: whether these are the rows that the graph was analysed on, see `TransformOutput.transform`.
+        workers: threads; the file does not depend on it. Each holds one block.
 
     Returns:
         How many rows were written.
@@ -105,13 +110,29 @@ def transform_to_parquet(output: TransformOutput, data: Any, path: str, *, train
         try:
             schema = output.arrow_schema(row_id=ROW_COLUMN in dataset.columns)
             with pq.ParquetWriter(part, schema) as writer:
-                for batch in dataset.batches(None, output.coded_columns):
-                    writer.write_batch(output.transform(batch, training=training))
-                    rows += batch.num_rows
+                batches = dataset.batches(None, output.coded_columns)
+                for made in _in_order(lambda b: output.transform(b, training=training), batches, workers):
+                    writer.write_batch(made)
+                    rows += made.num_rows
             Path(part).replace(path)
         finally:
             Path(part).unlink(missing_ok=True)
     return rows
+
+
+def _in_order(function: Callable[[Any], Any], items: Iterator[Any], workers: int) -> Iterator[Any]:
+    """The function's results in the order of the items, a few of which are worked on at once."""
+    if workers <= 1:
+        yield from map(function, items)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque[Future[Any]] = deque()
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def get_analyze_input_columns(preprocessing_fn: Preprocessing, features: Sequence[RawFeature]) -> list[str]:

@@ -154,7 +154,6 @@ class Operation:
         profile: where it runs, see `Profile`.
         symbol: infix sign for readable expressions.
         alternatives: what to use instead where the profile does not allow it; a sentence for error messages.
-        tensorflow: the TensorFlow lowering's payload, from `trueline.transform.tensorflow`; None if there is none.
     """
 
     name: str
@@ -168,7 +167,13 @@ class Operation:
     profile: Profile = "portable"
     symbol: str = ""
     alternatives: str = ""
-    tensorflow: Callable[[Sequence[Any], Attrs], Any] | None = None
+
+    @property
+    def tensorflow(self) -> Callable[[Sequence[Any], Attrs], Any] | None:
+        """The TensorFlow lowering's payload, from `trueline.transform.tensorflow`; None if there is none."""
+        from trueline.transform.tensorflow.table import TENSORFLOW
+
+        return TENSORFLOW.get(self.name)
 
     def typed(self, types: Types, attrs: Attrs) -> ValueType:
         """The whole result type.
