@@ -262,3 +262,20 @@ def test_domains_of_buckets() -> None:
     domains = {f.name: (f.int_domain.min, f.int_domain.max) for f in output.output_schema.feature}
     assert domains == {"b": (0, 3), "v": (0, 2), "k": (0, 4)}
     assert all(f.int_domain.is_categorical for f in output.output_schema.feature)
+
+
+def test_a_row_of_the_boundaries_by_place_is_that_places_table() -> None:
+    """``quantiles(x, n, reduce_instance_dims=False)[i]`` are the boundaries of place i: usable as any boundaries."""
+    table = pa.table({"v": pa.array([[float(i), 10.0 * i] for i in range(40)], pa.list_(pa.float64(), 2))})
+
+    def function(x: Any) -> dict[str, Any]:
+        each = tlt.quantiles(x["v"], 4, reduce_instance_dims=False)
+        return {
+            "a": tlt.apply_buckets(x["v"][1], each[1]),
+            "b": tlt.bucketize(x["v"][1], 4),
+            "last": tlt.apply_buckets(x["v"][1], each[-1]),
+        }
+
+    out, _ = tlt.analyze_and_transform(table, function)
+    assert out["a"].to_pylist() == out["b"].to_pylist() == out["last"].to_pylist()
+    assert sorted(set(out["a"].to_pylist())) == [0, 1, 2, 3]

@@ -216,9 +216,21 @@ def item(x: Column, index: int | slice | Column) -> Column:
     if isinstance(index, slice):
         return x.tracer.op("vector_slice", x, start=index.start, stop=index.stop, step=index.step)
     index = _place(x, index)
+    node = x.tracer.nodes[x.index]
+    if x.type.kind == "table" and node.is_analyzer and node.attrs.get("reduce") is False:
+        return _of_place(x, index)
     if index < 0 and x.type.kind == "fixed" and x.type.size is not None:
         index += x.type.size
     return x.tracer.op("element", x, index=index)
+
+
+def _of_place(x: Column, index: int) -> Column:
+    """Of a table that has a row for each place of a vector (quantiles of each place) the row of one place: what the
+    analyzer finds of that place alone."""
+    node = x.tracer.nodes[x.index]
+    inputs = [Column(x.tracer, i) for i in node.inputs]
+    chosen = [item(i, index) if i.type.kind == "fixed" else i for i in inputs]
+    return x.tracer.op(node.op, *chosen, **{k: v for k, v in node.attrs.items() if k != "reduce"})
 
 
 def _place(x: Column, index: Any) -> int:
