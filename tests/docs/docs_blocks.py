@@ -1,7 +1,9 @@
 """The fenced blocks of a Markdown page, and what their info words ask the tests to do with them.
 
 * ``python``: a block whose first line is a comment with a file name is that file; others run in order, in one
-  namespace a page. ``raises=Name``: it must raise that error.
+  namespace a page. ``raises=Name``: it must raise that error. ``needs=a,b``: left out, with the output that follows,
+  where one of these packages is not installed.
+* ``js needs=node``: a file, named in a comment on its first line, that node runs with onnxruntime-web.
 * ``console run``: each line after ``$ `` is a command that must end with 0, or with the last one's ``exit=N``. What
   stands between is the output: every line must be found in the real output (in any order, for nodes run side by
   side); ``...`` stands for anything, numbers match any number, run ids any run id.
@@ -45,6 +47,11 @@ class Block:
         """The file that a Python block is."""
         first = re.match(r"# (\S+\.py)$", self.text.partition("\n")[0])
         return first[1] if first and self.language == "python" else None
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Packages without which the block is left out."""
+        return tuple((self.option("needs") or "").split(",")) if self.option("needs") else ()
 
     def option(self, name: str) -> str | None:
         return next((f.partition("=")[2] for f in self.flags if f.startswith(f"{name}=")), None)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -15,9 +17,18 @@ from typing import Any
 
 from docs_blocks import ROOT, Block, missing_lines
 
-__all__ = ["Machine"]
+__all__ = ["Machine", "installed"]
 
 DOCUMENTED_PORT = "8501"
+WEB_PACKAGES = ROOT / ".venvs" / "web" / "node_modules"
+"""Where scripts/web_env.sh puts onnxruntime-web."""
+
+
+def installed(need: str) -> bool:
+    """Whether a package is there, or node with onnxruntime-web."""
+    if need == "node":
+        return shutil.which("node") is not None and (WEB_PACKAGES / "onnxruntime-web").exists()
+    return importlib.util.find_spec(need) is not None
 
 
 class Machine:
@@ -26,14 +37,17 @@ class Machine:
     Attributes:
         folder: where commands run; ``cd`` changes it.
         outputs: what each command printed, by command.
+        left_out: blocks that need a package which is not installed here.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.outputs: dict[str, str] = {}
         self.executed: list[Block] = []
+        self.left_out: list[Block] = []
         self._namespace: dict[str, Any] = {"__name__": "notebook"}
         self._last = {"output": "", "error": ""}
+        self._after_left_out = False  # then there is no output to compare
         self._servers: list[subprocess.Popen[bytes]] = []
         self._port = DOCUMENTED_PORT
         self._bin = folder.parent / f"{folder.name}-bin"
@@ -51,12 +65,19 @@ class Machine:
 
     def carry_out(self, block: Block) -> None:
         """Does what the block's info words ask for; other blocks are for reading."""
-        kind = {"python": self._python, "diff": self._edit, "text": self._compare}.get(block.language)
+        kinds = {"python": self._python, "diff": self._edit, "text": self._compare, "js": self._javascript}
+        kind = kinds.get(block.language)
         if block.language in ("console", "sh") and "run" in block.flags:
             kind = self._commands
-        if kind is not None:
+        if kind is None:
+            return
+        if not all(map(installed, block.needs)):
+            self.left_out.append(block)
+        elif block.language != "text" or not self._after_left_out:
             kind(block)
             self.executed.append(block)
+        if block.language != "text":
+            self._after_left_out = block in self.left_out
 
     def _python(self, block: Block) -> None:
         if block.file:
@@ -76,6 +97,17 @@ class Machine:
                     raise AssertionError(f"{block.place}: {error}") from raised
         assert bool(error) == bool(block.option("raises")), f"{block.place} was to raise and did not"
         self._last = {"output": printed.getvalue(), "error": error}
+
+    def _javascript(self, block: Block) -> None:
+        name = re.match(r"// (\S+\.mjs)$", block.text.partition("\n")[0])
+        assert name is not None, f"{block.place}: the first line of JavaScript names its file"
+        (self.folder / name[1]).write_text(block.text, encoding="utf-8")
+        packages = self.folder / "node_modules"
+        if not packages.exists():
+            packages.symlink_to(WEB_PACKAGES, target_is_directory=True)
+        code, output = self._run(f"node {name[1]}")
+        assert code == 0, f"{block.place}: node ended with {code}\n{output}"
+        self._last = {"output": output, "error": ""}
 
     def _compare(self, block: Block) -> None:
         for kind in ("output", "error"):
