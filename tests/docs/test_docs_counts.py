@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 
@@ -31,3 +32,47 @@ def test_the_page_for_tfx_users_counts_upstreams_cases_as_the_lists_of_gaps_do()
     told = re.search(r"^(\d+) of upstream's own test cases.*?(\d+) fail on purpose", text, re.MULTILINE | re.DOTALL)
     assert told is not None
     assert (int(told[1]), int(told[2])) == (passing + gaps, gaps)
+
+
+def test_the_page_for_tfx_users_counts_the_cases_of_transform():
+    """Pipelines by the list of gaps, functions by the lists in their test files; the wholes by upstream's file."""
+    folder = ROOT / "tests" / "transform"
+    text = " ".join((ROOT / "docs/coming_from_tfx.md").read_text(encoding="utf-8").split())
+    told = re.search(
+        r"test cases (\d+) pipelines are run against this\. (\d+) pass; .* names the other (\d+) .* Of (\d+) cases of "
+        r"single functions (\d+) pass; (\d+) have another result .*?, (\d+) are of combiners .*? and (\d+) of steps",
+        text,
+    )
+    assert told is not None
+    pipelines, passing, gaps, functions, passing_functions, other, combiners, steps = map(int, told.groups())
+    assert gaps == len(json.loads((folder / "conformance_gaps.json").read_text()))
+    assert passing == pipelines - gaps
+    assert passing_functions == functions - other - combiners - steps
+    assert steps == sum(_literal(folder / "test_transform_functions_conformance.py", "NOT_HERE").values())
+    gaussian = (folder / "test_transform_gaussian_conformance.py").read_text()
+    assert other == len(re.findall(r'^    "params_\w+": ', gaussian, re.MULTILINE))
+    cases = ROOT.parent / "shared" / "conformance" / "tft" / "mappers_analyzers.jsonl"
+    if cases.exists():
+        kinds = [json.loads(line)["kind"] for line in cases.read_text().splitlines()]
+        assert (pipelines, functions) == (len(kinds) - kinds.count("function"), kinds.count("function"))
+
+
+def _literal(path, name):
+    """A constant of a file, without importing it."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == name:
+            return ast.literal_eval(node.value)
+    raise AssertionError(f"{path.name} has no {name}")
+
+
+def test_names_of_tensorflow_transform_that_are_said_to_be_the_same_are():
+    import trueline.transform as tlt
+
+    text = (ROOT / "docs/coming_from_tfx.md").read_text(encoding="utf-8")
+    part = text.partition("## TensorFlow Transform")[2]
+    same, experimental = re.search(r"same keywords:\n`([^`]+)`, and in `experimental`\n`([^`]+)`", part).groups()
+    assert set(same.split()) <= set(tlt.__all__)
+    assert all(hasattr(tlt.experimental, name) for name in experimental.split())
+    methods = re.search(r"its `([^`]+)` \|", part)[1].split()
+    assert all(hasattr(tlt.TransformOutput, name) for name in methods)
+    assert len(same.split()) > 35
