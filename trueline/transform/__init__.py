@@ -5,9 +5,10 @@ Imports `trueline._core`, `trueline.schema` and `trueline.engine`; users write `
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trueline._core.lazy import lazy_names
+from trueline.transform.guard import guarded
 
 if TYPE_CHECKING:
     from trueline.transform.analysis import analyze
@@ -697,4 +698,10 @@ _HOMES = {
     **dict.fromkeys(("apply_vocabulary", "compute_and_apply_vocabulary", "vocabulary"), "mappers_vocabulary"),
 }
 
-__getattr__, __dir__ = lazy_names(__name__, {**dict.fromkeys(__all__, "functions"), **_HOMES})
+_found, __dir__ = lazy_names(__name__, {**dict.fromkeys(__all__, "functions"), **_HOMES})
+
+
+def __getattr__(name: str) -> Any:
+    """A public name; its mistaken calls are told at the user's line."""
+    value = _found(name)
+    return guarded(value) if name in __all__ else value

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from trueline._core.errors import did_you_mean
 from trueline.transform.column import Column
-from trueline.transform.mappers_approximate import approximate_vocabulary, compute_and_apply_approximate_vocabulary
-from trueline.transform.mappers_documents import document_frequency, idf
+from trueline.transform.guard import guarded
+from trueline.transform.mappers_approximate import approximate_vocabulary as _approximate
+from trueline.transform.mappers_approximate import compute_and_apply_approximate_vocabulary as _compute_and_apply
+from trueline.transform.mappers_documents import document_frequency as _document_frequency
+from trueline.transform.mappers_documents import idf as _idf
 from trueline.transform.tracer import current_tracer
 from trueline.transform.vocabulary_names import clean_name
 
@@ -17,7 +20,13 @@ __all__ = [
     "idf",
 ]
 
+approximate_vocabulary = guarded(_approximate)
+compute_and_apply_approximate_vocabulary = guarded(_compute_and_apply)
+document_frequency = guarded(_document_frequency)
+idf = guarded(_idf)
 
+
+@guarded
 def get_vocabulary_size_by_name(vocab_filename: str) -> Column:
     """How many tokens a vocabulary of this preprocessing function has, reserved ones included: a constant int64.
 

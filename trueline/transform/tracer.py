@@ -25,7 +25,7 @@ from trueline.transform.operations import RuleError
 from trueline.transform.profiles import check_profile, known_profile
 from trueline.transform.render import expression
 
-__all__ = ["Tracer", "current_tracer", "trace", "user_place"]
+__all__ = ["Tracer", "active_tracer", "current_tracer", "trace", "user_place"]
 
 _ROOM = str(Path(__file__).parent / "x")[:-1]
 
@@ -198,6 +198,11 @@ class _Inputs(dict[str, Column]):
 
     def __missing__(self, name: str) -> Column:
         raise self._tracer.error(f"there is no column {name!r}", did_you_mean(str(name), self))
+
+
+def active_tracer() -> Tracer | None:
+    """The trace that is going on, if there is one."""
+    return _ACTIVE.get()
 
 
 def current_tracer() -> Tracer:
