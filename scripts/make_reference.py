@@ -105,12 +105,21 @@ def entry(name: str, thing: Any) -> Iterator[str]:
     elif isinstance(thing, dict):
         keys = sorted({key if isinstance(key, str) else str(key[0]) for key in thing})
         yield f"A table of: {', '.join(f'`{key}`' for key in keys)}."
-    elif inspect.isclass(thing) or callable(thing):
+    elif inspect.isclass(thing) or callable(thing) or inspect.ismodule(thing):
         yield first_paragraph(thing)
+    if inspect.ismodule(thing):
+        members = [(n, getattr(thing, n)) for n in thing.__all__]
+        yield "\n".join(_member(n, m, first_paragraph(m)) for n, m in members if n not in _public())
     if inspect.isclass(thing) and not issubclass(thing, enum.Enum | BaseException):
         members = [line for line in _members(thing) if line]
         if members:
             yield "\n".join(members)
+
+
+@functools.cache
+def _public() -> frozenset[str]:
+    """Every name with an entry of its own."""
+    return frozenset(name for room_name in (*ROOMS, "trueline") for name in importlib.import_module(room_name).__all__)
 
 
 def _is_protocol(thing: Any) -> bool:
@@ -122,10 +131,10 @@ def _is_error(thing: Any) -> bool:
 
 
 def _members(cls: type) -> Iterator[str]:
-    """One line for each public method and property that the class itself, or a private base, defines."""
+    """One line for each public method and property that the class itself, or a base without an entry, defines."""
     seen: set[str] = set()
     for owner in cls.__mro__:
-        if owner is not cls and not owner.__name__.startswith("_"):
+        if owner is not cls and not (owner.__module__.startswith("trueline.") and owner.__name__ not in _public()):
             continue
         for name, member in vars(owner).items():
             if name.startswith("_") or name in seen:
@@ -135,9 +144,12 @@ def _members(cls: type) -> Iterator[str]:
             if isinstance(member, property | functools.cached_property):
                 yield f"- `.{name}`: {said}" if said else f"- `.{name}`"
             elif isinstance(member, staticmethod | classmethod) or inspect.isfunction(member):
-                function = getattr(member, "__func__", member)
-                call = " ".join(signature_of(function).split()).replace("( ", "(").replace(", )", ")")
-                yield f"- `.{name}{call}`" + (f": {said}" if said else "")
+                yield _member(name, getattr(member, "__func__", member), said)
+
+
+def _member(name: str, function: Any, said: str) -> str:
+    call = " ".join(signature_of(function).split()).replace("( ", "(").replace(", )", ")")
+    return f"- `.{name}{call}`" + (f": {said}" if said else "")
 
 
 def room(module: ModuleType, documented: dict[str, str]) -> Iterator[str]:
