@@ -9,9 +9,9 @@ import numpy as np
 import onnx
 import pyarrow as pa
 import pytest
-from helpers_transform import TYPES, VECTOR, all_cases, assert_same, by_onnx, by_oracle, graph_of, in_batches
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from helpers_agreement import Agreement
+from helpers_rows import seeded_table
+from helpers_transform import TYPES, all_cases, assert_same, by_onnx, by_oracle, graph_of
 
 import trueline.transform as tlt
 from trueline._core.feeds import Feeds
@@ -21,69 +21,27 @@ from trueline.transform.lower_onnx import Target, lower
 from trueline.transform.operations import OPERATIONS
 
 Case = tuple[str, tuple[str, ...], Callable[..., Any]]
-I64 = st.integers(-(2**63), 2**63 - 1)
-STRATEGIES: dict[str, st.SearchStrategy[Any]] = {
-    "float64": st.floats() | st.sampled_from([0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 2.5, 9.3e18, -9.3e18, 1e300, 5e-324]),
-    "int64": I64 | st.integers(-3, 3) | st.sampled_from([-(2**63), 2**63 - 1]),
-    "bool": st.booleans(),
-    "utf8": st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
-    | st.sampled_from(["", "a", "A", "Ä", "ß", "12", "-1.5e3", "1e999", "é\0x", "日本", "a\nb", " 7"]),
-}
-STRATEGIES["timestamp"] = st.integers(-(2**61), 2**61) | st.sampled_from([0, -1, 1_700_000_000_000_000])
-# what is not a number of ordinary size has no bound in ulps for exp and its kin
-TAME = st.floats(-700, 700, allow_subnormal=False)
-
 CASES: list[Case] = all_cases()
 NAMES = [f"{op}-{'-'.join(types)}-{i}" for i, (op, types, _) in enumerate(CASES)]
+ROWS = 60
 
 
 def test_every_operation_has_a_case() -> None:
     assert set(OPERATIONS) == {op for op, _, _ in CASES}
 
 
-def values_of(op: str, dtype: str) -> st.SearchStrategy[Any]:
-    kind, _, inner = dtype.rstrip(">").rpartition("<")
-    tame = OPERATIONS[op].kind == "rounded" and inner == "float64"
-    one = TAME | st.sampled_from([0.0, -0.0, np.inf, -np.inf, np.nan]) if tame else STRATEGIES[inner]
-    if kind == "list":
-        return st.none() | st.lists(one, max_size=4)
-    return st.none() | (st.lists(one, min_size=VECTOR, max_size=VECTOR) if kind == "vector" else one)
-
-
 @pytest.mark.parametrize(("op", "types", "function"), CASES, ids=NAMES)
 @pytest.mark.parametrize("optional", [True, False], ids=["optional", "required"])
 def test_onnx_equals_oracle(op: str, types: tuple[str, ...], function: Callable[..., Any], optional: bool) -> None:
     """Missing values, NaN, infinities, extremes, empty and non-ASCII text; batches of 0, 1, 7, all rows."""
-    names = [f"x{i}" for i in range(len(types))]
-    schema = pa.schema([(n, TYPES[t]) for n, t in zip(names, types, strict=True)])
-
-    def preprocessing(x: Any) -> dict[str, Any]:
-        return {"y": function(*(x[n] for n in names))}
-
-    graph = graph_of(preprocessing, pa.table({n: pa.array([], schema.field(n).type) for n in names}), optional)
-    record = OPERATIONS[op]
-    column = [values_of(op, t) if optional else values_of(op, t).filter(lambda v: v is not None) for t in types]
-
-    @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(st.lists(st.tuples(*column), max_size=24))
-    def check(rows: list[tuple[Any, ...]]) -> None:
-        table = pa.table(
-            [pa.array([r[i] for r in rows], schema.field(i).type) for i in range(len(types))], schema=schema
-        )
-        expected, found = by_oracle(graph, table)["y"], by_onnx(graph, table, dictionary=False)["y"]
-        assert_same(found, expected, record.ulps)
-        if rows:
-            assert_same(by_onnx(graph, table, dictionary=True)["y"], found, record.ulps)
-            for size in (1, 7):
-                assert_same(in_batches(graph, table, size)["y"], found, record.ulps)
-
-    check()
+    table = seeded_table(op, types, ROWS, optional)
+    Agreement(op, function, table.schema, optional).check(table)
 
 
 @pytest.mark.parametrize(("op", "types", "function"), CASES, ids=NAMES)
 def test_served_graph_takes_no_rows(op: str, types: tuple[str, ...], function: Callable[..., Any]) -> None:
     """The ONNX graph itself runs on 0 rows, and holds no more operators than its operations' profiles allow."""
-    if any(OPERATIONS[o].onnx is None for o in [op]):
+    if OPERATIONS[op].onnx is None:
         return
     table = pa.table({f"x{i}": pa.array([], TYPES[t]) for i, t in enumerate(types)})
     graph = graph_of(lambda x: {"y": function(*(x[n] for n in table.schema.names))}, table)
