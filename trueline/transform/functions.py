@@ -79,7 +79,9 @@ def fill_missing(x: Column, value: Any) -> Column:
     if isinstance(value, list | tuple) and not value:
         with tracer.scope("fill_missing"):
             return tracer.op("fill_missing_list", x)
-    filling = tracer.column(value)
+    x, filling = tracer.column(x), tracer.column(value)
+    if x.type.constant:
+        return x
     if x.dtype == "float64" and filling.dtype == "int64":
         filling = filling.cast("float64", implied=True)
     if x.dtype == "int64" and filling.dtype == "float64":

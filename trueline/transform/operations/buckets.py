@@ -73,6 +73,8 @@ def _place_rule(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
     _boundaries(types[1])
     if types[0].kind != "fixed":
         raise RuleError("boundaries for each place need a column of vectors")
+    if types[0].constant:
+        raise RuleError("it takes a column, not a constant")
     if types[1].size is not None and types[1].size % int(types[0].size or 1):
         raise RuleError(f"there are {types[1].size} boundaries for {types[0].size} places")
     return ValueType("int64", "fixed", types[0].size)
@@ -115,6 +117,8 @@ def _key_rule(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
     _boundaries(table)
     if x.kind == "table" or (index.kind != "scalar" and (index.kind, index.size) != (x.kind, x.size)):
         raise RuleError("there must be one key a row, or one for each value")
+    if x.constant or index.constant:
+        raise RuleError("it takes a column and its keys, not constants")
     if int(attrs["num_buckets"]) < 1:
         raise RuleError(f"num_buckets must be at least 1, it is {attrs['num_buckets']}")
     return ValueType("int64", x.kind, x.size)

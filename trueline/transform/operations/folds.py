@@ -18,6 +18,8 @@ def _rule(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
     serving, training = types
     if (serving.dtype, serving.kind, serving.size) != (training.dtype, training.kind, training.size):
         raise RuleError(f"the value when serving is {serving}, that in training is {training}")
+    if serving.constant != training.constant:
+        raise RuleError("one of its two values is a constant, the other a column")
     return ValueType(serving.dtype, serving.kind, serving.size)
 
 

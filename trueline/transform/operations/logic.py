@@ -133,6 +133,11 @@ WHERE = Presence(_where_optional, _where_present, _where_present_onnx)
 def _fill_rule(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
     if any(t.kind == "ragged" for t in types):
         raise RuleError("a missing list can be filled with an empty one only: tlt.fill_missing(x, [])")
+    x, filling = types
+    if x.kind == "scalar" and filling.kind == "fixed":
+        raise RuleError("a scalar column cannot be filled with a vector; make it a vector first with tlt.concat([x])")
+    if x.constant and not filling.constant:
+        raise RuleError("a constant is never missing")
     return common(types, "float64", "int64", "bool", "utf8", "timestamp")
 
 

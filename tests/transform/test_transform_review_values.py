@@ -1,0 +1,68 @@
+"""Values at the seams: constants beside columns, vectors beside scalars, the oracle's outputs, features of models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from helpers_transform import assert_same, by_onnx, by_oracle, graph_of, in_batches
+
+import trueline.transform as tlt
+from trueline._core.errors import TransformError
+from trueline._core.values import raw_feature_of
+from trueline.transform.output import TransformOutput
+from trueline.transform.tracer import trace
+
+
+def output_of(function: Callable[[Any], dict[str, Any]], table: pa.Table, optional: bool = True) -> TransformOutput:
+    """A transform without analyzers."""
+    return TransformOutput(trace(function, [raw_feature_of(f, optional) for f in table.schema]), {})
+
+
+def all_ways(function: Callable[[Any], dict[str, Any]], table: pa.Table, optional: bool = True) -> dict[str, list[Any]]:
+    """The values of every output, after bulk, detour, single rows and oracle were found to have the same bits."""
+    graph = graph_of(function, table, optional)
+    expected = by_oracle(graph, table)
+    ways = (
+        by_onnx(graph, table, dictionary=False),
+        by_onnx(graph, table, dictionary=True),
+        in_batches(graph, table, 1),
+    )
+    for found in ways:
+        for name, value in expected.items():
+            assert_same(found[name], value)
+    return {
+        name: [v if p else None for v, p in zip(value.data.tolist(), present_of(value), strict=True)]
+        for name, value in expected.items()
+    }
+
+
+def present_of(value: Any) -> np.ndarray:
+    return np.ones(len(value.data), bool) if value.present is None else value.present
+
+
+def test_a_scalar_is_not_filled_with_vectors() -> None:
+    """With as many rows as places, the rows' marks of missing would have been taken for those of the places."""
+    table = pa.table({"x": [1.0, None, 3.0], "v": pa.array([[7.0, 8.0, 9.0]] * 3, pa.list_(pa.float64(), 3))})
+    with pytest.raises(TransformError, match="a scalar column cannot be filled with a vector"):
+        graph_of(lambda x: {"y": tlt.fill_missing(x["x"], x["v"])}, table)
+    found = all_ways(lambda x: {"y": tlt.fill_missing(x["v"], x["x"])}, table)
+    assert found["y"] == [[7.0, 8.0, 9.0]] * 3
+
+
+def test_a_constant_needs_no_filling() -> None:
+    table = pa.table({"x": [1.0, None, 3.0]})
+    found = all_ways(lambda x: {"y": tlt.coalesce(2.5, x["x"]), "z": tlt.fill_missing(x["x"], 0.0)}, table)
+    assert found == {"y": [2.5] * 3, "z": [1.0, 0.0, 3.0]}
+
+
+def test_the_oracle_gives_the_outputs_bits_of_lists() -> None:
+    """The outputs of lists have +0.0 for -0.0, since cells behind a list's end are blanked; the oracle too."""
+    table = pa.table({"x": pa.array([[-0.0, -1e-300], [], [0.0]], pa.list_(pa.float64()))})
+    for optional in (True, False):
+        output = output_of(lambda x: {"y": x["x"]}, table, optional)
+        bulk, oracle = output.transform(table)["y"].to_pylist(), output.oracle(table).column("y").to_pylist()
+        assert repr(bulk) == repr(oracle)
