@@ -251,9 +251,9 @@ def _as_output(value: Value) -> Value:
     with np.errstate(all="ignore"):
         data = value.data
         if data.dtype == np.float64:
-            if value.present is not None:
-                # Blanking what is missing makes -0 to +0, see operations.base.select; it comes before the cast, so
-                # that a tiny negative double is still the -0.0 of float32.
+            if value.present is not None or value.lengths is not None:
+                # Blanking what is missing or lies behind a list's end makes -0 to +0, see operations.base.select; it
+                # comes before the cast, so that a tiny negative double is still the -0.0 of float32.
                 data = data + 0.0
             data = data.astype(np.float32)
     return Value(data, value.present, value.lengths)
