@@ -128,7 +128,8 @@ def execute(ctx: ExecutionContext) -> None:
     newest = spans[-1].examples
     schema = schemas.load_schema_text(store.join(ctx.input("schema").uri, SCHEMA_FILE))
     analyzed = splits_in(spans, [given] if isinstance(given, str) else given)
-    graph = trace(_function(ctx), schemas.raw_features(newest.arrow_schema, schema))
+    features, refused = schemas.usable_features(newest.arrow_schema, schema)
+    graph = trace(_function(ctx), features, refused=refused)
     cache = _cache(ctx)
     output = analyze(graph, datasets_by_key(spans, analyzed), ctx.engine, cache)
     output.save(graph_out.uri)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from trueline.schema.changes import SchemaChange, apply_changes, diff_schemas
     from trueline.schema.changes_text import render_changes
     from trueline.schema.domains import get_domain, set_domain
-    from trueline.schema.features import deprecated, expects, get_feature, in_environment, raw_features
+    from trueline.schema.features import deprecated, expects, get_feature, in_environment, raw_features, usable_features
     from trueline.schema.files import load_schema_text, read_message, write_message, write_schema_text
     from trueline.schema.paths import FeaturePath
 
@@ -43,6 +43,7 @@ _HOMES = {
     "is_categorical_feature": "categories",
     "load_schema_text": "files",
     "raw_features": "features",
+    "usable_features": "features",
     "read_message": "files",
     "render_changes": "changes_text",
     "set_domain": "domains",
@@ -71,6 +72,7 @@ __all__ = [
     "read_message",
     "render_changes",
     "set_domain",
+    "usable_features",
     "write_message",
     "write_schema_text",
 ]

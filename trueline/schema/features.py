@@ -24,6 +24,7 @@ __all__ = [
     "in_environment",
     "owner_of",
     "raw_features",
+    "usable_features",
     "walk_features",
 ]
 
@@ -118,8 +119,22 @@ def raw_features(arrow_schema: pa.Schema, schema: schema_pb2.Schema | None = Non
     Raises:
         SchemaError: listing every column whose Arrow type is no feature.
     """
+    found, refused = usable_features(arrow_schema, schema)
+    if refused:
+        raise SchemaError(
+            f"{len(refused)} columns are no features",
+            problems=list(refused.values()),
+            hint="widen them with trueline._core.values.widen, or flatten structs and nested lists first.",
+        )
+    return found
+
+
+def usable_features(
+    arrow_schema: pa.Schema, schema: schema_pb2.Schema | None = None
+) -> tuple[tuple[RawFeature, ...], dict[str, str]]:
+    """As `raw_features`, with the columns that are no features by name, and why: nothing needs to read them."""
     found: list[RawFeature] = []
-    problems: list[str] = []
+    refused: dict[str, str] = {}
     known = {} if schema is None else {feature.name: feature for feature in reversed(schema.feature)}
     for field in arrow_schema:
         if field.name.startswith(HIDDEN_PREFIX):
@@ -129,11 +144,5 @@ def raw_features(arrow_schema: pa.Schema, schema: schema_pb2.Schema | None = Non
         try:
             found.append(raw_feature_of(field, optional=not required))
         except SchemaError as error:
-            problems.append(error.message)
-    if problems:
-        raise SchemaError(
-            f"{len(problems)} columns are no features",
-            problems=problems,
-            hint="widen them with trueline._core.values.widen, or flatten structs and nested lists first.",
-        )
-    return tuple(found)
+            refused[field.name] = error.message
+    return tuple(found), refused

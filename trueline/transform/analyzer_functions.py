@@ -16,6 +16,7 @@ from trueline.transform.functions import as_float
 __all__ = [
     "by_places",
     "cap_of",
+    "check_dtype",
     "checked_buckets",
     "max",
     "mean",
@@ -42,7 +43,7 @@ def _number(x: Column) -> Column:
     return x.cast("int64", implied=True) if x.dtype == "bool" else x
 
 
-def _check_dtype(x: Column, output_dtype: Any) -> None:
+def check_dtype(x: Column, output_dtype: Any) -> None:
     """Results are float64 inside and float32 at the outputs; what asks for another type is a mistake."""
     if output_dtype is None:
         return
@@ -86,13 +87,13 @@ def mean(x: Column, reduce_instance_dims: bool = True, name: str | None = None, 
     Args:
         output_dtype: None or a float type by name; has no effect, since outputs are float32.
     """
-    _check_dtype(x, output_dtype)
+    check_dtype(x, output_dtype)
     return x.tracer.op("analyze.mean", as_float(x), **by_places(x, reduce_instance_dims))
 
 
 def var(x: Column, reduce_instance_dims: bool = True, name: str | None = None, output_dtype: Any = None) -> Column:
     """The variance (ddof 0) of the present finite values, float64; of no values 0. Arguments as in `mean`."""
-    _check_dtype(x, output_dtype)
+    check_dtype(x, output_dtype)
     return x.tracer.op("analyze.var", as_float(x), **by_places(x, reduce_instance_dims))
 
 
@@ -147,6 +148,9 @@ def quantiles(
     return x.tracer.op("analyze.weighted_quantiles", as_float(x), as_float(weights), **attrs)
 
 
+_MOST_BUCKETS = 1_000_000
+
+
 def checked_buckets(x: Column, num_buckets: int) -> int:
     """A number of buckets that makes sense."""
     try:
@@ -155,6 +159,8 @@ def checked_buckets(x: Column, num_buckets: int) -> int:
         raise x.tracer.error(f"num_buckets must be an integer, it is {num_buckets!r}") from None
     if count < 1:
         raise x.tracer.error(f"num_buckets must be at least 1, it is {num_buckets}")
+    if count > _MOST_BUCKETS:
+        raise x.tracer.error(f"num_buckets must be at most {_MOST_BUCKETS:,}, it is {num_buckets}")
     return count
 
 

@@ -11,6 +11,7 @@ import ast
 import functools
 import inspect
 import numbers
+import os
 import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
@@ -120,9 +121,14 @@ def _check(
             _check_trace(name, key, one)
         if several is not inspect.Parameter.VAR_POSITIONAL and kinds[key]:
             bound.arguments[key] = _plain(value, kinds[key])
-            strict = kinds[key] <= {*_LITERALS} or all(k.startswith(("'", '"')) or k.isdigit() for k in kinds[key])
-            if strict and problem is None and not _fits(bound.arguments[key], kinds[key]):
+            if problem is None and not _takes(bound.arguments[key], kinds[key]):
                 problem = _mismatch(name, key, value, kinds[key])
+                if _is_column(value):  # the function would only say that a column has no value
+                    raise problem
+        if problem is None and isinstance(value, set | frozenset):
+            problem = _error(
+                f"{name}: {key} is {_shown(value)}", "a set has no order: give a list, as sorted() makes it."
+            )
     return problem
 
 
@@ -144,15 +150,22 @@ def _tracing() -> Any:
 
 
 def _plain(value: Any, allowed: frozenset[str]) -> Any:
-    """Numpy's scalars as Python's, and its arrays as lists where a list is taken."""
-    if type(value).__module__ != "numpy":
-        return value
-    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
+    """Numpy's scalars as Python's; paths as texts, arrays and series as lists where those are taken."""
+    if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
         made = value.item()
         return made if isinstance(made, bool | int | float | str) else value
-    if "Sequence" in allowed and hasattr(value, "tolist"):
+    if "str" in allowed and isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if "Sequence" in allowed and not isinstance(value, Sequence) and hasattr(type(value), "tolist"):
         return value.tolist()
     return value
+
+
+def _takes(value: Any, allowed: frozenset[str]) -> bool:
+    """Whether a call that went well may have had this argument: a literal may stand for a column."""
+    return _fits(value, allowed) or (
+        allowed & {"Column"} == allowed - {"None"} and isinstance(value, bool | int | float | str)
+    )
 
 
 def _fits(value: Any, allowed: frozenset[str]) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from trueline.transform.analyzer_functions import by_places, checked_buckets
+from trueline.transform.analyzer_functions import by_places, check_dtype, checked_buckets
 from trueline.transform.column import Column
 from trueline.transform.functions import as_float, is_nan, where
 from trueline.transform.functions_lookup import take
@@ -169,8 +169,9 @@ def scale_to_z_score_per_key(
         elementwise: scale each place of a vector by itself; one key a row.
         key_vocabulary_filename: the name of a vocabulary of the keys, see above.
         name: has no effect.
-        output_dtype: has no effect: outputs are float32.
+        output_dtype: None or a float type by name; has no effect, since outputs are float32.
     """
+    check_dtype(x, output_dtype)
     with x.tracer.scope("scale_to_z_score_per_key"):
         x = as_float(x)
         mean, variance = _statistics(x, key, elementwise, _moments(x, key, not elementwise, key_vocabulary_filename))

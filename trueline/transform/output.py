@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trueline._core.errors import TransformError, did_you_mean
+from trueline._core.errors import FeedError, TransformError, did_you_mean
 from trueline._core.feeds import Feeds
 from trueline._core.host import HostStep
 from trueline._core.rowid import ROW_COLUMN
@@ -67,6 +67,8 @@ class TransformOutput(TransformViews, TransformExports):
         graph = self.graph if graph is None else graph
         if outputs is None:
             return list(graph.outputs)
+        if isinstance(outputs, str):
+            raise TransformError(f"outputs is {outputs!r}", hint=f"give a list of names: [{outputs!r}].")
         return [(name, graph.output(name)) for name in outputs]
 
     def transform(
@@ -89,6 +91,11 @@ class TransformOutput(TransformViews, TransformExports):
         """
         import pyarrow as pa
 
+        if not isinstance(data, pa.Table | pa.RecordBatch):
+            raise TransformError(
+                f"transform takes an Arrow table or batch, not a {type(data).__name__}",
+                hint="transform_raw_features takes rows in other forms.",
+            )
         row_id = ROW_COLUMN in data.schema.names
         schema = self.arrow_schema(outputs, row_id)
         if isinstance(data, pa.Table):
@@ -137,6 +144,9 @@ class TransformOutput(TransformViews, TransformExports):
         names = graph.input_names(i for _, i in chosen)
         steps = graph.steps_for(names)
         needed = graph.raw_names(names)
+        twice = sorted(n for n in needed if data.schema.names.count(n) > 1)
+        if twice:
+            raise FeedError("two columns have the same name", problems=[f"column {n!r}" for n in twice])
         table = data.combine_chunks() if isinstance(data, pa.Table) else pa.Table.from_batches([data])
         table = table.select([n for n in table.schema.names if n in needed])
         batches = table.to_batches()
@@ -265,6 +275,9 @@ def _array(feature: RawFeature, value: Value) -> pa.Array:
     data, present = value.data, value.present
     arrow_type = arrow_type_of(feature)
     missing = None if present is None or present.all() else ~present
+    if feature.kind == "fixed" and not feature.size:  # Arrow divides by the size
+        there = np.ones(len(data), np.bool_) if present is None else present
+        return pa.array([[] if p else None for p in there], arrow_type)
     if feature.kind == "fixed":
         flat = pa.array(np.ascontiguousarray(data).ravel(), arrow_type.value_type)
         mask = None if missing is None else pa.array(missing)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from trueline._core.errors import ArtifactError
 from trueline._core.rowid import ROW_COLUMN
 from trueline._core.values import RawFeature
 from trueline.engine.base import Dataset, Engine
@@ -39,7 +40,8 @@ def analyze_and_transform(
 
     Args:
         data: an Arrow table, a DataFrame of pandas or polars, a `Dataset`, a `pyarrow.dataset`, the path of a Parquet,
-            CSV, TSV, JSONL, Avro or TFRecord file, a folder of Parquet files, or Examples of a pipeline.
+            CSV, TSV, JSONL, Avro or TFRecord file, a folder of Parquet files, Examples of a pipeline, or a
+            `trueline.data.SourceSpec` where a source needs options.
         preprocessing_fn: the user's function.
         schema: says which columns are always there; without it every column may be missing.
         profile: where the graph must be able to run, see `trace`.
@@ -54,10 +56,11 @@ def analyze_and_transform(
     """
     import pyarrow as pa
 
-    from trueline.schema import raw_features
+    from trueline.schema import usable_features
 
     with opened(data) as dataset:
-        graph = trace(preprocessing_fn, raw_features(dataset.arrow_schema, schema), profile=profile)
+        features, refused = usable_features(dataset.arrow_schema, schema)
+        graph = trace(preprocessing_fn, features, profile=profile, refused=refused)
         row = ROW_COLUMN in dataset.columns
         dataset = dataset if row or not _needs_rows(graph) else _numbered(dataset)
         output = analyze(graph, dataset, engine)
@@ -115,6 +118,12 @@ def transform_to_parquet(
                     writer.write_batch(made)
                     rows += made.num_rows
             Path(part).replace(path)
+        except OSError as error:
+            raise ArtifactError(
+                f"the file cannot be written: {error.strerror or error}",
+                where=path,
+                hint="nothing stands under its name; give it a folder that is there and has room, and run again.",
+            ) from error
         finally:
             Path(part).unlink(missing_ok=True)
     return rows

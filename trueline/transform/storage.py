@@ -8,6 +8,7 @@ own, see `trueline.transform.vocabulary_files`. A graph that ONNX cannot express
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 from trueline._core import store
@@ -25,6 +26,7 @@ def save(output: TransformOutput, uri: str) -> None:
     """Writes an analysed graph; `load` is its inverse."""
     from trueline.schema import write_schema_text
 
+    uri = os.fspath(uri)
     store.makedirs(store.join(uri, "vocabularies"))
     results: dict[str, Any] = {}
     for index, value in sorted(output.findings.items()):
@@ -47,6 +49,7 @@ def load(uri: str) -> TransformOutput:
         ArtifactError: a file is missing, damaged, or does not belong to the graph.
         TransformError: another format, or a graph that contradicts itself.
     """
+    uri = os.fspath(uri)
     place = store.join(uri, "graph.json")
     try:
         document = json.loads(store.read_text(place))

@@ -9,38 +9,26 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import json
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trueline._core.errors import TransformError, did_you_mean
+from trueline._core.errors import TransformError
 from trueline._core.host import HostStep
 from trueline._core.values import DType, RawFeature
 from trueline.transform.bind import constant_node
 from trueline.transform.check import node_type
 from trueline.transform.column import Column
 from trueline.transform.graph import Graph, Node, ValueType, encode_json
+from trueline.transform.offered import Offered, check_call
 from trueline.transform.operations import RuleError
+from trueline.transform.places import user_place
 from trueline.transform.profiles import check_profile, known_profile
 from trueline.transform.render import expression
 
 __all__ = ["Tracer", "active_tracer", "current_tracer", "trace", "user_place"]
 
-_ROOM = str(Path(__file__).parent / "x")[:-1]
-
-
 _ACTIVE: contextvars.ContextVar[Tracer | None] = contextvars.ContextVar("active_trace", default=None)
-
-
-def user_place() -> str:
-    """``file:line`` of the innermost frame outside this room."""
-    frame = sys._getframe(1)
-    while frame is not None and str(Path(frame.f_code.co_filename)).startswith(_ROOM):
-        if frame.f_back is None:
-            return ""
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 class Tracer:
@@ -93,8 +81,12 @@ class Tracer:
 
     def _add(self, node: Node) -> Column:
         key = json.dumps(
-            [node.op, node.inputs, encode_json(dict(node.attrs)), node.type.dtype, node.type.kind], sort_keys=True
+            [node.op, node.inputs, encode_json(dict(node.attrs)), node.type.dtype, node.type.kind],
+            sort_keys=True,
+            ensure_ascii=False,
         )
+        if not key.isascii() and any("\ud800" <= c <= "\udfff" for c in key):
+            raise self.error(f"{node.op} is given half a character (a surrogate), which UTF-8 has no form for")
         if key not in self._known:
             self._known[key] = len(self.nodes)
             self.nodes.append(node)
@@ -189,17 +181,6 @@ def _plain_number(tracer: Tracer, value: Any) -> tuple[Any, DType]:
     raise tracer.error(f"a {type(value).__name__} is no literal", "write a Python number, boolean or string.")
 
 
-class _Inputs(dict[str, Column]):
-    """The columns by name; an unknown name is an error at the user's line that lists what exists."""
-
-    def __init__(self, tracer: Tracer, features: Sequence[RawFeature]) -> None:
-        super().__init__({f.name: tracer.input(f) for f in features})
-        self._tracer = tracer
-
-    def __missing__(self, name: str) -> Column:
-        raise self._tracer.error(f"there is no column {name!r}", did_you_mean(str(name), self))
-
-
 def active_tracer() -> Tracer | None:
     """The trace that is going on, if there is one."""
     return _ACTIVE.get()
@@ -218,7 +199,11 @@ def current_tracer() -> Tracer:
 
 
 def trace(
-    preprocessing_fn: Callable[[Any], Mapping[str, Any]], features: Sequence[RawFeature], *, profile: str | None = None
+    preprocessing_fn: Callable[[Any], Mapping[str, Any]],
+    features: Sequence[RawFeature],
+    *,
+    profile: str | None = None,
+    refused: Mapping[str, str] | None = None,
 ) -> Graph:
     """The graph of a preprocessing function.
 
@@ -228,15 +213,18 @@ def trace(
         features: the raw columns.
         profile: where the graph must be able to run: ``portable``, ``server``, ``tensorflow`` or ``host``; None checks
             nothing. With ``tensorflow`` hash buckets are TensorFlow's own.
+        refused: columns that are there and are no features, such as structs, with the reason: an error tells it where
+            the function reads one of them.
 
     Raises:
         TransformError: at the user's file and line; for a profile, listing every operation that it cannot run.
     """
     if profile is not None:
         known_profile(profile)
+    check_call(preprocessing_fn, features)
     tracer = Tracer(features, profile)
     with tracer.active():
-        outputs = preprocessing_fn(_Inputs(tracer, features))
+        outputs = preprocessing_fn(Offered(tracer, features, refused or {}))
     code = getattr(preprocessing_fn, "__code__", None)
     where = f"{code.co_filename}:{code.co_firstlineno}" if code is not None else None
     if not isinstance(outputs, Mapping) or not outputs:

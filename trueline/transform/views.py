@@ -119,8 +119,9 @@ class TransformViews:
         """The transform of raw rows in the form in which they come, as clients and notebooks have them.
 
         Args:
-            rows: an Arrow table or batch (gives the same), a list of dicts (gives a list of dicts), or a dict of lists
-                or arrays (gives a dict of arrays; lists stay lists). None is missing.
+            rows: an Arrow table or batch (gives the same), a DataFrame (gives an Arrow table), a list of dicts (gives
+                a list of dicts), or a dict of lists or arrays (gives a dict of arrays; lists stay lists). None is
+                missing.
             drop_unused_features: ignore columns that the transform does not read; otherwise they are an error.
 
         Raises:
@@ -129,6 +130,8 @@ class TransformViews:
         """
         import pyarrow as pa
 
+        if hasattr(type(rows), "__arrow_c_stream__") and not isinstance(rows, pa.Table):
+            rows = pa.table(rows)
         if isinstance(rows, pa.Table | pa.RecordBatch):
             self._check_unused(rows.schema.names, drop_unused_features)
             return self._whole.transform(rows)
@@ -145,7 +148,8 @@ class TransformViews:
         unknown = [n for n in names if n not in used and not n.startswith("__")]
         if unknown and not drop:
             raise TransformError(
-                f"the transform does not read {', '.join(map(repr, unknown))}", hint=f"it reads {used}."
+                f"the transform does not read {', '.join(map(repr, unknown))}",
+                hint=f"it reads {', '.join(sorted(used))}.",
             )
 
     def _table(self, columns: Mapping[str, list[Any]]) -> Any:
@@ -160,7 +164,7 @@ class TransformViews:
                 continue
             try:
                 arrays[feature.name] = pa.array(columns[feature.name], arrow_type_of(feature))
-            except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+            except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeError) as error:
                 problems.append(f"column {feature.name!r}: expected {feature.dtype}: {str(error).splitlines()[0]}")
         if problems:
             raise FeedError("the rows do not fit the raw features", problems=problems)
@@ -169,11 +173,26 @@ class TransformViews:
         return pa.table(arrays)
 
 
+def _no_rows(what: str) -> TransformError:
+    return TransformError(
+        f"{what} is no form of rows",
+        hint="give an Arrow table, a DataFrame, a list of dicts, or a dict of lists: one column by each name.",
+    )
+
+
 def _columns(rows: Any) -> tuple[dict[str, list[Any]], bool]:
     """The rows as columns of Python values, and whether they came as rows."""
     if isinstance(rows, Mapping):
+        single = [n for n, v in rows.items() if isinstance(v, str | bytes) or not hasattr(v, "__iter__")]
+        if single or any(not isinstance(n, str) for n in rows):
+            raise _no_rows("a dict of " + (f"{single[0]!r} to a single value" if single else "names that are no text"))
         return {n: v.tolist() if isinstance(v, np.ndarray) else list(v) for n, v in rows.items()}, False
+    if isinstance(rows, str | bytes) or not hasattr(rows, "__iter__"):
+        raise _no_rows(f"a {type(rows).__name__}")
     rows = list(rows)
+    strange = [type(r).__name__ for r in rows if not isinstance(r, Mapping) or any(not isinstance(n, str) for n in r)]
+    if strange:
+        raise _no_rows(f"a list with a {strange[0]}")
     names = dict.fromkeys(n for row in rows for n in row)
     return {n: [row.get(n) for row in rows] for n in names}, True
 

@@ -18,7 +18,7 @@ from trueline.transform.analyzers import Vocabulary
 
 __all__ = ["read_vocabulary", "write_vocabulary"]
 
-_NAME = re.compile(r"\w[\w.-]*")
+_NAME = re.compile(r"[\w-][\w.-]*")
 _FOLDER = "vocabularies"
 
 

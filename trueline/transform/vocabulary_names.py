@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 from trueline.transform.column import Column
 
 __all__ = ["clean_name", "free_name"]
+
+
+_LONGEST = 150
 
 
 def clean_name(name: str) -> str:
@@ -38,6 +42,14 @@ def free_name(
     tracer = x.tracer
     read = "_".join(sorted(tracer.graph.input_names([x.index])))
     stem = clean_name(given if given is not None else prefix + read)
+    if len(stem.encode()) > _LONGEST:
+        if given is not None:
+            raise tracer.error(
+                f"the vocabulary's name {stem[:30]!r}... is too long for a file", f"at most {_LONGEST} bytes of UTF-8."
+            )
+        stem = (
+            f"{stem.encode()[: _LONGEST - 17].decode(errors='ignore')}_{hashlib.sha256(stem.encode()).hexdigest()[:16]}"
+        )
     own = (op, tuple(i.index for i in inputs))
     taken = {str(n.attrs["name"]): n for n in tracer.nodes if n.is_analyzer and "name" in n.attrs}
 

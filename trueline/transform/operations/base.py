@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALL",
+    "MOST_PLACES",
     "NEVER",
     "Array",
     "Attrs",
@@ -43,6 +44,7 @@ __all__ = [
     "plain_onnx",
     "scalars_only",
     "select",
+    "too_wide",
 ]
 
 Array = npt.NDArray[Any]
@@ -184,9 +186,20 @@ class Operation:
         if self.elementwise:
             _no_tables(types)
         result = self.rule(types, attrs)
+        too_wide(result)
         constant = bool(types) and all(t.constant for t in types)
         optional = self.presence.optional(types, attrs) or (self.elementwise and _lists(types) > 1)
         return replace(result, optional=optional, constant=constant)
+
+
+MOST_PLACES = 1 << 24
+"""The longest vector: 128 MiB of doubles for each row."""
+
+
+def too_wide(found: ValueType) -> None:
+    """Refuses vectors that no memory holds for a batch of rows."""
+    if found.kind == "fixed" and not 0 <= (found.size or 0) <= MOST_PLACES:
+        raise RuleError(f"a vector of {found.size} values is too long: at most {MOST_PLACES:,} are possible in a row")
 
 
 def _lists(types: Types) -> int:

@@ -30,6 +30,8 @@ def _rule(types: Sequence[ValueType], attrs: Attrs) -> ValueType:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if not attrs["pattern"]:
+        raise RuleError("the pattern is empty; to put a text before another one use tlt.join")
     if "\0" in attrs["pattern"] + attrs["rewrite"]:
         raise RuleError("neither the pattern nor the rewrite may have a NUL character")
     try:  # the kernel would leave every text as it is, without a word
