@@ -108,8 +108,8 @@ def entry(name: str, thing: Any) -> Iterator[str]:
     elif inspect.isclass(thing) or callable(thing) or inspect.ismodule(thing):
         yield first_paragraph(thing)
     if inspect.ismodule(thing):
-        members = [(n, getattr(thing, n)) for n in thing.__all__]
-        yield "\n".join(_member(n, m, first_paragraph(m)) for n, m in members if n not in _public())
+        held = {n: getattr(thing, n) for n in thing.__all__ if n not in _public()}
+        yield "\n".join(_member(n, m, first_paragraph(m)) for n, m in held.items())
     if inspect.isclass(thing) and not issubclass(thing, enum.Enum | BaseException):
         members = [line for line in _members(thing) if line]
         if members:

@@ -9,9 +9,9 @@ command -v chromium >/dev/null || missing+=(chromium)
 command -v npm >/dev/null || missing+=(nodejs npm)
 [ ${#missing[@]} -eq 0 ] && exit 0
 if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
-  echo "servers: ${missing[*]} are not here and cannot be installed: their tests will be skipped" >&2
+  echo "NOT TESTED HERE: ${missing[*]} are not here and cannot be installed: their tests will be skipped" >&2
   exit 0
 fi
 export DEBIAN_FRONTEND=noninteractive
 { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >/dev/null 2>&1 ||
-  echo "servers: ${missing[*]} could not be installed: their tests will be skipped" >&2
+  echo "NOT TESTED HERE: ${missing[*]} could not be installed: their tests will be skipped" >&2

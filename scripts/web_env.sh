@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 [ -f .venvs/web/.made ] && cmp -s tests/transform/web/package-lock.json .venvs/web/package-lock.json && exit 0
 if ! command -v npm >/dev/null; then
-  echo "web: no npm here: the tests in node and in the browser will be skipped" >&2
+  echo "NOT TESTED HERE: no npm: the tests in node and in the browser will be skipped" >&2
   exit 0
 fi
 rm -rf .venvs/web
@@ -14,5 +14,5 @@ cp tests/transform/web/package.json tests/transform/web/package-lock.json .venvs
 if npm --prefix .venvs/web ci --ignore-scripts --no-audit --no-fund --silent; then
   touch .venvs/web/.made
 else
-  echo "web: onnxruntime-web could not be installed: the tests in node and in the browser will be skipped" >&2
+  echo "NOT TESTED HERE: onnxruntime-web could not be installed: the tests in node and in the browser will be skipped" >&2
 fi

@@ -76,3 +76,13 @@ def test_names_of_tensorflow_transform_that_are_said_to_be_the_same_are():
     methods = re.search(r"its `([^`]+)` \|", part)[1].split()
     assert all(hasattr(tlt.TransformOutput, name) for name in methods)
     assert len(same.split()) > 35
+
+
+def test_the_figures_of_speed_have_the_benchmarks_names():
+    page = (ROOT / "docs/howto/features_at_scale.md").read_text(encoding="utf-8").partition("## Speed")[2]
+    names = re.findall(r"`([\w.-]+)`(?=[ ,|]* \||, `)", page)
+    source = (ROOT / "benchmarks/transform.py").read_text(encoding="utf-8")
+    parts = {part for name in names if not name.endswith("_rows") for part in name.split(".")}
+    assert {"apply", "pass", "one_row", "median_us"} <= parts
+    assert [part for part in sorted(parts) if f'"{part}"' not in source] == []
+    assert 'f"peak_mb_{rows}_rows"' in source
