@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test check test-all test-ray test-tensorflow bench format clean
+.PHONY: help demo test check test-all test-slow test-ray test-tensorflow bench format clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,21 +41,22 @@ check: $(VENV)/.dev ## formatting, lint, types, import arrows, the reference
 test: $(VENV)/.dev ## all tests but the slow ones; under ten minutes on two cores
 	$(PYTEST) -n 2 --dist loadfile -m "not slow"
 
-test-all: $(VENV)/.dev ## the slow tests too, each heavy group in an environment of its own
+test-slow: $(VENV)/.dev ## the slow tests: installs, ML Metadata's own client, node and the browser, more rows
 	bash scripts/servers.sh
 	bash scripts/web_env.sh
 	bash scripts/mlmd_env.sh
-	$(PYTEST) -n 2 --dist loadfile
-	$(MAKE) test-ray
-	$(MAKE) test-tensorflow
+	$(PYTEST) -n 2 --dist loadfile -m slow
+
+test-all: test test-slow test-ray test-tensorflow ## everything, each heavy group in an environment of its own
 
 test-ray: ## the same statistics on a Ray cluster of two nodes, in an environment of its own
 	bash scripts/ray_env.sh
-	.venvs/ray/bin/python -m pytest -q tests/cluster
+	if [ -f .venvs/ray/.made ]; then .venvs/ray/bin/python -m pytest -q tests/cluster; fi
 
 test-tensorflow: ## the transform in TensorFlow, Keras and LiteRT, in an environment of its own
 	bash scripts/tensorflow_env.sh
-	.venvs/tensorflow/bin/python -m pytest -q -n 2 tests/tf_lowering
+	if [ -f .venvs/tensorflow/.made ]; then \
+	  .venvs/tensorflow/bin/python -m pytest -q -n 2 --dist loadfile tests/tf_lowering; fi
 
 bench: $(VENV)/.bench ## benchmarks: JSON on standard output
 	$(BIN)/python -P benchmarks/statistics.py
