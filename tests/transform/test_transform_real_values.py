@@ -229,7 +229,7 @@ def test_complaint_texts_and_label(complaints: pd.DataFrame) -> None:
     ascii_lower = [c.encode().lower().decode() for c in complaints["Company"]]
     assert out["company"].to_pylist() == [bucket(c, 64) for c in ascii_lower]
     pairs = zip(complaints["State"], complaints["Product"], strict=True)
-    assert out["state_and_product"].to_pylist() == [bucket(f"{s}_x_{p}", 100) if s else None for s, p in pairs]
+    assert out["state_and_product"].to_pylist() == [bucket(f"{s}_x_{p}", 100) for s, p in pairs]
     labels = {"Yes": 1, "No": 0, "": None}
     assert out["consumer_disputed_xf"].to_pylist() == [labels[d] for d in complaints["Consumer disputed?"]]
     assert out["consumer_disputed_xf"].null_count == 57

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import sys
 from collections.abc import Callable, Mapping
@@ -24,7 +25,10 @@ def lazy_names(module: str, homes: Mapping[str, str]) -> tuple[Callable[[str], A
     def get(name: str) -> Any:
         home = homes.get(name)
         if home is None:
-            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+            # What asks for names that may be absent (copy, pickle, displays) asks for dunders: nothing is like those.
+            like = [] if name.startswith("_") else difflib.get_close_matches(name, homes, 1, 0.7)
+            hint = f". Did you mean {like[0]!r}?" if like else ""
+            raise AttributeError(f"module {module!r} has no attribute {name!r}{hint}")
         return getattr(importlib.import_module(home if home.startswith("trueline.") else f"{module}.{home}"), name)
 
     def names() -> list[str]:

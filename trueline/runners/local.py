@@ -204,7 +204,7 @@ class _Execution:
 
     def _end(self) -> RunResult:
         failed = [r for r in self._results.values() if r.state in ("FAILED", "CANCELED")]
-        message = "; ".join(f"{r.node_id}: {(r.message or r.state).splitlines()[0]}" for r in failed)
+        message = "; ".join(f"{r.node_id}: {_sentence(r.message or r.state)}" for r in failed)
         status: RunStatus = "FAILED" if any(not r.ok for r in self._results.values()) else "COMPLETE"
         self._run.runs.finish(self._run.run_id, status, message or None)
         self._tell(RunEvent("run_finished", self._run.run_id, now_ms(), status=status))
@@ -222,3 +222,11 @@ class _Execution:
         if self._on_event is not None:
             with self._telling:
                 self._on_event(event)
+
+
+def _sentence(message: str) -> str:
+    """What a message says first, with the first of the problems that it lists."""
+    first, *rest = message.splitlines()
+    problems = [line.removeprefix("  - ") for line in rest if line.startswith("  - ")]
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{first}: {problems[0]}{more}" if problems else first

@@ -176,7 +176,12 @@ class Column:
         )
 
     def __iter__(self) -> NoReturn:
-        self._no_value()
+        if self.type.kind == "scalar":
+            self._no_value()
+        raise self.tracer.error(
+            f"how many elements {self.tracer.describe(self)} has is not known while tracing",
+            "take elements by their number: x[0], x[1]; of a vector all of them: tlt.unstack(x).",
+        )
 
     def __len__(self) -> NoReturn:
         self._no_value()

@@ -11,6 +11,7 @@ from typing import Any
 from trueline._core import store
 from trueline._core.errors import ConfigError
 from trueline._core.values import widen
+from trueline.data.source import SourceSpec
 from trueline.engine.base import Dataset
 
 __all__ = ["opened"]
@@ -34,8 +35,9 @@ def opened(data: Any) -> Iterator[Dataset]:
     Args:
         data: a `Dataset`; an Arrow table, batch or reader, or a DataFrame of pandas or polars; a `pyarrow.dataset`; a
             Parquet file, folder or list of files; Examples of a pipeline (a folder; with ``folder#split`` one of its
-            splits, by default ``train``); or a CSV, TSV, JSONL, Avro or TFRecord file. What is no Parquet is written
-            as Parquet to a temporary folder first, which ends with the context.
+            splits, by default ``train``); a CSV, TSV, JSONL, Avro or TFRecord file; or a `trueline.data.SourceSpec`,
+            for sources that need options. What is no Parquet is written as Parquet to a temporary folder first, which
+            ends with the context.
 
     Raises:
         ConfigError: something else, or files of no known kind.
@@ -46,6 +48,9 @@ def opened(data: Any) -> Iterator[Dataset]:
     elif isinstance(data, str | os.PathLike):
         with _of_path(os.fspath(data)) as dataset:
             yield dataset
+    elif isinstance(data, SourceSpec):
+        with tempfile.TemporaryDirectory(prefix="trueline-") as place:
+            yield _ingested(data, place)
     elif isinstance(data, list | tuple) and data and all(isinstance(d, str | os.PathLike) for d in data):
         yield Dataset.from_parquet([os.fspath(d) for d in data])
     elif hasattr(data, "files") and hasattr(data, "to_table"):  # a pyarrow.dataset of files
@@ -89,10 +94,11 @@ def _of_path(location: str) -> Iterator[Dataset]:
     if kind not in _SOURCES:
         raise ConfigError(
             f"{location!r} is a file of no kind that is known here",
-            hint=f"endings: parquet, {', '.join(sorted(_SOURCES))}; or read it yourself and give an Arrow table.",
+            hint=f"endings: parquet, {', '.join(sorted(_SOURCES))}; or say how to read it: "
+            f"trueline.data.SourceSpec({_SOURCES['csv']!r}, {{'input_base': {location!r}}}); or give an Arrow table.",
         )
     with tempfile.TemporaryDirectory(prefix="trueline-") as place:
-        yield _ingested(location, kind, place)
+        yield _ingested(SourceSpec(_SOURCES[kind], {"input_base": location}), place)
 
 
 def _kind(location: str) -> str:
@@ -115,8 +121,8 @@ def _parquet_files(location: str) -> list[str]:
     return [store.join(location, n) for n in sorted(store.listdir(location)) if n.endswith(".parquet")]
 
 
-def _ingested(location: str, kind: str, place: str) -> Dataset:
-    from trueline.data import Examples, SourceSpec, ingest
+def _ingested(source: SourceSpec, place: str) -> Dataset:
+    from trueline.data import Examples, ingest
 
-    ingest(SourceSpec(_SOURCES[kind], {"input_base": location}), place, splits=[(_SPLIT, 1)])
+    ingest(source, place, splits=[(_SPLIT, 1)])
     return Examples.open(place).dataset(_SPLIT)

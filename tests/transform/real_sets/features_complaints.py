@@ -38,7 +38,8 @@ def preprocessing_fn(inputs: Any) -> dict[str, Any]:
     outputs["received_season"] = tlt.fill_missing(tlt.cyclical_time(received, "month"), 0.0)
     outputs["timely"] = inputs["Timely response?"] == "Yes"
     outputs["company"] = tlt.hash_strings(tlt.lower(inputs["Company"]), 64)
-    outputs["state_and_product"] = tlt.cross(inputs["State"], inputs["Product"], hash_buckets=100)
+    state = tlt.fill_missing(inputs["State"], "")
+    outputs["state_and_product"] = tlt.cross(state, inputs["Product"], hash_buckets=100)
     outputs[transformed_name(LABEL_KEY)] = tlt.map_values(inputs[LABEL_KEY], {"Yes": 1, "No": 0})
     return outputs
 
