@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from trueline._core.values import DType
@@ -46,8 +48,8 @@ class Column:
             raise AttributeError(name)  # what copy, pickle and displays ask of any object
         raise self.tracer.error(
             f"the column {self.tracer.describe(self)} has no {name!r}",
-            "a column stands for values that are not known yet: use the functions of trueline.transform, or tlt.host "
-            "for pandas and other Python code.",
+            _instead(name) + "a column stands for values that are not known yet: use the functions of "
+            "trueline.transform, or tlt.host for pandas and other Python code.",
         )
 
     def __repr__(self) -> str:
@@ -169,11 +171,9 @@ class Column:
             "use tlt.where instead of if, and & | ~ instead of and, or, not; chained comparisons need &.",
         )
 
-    def _no_value(self) -> NoReturn:
-        raise self.tracer.error(
-            f"the column {self.tracer.describe(self)} has no value while tracing",
-            "only tlt functions and operators work on columns; tlt.host runs your own Python on rows.",
-        )
+    def _no_value(self, instead: str = "") -> NoReturn:
+        hint = "only tlt functions and operators work on columns; tlt.host runs your own Python on rows."
+        raise self.tracer.error(f"the column {self.tracer.describe(self)} has no value while tracing", instead + hint)
 
     def __iter__(self) -> NoReturn:
         if self.type.kind == "scalar":
@@ -184,7 +184,7 @@ class Column:
         )
 
     def __len__(self) -> NoReturn:
-        self._no_value()
+        self._no_value("tlt.length counts in each row; ")
 
     def __float__(self) -> NoReturn:
         self._no_value()
@@ -195,8 +195,70 @@ class Column:
     def __index__(self) -> NoReturn:
         self._no_value()
 
+    def __contains__(self, other: Any) -> NoReturn:
+        self._no_value("of a text tlt.contains, of a list tlt.contains_value; ")
+
     def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
         self._no_value()
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """Operators whose left side is a number of numpy's; numpy's functions are answered with ours."""
+        function = _OF_NUMPY.get(ufunc.__name__)
+        plain = [i.item() if type(i) is not Column and getattr(i, "ndim", None) == 0 else i for i in inputs]
+        usable = all(isinstance(i, Column | bool | int | float | str) for i in plain)
+        if function is None or method != "__call__" or kwargs or not usable:
+            self._no_value(_instead(ufunc.__name__))
+        return function(*plain)
+
+    def __array_function__(self, function: Any, *_: Any) -> NoReturn:
+        self._no_value(_instead(function.__name__))
+
+
+_OF_NUMPY: dict[str, Callable[[Any, Any], Any]] = {
+    "add": operator.add,
+    "subtract": operator.sub,
+    "multiply": operator.mul,
+    "divide": operator.truediv,
+    "floor_divide": operator.floordiv,
+    "remainder": operator.mod,
+    "power": operator.pow,
+    "less": operator.lt,
+    "less_equal": operator.le,
+    "greater": operator.gt,
+    "greater_equal": operator.ge,
+    "equal": operator.eq,
+    "not_equal": operator.ne,
+}
+"""What numpy calls for an operator between its scalar and a column."""
+_OURS = {
+    "absolute": "abs",
+    "astype": "cast",
+    "fillna": "fill_missing",
+    "fill_null": "fill_missing",
+    "is_null": "is_missing",
+    "isfinite": "is_finite",
+    "isin": "map_values",
+    "isinf": "is_inf",
+    "isna": "is_missing",
+    "isnan": "is_nan",
+    "isnull": "is_missing",
+    "len": "length",
+    "map": "map_values",
+    "notnull": "is_missing",
+    "replace": "map_values",
+    "startswith": "starts_with",
+    "endswith": "ends_with",
+    "std": "var",
+}
+"""Names in pandas, polars, numpy and str, and the function that does this here."""
+
+
+def _instead(name: str) -> str:
+    """A sentence that names the function of the room for another library's name, or nothing."""
+    import trueline.transform as room
+
+    ours = _OURS.get(name, name)
+    return f"tlt.{ours} takes columns; " if ours in room.__all__ else ""
 
 
 _RANK = {"bool": 0, "int64": 1, "float64": 2}

@@ -71,13 +71,12 @@ class TransformOutput(TransformViews, TransformExports):
             raise TransformError(f"outputs is {outputs!r}", hint=f"give a list of names: [{outputs!r}].")
         return [(name, graph.output(name)) for name in outputs]
 
-    def transform(
-        self, data: pa.RecordBatch | pa.Table, outputs: Sequence[str] | None = None, *, training: bool = False
-    ) -> Any:
-        """The transformed rows, computed by ONNX Runtime; of a table a table, of a batch a batch.
+    def transform(self, data: Any, outputs: Sequence[str] | None = None, *, training: bool = False) -> Any:
+        """The transformed rows, computed by ONNX Runtime; of a table or DataFrame an Arrow table, of a batch a batch.
 
         Args:
-            data: raw columns; narrower Arrow types are widened, further columns are ignored.
+            data: an Arrow table or batch, or a DataFrame of pandas or polars, of raw columns; narrower types are
+                widened, further columns are ignored.
             outputs: names of the outputs wanted; all by default.
             training: these are the rows that were analysed and that a model will be trained on: `target_encode` gives
                 them out-of-fold values. Such a graph needs ``__row__`` then.
@@ -91,9 +90,13 @@ class TransformOutput(TransformViews, TransformExports):
         """
         import pyarrow as pa
 
+        if hasattr(type(data), "__arrow_c_stream__") and not isinstance(data, pa.Table | pa.RecordBatch):
+            from trueline.data import to_arrow_table
+
+            data = to_arrow_table(data)
         if not isinstance(data, pa.Table | pa.RecordBatch):
             raise TransformError(
-                f"transform takes an Arrow table or batch, not a {type(data).__name__}",
+                f"transform takes an Arrow table or batch, or a DataFrame, not a {type(data).__name__}",
                 hint="transform_raw_features takes rows in other forms.",
             )
         row_id = ROW_COLUMN in data.schema.names

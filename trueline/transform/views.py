@@ -50,6 +50,10 @@ class TransformViews:
     def _whole(self) -> TransformOutput:
         return cast("TransformOutput", self)
 
+    def __repr__(self) -> str:
+        reads, outputs = ", ".join(sorted(self.raw_feature_spec())), ", ".join(name for name, _ in self.graph.outputs)
+        return f"TransformOutput({reads} -> {outputs})"
+
     @property
     def vocabularies(self) -> dict[str, Vocabulary]:
         """Every vocabulary by name."""
@@ -126,11 +130,11 @@ class TransformViews:
 
         Raises:
             FeedError: values of another type than traced, or missing values of a required column.
-            TransformError: unknown columns, where they are not to be ignored.
+            TransformError: unknown columns, where they are not to be ignored, and where there are no others.
         """
         import pyarrow as pa
 
-        if hasattr(type(rows), "__arrow_c_stream__") and not isinstance(rows, pa.Table):
+        if hasattr(type(rows), "__arrow_c_stream__") and not isinstance(rows, pa.Table | pa.RecordBatch):
             rows = pa.table(rows)
         if isinstance(rows, pa.Table | pa.RecordBatch):
             self._check_unused(rows.schema.names, drop_unused_features)
@@ -150,6 +154,11 @@ class TransformViews:
             raise TransformError(
                 f"the transform does not read {', '.join(map(repr, unknown))}",
                 hint=f"it reads {', '.join(sorted(used))}.",
+            )
+        if unknown and used and used.isdisjoint(names):  # a misspelt name must not turn into rows of missing values
+            raise TransformError(
+                f"the transform reads none of these columns: {', '.join(map(repr, unknown))}",
+                hint=did_you_mean(unknown[0], used),
             )
 
     def _table(self, columns: Mapping[str, list[Any]]) -> Any:
