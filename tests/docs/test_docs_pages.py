@@ -105,6 +105,21 @@ def test_a_block_that_needs_more_is_carried_out(place, package):
     assert installed(package) or pytest.skip(f"NOT TESTED HERE: {place} needs {package}")
 
 
+@pytest.mark.slow  # `make test-slow` is what installs onnxruntime-web
+@pytest.mark.parametrize("page", [page for page in PAGES if any(b.language == "js" for b in blocks_of(page))])
+def test_a_page_is_true_in_node(page, tmp_path):
+    if not installed("node"):
+        pytest.skip(f"NOT TESTED HERE: {page} needs node and onnxruntime-web")
+    (tmp_path / "reader").mkdir()
+    machine = Machine(tmp_path / "reader")
+    try:
+        for block in blocks_of(page):
+            machine.carry_out(block)
+    finally:
+        machine.close()
+    assert any(block.language == "js" for block in machine.executed)
+
+
 def test_every_command_block_is_marked():
     """A block of commands that is not carried out stands there by choice, with the reason on the line before it."""
     unmarked = {
