@@ -66,3 +66,53 @@ def test_the_oracle_gives_the_outputs_bits_of_lists() -> None:
         output = output_of(lambda x: {"y": x["x"]}, table, optional)
         bulk, oracle = output.transform(table)["y"].to_pylist(), output.oracle(table).column("y").to_pylist()
         assert repr(bulk) == repr(oracle)
+
+
+NEAR = [1 + 1e-9, 1 - 1e-9, 1 + 2.0**-52, 1e-50, -1e-50, 5e-324, 1e-310]
+
+
+@pytest.mark.parametrize("c", NEAR)
+def test_constants_near_the_neutral_ones_are_computed_with(c: float) -> None:
+    """ONNX Runtime drops an operation whose double is 0 or 1 as a float32; the numbers here must not show it."""
+    values = [1e9, -3.0, 1e-310, 0.1, 0.0, -0.0, 1e16]
+    table = pa.table(
+        {
+            "x": values,
+            "v": pa.array([[v] for v in values], pa.list_(pa.float64(), 1)),
+            "l": pa.array([[v, 2.0] for v in values]),
+        }
+    )
+
+    def preprocessing(x: Any) -> dict[str, Any]:
+        made = {}
+        for name in ("x", "v", "l"):
+            for i, y in enumerate((tlt.abs(x[name]), -x[name])):
+                ways = (y * c, c * y, y / c, c / y, y + c, c + y, y - c, c - y, y % c)
+                made |= {f"{name}{i}{j}": tlt.maximum(way, -1e300) for j, way in enumerate(ways)}
+        return made
+
+    found = all_ways(preprocessing, table)
+    x = np.abs(np.array(values))
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(found["x00"], x * c)
+        np.testing.assert_array_equal(found["x02"], x / c)
+        np.testing.assert_array_equal(found["x04"], x + c)
+        np.testing.assert_array_equal(found["x06"], x - c)
+
+
+def test_a_factor_near_one_reaches_whole_numbers() -> None:
+    table = pa.table({"x": [1_000_000_000, -7]})
+    found = all_ways(lambda x: {"y": tlt.cast(tlt.round(x["x"] * (1 + 3e-8)), "int64")}, table)
+    assert found["y"] == [1_000_000_030, -7]
+
+
+def test_a_second_scaling_has_the_same_bits_in_the_oracle() -> None:
+    """The deviation of z-scores is 1 up to rounding: its reciprocal is no factor to drop."""
+    table = pa.table({"x": np.random.default_rng(3).normal(5.0, 3.0, 500)})
+
+    def preprocessing(x: Any) -> dict[str, Any]:
+        return {"y": tlt.bucketize(tlt.scale_to_z_score(tlt.scale_to_z_score(tlt.scale_to_z_score(x["x"]))), 7)}
+
+    out, output = tlt.analyze_and_transform(table, preprocessing)
+    assert out["y"].to_pylist() == output.oracle(table).column("y").to_pylist()
+    assert output.transform(table.slice(3, 1))["y"].to_pylist() == out["y"].to_pylist()[3:4]

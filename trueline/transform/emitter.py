@@ -40,6 +40,7 @@ class Emitter:
     def __init__(self, reserved: Collection[str] = ()) -> None:
         self._reserved = frozenset(reserved)
         self._negations: set[str] = set()
+        self._nearly_neutral: set[str] = set()
         self.nodes: list[Any] = []
         self.initializers: list[Any] = []
         self.domains: set[str] = {""}
@@ -58,6 +59,8 @@ class Emitter:
         """Writes one node with one output and returns the output's name."""
         from onnx import helper
 
+        if op in _NEUTRAL and not self._nearly_neutral.isdisjoint(inputs):
+            inputs = self._kept(*inputs)
         key = (op, inputs, domain, repr(sorted(attrs.items()))) if _short(attrs) else None
         if key is not None and key in self._known:
             return self._known[key]
@@ -69,6 +72,21 @@ class Emitter:
         if key is not None:
             self._known[key] = name
         return name
+
+    def _kept(self, left: str, right: str) -> tuple[str, str]:
+        """Operands of arithmetic; a constant that is almost 0 or 1 gets the other's shape.
+
+        ONNX Runtime drops ``x + c``, ``x - c``, ``x * c`` and ``x / c`` where the double c, a single one and known when
+        the graph is loaded, is 0 or 1 after rounding to float32: 1 + 1e-9 then counts as 1. What has the shape of a
+        column is not known before it.
+        """
+
+        def shaped(tensor: str, other: str) -> str:
+            if tensor not in self._nearly_neutral or other in self._nearly_neutral:
+                return tensor
+            return self.node("Expand", tensor, self.node("Shape", other))
+
+        return shaped(left, right), shaped(right, left)
 
     def outputs(self, count: int, op: str, *inputs: str, **attrs: Any) -> tuple[str, ...]:
         """Writes one node with several outputs and returns their names."""
@@ -116,6 +134,8 @@ class Emitter:
             name = self._name("const")
             self.initializers.append(numpy_helper.from_array(value, name))
             self._constants[key] = name
+            if _nearly_neutral(value):
+                self._nearly_neutral.add(name)
         return self._constants[key]
 
     def constant(self, value: Any, dtype: str) -> str:
@@ -183,6 +203,19 @@ class Emitter:
     def column(self, tensor: str) -> str:
         """``[N]`` as ``[N, 1]``."""
         return self.node("Unsqueeze", tensor, self.ints(1))
+
+
+_NEUTRAL = frozenset(("Add", "Sub", "Mul", "Div"))
+
+
+def _nearly_neutral(value: npt.NDArray[Any]) -> bool:
+    """Whether it is one double that rounds to the float32 0 or 1 and is neither; or the 0 of a vector of one, which
+    `trueline.transform.bind` does not drop: -0.0 + 0.0 is 0.0."""
+    if value.dtype != np.float64 or value.size != 1:
+        return False
+    with np.errstate(all="ignore"):
+        rounded = float(value.astype(np.float32).item())
+    return rounded in (0.0, 1.0) and (rounded != value.item() or (value.ndim > 0 and rounded == 0.0))
 
 
 def _short(attrs: dict[str, Any]) -> bool:
