@@ -12,7 +12,7 @@ import pytest
 
 import trueline.transform as tlt
 from trueline import RawFeature
-from trueline._core.errors import TransformError
+from trueline._core.errors import FeedError, TransformError
 
 FRAME = pd.DataFrame({"age": [30.0, None, 50.0], "plan": ["a", "b", None]})
 RAW = [RawFeature("age", "float64"), RawFeature("plan", "utf8"), RawFeature("n", "int64")]
@@ -88,3 +88,19 @@ def test_functions_and_methods_of_other_libraries_are_answered_with_ours(wrong: 
     with pytest.raises(TransformError, match=r"test_transform_first_frames.py:\d+: the column") as refused:
         tlt.trace(lambda c: {"x": wrong(c)}, RAW)
     assert told in str(refused.value)
+
+
+def test_integers_that_pandas_made_floats_are_integers_again() -> None:
+    """One missing value turns a column of pandas into floats; a whole part of them may be missing in a batch."""
+    whole = pd.DataFrame({"n": [1, 2, 3], "plan": ["a", "b", "a"]})
+    _, output = tlt.analyze_and_transform(
+        whole, lambda c: {"n": tlt.fill_missing(c["n"], 0), "plan": tlt.compute_and_apply_vocabulary(c["plan"])}
+    )
+    gaps = pd.DataFrame({"n": [1, None, 3], "plan": [None, None, None]})
+    wanted = {"n": [1, 0, 3], "plan": [None, None, None]}
+    assert output.transform(gaps).to_pydict() == wanted
+    assert output.transform_raw_features(gaps).to_pydict() == wanted
+    with pytest.raises(FeedError, match=r"column 'n': expected int64: .*3\.5"):
+        output.transform(pd.DataFrame({"n": [3.5], "plan": ["a"]}))
+    with pytest.raises(FeedError, match="column 'n': expected int64"):
+        output.transform(pd.DataFrame({"n": ["x"], "plan": ["a"]}))

@@ -91,9 +91,9 @@ class TransformOutput(TransformViews, TransformExports):
         import pyarrow as pa
 
         if hasattr(type(data), "__arrow_c_stream__") and not isinstance(data, pa.Table | pa.RecordBatch):
-            from trueline.data import to_arrow_table
+            from trueline.transform.frames import frame_table
 
-            data = to_arrow_table(data)
+            data = frame_table(data, self.raw_features(outputs))
         if not isinstance(data, pa.Table | pa.RecordBatch):
             raise TransformError(
                 f"transform takes an Arrow table or batch, or a DataFrame, not a {type(data).__name__}",

@@ -135,7 +135,9 @@ class TransformViews:
         import pyarrow as pa
 
         if hasattr(type(rows), "__arrow_c_stream__") and not isinstance(rows, pa.Table | pa.RecordBatch):
-            rows = pa.table(rows)
+            from trueline.transform.frames import frame_table
+
+            rows = frame_table(rows, self._whole.raw_features())
         if isinstance(rows, pa.Table | pa.RecordBatch):
             self._check_unused(rows.schema.names, drop_unused_features)
             return self._whole.transform(rows)
