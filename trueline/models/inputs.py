@@ -20,7 +20,15 @@ from trueline._core.values import RawFeature
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["DEFAULT_INPUT", "ModelInput", "column_values", "input_arrays", "model_inputs", "select_features"]
+__all__ = [
+    "DEFAULT_INPUT",
+    "ModelInput",
+    "column_values",
+    "input_arrays",
+    "model_inputs",
+    "select_features",
+    "unfit_weight",
+]
 
 DEFAULT_INPUT = "x"
 _FLOATS = ("float32", "float64")
@@ -75,6 +83,8 @@ def select_features(
     problems += [p for name in wanted if name in known and (p := unfit(known[name]))]
     if not wanted:
         problems.append("there are no features")
+    if weight in known and (problem := unfit_weight(known[weight])):
+        problems.append(problem)
     if problems:
         raise ModelError("the model cannot be trained on these features", problems=problems)
     return tuple(known[n] for n in wanted)
@@ -82,6 +92,11 @@ def select_features(
 
 def unfit(feature: RawFeature) -> str | None:
     """Why a transform output cannot enter a model, with the remedy; None when it can."""
+    if feature.kind == "ragged":
+        return (
+            f"feature {feature.name!r} is a list of any length: make it a vector with tlt.pad, tlt.multi_hot or "
+            "tlt.bag_of_words, or a number with tlt.list_mean and its kin"
+        )
     if feature.dtype in ("utf8", "bytes"):
         return (
             f"feature {feature.name!r} is {feature.dtype}, a model takes numbers: "
@@ -89,14 +104,19 @@ def unfit(feature: RawFeature) -> str | None:
         )
     if feature.dtype not in _NUMBERS:
         return f"feature {feature.name!r} is {feature.dtype}, a model takes numbers: cast it in preprocessing_fn"
-    if feature.kind == "ragged":
-        return f"feature {feature.name!r} is a list of any length: reduce it or make it a fixed vector"
     if feature.optional and feature.dtype not in _FLOATS:
         return (
             f"feature {feature.name!r} is {feature.dtype} and may be missing, which only a float can be in a model: "
             "use fill_missing, or say in a schema that it is always there"
         )
     return None
+
+
+def unfit_weight(feature: RawFeature) -> str | None:
+    """Why a transform output cannot weigh rows; None when it can."""
+    if feature.dtype not in _NUMBERS or feature.kind != "scalar":
+        return f"weight {feature.name!r} is {feature.dtype} ({feature.kind}); one number a row is needed"
+    return f"weight {feature.name!r} may be missing: use fill_missing" if feature.optional else None
 
 
 def model_inputs(

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trueline._core.errors import ModelError
-from trueline._core.values import PRESENT, RawFeature
+from trueline._core.values import PRESENT
 from trueline.models.graphs import normalise
+from trueline.models.inputs import unfit_weight
 from trueline.models.merge import LABEL, TRANSFORMED, finish
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def build_targets(transform: TransformOutput, label: str, weight: str | None) ->
     if source + PRESENT not in declared:
         graph.node.insert(len(graph.node) - 1, helper.make_node("Shape", [source], ["targets/shape"]))
     if weight:
-        _check_weight(features[weight])
+        if problem := unfit_weight(features[weight]):
+            raise ModelError(problem)
         graph.node.append(helper.make_node("Cast", [TRANSFORMED + weight], [names["weight"]], to=TensorProto.FLOAT))
         graph.output.append(helper.make_tensor_value_info(names["weight"], TensorProto.FLOAT, ["N"]))
     info = {
@@ -75,10 +77,3 @@ def _presence(source: str, name: str, declared: bool) -> onnx.NodeProto:
         return helper.make_node("Identity", [source + PRESENT], [name])
     value = numpy_helper.from_array(np.array([True]))
     return helper.make_node("ConstantOfShape", ["targets/shape"], [name], value=value)
-
-
-def _check_weight(feature: RawFeature) -> None:
-    if feature.dtype not in ("float32", "float64", "int64", "bool") or feature.kind != "scalar":
-        raise ModelError(f"weight {feature.name!r} is {feature.dtype} ({feature.kind}); one number a row is needed")
-    if feature.optional:
-        raise ModelError(f"weight {feature.name!r} may be missing", hint="use fill_missing in preprocessing_fn.")
