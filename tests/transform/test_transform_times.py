@@ -193,3 +193,17 @@ def test_hours_lie_on_a_circle() -> None:
     assert listed(found["hour"])[3] is None
     with pytest.raises(TransformError, match="no cycle 'houre'"):
         graph_of(lambda x: {"y": tlt.cyclical_time(x["t"], "houre")}, table)
+
+
+def test_fields_of_one_digit_or_two() -> None:
+    """``%-m`` and its like read what people type: 7/4/2013 and 07/04/2013, and nothing that is no day."""
+    texts = ["7/4/2013", "07/04/2013", "12/31/2013", "7/29/2013 9:05", "2/30/2013", "13/1/2013", "0/1/2013", "7-4-2013"]
+    table = pa.table({"x": texts})
+    out, _ = tlt.analyze_and_transform(table, lambda x: {"d": tlt.parse_date(x["x"], "%-m/%-d/%Y")})
+    found = [None if v is None else v.strftime("%Y-%m-%d") for v in out["d"].to_pylist()]
+    assert found == ["2013-07-04", "2013-07-04", "2013-12-31", None, None, None, None, None]
+    clock, _ = tlt.analyze_and_transform(table, lambda x: {"t": tlt.parse_time(x["x"], "%-m/%-d/%Y %-H:%M")})
+    assert [v is not None for v in clock["t"].to_pylist()] == [i == 3 for i in range(len(texts))]
+    assert clock["t"][3].as_py().hour == 9
+    with pytest.raises(TransformError, match="fields of one digit or two: %-m, %-d, %-H, %-I"):
+        tlt.analyze_and_transform(table, lambda x: {"d": tlt.parse_date(x["x"], "%-Y")})

@@ -10,6 +10,9 @@ from trueline._core.errors import did_you_mean
 from trueline.transform.column import Column
 from trueline.transform.functions import as_float, concat, tracer_of
 from trueline.transform.functions_maths import cyclical
+from trueline.transform.functions_missing import coalesce
+from trueline.transform.operations import RuleError
+from trueline.transform.operations.time_formats import fixed_formats
 from trueline.transform.operations.times import PARTS, UNITS
 
 __all__ = [
@@ -264,13 +267,20 @@ def parse_time(x: Column, format: str = "iso") -> Column:
             Otherwise a format of `strptime` whose fields all have their full number of digits: ``%Y`` (4), ``%y``
             (2; 69 to 99 are 1969 to 1999), ``%m``, ``%b`` (Jan, JAN or jan), ``%d``, ``%j`` (3), ``%H``, or ``%I``
             with ``%p`` (AM, PM, am, pm), ``%M``, ``%S``, ``%f`` (6), ``%%``; all other characters stand for
-            themselves. So ``%d/%m/%Y`` does not read 1/2/2024.
+            themselves. So ``%d/%m/%Y`` does not read 1/2/2024; ``%-d/%-m/%Y`` does: ``%-m``, ``%-d``, ``%-H`` and
+            ``%-I`` have one digit or two.
 
     Raises:
         TransformError: for a format with other fields, or without a year.
     """
     with x.tracer.scope("parse_time"):
-        return x.tracer.op("parse_time", x, format=format)
+        if not isinstance(format, str) or "%-" not in format:
+            return x.tracer.op("parse_time", x, format=format)
+        try:
+            formats = fixed_formats(format)
+        except RuleError as error:
+            raise x.tracer.error(str(error)) from None
+        return coalesce(*(x.tracer.op("parse_time", x, format=f) for f in formats))
 
 
 def parse_date(x: Column, format: str = "%Y-%m-%d") -> Column:

@@ -29,7 +29,6 @@ from trueline.transform.operations.base import (
 from trueline.transform.operations.calendar import DAY, HOUR, MINUTE, SECOND, days_from_civil, is_leap
 from trueline.transform.operations.integers import Ints
 from trueline.transform.operations.time_formats import (
-    DIRECTIVES,
     ISO,
     ISO_PATTERN,
     MONTHS,
@@ -143,7 +142,7 @@ def _fixed(em: Emitter, x: str, layout: Format) -> _Parsed:
 
     def number(directive: str, default: int) -> Ints:
         start = layout.places.get(directive)
-        return zero + default if start is None else characters.number(start, DIRECTIVES[directive][0])
+        return zero + default if start is None else characters.number(start, layout.widths[directive])
 
     year = number("%Y", 0)
     if "%y" in layout.places:

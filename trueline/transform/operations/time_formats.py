@@ -7,13 +7,25 @@ ISO 8601 has optional parts and rules of its own.
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import re
 from dataclasses import dataclass
 from functools import lru_cache
 
 from trueline.transform.operations.base import RuleError
 
-__all__ = ["DIRECTIVES", "ISO", "ISO_PATTERN", "MONTHS", "Format", "microseconds", "parsed_format", "quoted"]
+__all__ = [
+    "DIRECTIVES",
+    "ISO",
+    "ISO_PATTERN",
+    "MONTHS",
+    "ONE_DIGIT",
+    "Format",
+    "fixed_formats",
+    "microseconds",
+    "parsed_format",
+    "quoted",
+]
 
 ISO = "iso"
 _HOURS, _SIXTY = "([01][0-9]|2[0-3])", "[0-5][0-9]"
@@ -39,6 +51,8 @@ DIRECTIVES: dict[str, tuple[int, str]] = {
     "%f": (6, "[0-9]{6}"),
 }
 """Fields of a format, as `strptime` names them: how many characters each has, and their pattern."""
+ONE_DIGIT = {"%m": "[1-9]", "%d": "[1-9]", "%H": "[0-9]", "%I": "[1-9]"}
+"""Fields that may stand as a single digit, in formats as ``%1m``, and its pattern."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +63,18 @@ class Format:
         pattern: the regular expression of its texts.
         places: where each directive begins in the text, counted in characters.
         width: the length of its texts.
+        widths: how many characters each directive has.
     """
 
     pattern: str
     places: dict[str, int]
     width: int
+    widths: dict[str, int]
 
     def field(self, text: str, directive: str) -> str | None:
         """The characters of a field; None if the format does not have it."""
         start = self.places.get(directive)
-        return None if start is None else text[start : start + DIRECTIVES[directive][0]]
+        return None if start is None else text[start : start + self.widths[directive]]
 
 
 def quoted(text: str) -> str:
@@ -75,21 +91,41 @@ def parsed_format(text: str) -> Format:
     Raises:
         RuleError: for an unknown or repeated field, and for fields that do not make a day.
     """
-    pattern, places, at = "", {}, 0
-    for piece in re.findall(r"%.|%|[^%]+", text, re.DOTALL):
+    pattern, places, widths, at = "", {}, {}, 0
+    for piece in re.findall(r"%1.|%.|%|[^%]+", text, re.DOTALL):
         if piece == "%%" or not piece.startswith("%"):
             literal = piece.replace("%%", "%")
             pattern, at = pattern + quoted(literal), at + len(literal)
             continue
-        if piece not in DIRECTIVES:
+        name = piece.replace("%1", "%")
+        if name not in DIRECTIVES or (name != piece and name not in ONE_DIGIT):
             raise RuleError(f"the format {text!r} holds {piece!r}; fields: {', '.join(DIRECTIVES)}, %% and 'iso'")
-        if piece in places:
-            raise RuleError(f"the format {text!r} holds {piece!r} twice")
-        width, field = DIRECTIVES[piece]
-        places[piece] = at
+        if name in places:
+            raise RuleError(f"the format {text!r} holds {name!r} twice")
+        width, field = DIRECTIVES[name] if name == piece else (1, ONE_DIGIT[name])
+        places[name], widths[name] = at, width
         pattern, at = pattern + field, at + width
     _check_fields(text, set(places))
-    return Format(pattern, places, at)
+    return Format(pattern, places, at, widths)
+
+
+def fixed_formats(text: str) -> list[str]:
+    """The fixed formats that a format with fields such as ``%-m``, of one digit or two, stands for.
+
+    Raises:
+        RuleError: for a field that is never a single digit.
+    """
+    pieces = re.findall(r"%-.|%.|%|[^%]+", text, re.DOTALL)
+    choices = [[p] if not p.startswith("%-") else _either(text, p) for p in pieces]
+    return ["".join(chosen) for chosen in itertools.product(*choices)]
+
+
+def _either(text: str, piece: str) -> list[str]:
+    name = piece.replace("%-", "%")
+    if name not in ONE_DIGIT:
+        known = ", ".join(n.replace("%", "%-") for n in ONE_DIGIT)
+        raise RuleError(f"the format {text!r} holds {piece!r}; fields of one digit or two: {known}")
+    return [name, name.replace("%", "%1")]
 
 
 def _check_fields(text: str, fields: set[str]) -> None:

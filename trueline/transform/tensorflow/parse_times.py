@@ -13,7 +13,7 @@ from trueline.transform.operations.base import Attrs
 from trueline.transform.operations.calendar import DAY, HOUR, MINUTE, SECOND, is_leap
 from trueline.transform.operations.integers import Ints
 from trueline.transform.operations.parse_times import MONTH_NUMBERS, checked_day
-from trueline.transform.operations.time_formats import DIRECTIVES, ISO, ISO_PATTERN, Format, parsed_format
+from trueline.transform.operations.time_formats import ISO, ISO_PATTERN, Format, parsed_format
 from trueline.transform.tensorflow.base import Lowering, PresenceRule, TfValue, all_present
 from trueline.transform.tensorflow.integers import TfInts
 
@@ -85,7 +85,7 @@ def _fixed(x: Any, layout: Format) -> _Parsed:
     def number(directive: str, default: int) -> Ints:
         if directive not in layout.places:
             return zero + default
-        return _number(text(directive, DIRECTIVES[directive][0]))
+        return _number(text(directive, layout.widths[directive]))
 
     year = number("%Y", 0)
     if "%y" in layout.places:
