@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -116,3 +117,23 @@ def test_a_second_scaling_has_the_same_bits_in_the_oracle() -> None:
     out, output = tlt.analyze_and_transform(table, preprocessing)
     assert out["y"].to_pylist() == output.oracle(table).column("y").to_pylist()
     assert output.transform(table.slice(3, 1))["y"].to_pylist() == out["y"].to_pylist()[3:4]
+
+
+def test_a_graph_of_format_1_gives_the_same_bits(tmp_path: Path) -> None:
+    """``format_1`` was written by the version before lists; the numbers are those that it gave."""
+    output = TransformOutput.load(str(Path(__file__).parent / "format_1"))
+    table = pa.table(
+        {"x": [1.0, None, 4.5, -2.0, float("nan"), 8.0], "i": [3, 3, -1, 0, 7, 3], "s": ["a", "b", "", "Ä", "a", None]}
+    )
+    nan = float("nan")
+    expected = {
+        "z": [-0.5002779960632324, None, 0.43357428908348083, -1.3007228374481201, nan, 1.3674265146255493],
+        "b": [1, None, 2, 0, 2, 2],
+        "v": [0, 2, 3, 1, 0, None],
+        "m": [15.0, 43.125, 67.5, -30.0, nan, 120.0],
+    }
+    assert repr(output.transform(table).to_pydict()) == repr(expected)
+    output.save(str(tmp_path))
+    again = TransformOutput.load(str(tmp_path))
+    assert again.content_hash == output.content_hash
+    assert repr(again.transform(table).to_pydict()) == repr(expected)

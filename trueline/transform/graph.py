@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from trueline._core.errors import TransformError, did_you_mean
 from trueline._core.host import HOST_PREFIX, HostStep
@@ -23,7 +23,8 @@ __all__ = ["ANALYZER_PREFIX", "FORMAT", "Graph", "Node", "NodeKind", "ValueType"
 
 FORMAT = 2
 _READABLE = (1, 2)
-"""Format 1 had no lists, no vectors of constants and one input for each analyzer; what it wrote reads the same."""
+"""Format 1 had no lists, no vectors of constants, one input for each analyzer and tables without sizes; what it wrote
+gives the same bits."""
 ANALYZER_PREFIX = "analyze."
 NodeKind = Literal["scalar", "fixed", "ragged", "table"]
 """How a value is shaped: per row a scalar, a vector or a list; ``table`` is a constant list (boundaries, tokens)."""
@@ -100,10 +101,14 @@ class Node:
     def from_json(cls, data: Mapping[str, Any]) -> Node:
         """The node that `to_json` described."""
         attrs = decode_json(data.get("attrs", {}))
+        dtype, kind, size = data["dtype"], data.get("kind", "scalar"), data.get("size")
+        words = isinstance(dtype, str) and isinstance(kind, str)
+        if not isinstance(attrs, dict) or not words or type(size) not in (int, type(None)):
+            raise TypeError(f"no node: {str(data)[:200]}")
         value_type = ValueType(
-            data["dtype"],
-            data.get("kind", "scalar"),
-            data.get("size"),
+            cast("DType", dtype),
+            cast("NodeKind", kind),
+            size,
             bool(data.get("optional", False)),
             bool(data.get("constant", False)),
             attrs.get("value") if data["op"] == "constant" and data.get("kind", "scalar") == "scalar" else None,
@@ -219,7 +224,7 @@ class Graph:
         Raises:
             TransformError: for another format, unknown operations, or types that contradict the rules.
         """
-        from trueline.transform.check import check_graph
+        from trueline.transform.check import check_graph, with_sizes
 
         if not isinstance(data, Mapping) or data.get("format") not in _READABLE:
             found = data.get("format") if isinstance(data, Mapping) else type(data).__name__
@@ -234,8 +239,10 @@ class Graph:
                 tuple(RawFeature.from_json(f) for f in data["features"]),
                 tuple(HostStep.from_json(s) for s in data.get("host_steps", ())),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
             raise TransformError(f"graph.json is damaged: {error!r}") from error
+        if data["format"] == 1:
+            graph = with_sizes(graph)
         check_graph(graph)
         return graph
 

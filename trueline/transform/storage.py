@@ -14,7 +14,8 @@ from typing import Any
 from trueline._core import store
 from trueline._core.errors import ArtifactError, TransformError
 from trueline.transform.analyzers import Vocabulary, analyzer
-from trueline.transform.graph import Graph, decode_json, encode_json
+from trueline.transform.check import holds
+from trueline.transform.graph import FORMAT, Graph, decode_json, encode_json
 from trueline.transform.output import TransformOutput
 from trueline.transform.profiles import profiles_of
 from trueline.transform.vocabulary_files import read_vocabulary, write_vocabulary
@@ -53,16 +54,17 @@ def load(uri: str) -> TransformOutput:
     place = store.join(uri, "graph.json")
     try:
         document = json.loads(store.read_text(place))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ArtifactError(f"graph.json is no JSON: {error}", where=place) from error
     graph = Graph.from_json(document)
     try:
         findings = {int(index): _result(uri, graph, int(index), value) for index, value in document["results"].items()}
         expected = str(document["content_hash"])
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        output = TransformOutput(graph, findings)
+        found = output.content_hash
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, MemoryError) as error:
         raise ArtifactError(f"graph.json is damaged: {error!r}", where=place) from error
-    output = TransformOutput(graph, findings)
-    if output.content_hash != expected:
+    if document["format"] == FORMAT and found != expected:  # the hash tells of the format too
         raise ArtifactError("graph.json was changed after it was written", where=place, hint="run Transform again.")
     return output
 
@@ -73,9 +75,9 @@ def _result(uri: str, graph: Graph, index: int, value: Any) -> Any:
     if isinstance(value, dict) and "vocabulary" in value:
         return read_vocabulary(uri, value, node.type.dtype)
     decoded = decode_json(value)
-    wanted = {"int64": int, "timestamp": int, "utf8": str, "bool": bool}.get(node.type.dtype, float)
-    if isinstance(decoded, list) == (node.type.kind == "scalar") or any(type(v) is not wanted for v in _flat(decoded)):
-        raise TransformError(f"the result of node {index} ({node.op}) is {value!r}, expected {node.type}")
+    whole = node.type.size is None or not isinstance(decoded, list) or len(_flat(decoded)) == node.type.size
+    if isinstance(decoded, list) == (node.type.kind == "scalar") or not whole or not holds(decoded, node.type):
+        raise TransformError(f"the result of node {index} ({node.op}) is {str(value)[:200]}, expected {node.type}")
     return decoded
 
 
