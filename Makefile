@@ -56,7 +56,7 @@ test-ray: ## the same statistics on a Ray cluster of two nodes, in an environmen
 test-tensorflow: ## the transform in TensorFlow, Keras and LiteRT, in an environment of its own
 	bash scripts/tensorflow_env.sh
 	if [ -f .venvs/tensorflow/.made ]; then \
-	  .venvs/tensorflow/bin/python -m pytest -q -n 2 --dist loadfile tests/tf_lowering; fi
+	  .venvs/tensorflow/bin/python -m pytest -q -n 2 tests/tf_lowering; fi
 
 bench: $(VENV)/.bench ## benchmarks: JSON on standard output
 	$(BIN)/python -P benchmarks/statistics.py
