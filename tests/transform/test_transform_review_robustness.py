@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import json
+import os
+import random
+import subprocess
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +20,11 @@ import pytest
 
 import trueline.transform as tlt
 from trueline import RawFeature
-from trueline._core.errors import ArtifactError, FeedError, TransformError
+from trueline._core.errors import ArtifactError, FeedError, ModelError, TransformError
+from trueline._core.host import HostStep, run_host_steps
+from trueline.engine import Dataset
+from trueline.engine.state import pack_state
+from trueline.transform.accumulator import STATE_VERSION
 from trueline.transform.output import TransformOutput
 from trueline.transform.tracer import Tracer
 
@@ -223,3 +234,141 @@ def test_a_file_that_cannot_be_written_is_told_as_such(tmp_path: Path) -> None:
     table, output = _output()
     with pytest.raises(ArtifactError, match="cannot be written"):
         tlt.transform_to_parquet(output, table, str(tmp_path / "no" / "x.parquet"))
+
+
+def _saved(folder: Path) -> dict[str, Any]:
+    table = pa.table({"a": [1.0, 2.0, 4.0], "l": [[1.0], [2.0, 3.0], []], "t": ["x", "y", None]})
+    _, output = tlt.analyze_and_transform(
+        table,
+        lambda c: {
+            "z": tlt.scale_to_z_score(c["a"]),
+            "p": tlt.pad(c["l"], 3, 0.0),
+            "w": tlt.compute_and_apply_vocabulary(c["t"], vocab_filename="w"),
+            "s": tlt.join(c["t"], "end", separator="-"),
+            "k": tlt.take(tlt.bucketize(c["a"], 2), [[1.0, 2.0], [3.0, 4.0]], default=[0.0, 0.0]),
+        },
+    )
+    output.save(str(folder))
+    return dict(json.loads((folder / "graph.json").read_text()))
+
+
+ODD: list[Any] = [None, 0, -1, 10**12, 10**30, 1.5, "", "x", "../../etc/passwd", [], [None], ["a"], {}, {"a": 1}, True]
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    keys = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    return [path, *(p for k in keys for p in _places(value[k], (*path, k)))]
+
+
+def _changed(document: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[str, Any]:
+    copied: dict[str, Any] = json.loads(json.dumps(document))
+    at: Any = copied
+    for key in path[:-1]:
+        at = at[key]
+    at[path[-1]] = value
+    return copied
+
+
+def test_a_graph_that_was_changed_by_hand_is_refused_or_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one who knows the content hash would write it: the hash always fits."""
+    document = _saved(tmp_path)
+    table = pa.table({"a": [1.0, None], "l": [[1.0], [2.0]], "t": ["x", None]})
+    places = [p for p in _places(document) if p and p[0] in ("nodes", "results", "features", "outputs")]
+    dice, ran = random.Random(11), 0
+    for _ in range(400):
+        path = dice.choice([p for p in places if not {"where", "scope"} & set(p)])
+        changed = json.dumps(_changed(document, path, dice.choice(ODD)))
+        (tmp_path / "graph.json").write_text(changed)
+        with monkeypatch.context() as patch:
+            patch.setattr(TransformOutput, "content_hash", document["content_hash"])
+            try:
+                output = TransformOutput.load(str(tmp_path))
+            except (ArtifactError, TransformError):
+                continue
+        with contextlib.suppress(TransformError, FeedError, ModelError):
+            output.transform(table)
+            ran += 1
+    assert ran > 20
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "[" * 100_000, '{"format": 2}', '{"format": 2, "nodes": 5}', "\0"])
+def test_a_file_that_is_no_graph_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "graph.json").write_text(text)
+    with pytest.raises((ArtifactError, TransformError)):
+        TransformOutput.load(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["../w", "/etc/passwd", "..", ".", "", "w/../w", "w\0"])
+def test_a_vocabulary_is_read_from_its_folder_alone(name: str, tmp_path: Path) -> None:
+    document = _saved(tmp_path)
+    (index,) = [i for i, v in document["results"].items() if isinstance(v, dict)]
+    changed = _changed(document, ("results", index, "vocabulary"), name)
+    (tmp_path / "graph.json").write_text(json.dumps(changed))
+    with pytest.raises(ArtifactError, match="a vocabulary is named"):
+        TransformOutput.load(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("function", "inputs", "told"),
+    [
+        ("os:system", ["t"], "standard library"),
+        ("pip:main", [], "reads no column"),
+        ("trueline.transform.lookup_tables:dataclass", ["t"], "no function of that package"),
+        ("numpy:random", ["t"], "no function of that package"),
+        ("trueline.transform.host_library:lru_cache", ["t"], "no function of that package"),
+        ("trueline.transform.host_library:_zone", ["t"], "standard library"),
+    ],
+)
+def test_a_graph_cannot_call_whatever_a_module_imports(function: str, inputs: list[str], told: str) -> None:
+    step = HostStep("made", tuple(inputs), function, "utf8", params={} if inputs else {"args": ["list"]})
+    with pytest.raises(ModelError, match=told):
+        run_host_steps([step], {"t": ["id"]}, 1, allow={step.module})
+
+
+def test_columns_without_any_value_keep_the_types_that_they_were_traced_with() -> None:
+    table = pa.table({"a": [1.0, None], "l": [[1.0], None], "t": ["x", None]})
+    _, output = tlt.analyze_and_transform(table, lambda c: {"a": c["a"], "l": c["l"], "t": c["t"]})
+    nothing = pa.table({"a": pa.nulls(2), "l": pa.array([[], None]), "t": pa.nulls(2)})
+    expected = {"a": [None, None], "l": [[], None], "t": [None, None]}
+    assert output.transform(nothing).to_pydict() == expected
+    assert output.oracle(nothing).to_pydict() == expected
+
+
+def test_states_of_something_else_are_refused_with_a_remedy(tmp_path: Path) -> None:
+    dataset = Dataset.from_table(pa.table({"a": [1.0, 2.0]}))
+    graph = tlt.trace(lambda c: {"z": tlt.scale_to_z_score(c["a"])}, [RawFeature("a", "float64")])
+    cache = tlt.AnalyzerCache(tmp_path)
+    tlt.analyze(graph, {"k": dataset}, cache=cache)
+    (file,) = tmp_path.rglob("*.state")
+    head = json.loads(file.read_bytes().partition(b"\n")[0])
+    cache.put("k", head["phase"], pack_state("transform-phase", STATE_VERSION, [], {}))
+    with pytest.raises(ArtifactError, match="delete it, and everything is read again"):
+        tlt.analyze(graph, {"k": dataset}, cache=cache)
+
+
+def test_one_output_serves_eight_threads_at_once() -> None:
+    table, output = _output()
+    table = pa.concat_tables([table] * 200)
+    _, alone = _output()
+    expected = alone.transform(table)
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda i: output.transform(table.slice(i % 7)), range(64)))
+    assert all(m.equals(expected.slice(i % 7)) for i, m in enumerate(made))
+
+
+def test_processes_with_other_hash_seeds_save_the_same_bytes(tmp_path: Path) -> None:
+    program = (
+        "import sys, pyarrow as pa, trueline.transform as tlt\n"
+        "table = pa.table({'t': list('abcabca'), 'f': [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]})\n"
+        "_, out = tlt.analyze_and_transform(table, lambda c: {\n"
+        "    'v': tlt.compute_and_apply_vocabulary(c['t']), 'k': tlt.scale_to_z_score_per_key(c['f'], c['t']),\n"
+        "    'm': tlt.map_values(c['t'], {'a': 'x', 'b': 'y'}), 'e': tlt.target_encode(c['t'], c['f'])})\n"
+        "out.save(sys.argv[1])\n"
+    )
+    for seed in ("0", "1"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        command = [sys.executable, "-c", program, str(tmp_path / seed)]
+        subprocess.run(command, check=True, env=environment, timeout=120)
+    files = [{p.name: p.read_bytes() for p in (tmp_path / s).rglob("*") if p.is_file()} for s in ("0", "1")]
+    assert files[0] == files[1]
+    assert "graph.json" in files[0]

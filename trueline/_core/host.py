@@ -130,13 +130,25 @@ def _load(step: HostStep) -> Any:
             f"host step {step.output!r} names {step.function}: no host step lives in the standard library",
             hint="do not use this model: a folder that asks for such a call was not written by this product.",
         )
+    if not step.inputs:
+        raise ModelError(
+            f"host step {step.output!r} ({step.function}) reads no column",
+            hint="do not use this model: a folder that asks for such a call was not written by this product.",
+        )
     try:
-        return getattr(importlib.import_module(module_name), attribute)
+        found = getattr(importlib.import_module(module_name), attribute)
     except (ImportError, AttributeError) as error:
         raise ModelError(
             f"host step {step.output!r} needs {step.function}, which cannot be imported: {error}",
             hint=f"install {step.package}=={step.version}." if step.package else "put its module on the import path.",
         ) from error
+    home = str(getattr(found, "__module__", None) or module_name)
+    if not callable(found) or home.split(".")[0] != module_name.split(".")[0]:
+        raise ModelError(
+            f"host step {step.output!r} names {step.function}, which is no function of that package",
+            hint="what a module merely imports is not allowed with it; name the function where it is written.",
+        )
+    return found
 
 
 def run_host_steps(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
 
-from trueline._core.errors import TransformError, TruelineError
+from trueline._core.errors import ArtifactError, TransformError, TruelineError
 from trueline._core.rowid import ROW_COLUMN
 from trueline._core.values import widen
 from trueline.engine.state import pack_state, unpack_state
@@ -56,11 +56,17 @@ class PhaseAccumulator:
         """The accumulator that gave this state."""
         made = cls(graph, states)
         _, headers, arrays = unpack_state(state, _KIND, STATE_VERSION)
-        for i, child in enumerate(made._states):
-            start = f"{i}."
-            own = {k.removeprefix(start): v for k, v in arrays.items() if k.startswith(start)}
-            with made._wanted[i].naming("restore its state"):
-                child.restore(headers[i], own)
+        try:
+            for i, child in enumerate(made._states):
+                start = f"{i}."
+                own = {k.removeprefix(start): v for k, v in arrays.items() if k.startswith(start)}
+                with made._wanted[i].naming("restore its state"):
+                    child.restore(headers[i], own)
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise ArtifactError(
+                f"these are no states of this phase: {type(error).__name__}: {error}",
+                hint="a cache was changed by something else: delete it, and everything is read again.",
+            ) from error
         return made
 
     def update(self, batch: pa.RecordBatch) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from trueline._core.errors import TransformError
 from trueline._core.feeds import LENGTH, Feeds
 from trueline._core.runtime import make_session
 from trueline._core.values import PRESENT
@@ -50,7 +51,13 @@ class _Part:
 
     def run(self, batch: pa.RecordBatch | pa.Table, given: Mapping[str, npt.NDArray[Any]]) -> Arrays:
         arrays = {**self.feeds.from_arrow(batch), **given}
-        results = self.session.run(list(self.gives), {name: arrays[name] for name in self.takes})
+        try:
+            results = self.session.run(list(self.gives), {name: arrays[name] for name in self.takes})
+        except Exception as error:  # ONNX Runtime's own classes have no common base
+            raise TransformError(
+                f"ONNX Runtime failed in {batch.num_rows} rows: {str(error)[:500]}",
+                hint="the graph asks for more memory than there is, or it is damaged: run Transform again.",
+            ) from error
         return dict(zip(self.gives, results, strict=True))
 
 

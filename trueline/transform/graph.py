@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, cast
 
-from trueline._core.errors import TransformError, did_you_mean
+from trueline._core.errors import SchemaError, TransformError, did_you_mean
 from trueline._core.host import HOST_PREFIX, HostStep
 from trueline._core.values import DType, RawFeature
 from trueline.transform.folds import is_fold
@@ -239,7 +239,7 @@ class Graph:
                 tuple(RawFeature.from_json(f) for f in data["features"]),
                 tuple(HostStep.from_json(s) for s in data.get("host_steps", ())),
             )
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, SchemaError) as error:
             raise TransformError(f"graph.json is damaged: {error!r}") from error
         if data["format"] == 1:
             graph = with_sizes(graph)

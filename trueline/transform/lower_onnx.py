@@ -131,8 +131,20 @@ def _wires(graph: Graph, em: Emitter, order: list[int], cuts: Mapping[int, str])
         elif node.op == "constant":
             wires[index] = _constant_wire(em, node)
         else:
-            wires[index] = _operation_wire(em, node, [wires[i] for i in node.inputs])
+            wires[index] = _whole_wire(em, index, node, [wires[i] for i in node.inputs])
     return wires
+
+
+def _whole_wire(em: Emitter, index: int, node: Node, inputs: list[Wire]) -> Wire:
+    """The operation's wire; a graph that was damaged or made by hand is told by its node."""
+    try:
+        return _operation_wire(em, node, inputs)
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, NotImplementedError) as error:
+        raise TransformError(
+            f"node {index} ({node.op}) cannot be written as ONNX: {type(error).__name__}: {error}",
+            where=node.where or None,
+            hint="the graph is damaged, or was not made by trace: run Transform again.",
+        ) from error
 
 
 def _constant_wire(em: Emitter, node: Node) -> Wire:

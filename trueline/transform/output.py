@@ -151,7 +151,7 @@ class TransformOutput(TransformViews, TransformExports):
         if twice:
             raise FeedError("two columns have the same name", problems=[f"column {n!r}" for n in twice])
         table = data.combine_chunks() if isinstance(data, pa.Table) else pa.Table.from_batches([data])
-        table = table.select([n for n in table.schema.names if n in needed])
+        table = _typed_nulls(table.select([n for n in table.schema.names if n in needed]), graph)
         batches = table.to_batches()
         if batches:
             table = pa.Table.from_batches([widen(b, keep_dictionaries=True) for b in batches])
@@ -258,6 +258,20 @@ class TransformOutput(TransformViews, TransformExports):
         from trueline.transform.storage import load
 
         return load(uri)
+
+
+def _typed_nulls(table: pa.Table, graph: Graph) -> pa.Table:
+    """The table with columns in which Arrow found no value at all in the types that they were traced with."""
+    import pyarrow as pa
+
+    nothing = (pa.null(), pa.list_(pa.null()), pa.large_list(pa.null()))
+    features = {f.name: f for f in graph.features}
+    for place, field in enumerate(table.schema):
+        if field.type in nothing:
+            wanted = arrow_type_of(features[field.name])
+            if pa.types.is_null(field.type) or pa.types.is_list(wanted):
+                table = table.set_column(place, field.name, table.column(place).cast(wanted))
+    return table
 
 
 def _as_output(value: Value) -> Value:
