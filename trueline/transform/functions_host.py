@@ -16,6 +16,8 @@ from trueline.transform.hoststeps import host
 
 __all__ = ["apply_pyfunc", "decode_image", "embed_text", "to_local", "to_utc"]
 
+EpochUnit = Literal["second", "millisecond", "microsecond"]
+
 _LIBRARY = "trueline.transform.host_library"
 _DTYPES: dict[str, Any] = {
     "float16": "float64", "float32": "float64", "float64": "float64", "float": "float64", "double": "float64",
@@ -25,16 +27,22 @@ _DTYPES: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _zone_step(x: Column, zone: str, function: str) -> Column:
+def _zone_step(x: Column, zone: str, function: str, unit: EpochUnit | None = None) -> Column:
     from trueline.transform.host_library import to_local as known
 
-    if x.dtype != "timestamp":
-        raise x.tracer.error(f"{x.tracer.describe(x)} is no timestamp")
+    if (x.dtype, unit is None) not in (("timestamp", True), ("int64", False)):
+        raise x.tracer.error(
+            f"{x.tracer.describe(x)} is no timestamp" + ("" if unit is None else " in whole numbers"),
+            'a raw column of whole numbers since 1970: tlt.to_local(x, zone, unit="second"); timestamps take no unit; '
+            "anything else: tlt.host with a function of yours.",
+        )
     try:
         known([], zone=zone)
     except TruelineError as error:
         raise x.tracer.error(error.message, error.hint) from error
-    return host(f"{_LIBRARY}:{function}", x, dtype="timestamp", zone=zone, name=_named(x, function, zone))
+    params: dict[str, Any] = {} if unit is None else {"unit": unit}
+    name = _named(x, function, zone, *params.values())
+    return host(f"{_LIBRARY}:{function}", x, dtype="timestamp", name=name, zone=zone, **params)
 
 
 def _named(x: Column, function: str, *parts: Any) -> str:
@@ -42,17 +50,20 @@ def _named(x: Column, function: str, *parts: Any) -> str:
     return "_".join([function, read, *(str(p).replace("/", "_").replace(":", "_") for p in parts)])
 
 
-def to_local(x: Column, zone: str) -> Column:
+def to_local(x: Column, zone: str, *, unit: EpochUnit | None = None) -> Column:
     """The clock's time in a zone, as a timestamp whose parts (`hour`, `weekday`, ...) are those of that clock.
 
     Args:
-        x: a raw timestamp column, UTC; times outside the years 1 to 9999 are missing in the result.
+        x: a raw timestamp column, UTC, or with `unit` a raw column of whole numbers since 1970-01-01 UTC, of which
+            `from_epoch` makes times too late for a step before the graph; times outside the years 1 to 9999 are
+            missing in the result.
         zone: a name of the IANA time zone database, ``Europe/Berlin``, which the machine must have.
+        unit: what the numbers count: ``second``, ``millisecond`` or ``microsecond``.
 
     Raises:
-        TransformError: for an unknown zone.
+        TransformError: for an unknown zone, or a column of another type.
     """
-    return _zone_step(x, zone, "to_local")
+    return _zone_step(x, zone, "to_local", unit)
 
 
 def to_utc(x: Column, zone: str) -> Column:

@@ -23,6 +23,7 @@ __all__ = ["decode_image", "embed_text", "live_lookup", "live_version", "to_loca
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_NAIVE = datetime(1970, 1, 1)
 _MICROSECOND = timedelta(microseconds=1)
+_MICROSECONDS = {"second": 1_000_000, "millisecond": 1_000, "microsecond": 1}
 
 
 @lru_cache(maxsize=64)
@@ -38,18 +39,19 @@ def _zone(name: str) -> ZoneInfo:
         ) from error
 
 
-def to_local(times: Sequence[int | None], *, zone: str) -> list[int | None]:
+def to_local(times: Sequence[int | None], *, zone: str, unit: str = "microsecond") -> list[int | None]:
     """The clock's time in a zone, as if it were UTC.
 
     Args:
-        times: microseconds since 1970 UTC; those outside the years 1 to 9999 are missing in the result.
+        times: whole units since 1970 UTC; those outside the years 1 to 9999 are missing in the result.
         zone: as in ``Europe/Berlin``.
+        unit: ``second``, ``millisecond`` or ``microsecond``.
     """
-    there = _zone(zone)
+    there, micros = _zone(zone), _MICROSECONDS[unit]
 
     def local(time: int) -> int | None:
         try:
-            clock = (_EPOCH + timedelta(microseconds=time)).astimezone(there)
+            clock = (_EPOCH + timedelta(microseconds=time * micros)).astimezone(there)
         except (OverflowError, ValueError):
             return None
         return (clock.replace(tzinfo=None) - _EPOCH_NAIVE) // _MICROSECOND
