@@ -23,7 +23,8 @@ def tfidf(x: Column, vocab_size: int | Column, smooth: bool = True, name: str | 
 
     The weight is ``count / length of the document * idf``. Smooth: ``idf = 1 + ln((N + 1) / (df + 1))`` for N
     documents, df of which have the id; else ``1 + ln(N / df)``. An id that no document had counts as one of a single
-    document where it is not smooth (TensorFlow Transform: infinite). Of few ids `multi_hot` with ``counts=True`` makes a vector.
+    document where it is not smooth (TensorFlow Transform: infinite). Of few ids `multi_hot` with ``counts=True`` makes
+    a vector.
 
     Args:
         x: lists or vectors of int64 ids.
