@@ -133,6 +133,19 @@ def test_numpys_scalars_and_arrays_do_as_arguments() -> None:
     assert plain.content_hash == numpys.content_hash
 
 
+@pytest.mark.parametrize("dtype", [[], {}, 5, None, "float32", "int", b"x"])
+def test_a_cast_to_what_is_no_type_is_told_at_its_line(dtype: Any) -> None:
+    with pytest.raises(TransformError, match="cast") as caught:
+        tlt.trace(lambda c: {"y": c["number"].cast(dtype)}, RAW)
+    assert __file__ in str(caught.value.where)
+
+
+def test_a_literal_may_stand_before_any_operator() -> None:
+    table = pa.table({"b": [True, False, None], "f": [1.5, -2.0, None]})
+    made, _ = tlt.analyze_and_transform(table, lambda c: {"x": True ^ c["b"], "p": +c["f"], "q": +c["b"]})
+    assert made.to_pydict() == {"x": [False, True, None], "p": [1.5, -2.0, None], "q": [1, 0, None]}
+
+
 STRANGE = {
     "struct": pa.array([{"q": 1}, None]),
     "list of structs": pa.array([[{"q": 1}], None]),

@@ -119,6 +119,9 @@ class Column:
     def __neg__(self) -> Column:
         return self.tracer.op("negate", self.cast("int64", implied=True) if self.dtype == "bool" else self)
 
+    def __pos__(self) -> Column:
+        return self.cast("int64", implied=True) if self.dtype == "bool" else self
+
     def __abs__(self) -> Column:
         return self.tracer.op("absolute", self)
 
@@ -154,6 +157,9 @@ class Column:
 
     def __xor__(self, other: Any) -> Column:
         return self.tracer.op("xor", self, other)
+
+    def __rxor__(self, other: Any) -> Column:
+        return self.tracer.op("xor", other, self)
 
     def __invert__(self) -> Column:
         return self.tracer.op("not", self)

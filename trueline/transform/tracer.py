@@ -144,6 +144,12 @@ class Tracer:
                 where=user_place() or None,
                 hint=self._hint_of(columns, str(error)),
             ) from None
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            given = ", ".join(f"{key}={value!r:.60}" for key, value in attrs.items())
+            raise self.error(
+                f"{self._scope.get() or name} cannot take {given}: {type(error).__name__}: {error}",
+                "these arguments are the same for all rows: numbers, texts, or lists of them.",
+            ) from error
         node = Node(name, tuple(c.index for c in columns), attrs, value_type, self._scope.get(), self._place())
         return self._add(node)
 
