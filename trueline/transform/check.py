@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from typing import cast, get_args
+from typing import get_args
 
 from trueline._core.errors import TransformError
 from trueline._core.values import DType, Kind, RawFeature
@@ -111,5 +111,5 @@ def holds(value: object, value_type: ValueType) -> bool:
     if isinstance(value, list):
         widths = {len(v) if isinstance(v, list) else None for v in value}
         return len(widths) <= 1 and all(holds(v, value_type) for v in value)
-    wanted = {"int64": int, "timestamp": int, "utf8": str, "bool": bool}.get(value_type.dtype, float)
-    return type(value) is wanted and (wanted is not int or -(2**63) <= cast("int", value) < 2**63)
+    wanted = {"int64": (int,), "timestamp": (int,), "utf8": (str,), "bool": (bool,)}.get(value_type.dtype, (float, int))
+    return type(value) in wanted and (type(value) is not int or -(2**63) <= value < 2**63)
