@@ -104,3 +104,23 @@ def test_integers_that_pandas_made_floats_are_integers_again() -> None:
         output.transform(pd.DataFrame({"n": [3.5], "plan": ["a"]}))
     with pytest.raises(FeedError, match="column 'n': expected int64"):
         output.transform(pd.DataFrame({"n": ["x"], "plan": ["a"]}))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (lambda c: c["plan"] + "_x", "tlt.join"),
+        (lambda c: f"{c['plan']}_x", "not f-strings"),
+        (lambda c: c["plan"][0:1], "tlt.substring"),
+        (lambda c: c["age"] == None, "tlt.is_missing"),  # noqa: E711  # the mistake under test
+        (lambda c: tlt.fill_missing(c["n"], "none"), "make them one type"),
+        (lambda c: tlt.apply_vocabulary(c["plan"], "vocab.txt"), "the vocabulary is the text 'vocab.txt'"),
+        (lambda c: c.age, "write inputs['age']"),
+    ],
+)
+def test_an_error_of_a_first_user_names_the_way_that_works(wrong: Any, told: str) -> None:
+    with pytest.raises(TransformError, match=r"test_transform_first_frames.py:\d+") as refused:
+        tlt.trace(lambda c: {"x": wrong(c)}, RAW)
+    assert told in str(refused.value)
+    with pytest.raises(AttributeError, match="no 'agee'"):
+        tlt.trace(lambda c: {"x": c.agee}, RAW)

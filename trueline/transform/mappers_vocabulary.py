@@ -227,6 +227,11 @@ def apply_vocabulary(
     tracer, table = x.tracer, deferred_vocab_filename_tensor
     if int(num_oov_buckets) < 0:
         raise tracer.error(f"num_oov_buckets must not be negative, it is {num_oov_buckets}")
+    if isinstance(table, str):
+        raise tracer.error(
+            f"the vocabulary is the text {table!r}",
+            "give what tlt.vocabulary returned, or a list of tokens; of a file: its lines.",
+        )
     if not isinstance(table, Column):
         table = _listed(x, list(table))
     attrs = {"default": int(default_value), "oov": int(num_oov_buckets)}

@@ -38,6 +38,11 @@ class Offered(dict[str, Column]):
         super().__init__({f.name: tracer.input(f) for f in features if f.name not in self._refused})
         self._tracer = tracer
 
+    def __getattr__(self, name: str) -> Any:
+        if name in self:
+            raise self._tracer.error(f"columns are no attributes: {name}", f"write inputs[{name!r}].")
+        raise AttributeError(f"the inputs are a dict of columns and have no {name!r}")
+
     def __missing__(self, name: str) -> Column:
         if name in self._refused:
             raise self._tracer.error(

@@ -127,7 +127,7 @@ class Tracer:
             return self.constant(value)
         raise self.error(
             f"expected a column or a literal, got {type(value).__name__}",
-            "columns, numbers, booleans and strings can be used.",
+            "columns, numbers, booleans and strings can be used; what is missing: tlt.is_missing, tlt.fill_missing.",
         )
 
     def op(self, name: str, /, *inputs: Any, **attrs: Any) -> Column:
@@ -155,7 +155,13 @@ class Tracer:
 
     def _hint_of(self, columns: Sequence[Column], problem: str) -> str | None:
         """How to mend a text where a number is needed: usually one column that was read as text."""
+        if "different types" in problem:
+            return "make them one type: with a literal of the other's type, tlt.cast, or tlt.parse_number of a text."
         texts = [self.describe(c).rpartition(" (")[0] for c in columns if c.type.dtype == "utf8"]
+        if len(texts) == len(columns) == 2 and "not utf8" in problem:
+            return "tlt.join puts texts together, tlt.parse_number makes a number of a text."
+        if len(texts) == 1 and problem == "it takes a vector":
+            return "tlt.substring cuts a text."
         if len(texts) != 1 or "not utf8" not in problem or not ("float64" in problem or "int64" in problem):
             return None
         return (
@@ -240,7 +246,12 @@ def trace(
         )
     problems = [p for name, value in outputs.items() if (p := _output_problem(tracer, name, value))]
     if problems:
-        raise TransformError("preprocessing_fn returned unusable outputs", where=where, problems=problems)
+        raise TransformError(
+            "preprocessing_fn returned unusable outputs",
+            where=where,
+            problems=problems,
+            hint="outputs are columns, made by tlt functions and operators; texts: tlt.join, not f-strings.",
+        )
     graph = tracer.finish(outputs)
     if profile is not None:
         check_profile(graph, profile)
