@@ -385,3 +385,17 @@ def test_processes_with_other_hash_seeds_save_the_same_bytes(tmp_path: Path) -> 
     files = [{p.name: p.read_bytes() for p in (tmp_path / s).rglob("*") if p.is_file()} for s in ("0", "1")]
     assert files[0] == files[1]
     assert "graph.json" in files[0]
+
+
+@pytest.mark.parametrize(
+    ("column", "told"),
+    [
+        (pa.array(["x"]), "column 'a' is string, it was traced as double"),
+        (pa.array([[1.0]]), "column 'a' is list<item: double>, it was traced as double"),
+        (pa.array([{"q": 1}]), "which is no feature"),
+    ],
+)
+def test_data_of_other_types_than_were_traced_is_refused_before_it_is_read(column: Any, told: str) -> None:
+    graph = tlt.trace(lambda c: {"z": tlt.scale_to_z_score(c["a"])}, [RawFeature("a", "float64")])
+    with pytest.raises(TransformError, match=told):
+        tlt.analyze(graph, Dataset.from_table(pa.table({"a": column})))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from trueline._core.errors import TransformError
+from trueline._core.errors import SchemaError, TransformError
+from trueline._core.values import arrow_type_of, raw_feature_of, widened_type
 from trueline.engine.base import Dataset, Engine
 from trueline.transform.cache import AnalyzerCache
 from trueline.transform.graph import Graph
@@ -48,11 +49,33 @@ def analyze(
                 f"{', '.join(absent)}",
                 hint=f"it has: {', '.join(one.columns)}.",
             )
+        if one is not None and (problems := _other_types(graph, one, needed)):
+            raise TransformError(
+                f"the dataset{f' {key!r}' if len(spans) > 1 else ''} has columns of other types than were traced",
+                problems=problems,
+                hint="trace with the features of this data, or cast the columns beforehand.",
+            )
     if engine is None:
         from trueline.engine import default_engine
 
         engine = default_engine()
     return TransformOutput(graph, find(graph, spans, engine, cache))
+
+
+def _other_types(graph: Graph, dataset: Dataset, needed: Collection[str]) -> list[str]:
+    """The columns that analyzers read and that are of another type than their features."""
+    problems = []
+    for feature in graph.features:
+        if feature.name in needed:
+            field = dataset.arrow_schema.field(feature.name)
+            try:
+                given = raw_feature_of(field.with_type(widened_type(field.type)))
+            except SchemaError as error:
+                problems.append(error.message)
+                continue
+            if (given.dtype, given.kind, given.size) != (feature.dtype, feature.kind, feature.size):
+                problems.append(f"column {feature.name!r} is {field.type}, it was traced as {arrow_type_of(feature)}")
+    return problems
 
 
 def _spans(data: Dataset | Sequence[Dataset] | Mapping[str, Dataset | None], cache: AnalyzerCache | None) -> Spans:
