@@ -260,7 +260,7 @@ def test_domains_of_buckets() -> None:
         engine=ONE,
     )
     domains = {f.name: (f.int_domain.min, f.int_domain.max) for f in output.output_schema.feature}
-    assert domains == {"b": (0, 3), "v": (0, 2), "k": (0, 4)}
+    assert domains == {"b": (0, 3), "v": (0, 2), "k": (-1, 4)}
     assert all(f.int_domain.is_categorical for f in output.output_schema.feature)
 
 

@@ -137,3 +137,40 @@ def test_a_graph_of_format_1_gives_the_same_bits(tmp_path: Path) -> None:
     again = TransformOutput.load(str(tmp_path))
     assert again.content_hash == output.content_hash
     assert repr(again.transform(table).to_pydict()) == repr(expected)
+
+
+def test_the_bucket_of_a_key_without_values_lies_in_the_declared_domain() -> None:
+    table = pa.table({"x": [1.0, 2.0, float("nan"), 3.0], "k": ["a", "a", "nothing but NaN", "b"]})
+    out, output = tlt.analyze_and_transform(table, lambda x: {"y": tlt.bucketize_per_key(x["x"], x["k"], 3)})
+    (feature,) = output.output_schema.feature
+    assert out["y"].to_pylist()[2] == -1
+    assert all(feature.int_domain.min <= v <= feature.int_domain.max for v in out["y"].to_pylist())
+    assert output.num_buckets_for_transformed_feature("y") == 3
+
+
+def test_a_missing_list_has_no_length_that_a_scalar_could_take() -> None:
+    """The number chosen beside a missing list stood for as many values as happened to lie there."""
+    table = pa.table(
+        {
+            "c": [False, False, True, False],
+            "p": pa.array([[True], [True, False], [True], None], pa.list_(pa.bool_())),
+            "x": pa.array([[1.0], None, [2.0], [3.0, 4.0]], pa.list_(pa.float64())),
+            "s": [5.0, 6.0, 7.0, 8.0],
+        }
+    )
+
+    def preprocessing(x: Any) -> dict[str, Any]:
+        inner = tlt.where(x["p"], x["x"], -x["x"])
+        return {"y": tlt.where(x["c"], inner, x["s"]), "z": tlt.where(x["c"], x["s"], inner) > 6.0}
+
+    all_ways(preprocessing, table)
+    output = output_of(preprocessing, table)
+    assert output.transform(table)["y"].to_pylist() == [[5.0], None, [2.0], None]
+    assert output.transform(table)["z"].to_pylist() == [[False], None, [True], None]
+
+
+def test_tables_with_whole_numbers_load_again(tmp_path: Path) -> None:
+    table = pa.table({"i": [0, 1, 5]})
+    output = output_of(lambda x: {"y": tlt.take(x["i"], [1.5, 3], default=0)}, table)
+    output.save(str(tmp_path))
+    assert TransformOutput.load(str(tmp_path)).transform(table)["y"].to_pylist() == [1.5, 3.0, 0.0]

@@ -63,7 +63,10 @@ def _pair(name: str, a: Any, b: Any) -> Column:
 
 
 def where(condition: Column, yes: Any, no: Any) -> Column:
-    """`yes` where the condition holds, else `no`; missing where the condition is, or where the chosen branch is."""
+    """`yes` where the condition holds, else `no`; missing where the condition is, or where the chosen branch is.
+
+    Lists are chosen from element by element, so a row is missing too where either list is, or their lengths differ.
+    """
     tracer = tracer_of(condition, yes, no)
     with tracer.scope("where"):
         left, right = _promoted("equal", tracer.column(yes), tracer.column(no), None)

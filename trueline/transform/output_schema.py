@@ -86,8 +86,8 @@ _DOMAINS: dict[str, Callable[[Graph, Node], Domain]] = {
     "apply_vocabulary": _of_vocabulary,
     "apply_buckets": lambda graph, node: (0, len(graph.nodes[node.inputs[1]].attrs["value"])),
     "apply_buckets_by_place": lambda graph, node: (0, len(graph.nodes[node.inputs[1]].attrs["value"][0])),
-    # as TensorFlow Transform declares it: -1, for a key that the analysis did not see, is no bucket
-    "apply_buckets_by_key": lambda graph, node: (0, int(node.attrs["num_buckets"]) - 1),
+    # TensorFlow Transform leaves out the -1 of a key that the analysis did not see, and so its own data is anomalous
+    "apply_buckets_by_key": lambda graph, node: (-1, int(node.attrs["num_buckets"]) - 1),
     "farm_vocabulary": _of_vocabulary,
     "wrap_ids": lambda graph, node: (0, max(1, int(graph.nodes[node.inputs[1]].attrs["value"])) - 1),
     "term_ids": lambda graph, node: integer_domain(graph, node.inputs[0]),

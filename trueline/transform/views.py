@@ -82,12 +82,14 @@ class TransformViews:
     def num_buckets_for_transformed_feature(self, name: str) -> int:
         """How many ids a categorical output can have: its domain's greatest id + 1.
 
+        Of `bucketize_per_key` the buckets alone, as in TensorFlow Transform: the -1 of an unseen key is not counted.
+
         Raises:
             TransformError: the output has no domain that begins at 0, or there is no such output.
         """
-        self.graph.output(name)
+        least = -1 if self.graph.nodes[self.graph.output(name)].op == "apply_buckets_by_key" else 0
         entry = next(f for f in self._whole.output_schema.feature if f.name == name)
-        if not entry.HasField("int_domain") or entry.int_domain.min != 0:
+        if not entry.HasField("int_domain") or entry.int_domain.min != least:
             raise TransformError(
                 f"output {name!r} has no ids that are counted from 0",
                 hint="ids come from buckets, hashes, and vocabularies with num_oov_buckets or default_value >= 0.",

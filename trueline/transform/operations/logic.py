@@ -104,7 +104,7 @@ def _where_present(values: Sequence[Value], attrs: Attrs) -> npt.NDArray[np.bool
     condition, yes, no = values
     if yes.present is None and no.present is None:
         return condition.present
-    if condition.data.ndim == 2:
+    if condition.data.ndim == 2 or any(v.lengths is not None for v in values):
         return both_present([v.present for v in values])
     true = np.bool_(True)
     chosen = np.where(
@@ -119,7 +119,7 @@ def _where_present_onnx(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str
     condition, yes, no = wires
     if yes.present is None and no.present is None:
         return condition.present
-    if condition.type.kind != "scalar":
+    if condition.type.kind != "scalar" or any(w.lengths is not None for w in wires):
         return em.all_of([w.present for w in wires])
     true = em.constant(True, "bool")
     chosen = em.where_bool(condition.data, yes.present or true, no.present or true)
@@ -127,7 +127,8 @@ def _where_present_onnx(em: Emitter, wires: Sequence[Wire], attrs: Attrs) -> str
 
 
 WHERE = Presence(_where_optional, _where_present, _where_present_onnx)
-"""Missing where the condition is, or where the chosen branch is; with a condition on elements, where any of them is."""
+"""Missing where the condition is, or where the chosen branch is; with a condition on elements, and where lists are
+chosen from, where any of the three is: the length of a missing list is not known."""
 
 
 def _fill_rule(types: Sequence[ValueType], attrs: Attrs) -> ValueType:

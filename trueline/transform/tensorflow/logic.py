@@ -30,7 +30,7 @@ def _where_present(values: Sequence[TfValue], attrs: Attrs) -> Any:
     condition, yes, no = values
     if yes.present is None and no.present is None:
         return condition.present
-    if condition.type.kind != "scalar":
+    if condition.type.kind != "scalar" or any(v.lengths is not None for v in values):
         return all_present([v.present for v in values])
     true = tf.constant(True)
     chosen = tf.where(
