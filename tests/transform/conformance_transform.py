@@ -168,7 +168,7 @@ def unstack(value: Any, axis: int) -> Any:
 
 
 def is_table(x: Any) -> bool:
-    """Whether it is a table by key: cases round those to two digits, which they have anyway, so they stay as they are."""
+    """Whether it is a table by key: cases round those to two digits, which they have anyway; they stay as they are."""
     return isinstance(x, Column) and x.type.kind == "table"
 
 

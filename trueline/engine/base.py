@@ -223,7 +223,7 @@ class Dataset:
     def batches(
         self, columns: Sequence[str] | None = None, dictionaries: Sequence[str] = ()
     ) -> Iterator[pa.RecordBatch]:
-        """Every block's rows in block order, one batch a block; text named in `dictionaries` as codes where it is so."""
+        """Every block's rows in block order, one batch a block; text named in `dictionaries` as codes where it is."""
         for block in self.blocks:
             yield block.read(columns, dictionaries)
 
