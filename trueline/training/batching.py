@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
@@ -78,7 +79,13 @@ def _dataset(data: str | Dataset, split: str | None) -> Dataset:
         if split is not None:
             raise ConfigError(f"a dataset has no split {split!r}", hint="give the folder of Examples, or no split.")
         return data
-    examples = Examples.open(data)
+    if not isinstance(data, str | os.PathLike) or str(data).endswith(".parquet"):
+        made = f"from_parquet({str(data)!r})" if isinstance(data, str | os.PathLike) else "from_table(an Arrow table)"
+        raise ConfigError(
+            f"batches are made of Examples or of a dataset, not of {_named(data)}",
+            hint=f"trueline.Dataset.{made} is a dataset.",
+        )
+    examples = Examples.open(os.fspath(data))
     if split is None and len(examples.splits) != 1:
         raise ConfigError(f"the Examples have several splits: {', '.join(examples.splits)}", hint="name one: split=...")
     return examples.dataset(split if split is not None else examples.splits[0])
@@ -255,3 +262,7 @@ class Batches:
         from trueline.training.batching_torch import TorchBatches
 
         return TorchBatches(self)
+
+
+def _named(data: object) -> str:
+    return f"the file {str(data)!r}" if isinstance(data, str | os.PathLike) else f"a {type(data).__name__}"
