@@ -399,3 +399,10 @@ def test_data_of_other_types_than_were_traced_is_refused_before_it_is_read(colum
     graph = tlt.trace(lambda c: {"z": tlt.scale_to_z_score(c["a"])}, [RawFeature("a", "float64")])
     with pytest.raises(TransformError, match=told):
         tlt.analyze(graph, Dataset.from_table(pa.table({"a": column})))
+
+
+def test_a_host_step_that_reads_an_unknown_column_is_refused() -> None:
+    graph = tlt.trace(lambda c: {"h": tlt.hour(tlt.to_local(c["time"], "Europe/Berlin"))}, RAW)
+    changed = _changed(graph.to_json(), ("host_steps", 0, "inputs"), ["nothing"])
+    with pytest.raises(TransformError, match="reads the unknown column 'nothing'"):
+        tlt.Graph.from_json(changed)

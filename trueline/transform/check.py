@@ -55,6 +55,10 @@ def check_graph(graph: Graph) -> None:
         for i, n in enumerate(graph.nodes)
         if n.op == "input" and str(n.attrs.get("name")) not in known and not is_fold(str(n.attrs.get("name")))
     ]
+    made = {f.name for f in graph.features}
+    for step in graph.host_steps:
+        problems += [f"host step {step.output!r} reads the unknown column {i!r}" for i in step.inputs if i not in made]
+        made.add(step.output)
     problems += [f"output {name!r} names node {i}" for name, i in graph.outputs if not 0 <= i < len(graph.nodes)]
     if problems:
         raise TransformError("graph.json contradicts itself", problems=problems, hint="run Transform again.")
