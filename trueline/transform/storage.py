@@ -12,7 +12,7 @@ import os
 from typing import Any
 
 from trueline._core import store
-from trueline._core.errors import ArtifactError, TransformError
+from trueline._core.errors import ArtifactError, DataError, TransformError
 from trueline.transform.analyzers import Vocabulary, analyzer
 from trueline.transform.check import holds
 from trueline.transform.graph import FORMAT, Graph, decode_json, encode_json
@@ -62,6 +62,8 @@ def load(uri: str) -> TransformOutput:
         expected = str(document["content_hash"])
         output = TransformOutput(graph, findings)
         found = output.content_hash
+    except DataError as error:  # a vocabulary's records
+        raise ArtifactError(error.message, where=error.where, hint="run Transform again.") from error
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, MemoryError) as error:
         raise ArtifactError(f"graph.json is damaged: {error!r}", where=place) from error
     if document["format"] == FORMAT and found != expected:  # the hash tells of the format too
