@@ -34,7 +34,7 @@ def some(table: pa.Table, rows: int = 1500) -> pa.Table:
 
 def test_all_rows_come_out(a_set: Made) -> None:
     assert a_set.out.num_rows == a_set.raw.num_rows == a_set.real.rows
-    assert a_set.out["__row__"].to_pylist() == a_set.raw["__row__"].to_pylist()
+    assert a_set.out.column_names == [f.name for f in a_set.output.outputs]
 
 
 def test_the_oracle_gives_the_same_bits(a_set: Made) -> None:
@@ -57,10 +57,10 @@ def test_the_exported_graph_gives_the_same_bits(a_set: Made) -> None:
 def test_rows_as_clients_send_them(a_set: Made) -> None:
     """Rows as dicts, absent keys for missing values, columns as lists."""
     raw = some(a_set.raw, 40)
-    wanted = some(a_set.out, 40).drop_columns(["__row__"]).to_pylist()
-    rows = [{k: v for k, v in row.items() if v is not None} for row in raw.drop_columns(["__row__"]).to_pylist()]
+    wanted = some(a_set.out, 40).to_pylist()
+    rows = [{k: v for k, v in row.items() if v is not None} for row in raw.to_pylist()]
     assert a_set.output.transform_raw_features(rows) == wanted
-    columns = a_set.output.transform_raw_features(raw.drop_columns(["__row__"]).to_pydict())
+    columns = a_set.output.transform_raw_features(raw.to_pydict())
     for name, column in columns.items():
         assert [v.tolist() if isinstance(v, np.generic | np.ndarray) else v for v in column] == [
             row[name] for row in wanted
@@ -94,7 +94,7 @@ def test_where_it_runs(a_set: Made) -> None:
 def test_the_schema_says_what_is_there(a_set: Made) -> None:
     """Types, presence, shapes; every id lies in its domain, and domains are no wider than buckets and vocabularies."""
     schema = {f.name: f for f in a_set.output.output_schema.feature}
-    assert list(schema) == [n for n in a_set.out.column_names if n != "__row__"]
+    assert list(schema) == a_set.out.column_names
     for name, entry in schema.items():
         column = a_set.out[name]
         inner = column.type.value_type if pa.types.is_nested(column.type) else column.type

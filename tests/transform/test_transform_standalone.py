@@ -70,10 +70,21 @@ def forms(folder: Path) -> dict[str, Any]:
 def test_every_form_of_data_gives_the_same(tmp_path: Path, expected: tuple[pa.Table, tlt.TransformOutput]) -> None:
     for name, data in forms(tmp_path).items():
         table, output = tlt.analyze_and_transform(data, preprocessing)
-        if "__row__" in table.schema.names:
-            table = table.drop_columns(["__row__"])
         assert table.combine_chunks().equals(expected[0].combine_chunks()), name
         assert output.content_hash == expected[1].content_hash, name
+
+
+def test_row_ids_made_by_reading_a_file_are_no_features(tmp_path: Path) -> None:
+    """A CSV has no ``__row__``: neither have its features, in a table or a file, even where folds need it."""
+    pyarrow.csv.write_csv(TABLE, tmp_path / "t.csv")
+
+    def encode(x: Any) -> dict[str, Any]:
+        return {"e": tlt.target_encode(x["company"], x["hour"])}
+
+    table, output = tlt.analyze_and_transform(tmp_path / "t.csv", encode)
+    assert table.schema.names == ["e"]
+    tlt.transform_to_parquet(output, tmp_path / "t.csv", str(tmp_path / "out.parquet"), training=True)
+    assert pq.read_table(tmp_path / "out.parquet")["e"].equals(table["e"])
 
 
 def test_data_of_no_known_kind_are_refused(tmp_path: Path) -> None:

@@ -6,15 +6,17 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from trueline._core import store
 from trueline._core.errors import ConfigError
+from trueline._core.rowid import ROW_COLUMN
 from trueline._core.values import widen
 from trueline.data.source import SourceSpec
 from trueline.engine.base import Dataset
 
-__all__ = ["opened"]
+__all__ = ["has_own_rows", "opened"]
 
 _SPLIT = "all"
 _SOURCES = {
@@ -26,6 +28,8 @@ _SOURCES = {
     "tfrecord": "trueline.data.tfrecord_source:TfRecordSource",
 }
 _PACKED = (".gz", ".bz2", ".zst")
+_NUMBERED = b"trueline.numbered"
+"""Metadata of a schema whose ``__row__`` was made while the file was read."""
 
 
 @contextlib.contextmanager
@@ -125,4 +129,10 @@ def _ingested(source: SourceSpec, place: str) -> Dataset:
     from trueline.data import Examples, ingest
 
     ingest(source, place, splits=[(_SPLIT, 1)])
-    return Examples.open(place).dataset(_SPLIT)
+    dataset = Examples.open(place).dataset(_SPLIT)
+    return replace(dataset, arrow_schema=dataset.arrow_schema.with_metadata({_NUMBERED: b"1"}))
+
+
+def has_own_rows(dataset: Dataset) -> bool:
+    """Whether ``__row__`` is a column of the user's data, not one that reading a file has made."""
+    return ROW_COLUMN in dataset.columns and _NUMBERED not in (dataset.arrow_schema.metadata or {})

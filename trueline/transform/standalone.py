@@ -13,7 +13,7 @@ from trueline._core.values import RawFeature
 from trueline.engine.base import Dataset, Engine
 from trueline.transform.analysis import analyze
 from trueline.transform.analyzers import analyzer
-from trueline.transform.datasets import opened
+from trueline.transform.datasets import has_own_rows, opened
 from trueline.transform.folds import is_fold
 from trueline.transform.graph import Graph
 from trueline.transform.output import TransformOutput
@@ -48,7 +48,8 @@ def analyze_and_transform(
         engine: who runs the passes; this machine's threads by default.
 
     Returns:
-        The transformed table, as the training split is transformed, and the analysed graph.
+        The transformed table, as the training split is transformed, and the analysed graph. ``__row__`` stands first
+        where the data has that column itself.
 
     Raises:
         TransformError: in the user's function, at its line.
@@ -61,12 +62,13 @@ def analyze_and_transform(
     with opened(data) as dataset:
         features, refused = usable_features(dataset.arrow_schema, schema)
         graph = trace(preprocessing_fn, features, profile=profile, refused=refused)
-        row = ROW_COLUMN in dataset.columns
-        dataset = dataset if row or not _needs_rows(graph) else _numbered(dataset)
+        own = has_own_rows(dataset)
+        if ROW_COLUMN not in dataset.columns and _needs_rows(graph):
+            dataset = _numbered(dataset)
         output = analyze(graph, dataset, engine)
         made = [output.transform(batch, training=True) for batch in dataset.batches(None, output.coded_columns)]
         table = pa.Table.from_batches(made, output.arrow_schema(row_id=ROW_COLUMN in dataset.columns))
-        return table if row or ROW_COLUMN not in table.schema.names else table.drop_columns([ROW_COLUMN]), output
+        return table if own or ROW_COLUMN not in table.schema.names else table.drop_columns([ROW_COLUMN]), output
 
 
 def _needs_rows(graph: Graph) -> bool:
@@ -111,11 +113,12 @@ def transform_to_parquet(
     with opened(data) as dataset:
         part, rows = f"{path}.part-{os.getpid()}", 0
         try:
-            schema = output.arrow_schema(row_id=ROW_COLUMN in dataset.columns)
-            with pq.ParquetWriter(part, schema) as writer:
+            own = has_own_rows(dataset)
+            with pq.ParquetWriter(part, output.arrow_schema(row_id=own)) as writer:
                 batches = dataset.batches(None, output.coded_columns)
                 for made in _in_order(lambda b: output.transform(b, training=training), batches, workers):
-                    writer.write_batch(made)
+                    hidden = not own and ROW_COLUMN in made.schema.names
+                    writer.write_batch(made.drop_columns([ROW_COLUMN]) if hidden else made)
                     rows += made.num_rows
             Path(part).replace(path)
         except OSError as error:

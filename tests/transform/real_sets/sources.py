@@ -108,14 +108,19 @@ def made(name: str) -> Made:
     real = SETS[name]
     source = str(real.path) if real.csv is None else examples(real.file, **real.csv)
     out, output = tlt.analyze_and_transform(source, real.function, profile=real.profile)
-    return Made(real, raw_table(source), out, output)
+    return Made(real, raw_table(source), without_rows(out), output)
+
+
+def without_rows(table: pa.Table) -> pa.Table:
+    """The table without the row ids of Examples."""
+    return table.drop_columns([n for n in table.column_names if n == "__row__"])
 
 
 @cache
 def raw_table(source: str) -> pa.Table:
     """The raw rows that a path stands for."""
     with opened(source) as dataset:
-        return pa.Table.from_batches(list(dataset.batches()), dataset.arrow_schema)
+        return without_rows(pa.Table.from_batches(list(dataset.batches())))
 
 
 def by_onnx(output: tlt.TransformOutput, raw: pa.Table) -> dict[str, list[Any]]:
