@@ -15,3 +15,8 @@ def plus(values: list[int | None], *, amount: int) -> list[int | None]:
 
 def wrong_type(values: list[Any]) -> list[str]:
     return ["text"] * len(values)
+
+
+def described(values: list[Any]) -> list[str]:
+    """Each value with its Python type."""
+    return [f"{type(v).__name__} {v}" for v in values]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from trueline._core.errors import ModelError
 from trueline._core.feed_columns import column_from_list
 from trueline._core.host import HostStep, run_host_steps
-from trueline._core.values import arrow_type_of
+from trueline._core.values import arrow_type_of, widen, widened_type
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,6 +28,15 @@ def python_values(column: pa.Array | pa.ChunkedArray) -> list[Any]:
     return values
 
 
+def _widened(name: str, column: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
+    """The column in the contract's type, as `widen` makes it."""
+    import pyarrow as pa
+
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    made = [widen(pa.RecordBatch.from_arrays([chunk], [name])).column(0) for chunk in chunks]
+    return pa.chunked_array(made, None if made else widened_type(column.type))
+
+
 def with_host_columns(
     data: pa.RecordBatch | pa.Table, steps: Sequence[HostStep], allow: Collection[str] | None = None
 ) -> pa.Table:
@@ -39,7 +48,8 @@ def with_host_columns(
     import pyarrow as pa
 
     names = {n for step in steps for n in step.inputs if n in data.schema.names}
-    columns = {n: python_values(data.column(n)) for n in names}
+    # what a client sends may be narrower than what the transform saw: a date, a decimal, a time in nanoseconds
+    columns = {n: python_values(_widened(n, data.column(n))) for n in names}
     made = run_host_steps(steps, columns, data.num_rows, allow)
     table = data if isinstance(data, pa.Table) else pa.Table.from_batches([data])
     for step in steps:
