@@ -1,6 +1,7 @@
 """Feature engineering as one typed graph from raw columns to features: traced, analysed, lowered to ONNX.
 
-Imports `trueline._core`, `trueline.schema` and `trueline.engine`; users write ``import trueline.transform as tlt``.
+Imports `trueline._core`, `trueline.schema`, `trueline.data` and `trueline.engine`; users write
+``import trueline.transform as tlt``.
 """
 
 from __future__ import annotations
@@ -11,697 +12,117 @@ from trueline._core.lazy import lazy_names
 from trueline.transform.guard import guarded
 
 if TYPE_CHECKING:
-    from trueline.transform.analysis import analyze
-    from trueline.transform.analyzer_functions import (
-        max,
-        mean,
-        mean_and_var,
-        min,
-        percentile,
-        quantiles,
-        size,
-        sum,
-        var,
-    )
-    from trueline.transform.analyzer_functions_matrix import covariance, pca
-    from trueline.transform.cache import AnalyzerCache
-    from trueline.transform.column import Column
-    from trueline.transform.folds import fold_of_rows
-    from trueline.transform.functions import (
-        abs,
-        cast,
-        ceil,
-        clip,
-        concat,
-        cross,
-        exp,
-        fill_missing,
-        floor,
-        hash_strings,
-        is_missing,
-        is_nan,
-        join,
-        log,
-        log1p,
-        lower,
-        matches,
-        maximum,
-        minimum,
-        one_hot,
-        round,
-        sigmoid,
-        sqrt,
-        upper,
-        where,
-    )
-    from trueline.transform.functions_host import apply_pyfunc, decode_image, embed_text, to_local, to_utc
-    from trueline.transform.functions_images import (
-        center_crop,
-        channels_first,
-        crop_image,
-        flip_image,
-        grayscale,
-        normalize_image,
-        resize_image,
-        standardize_image,
-    )
-    from trueline.transform.functions_lists import (
-        as_list,
-        contains_value,
-        dedupe,
-        deduplicate_tensor_per_row,
-        list_all,
-        list_any,
-        list_concat,
-        list_get,
-        list_length,
-        list_max,
-        list_mean,
-        list_min,
-        list_slice,
-        list_sort,
-        list_sum,
-        pad,
-        segment_indices,
-        sparse_tensor_left_align,
-        sparse_tensor_to_dense_with_shape,
-        truncate,
-    )
-    from trueline.transform.functions_lookup import lookup, lookup_version, take
-    from trueline.transform.functions_maths import (
-        acos,
-        acosh,
-        asin,
-        asinh,
-        atan,
-        atan2,
-        atanh,
-        cos,
-        cosh,
-        cyclical,
-        erf,
-        expm1,
-        is_finite,
-        is_inf,
-        log2,
-        log10,
-        reciprocal,
-        rsqrt,
-        sign,
-        sin,
-        sinh,
-        square,
-        tan,
-        tanh,
-    )
-    from trueline.transform.functions_missing import (
-        coalesce,
-        fill_with_mean,
-        fill_with_median,
-        fill_with_mode,
-        missing_if,
-        missing_indicator,
-        nan_to_missing,
-    )
-    from trueline.transform.functions_text import (
-        contains,
-        ends_with,
-        is_empty,
-        length,
-        lstrip,
-        map_values,
-        parse_int,
-        parse_number,
-        regex_extract,
-        regex_replace,
-        rstrip,
-        starts_with,
-        strip,
-        substring,
-        text_length,
-    )
-    from trueline.transform.functions_times import (
-        cyclical_time,
-        date_difference,
-        day,
-        day_of_year,
-        epoch_seconds,
-        from_epoch,
-        hour,
-        is_weekend,
-        iso_year,
-        microsecond,
-        minute,
-        month,
-        parse_date,
-        parse_time,
-        quarter,
-        second,
-        time_difference,
-        time_part,
-        truncate_time,
-        week,
-        weekday,
-        year,
-    )
-    from trueline.transform.functions_tokens import (
-        bag_of_words,
-        char_ngrams,
-        characters,
-        ngrams,
-        reduce_join,
-        split,
-        tokenize,
-        word_count,
-    )
-    from trueline.transform.functions_vectors import (
-        dot,
-        hash_trick,
-        matmul,
-        multi_hot,
-        normalize_l2,
-        stack,
-        unstack,
-        vector_max,
-        vector_mean,
-        vector_min,
-        vector_norm,
-        vector_sum,
-    )
-    from trueline.transform.graph import Graph, Node, ValueType
-    from trueline.transform.hoststeps import host
-    from trueline.transform.live_tables import write_lookup_version
-    from trueline.transform.mappers_approximate import approximate_vocabulary, compute_and_apply_approximate_vocabulary
-    from trueline.transform.mappers_buckets import (
-        apply_buckets,
-        apply_buckets_with_interpolation,
-        bucketize,
-        get_num_buckets_for_transformed_feature,
-    )
-    from trueline.transform.mappers_density import estimated_probability_density, histogram
-    from trueline.transform.mappers_documents import tfidf
-    from trueline.transform.mappers_gaussian import scale_to_gaussian, tukey_h_params, tukey_location, tukey_scale
-    from trueline.transform.mappers_keyed import (
-        bucketize_per_key,
-        count_per_key,
-        mean_and_var_per_key,
-        min_and_max_per_key,
-        quantiles_per_key,
-        scale_by_min_max_per_key,
-        scale_to_0_1_per_key,
-        scale_to_z_score_per_key,
-    )
-    from trueline.transform.mappers_scale import (
-        clip_outliers,
-        robust_scale,
-        scale_by_min_max,
-        scale_to_0_1,
-        scale_to_z_score,
-        winsorize,
-    )
-    from trueline.transform.mappers_targets import count_encode, group_rare, target_encode
-    from trueline.transform.mappers_vocabulary import apply_vocabulary, compute_and_apply_vocabulary, vocabulary
-    from trueline.transform.namespaces import experimental
-    from trueline.transform.output import TransformOutput
-    from trueline.transform.sklearn_transformer import as_transformer
-    from trueline.transform.standalone import (
-        analyze_and_transform,
-        get_analyze_input_columns,
-        get_transform_input_columns,
-        transform_to_parquet,
-    )
-    from trueline.transform.tracer import trace
-    from trueline.transform.user_analyzers import UserAnalyzer, analyzer
+    from trueline.transform.analysis import *
+    from trueline.transform.analyzer_functions import *
+    from trueline.transform.analyzer_functions_matrix import *
+    from trueline.transform.cache import *
+    from trueline.transform.column import *
+    from trueline.transform.folds import *
+    from trueline.transform.functions import *
+    from trueline.transform.functions_host import *
+    from trueline.transform.functions_images import *
+    from trueline.transform.functions_lists import *
+    from trueline.transform.functions_lookup import *
+    from trueline.transform.functions_maths import *
+    from trueline.transform.functions_missing import *
+    from trueline.transform.functions_text import *
+    from trueline.transform.functions_times import *
+    from trueline.transform.functions_tokens import *
+    from trueline.transform.functions_vectors import *
+    from trueline.transform.graph import *
+    from trueline.transform.hoststeps import *
+    from trueline.transform.live_tables import *
+    from trueline.transform.mappers_approximate import *
+    from trueline.transform.mappers_buckets import *
+    from trueline.transform.mappers_density import *
+    from trueline.transform.mappers_documents import *
+    from trueline.transform.mappers_gaussian import *
+    from trueline.transform.mappers_keyed import *
+    from trueline.transform.mappers_scale import *
+    from trueline.transform.mappers_targets import *
+    from trueline.transform.mappers_vocabulary import *
+    from trueline.transform.namespaces import *
+    from trueline.transform.output import *
+    from trueline.transform.sklearn_transformer import *
+    from trueline.transform.standalone import *
+    from trueline.transform.tracer import *
+    from trueline.transform.user_analyzers import *
 
-__all__ = [
-    "AnalyzerCache",
-    "Column",
-    "Graph",
-    "Node",
-    "TransformOutput",
-    "UserAnalyzer",
-    "ValueType",
-    "abs",
-    "acos",
-    "acosh",
-    "analyze",
-    "analyze_and_transform",
-    "analyzer",
-    "apply_buckets",
-    "apply_buckets_with_interpolation",
-    "apply_pyfunc",
-    "apply_vocabulary",
-    "approximate_vocabulary",
-    "as_list",
-    "as_transformer",
-    "asin",
-    "asinh",
-    "atan",
-    "atan2",
-    "atanh",
-    "bag_of_words",
-    "bucketize",
-    "bucketize_per_key",
-    "cast",
-    "ceil",
-    "center_crop",
-    "channels_first",
-    "char_ngrams",
-    "characters",
-    "clip",
-    "clip_outliers",
-    "coalesce",
-    "compute_and_apply_approximate_vocabulary",
-    "compute_and_apply_vocabulary",
-    "concat",
-    "contains",
-    "contains_value",
-    "cos",
-    "cosh",
-    "count_encode",
-    "count_per_key",
-    "covariance",
-    "crop_image",
-    "cross",
-    "cyclical",
-    "cyclical_time",
-    "date_difference",
-    "day",
-    "day_of_year",
-    "decode_image",
-    "dedupe",
-    "deduplicate_tensor_per_row",
-    "dot",
-    "embed_text",
-    "ends_with",
-    "epoch_seconds",
-    "erf",
-    "estimated_probability_density",
-    "exp",
-    "experimental",
-    "expm1",
-    "fill_missing",
-    "fill_with_mean",
-    "fill_with_median",
-    "fill_with_mode",
-    "flip_image",
-    "floor",
-    "fold_of_rows",
-    "from_epoch",
-    "get_analyze_input_columns",
-    "get_num_buckets_for_transformed_feature",
-    "get_transform_input_columns",
-    "grayscale",
-    "group_rare",
-    "hash_strings",
-    "hash_trick",
-    "histogram",
-    "host",
-    "hour",
-    "is_empty",
-    "is_finite",
-    "is_inf",
-    "is_missing",
-    "is_nan",
-    "is_weekend",
-    "iso_year",
-    "join",
-    "length",
-    "list_all",
-    "list_any",
-    "list_concat",
-    "list_get",
-    "list_length",
-    "list_max",
-    "list_mean",
-    "list_min",
-    "list_slice",
-    "list_sort",
-    "list_sum",
-    "log",
-    "log1p",
-    "log2",
-    "log10",
-    "lookup",
-    "lookup_version",
-    "lower",
-    "lstrip",
-    "map_values",
-    "matches",
-    "matmul",
-    "max",
-    "maximum",
-    "mean",
-    "mean_and_var",
-    "mean_and_var_per_key",
-    "microsecond",
-    "min",
-    "min_and_max_per_key",
-    "minimum",
-    "minute",
-    "missing_if",
-    "missing_indicator",
-    "month",
-    "multi_hot",
-    "nan_to_missing",
-    "ngrams",
-    "normalize_image",
-    "normalize_l2",
-    "one_hot",
-    "pad",
-    "parse_date",
-    "parse_int",
-    "parse_number",
-    "parse_time",
-    "pca",
-    "percentile",
-    "quantiles",
-    "quantiles_per_key",
-    "quarter",
-    "reciprocal",
-    "reduce_join",
-    "regex_extract",
-    "regex_replace",
-    "resize_image",
-    "robust_scale",
-    "round",
-    "rsqrt",
-    "rstrip",
-    "scale_by_min_max",
-    "scale_by_min_max_per_key",
-    "scale_to_0_1",
-    "scale_to_0_1_per_key",
-    "scale_to_gaussian",
-    "scale_to_z_score",
-    "scale_to_z_score_per_key",
-    "second",
-    "segment_indices",
-    "sigmoid",
-    "sign",
-    "sin",
-    "sinh",
-    "size",
-    "sparse_tensor_left_align",
-    "sparse_tensor_to_dense_with_shape",
-    "split",
-    "sqrt",
-    "square",
-    "stack",
-    "standardize_image",
-    "starts_with",
-    "strip",
-    "substring",
-    "sum",
-    "take",
-    "tan",
-    "tanh",
-    "target_encode",
-    "text_length",
-    "tfidf",
-    "time_difference",
-    "time_part",
-    "to_local",
-    "to_utc",
-    "tokenize",
-    "trace",
-    "transform_to_parquet",
-    "truncate",
-    "truncate_time",
-    "tukey_h_params",
-    "tukey_location",
-    "tukey_scale",
-    "unstack",
-    "upper",
-    "var",
-    "vector_max",
-    "vector_mean",
-    "vector_min",
-    "vector_norm",
-    "vector_sum",
-    "vocabulary",
-    "week",
-    "weekday",
-    "where",
-    "winsorize",
-    "word_count",
-    "write_lookup_version",
-    "year",
-]
-
-_HOMES = {
-    **dict.fromkeys(
-        (
-            "as_list",
-            "contains_value",
-            "dedupe",
-            "deduplicate_tensor_per_row",
-            "list_all",
-            "list_any",
-            "list_concat",
-            "list_get",
-            "list_length",
-            "list_max",
-            "list_mean",
-            "list_min",
-            "list_slice",
-            "list_sort",
-            "list_sum",
-            "pad",
-            "segment_indices",
-            "sparse_tensor_left_align",
-            "sparse_tensor_to_dense_with_shape",
-            "truncate",
-        ),
-        "functions_lists",
+_NAMES = {
+    "analysis": "analyze",
+    "analyzer_functions": "max mean mean_and_var min percentile quantiles size sum var",
+    "analyzer_functions_matrix": "covariance pca",
+    "cache": "AnalyzerCache",
+    "column": "Column",
+    "folds": "fold_of_rows",
+    "functions": (
+        "abs cast ceil clip concat cross exp fill_missing floor hash_strings is_missing is_nan join log log1p "
+        "lower matches maximum minimum one_hot round sigmoid sqrt upper where"
     ),
-    **dict.fromkeys(
-        (
-            "center_crop",
-            "channels_first",
-            "crop_image",
-            "flip_image",
-            "grayscale",
-            "normalize_image",
-            "resize_image",
-            "standardize_image",
-        ),
-        "functions_images",
+    "functions_host": "apply_pyfunc decode_image embed_text to_local to_utc",
+    "functions_images": (
+        "center_crop channels_first crop_image flip_image grayscale normalize_image resize_image standardize_image"
     ),
-    **dict.fromkeys(("experimental",), "namespaces"),
-    **dict.fromkeys(("tfidf",), "mappers_documents"),
-    **dict.fromkeys(("write_lookup_version",), "live_tables"),
-    **dict.fromkeys(
-        (
-            "apply_pyfunc",
-            "decode_image",
-            "embed_text",
-            "to_local",
-            "to_utc",
-        ),
-        "functions_host",
+    "functions_lists": (
+        "as_list contains_value dedupe deduplicate_tensor_per_row list_all list_any list_concat list_get "
+        "list_length list_max list_mean list_min list_slice list_sort list_sum pad segment_indices "
+        "sparse_tensor_left_align sparse_tensor_to_dense_with_shape truncate"
     ),
-    **dict.fromkeys(
-        (
-            "approximate_vocabulary",
-            "compute_and_apply_approximate_vocabulary",
-        ),
-        "mappers_approximate",
+    "functions_lookup": "lookup lookup_version take",
+    "functions_maths": (
+        "acos acosh asin asinh atan atan2 atanh cos cosh cyclical erf expm1 is_finite is_inf log10 log2 "
+        "reciprocal rsqrt sign sin sinh square tan tanh"
     ),
-    "AnalyzerCache": "cache",
-    **dict.fromkeys(
-        (
-            "acos",
-            "acosh",
-            "asin",
-            "asinh",
-            "atan",
-            "atan2",
-            "atanh",
-            "cos",
-            "cosh",
-            "cyclical",
-            "erf",
-            "expm1",
-            "is_finite",
-            "is_inf",
-            "log2",
-            "log10",
-            "reciprocal",
-            "rsqrt",
-            "sign",
-            "sin",
-            "sinh",
-            "square",
-            "tan",
-            "tanh",
-        ),
-        "functions_maths",
+    "functions_missing": (
+        "coalesce fill_with_mean fill_with_median fill_with_mode missing_if missing_indicator nan_to_missing"
     ),
-    "UserAnalyzer": "user_analyzers",
-    "analyzer": "user_analyzers",
-    **dict.fromkeys(
-        (
-            "dot",
-            "hash_trick",
-            "matmul",
-            "multi_hot",
-            "normalize_l2",
-            "stack",
-            "unstack",
-            "vector_max",
-            "vector_mean",
-            "vector_min",
-            "vector_norm",
-            "vector_sum",
-        ),
-        "functions_vectors",
+    "functions_text": (
+        "contains ends_with is_empty length lstrip map_values parse_int parse_number regex_extract regex_replace "
+        "rstrip starts_with strip substring text_length"
     ),
-    "pca": "analyzer_functions_matrix",
-    "covariance": "analyzer_functions_matrix",
-    "estimated_probability_density": "mappers_density",
-    "histogram": "mappers_density",
-    **dict.fromkeys(
-        (
-            "bag_of_words",
-            "char_ngrams",
-            "characters",
-            "ngrams",
-            "reduce_join",
-            "split",
-            "tokenize",
-            "word_count",
-        ),
-        "functions_tokens",
+    "functions_times": (
+        "cyclical_time date_difference day day_of_year epoch_seconds from_epoch hour is_weekend iso_year "
+        "microsecond minute month parse_date parse_time quarter second time_difference time_part truncate_time "
+        "week weekday year"
     ),
-    **dict.fromkeys(
-        (
-            "contains",
-            "ends_with",
-            "is_empty",
-            "length",
-            "lstrip",
-            "map_values",
-            "parse_int",
-            "parse_number",
-            "regex_extract",
-            "regex_replace",
-            "rstrip",
-            "starts_with",
-            "strip",
-            "substring",
-            "text_length",
-        ),
-        "functions_text",
+    "functions_tokens": "bag_of_words char_ngrams characters ngrams reduce_join split tokenize word_count",
+    "functions_vectors": (
+        "dot hash_trick matmul multi_hot normalize_l2 stack unstack vector_max vector_mean vector_min vector_norm "
+        "vector_sum"
     ),
-    **dict.fromkeys(
-        (
-            "coalesce",
-            "fill_with_mean",
-            "fill_with_median",
-            "fill_with_mode",
-            "missing_if",
-            "missing_indicator",
-            "nan_to_missing",
-        ),
-        "functions_missing",
+    "graph": "Graph Node ValueType",
+    "hoststeps": "host",
+    "live_tables": "write_lookup_version",
+    "mappers_approximate": "approximate_vocabulary compute_and_apply_approximate_vocabulary",
+    "mappers_buckets": (
+        "apply_buckets apply_buckets_with_interpolation bucketize get_num_buckets_for_transformed_feature"
     ),
-    **dict.fromkeys(
-        (
-            "cyclical_time",
-            "date_difference",
-            "day",
-            "day_of_year",
-            "epoch_seconds",
-            "from_epoch",
-            "hour",
-            "is_weekend",
-            "iso_year",
-            "microsecond",
-            "minute",
-            "month",
-            "parse_date",
-            "parse_time",
-            "quarter",
-            "second",
-            "time_difference",
-            "time_part",
-            "truncate_time",
-            "week",
-            "weekday",
-            "year",
-        ),
-        "functions_times",
+    "mappers_density": "estimated_probability_density histogram",
+    "mappers_documents": "tfidf",
+    "mappers_gaussian": "scale_to_gaussian tukey_h_params tukey_location tukey_scale",
+    "mappers_keyed": (
+        "bucketize_per_key count_per_key mean_and_var_per_key min_and_max_per_key quantiles_per_key "
+        "scale_by_min_max_per_key scale_to_0_1_per_key scale_to_z_score_per_key"
     ),
-    "tukey_scale": "mappers_gaussian",
-    "tukey_location": "mappers_gaussian",
-    "tukey_h_params": "mappers_gaussian",
-    "scale_to_gaussian": "mappers_gaussian",
-    **dict.fromkeys(("fold_of_rows",), "folds"),
-    **dict.fromkeys(
-        (
-            "count_encode",
-            "group_rare",
-            "target_encode",
-        ),
-        "mappers_targets",
-    ),
-    **dict.fromkeys(("lookup", "lookup_version", "take"), "functions_lookup"),
-    "Column": "column",
-    "Graph": "graph",
-    "Node": "graph",
-    "TransformOutput": "output",
-    "ValueType": "graph",
-    "analyze": "analysis",
-    "analyze_and_transform": "standalone",
-    "get_analyze_input_columns": "standalone",
-    "get_transform_input_columns": "standalone",
-    "transform_to_parquet": "standalone",
-    "as_transformer": "sklearn_transformer",
-    "host": "hoststeps",
-    "trace": "tracer",
-    **dict.fromkeys(
-        ("max", "mean", "mean_and_var", "min", "percentile", "quantiles", "size", "sum", "var"), "analyzer_functions"
-    ),
-    **dict.fromkeys(
-        (
-            "apply_buckets",
-            "apply_buckets_with_interpolation",
-            "bucketize",
-            "get_num_buckets_for_transformed_feature",
-        ),
-        "mappers_buckets",
-    ),
-    **dict.fromkeys(
-        (
-            "bucketize_per_key",
-            "count_per_key",
-            "mean_and_var_per_key",
-            "min_and_max_per_key",
-            "quantiles_per_key",
-            "scale_by_min_max_per_key",
-            "scale_to_0_1_per_key",
-            "scale_to_z_score_per_key",
-        ),
-        "mappers_keyed",
-    ),
-    **dict.fromkeys(
-        (
-            "clip_outliers",
-            "robust_scale",
-            "scale_by_min_max",
-            "scale_to_0_1",
-            "scale_to_z_score",
-            "winsorize",
-        ),
-        "mappers_scale",
-    ),
-    **dict.fromkeys(("apply_vocabulary", "compute_and_apply_vocabulary", "vocabulary"), "mappers_vocabulary"),
+    "mappers_scale": "clip_outliers robust_scale scale_by_min_max scale_to_0_1 scale_to_z_score winsorize",
+    "mappers_targets": "count_encode group_rare target_encode",
+    "mappers_vocabulary": "apply_vocabulary compute_and_apply_vocabulary vocabulary",
+    "namespaces": "experimental",
+    "output": "TransformOutput",
+    "sklearn_transformer": "as_transformer",
+    "standalone": "analyze_and_transform get_analyze_input_columns get_transform_input_columns transform_to_parquet",
+    "tracer": "trace",
+    "user_analyzers": "UserAnalyzer analyzer",
 }
+"""The public names by the module that holds them."""
+_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
-_found, __dir__ = lazy_names(__name__, {**dict.fromkeys(__all__, "functions"), **_HOMES})
+__all__ = sorted(_HOMES)
+
+_found, __dir__ = lazy_names(__name__, _HOMES)
 
 
 def __getattr__(name: str) -> Any:
     """A public name; its mistaken calls are told at the user's line."""
     value = _found(name)
-    return guarded(value) if name in __all__ else value
+    return guarded(value) if name in _HOMES else value
