@@ -28,7 +28,7 @@ def test_a_source_with_options_is_data(tmp_path: Path) -> None:
     assert "SourceSpec('trueline.data.csv_source:CsvSource', {'input_base': " in str(refused.value)
     given = {"input_base": str(file), "trim": True, "null_values": ["NA", "?"]}
     out, output = tlt.analyze_and_transform(SourceSpec("trueline.data.csv_source:CsvSource", given), features)
-    assert out.drop_columns(["__row__"]).to_pydict() == {"size": [1.5, 0.0, 2.5], "name": [1, 0, None]}
+    assert out.to_pydict() == {"size": [1.5, 0.0, 2.5], "name": [1, 0, None]}
     assert output.vocabulary_by_name("vocab_name") == ["b", "a"]
 
 
