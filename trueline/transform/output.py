@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TransformOutput"]
 
-_CHUNK_ROWS = 131_072
+_CHUNK_ROWS = 262_144
 """Rows of a table that are worked on at a time: more distinct texts would repeat in smaller pieces."""
 
 
