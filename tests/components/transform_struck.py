@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import os
 import signal
 from collections.abc import Callable, Mapping
@@ -43,14 +44,14 @@ def struck(ctx: ExecutionContext) -> None:
 
 
 def _dying(function: Callable[..., Any], call: int, after: bool) -> Callable[..., Any]:
-    seen = [0]
+    calls = itertools.count(1)  # several threads call
 
     def dies(*args: Any, **kwargs: Any) -> Any:
-        seen[0] += 1
-        if seen[0] == call and not after:
+        own = next(calls)
+        if own == call and not after:
             os.kill(os.getpid(), signal.SIGKILL)
         made = function(*args, **kwargs)
-        if seen[0] == call:
+        if own == call:
             os.kill(os.getpid(), signal.SIGKILL)
         return made
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["column_from_arrow"]
 
 
-def _scalars(array: pa.Array, dtype: str) -> npt.NDArray[Any]:
+def _scalars(array: pa.Array, dtype: str, blank: bool = True) -> npt.NDArray[Any]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -25,7 +25,8 @@ def _scalars(array: pa.Array, dtype: str) -> npt.NDArray[Any]:
         array = array.cast(pa.int64())
     if array.null_count:
         if _PLAIN.get(dtype) == str(array.type):
-            return np.where(_valid(array), _buffer(array, numpy_type), numpy_type(fill))
+            values = _buffer(array, numpy_type)
+            return np.where(_valid(array), values, numpy_type(fill)) if blank else values
         array = pc.fill_null(array, fill)
     values = array.to_numpy(zero_copy_only=False)
     return np.asarray(values, numpy_type)
@@ -64,8 +65,16 @@ def _unchunk(column: Any) -> pa.Array:
     return column
 
 
-def column_from_arrow(feature: RawFeature, column: pa.Array | pa.ChunkedArray) -> tuple[Column, list[str]]:
-    """The column's values, presence and lengths, and what does not fit."""
+def column_from_arrow(
+    feature: RawFeature, column: pa.Array | pa.ChunkedArray, *, blank: bool = True
+) -> tuple[Column, list[str]]:
+    """The column's values, presence and lengths, and what does not fit.
+
+    Args:
+        feature: what is expected.
+        column: the data.
+        blank: put 0 under missing numbers; without, whatever Arrow's buffer holds there stays, which costs nothing.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -79,7 +88,7 @@ def column_from_arrow(feature: RawFeature, column: pa.Array | pa.ChunkedArray) -
         array = array.cast(target, safe=False)
     present = _valid(array)
     if feature.kind == "scalar":
-        return Column(_scalars(array, feature.dtype), present), []
+        return Column(_scalars(array, feature.dtype, blank), present), []
     holes = _holes(feature, array)
     if feature.kind == "fixed":
         filled = array if not array.null_count else pc.fill_null(array, _zero_list(feature, array.type))

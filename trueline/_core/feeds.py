@@ -155,8 +155,13 @@ class Feeds:
             raise _feed_error(problems)
         return arrays
 
-    def from_arrow(self, data: pa.RecordBatch | pa.Table) -> Arrays:
+    def from_arrow(self, data: pa.RecordBatch | pa.Table, *, blank: bool = True) -> Arrays:
         """Arrays from Arrow columns; further columns are ignored, an absent optional column is all missing.
+
+        Args:
+            data: the rows.
+            blank: feed missing numbers as 0. Without, they are whatever Arrow holds: for graphs that look at presence
+                alone, as those of the transform do.
 
         Raises:
             FeedError: a column of another type, or missing values in a required one, naming the first row.
@@ -168,7 +173,7 @@ class Feeds:
         names = set(data.schema.names)
         for feature in self.features:
             if feature.name in names:
-                column, wrong = column_from_arrow(feature, data.column(feature.name))
+                column, wrong = column_from_arrow(feature, data.column(feature.name), blank=blank)
                 problems += wrong
             else:
                 column = _absent(feature, data.num_rows)

@@ -50,7 +50,7 @@ class _Part:
     gives: tuple[str, ...]
 
     def run(self, batch: pa.RecordBatch | pa.Table, given: Mapping[str, npt.NDArray[Any]]) -> Arrays:
-        arrays = {**self.feeds.from_arrow(batch), **given}
+        arrays = {**self.feeds.from_arrow(batch, blank=False), **given}
         try:
             results = self.session.run(list(self.gives), {name: arrays[name] for name in self.takes})
         except Exception as error:  # ONNX Runtime's own classes have no common base
