@@ -5,6 +5,7 @@ A block's keys become row numbers once; all else is numpy over rows. Results per
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["KeyedCounts", "KeyedExtremes", "KeyedMoments", "KeyedRows"]
 
 
-class KeyedRows:
-    """Keys, and arrays ``[keys, places]`` beside them. A subclass has `FIELDS` and merges rows.
+class KeyedRows(ABC):
+    """Keys, and what a subclass knows of each: `fields` are arrays ``[keys, places]`` beside them.
 
     Attributes:
         keys: distinct texts or integers, in the order of their first arrival.
@@ -42,13 +43,9 @@ class KeyedRows:
         self.keys: pa.Array = pa.array([], pa.string() if types[self.KEY].dtype == "utf8" else pa.int64())
         self.fields: dict[str, Array] = self.blank(0)
 
+    @abstractmethod
     def blank(self, rows: int) -> dict[str, Array]:
         """The fields of keys of which nothing has been seen."""
-        raise NotImplementedError
-
-    def join(self, rows: Array, other: Mapping[str, Array]) -> None:
-        """Takes fields of other keys into the given rows, each named once."""
-        raise NotImplementedError
 
     def admit(self, keys: pa.Array) -> Array:
         """The rows of distinct keys; new ones get blank fields."""
@@ -71,8 +68,9 @@ class KeyedRows:
         keys, codes = inputs.encoded(self.KEY)
         return keys, codes, inputs.elements(0)[:, None]
 
+    @abstractmethod
     def merge(self, other: Self) -> None:
-        self.join(self.admit(other.keys), other.fields)
+        """Takes in the state of later blocks."""
 
     def order(self) -> Array:
         """The rows in ascending order of the keys' bytes; integers by their decimal text."""
@@ -93,9 +91,9 @@ class KeyedRows:
         found: list[Any] = (rows if self.vector else rows[:, 0]).tolist()
         return found
 
+    @abstractmethod
     def frequency(self) -> Array:
         """How many rows or values each key has."""
-        raise NotImplementedError
 
     def vocabulary(self) -> Vocabulary:
         """The keys in their order, with their frequencies."""
@@ -112,7 +110,18 @@ class KeyedRows:
         self.fields = {name: arrays[name] for name in self.fields}
 
 
-class KeyedCounts(KeyedRows):
+class KeyedFields(KeyedRows):
+    """Keys of which the fields say all: they are merged row by row."""
+
+    @abstractmethod
+    def join(self, rows: Array, other: Mapping[str, Array]) -> None:
+        """Takes fields of other keys into the given rows, each named once."""
+
+    def merge(self, other: Self) -> None:
+        self.join(self.admit(other.keys), other.fields)
+
+
+class KeyedCounts(KeyedFields):
     """How often each key occurs."""
 
     KEY = 0
@@ -135,7 +144,7 @@ class KeyedCounts(KeyedRows):
         return self.fields["count"]
 
 
-class KeyedExtremes(KeyedRows):
+class KeyedExtremes(KeyedFields):
     """Each key's least and greatest value; NaN is left out. Of no values: +inf and -inf, or the ends of int64."""
 
     def blank(self, rows: int) -> dict[str, Array]:
@@ -170,7 +179,7 @@ class KeyedExtremes(KeyedRows):
         return self.fields["greatest"]
 
 
-class KeyedMoments(KeyedRows):
+class KeyedMoments(KeyedFields):
     """Each key's count, mean and sum of squared deviations of the finite values (ddof 0), merged as in
     `trueline.transform.analyzers.basic_states.Moments`."""
 
