@@ -39,25 +39,28 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 def make_model(folder: Path) -> None:
     """14 numbers and 6 texts -> one-hot by label encoders, MLP with 64 hidden units -> probabilities, label."""
-    import numpy as np
-    from onnx import TensorProto, helper, numpy_helper
-
     from trueline._core.feeds import Feeds
     from trueline._core.manifest import write_manifest
     from trueline._core.values import RawFeature
 
-    rng = np.random.default_rng(0)
     numbers = [RawFeature(f"n{i}", "float64") for i in range(FLOATS)]
     texts = [RawFeature(f"s{i}", "utf8") for i in range(STRINGS)]
     feeds = Feeds([*numbers, *texts])
-    types = {
-        "tensor(double)": TensorProto.DOUBLE,
-        "tensor(bool)": TensorProto.BOOL,
-        "tensor(string)": TensorProto.STRING,
-    }
-    inputs = [helper.make_tensor_value_info(n, types[t], s) for n, t, s in feeds.onnx_inputs()]
+    names = ([f.name for f in numbers], [f.name for f in texts])
+    folder.mkdir(parents=True)
+    (folder / "model.onnx").write_bytes(_onnx_model(feeds.onnx_inputs(), *names))
+    (folder / "model.json").write_text(json.dumps(_described(feeds)))
+    (folder / "host.json").write_text(json.dumps({"steps": []}))
+    write_manifest(str(folder), "Model", 1)
+
+
+def _weights() -> dict[str, Any]:
+    """The constants of the graph, the same for every run."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
     width = FLOATS + STRINGS * (WORDS + 1)
-    weights = {
+    return {
         "axis": np.array([1], np.int64),
         "zero": np.array(0.0),
         "depth": np.array(WORDS + 1, np.int64),
@@ -65,29 +68,48 @@ def make_model(folder: Path) -> None:
         "w1": rng.normal(size=(width, HIDDEN)).astype(np.float32) / width**0.5,
         "w2": rng.normal(size=(HIDDEN, 2)).astype(np.float32) / HIDDEN**0.5,
     }
-    nodes = []
-    for f in numbers:
-        nodes += [
-            helper.make_node("Where", [f.name + ":present", f.name, "zero"], [f.name + "/w"]),
-            helper.make_node("Cast", [f.name + "/w"], [f.name + "/f"], to=TensorProto.FLOAT),
-            helper.make_node("Unsqueeze", [f.name + "/f", "axis"], [f.name + "/x"]),
-        ]
-    for f in texts:
-        words = [f"{f.name}-word-{i}" for i in range(WORDS)]
-        nodes += [
-            helper.make_node(
-                "LabelEncoder",
-                [f.name],
-                [f.name + "/i"],
-                domain="ai.onnx.ml",
-                keys_strings=words,
-                values_int64s=list(range(WORDS)),
-                default_int64=WORDS,
-            ),
-            helper.make_node("OneHot", [f.name + "/i", "depth", "onoff"], [f.name + "/x"]),
-        ]
+
+
+def _number_nodes(name: str) -> list[Any]:
+    """A number as a column ``name/x``, 0 where it is missing."""
+    from onnx import TensorProto, helper
+
+    return [
+        helper.make_node("Where", [name + ":present", name, "zero"], [name + "/w"]),
+        helper.make_node("Cast", [name + "/w"], [name + "/f"], to=TensorProto.FLOAT),
+        helper.make_node("Unsqueeze", [name + "/f", "axis"], [name + "/x"]),
+    ]
+
+
+def _text_nodes(name: str) -> list[Any]:
+    """A text as a one-hot vector ``name/x``."""
+    from onnx import helper
+
+    encoder = helper.make_node(
+        "LabelEncoder",
+        [name],
+        [name + "/i"],
+        domain="ai.onnx.ml",
+        keys_strings=[f"{name}-word-{i}" for i in range(WORDS)],
+        values_int64s=list(range(WORDS)),
+        default_int64=WORDS,
+    )
+    return [encoder, helper.make_node("OneHot", [name + "/i", "depth", "onoff"], [name + "/x"])]
+
+
+def _onnx_model(inputs: list[tuple[str, str, list[str | int]]], numbers: list[str], texts: list[str]) -> bytes:
+    from onnx import TensorProto, helper, numpy_helper
+
+    types = {
+        "tensor(double)": TensorProto.DOUBLE,
+        "tensor(bool)": TensorProto.BOOL,
+        "tensor(string)": TensorProto.STRING,
+    }
+    given = [helper.make_tensor_value_info(n, types[t], s) for n, t, s in inputs]
+    nodes = [node for name in numbers for node in _number_nodes(name)]
+    nodes += [node for name in texts for node in _text_nodes(name)]
     nodes += [
-        helper.make_node("Concat", [f.name + "/x" for f in feeds.features], ["x"], axis=1),
+        helper.make_node("Concat", [name + "/x" for name in (*numbers, *texts)], ["x"], axis=1),
         helper.make_node("MatMul", ["x", "w1"], ["h"]),
         helper.make_node("Relu", ["h"], ["r"]),
         helper.make_node("MatMul", ["r", "w2"], ["o"]),
@@ -98,19 +120,20 @@ def make_model(folder: Path) -> None:
         helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", 2]),
         helper.make_tensor_value_info("label", TensorProto.INT64, ["N"]),
     ]
-    graph = helper.make_graph(
-        nodes, "bench", inputs, outputs, [numpy_helper.from_array(v, k) for k, v in weights.items()]
-    )
+    weights = [numpy_helper.from_array(value, name) for name, value in _weights().items()]
+    graph = helper.make_graph(nodes, "bench", given, outputs, weights)
     opsets = [helper.make_opsetid("", 20), helper.make_opsetid("ai.onnx.ml", 3)]
-    folder.mkdir(parents=True)
-    (folder / "model.onnx").write_bytes(
-        helper.make_model(graph, opset_imports=opsets, ir_version=9).SerializeToString()
-    )
-    described = [
+    model: bytes = helper.make_model(graph, opset_imports=opsets, ir_version=9).SerializeToString()
+    return model
+
+
+def _described(feeds: Any) -> dict[str, Any]:
+    """The contents of ``model.json``."""
+    outputs = [
         {"name": "probabilities", "dtype": "float32", "shape": [None, 2], "meaning": "class_probabilities"},
         {"name": "label", "dtype": "int64", "shape": [None], "meaning": "label"},
     ]
-    info = {
+    return {
         "format": 1,
         "name": NAME,
         "task": "binary",
@@ -120,12 +143,9 @@ def make_model(folder: Path) -> None:
         "weight": None,
         "features": [f.name for f in feeds.features],
         "classes": [0, 1],
-        "signature": {"inputs": feeds.to_json(), "outputs": described},
+        "signature": {"inputs": feeds.to_json(), "outputs": outputs},
         "feeds": feeds.to_json(),
     }
-    (folder / "model.json").write_text(json.dumps(info))
-    (folder / "host.json").write_text(json.dumps({"steps": []}))
-    write_manifest(str(folder), "Model", 1)
 
 
 def make_body(form: str, rows: int) -> bytes:
