@@ -140,7 +140,7 @@ NEVER = Presence(lambda types, attrs: False, lambda values, attrs: None, lambda 
 
 @dataclass(frozen=True)
 class Operation:
-    """One row of the table of operations.
+    """One row of the table of operations; TensorFlow's lowerings lie in `trueline.transform.tensorflow.table`.
 
     Attributes:
         name: as graphs store it.
@@ -169,13 +169,6 @@ class Operation:
     profile: Profile = "portable"
     symbol: str = ""
     alternatives: str = ""
-
-    @property
-    def tensorflow(self) -> Callable[[Sequence[Any], Attrs], Any] | None:
-        """The TensorFlow lowering's payload, from `trueline.transform.tensorflow`; None if there is none."""
-        from trueline.transform.tensorflow.table import TENSORFLOW
-
-        return TENSORFLOW.get(self.name)
 
     def typed(self, types: Types, attrs: Attrs) -> ValueType:
         """The whole result type.
