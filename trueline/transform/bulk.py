@@ -7,7 +7,7 @@ are nearly as many distinct values as rows, the part runs on the rows directly.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from trueline._core.errors import TransformError
 from trueline._core.feeds import LENGTH, Feeds
 from trueline._core.runtime import make_session
 from trueline._core.values import PRESENT
-from trueline.transform.codes import used_codes
+from trueline.transform.distinct_rows import Cuts, Group, cuts_of, distinct_of, distinct_rows, groups_of
 from trueline.transform.emitter import numpy_constant
 from trueline.transform.graph import Graph
 from trueline.transform.lower_onnx import OUTPUT_PREFIX, Target, lower
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["Executor"]
 
 Arrays = dict[str, npt.NDArray[Any]]
-Group = tuple[str, ...]
-"""One or two text columns, sorted by name."""
 _MOST_DISTINCT = 0.5
 """Above this share of distinct values in the rows, a text column's part runs on the rows."""
 _FEWEST_ROWS = 256
@@ -109,7 +107,7 @@ class Executor:
         self.targets = dict(targets)
         self.final = final
         self.dictionary = dictionary
-        self.groups = _groups(graph, self.targets.values())
+        self.groups = groups_of(graph, self.targets.values())
         self._parts: dict[Any, _Part | _Staged | None] = {}
 
     def run(self, batch: pa.RecordBatch | pa.Table) -> dict[str, Value]:
@@ -122,7 +120,7 @@ class Executor:
         if batch.num_rows == 0:
             return {name: self._empty(index) for name, index in self.targets.items()}
         distinct = self._distinct(batch)
-        cuts = _cuts(self.graph, self.targets.values(), {i: g for i, g in self.groups.items() if g in distinct})
+        cuts = cuts_of(self.graph, self.targets.values(), {i: g for i, g in self.groups.items() if g in distinct})
         given: Arrays = {}
         coded: dict[str, Coded] = {}
         for group, (rows, places) in distinct.items():
@@ -151,13 +149,13 @@ class Executor:
         for group in sorted(set(self.groups.values()), key=lambda g: (len(g), g)):
             for column in group:
                 if column not in encoded:
-                    encoded[column] = _encoded(batch.column(column))
-            distinct = _combined(group, [encoded[c] for c in group], most)
+                    encoded[column] = distinct_of(batch.column(column))
+            distinct = distinct_rows(group, [encoded[c] for c in group], most)
             if distinct is not None:
                 found[group] = distinct
         return found
 
-    def _distinct_part(self, group: Group, cuts: _Cuts) -> _Part | _Staged | None:
+    def _distinct_part(self, group: Group, cuts: Cuts) -> _Part | _Staged | None:
         """The part that runs on a group's distinct rows."""
         key = (group, cuts)
         if key not in self._parts:
@@ -167,7 +165,7 @@ class Executor:
             self._parts[key] = self._part(targets, {}) if targets else None
         return self._parts[key]
 
-    def _main(self, cuts: _Cuts) -> _Part | _Staged | None:
+    def _main(self, cuts: Cuts) -> _Part | _Staged | None:
         """The part that runs on all rows, given the nodes that were computed on distinct rows."""
         if cuts not in self._parts:
             given = {i: _cut(i) for i in cuts.inner}
@@ -243,78 +241,3 @@ def _cut(index: int) -> str:
 
 def _final(index: int) -> str:
     return f"final:{index}"
-
-
-def _groups(graph: Graph, roots: Iterable[int]) -> dict[int, Group]:
-    """Per node that depends on one or two text columns alone: those columns."""
-    reads: dict[int, frozenset[str]] = {}
-    text: set[str] = set()
-    for index in sorted(graph.reachable(roots)):
-        node = graph.nodes[index]
-        own = frozenset([str(node.attrs["name"])]) if node.op == "input" else frozenset()
-        reads[index] = own.union(*(reads[i] for i in node.inputs))
-        if node.op == "input" and node.type.dtype == "utf8" and node.type.kind == "scalar":
-            text |= own
-    return {
-        index: tuple(sorted(columns))
-        for index, columns in reads.items()
-        if 1 <= len(columns) <= 2 and columns <= text and graph.nodes[index].op != "input"
-    }
-
-
-@dataclass(frozen=True)
-class _Cuts:
-    """Nodes that are computed on distinct rows: read by nodes that run on all rows, or targets themselves."""
-
-    inner: frozenset[int]
-    ends: frozenset[int]
-
-
-def _cuts(graph: Graph, roots: Iterable[int], active: Mapping[int, Group]) -> _Cuts:
-    """The last nodes of active groups, seen from the targets."""
-    ends = frozenset(i for i in roots if i in active)
-    inner: set[int] = set()
-    stack = [i for i in roots if i not in active]
-    seen = set(stack)
-    while stack:
-        for i in graph.nodes[stack.pop()].inputs:
-            if i in active:
-                inner.add(i)
-            elif i not in seen:
-                seen.add(i)
-                stack.append(i)
-    return _Cuts(frozenset(inner), ends)
-
-
-def _encoded(column: Any) -> tuple[pa.Array, npt.NDArray[Any]]:
-    """Distinct values (null among them, if there is one) and each row's place among them."""
-    import pyarrow as pa
-
-    values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if pa.types.is_dictionary(values.type):
-        return used_codes(values)
-    encoded = values.dictionary_encode(null_encoding="encode")
-    return encoded.dictionary, encoded.indices.to_numpy(zero_copy_only=False)
-
-
-def _combined(
-    group: Group, encoded: Sequence[tuple[pa.Array, npt.NDArray[Any]]], most: int
-) -> tuple[pa.Table, npt.NDArray[Any]] | None:
-    """A group's distinct rows and each row's place, or None if there are more than `most`."""
-    import pyarrow as pa
-
-    if any(len(values) > most for values, _ in encoded):
-        return None
-    first, places = encoded[0]
-    if len(group) == 1:
-        return pa.table({group[0]: first}), places
-    second, others = encoded[1]
-    pairs = pa.array(places.astype(np.int64) * len(second) + others).dictionary_encode()
-    if len(pairs.dictionary) > most:
-        return None
-    codes = pairs.dictionary.to_numpy()
-    columns = {
-        group[0]: first.take(pa.array(codes // len(second))),
-        group[1]: second.take(pa.array(codes % len(second))),
-    }
-    return pa.table(columns), pairs.indices.to_numpy()
