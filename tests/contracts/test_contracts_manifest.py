@@ -77,11 +77,11 @@ def test_a_manifest_cannot_point_outside(tmp_path: Path) -> None:
 def test_the_same_through_another_store(tmp_path: Path) -> None:
     local = make(tmp_path / "1", FILES)
     fingerprint = write_manifest(local, "Examples").fingerprint
-    store.copy_tree(local, "memory://bucket/examples")
-    assert read_manifest("memory://bucket/examples", "sha256").fingerprint == fingerprint
-    assert store.listdir("memory://bucket/examples") == ["MANIFEST.json", "Split-train", "a.txt"]
-    store.remove_tree("memory://bucket/examples")
-    assert not store.exists("memory://bucket/examples/a.txt")
+    store.copy_tree(local, "memory://manifest-copies/examples")
+    assert read_manifest("memory://manifest-copies/examples", "sha256").fingerprint == fingerprint
+    assert store.listdir("memory://manifest-copies/examples") == ["MANIFEST.json", "Split-train", "a.txt"]
+    store.remove_tree("memory://manifest-copies/examples")
+    assert not store.exists("memory://manifest-copies/examples/a.txt")
 
 
 def test_a_failed_write_leaves_the_old_bytes(tmp_path: Path) -> None:
