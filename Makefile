@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test check test-all test-slow test-ray test-tensorflow bench format clean
+.PHONY: help demo test check test-all test-slow test-frameworks test-ray test-tensorflow bench format clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,24 +39,27 @@ check: $(VENV)/.dev ## formatting, lint, types, import arrows, the reference
 	$(BIN)/python scripts/make_reference.py --check
 
 test: $(VENV)/.dev ## all tests but the slow ones; under ten minutes on two cores
-	$(PYTEST) -n 2 --dist loadfile -m "not slow"
+	$(PYTEST) -n 2 --dist loadfile -m "not slow and not frameworks"
 
 test-slow: $(VENV)/.dev ## the slow tests: installs, ML Metadata's own client, node and the browser, more rows
 	bash scripts/servers.sh
 	bash scripts/web_env.sh
 	bash scripts/mlmd_env.sh
-	$(PYTEST) -n 2 --dist loadfile -m slow
+	$(PYTEST) -n 2 --dist loadfile -m "slow and not frameworks"
 
-test-all: test test-slow test-ray test-tensorflow ## everything, each heavy group in an environment of its own
+test-frameworks: $(VENV)/.dev ## models of heavy frameworks down the whole line: torch, Lightning, Keras on torch, CatBoost, spaCy
+	$(PYTEST) -n 2 --dist loadfile -m frameworks
+
+test-all: test test-slow test-frameworks test-ray test-tensorflow ## everything, each heavy group in an environment of its own
 
 test-ray: ## the same statistics on a Ray cluster of two nodes, in an environment of its own
 	bash scripts/ray_env.sh
 	if [ -f .venvs/ray/.made ]; then .venvs/ray/bin/python -m pytest -q tests/cluster; fi
 
-test-tensorflow: ## the transform in TensorFlow, Keras and LiteRT, in an environment of its own
+test-tensorflow: ## the transform in TensorFlow and LiteRT, models of TensorFlow, Keras and JAX, in an environment of its own
 	bash scripts/tensorflow_env.sh
 	if [ -f .venvs/tensorflow/.made ]; then \
-	  .venvs/tensorflow/bin/python -m pytest -q -n 2 tests/tf_lowering; fi
+	  .venvs/tensorflow/bin/python -m pytest -q -n 2 tests/tf_lowering tests/tf_models; fi
 
 bench: $(VENV)/.bench ## benchmarks: JSON on standard output
 	$(BIN)/python -P benchmarks/statistics.py

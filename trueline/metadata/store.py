@@ -57,6 +57,11 @@ class MetadataStore:
         """Whether writing is refused."""
         return self.database.readonly
 
+    @property
+    def url(self) -> str:
+        """The database as an SQLAlchemy URL, password included: never for logs or artifacts."""
+        return self.database.url
+
     def close(self) -> None:
         """Gives the connections back."""
         self.database.close()

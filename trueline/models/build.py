@@ -13,7 +13,7 @@ from trueline._core.manifest import write_manifest
 from trueline._core.runtime import MODEL_FORMAT, OnnxGraph
 from trueline._core.values import RawFeature
 from trueline.models.contract import Fitted, Head
-from trueline.models.exporters.base import PREDICTION, PROBABILITIES, Exporter
+from trueline.models.exporters.base import PROBABILITIES, Exporter
 from trueline.models.exporters.registry import exporter_of
 from trueline.models.inputs import ModelInput, input_arrays, model_inputs, select_features
 from trueline.models.leakage import leakage_report
@@ -160,8 +160,9 @@ def _info(
 
 def _outputs(head: Head) -> list[dict[str, Any]]:
     if not head.is_classifier:
-        return [{"name": PREDICTION, "dtype": "float32", "shape": [None], "meaning": "prediction"}]
-    shape = [None, len(head.classes)]
+        shape = [None, head.columns] if head.columns else [None]
+        return [{"name": head.output, "dtype": "float32", "shape": shape, "meaning": head.output}]
+    shape = [None, head.columns]
     return [
         {"name": PROBABILITIES, "dtype": "float32", "shape": shape, "meaning": "class_probabilities"},
         {"name": LABEL, "dtype": head.label_dtype, "shape": [None], "meaning": "class"},

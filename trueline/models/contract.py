@@ -11,13 +11,38 @@ import numpy as np
 from trueline._core.errors import ModelError
 from trueline._core.values import RawFeature
 
-__all__ = ["ClassValue", "Fitted", "Head", "Output", "Task", "head_of", "python_classes"]
+__all__ = [
+    "EMBEDDING",
+    "OUTPUT_NAMES",
+    "PREDICTION",
+    "PROBABILITIES",
+    "SCORE",
+    "ClassValue",
+    "Fitted",
+    "Head",
+    "Output",
+    "Task",
+    "head_of",
+    "python_classes",
+]
 
-Task = Literal["binary", "multiclass", "regression"]
-Output = Literal["logits", "probabilities", "prediction"]
+Task = Literal["binary", "multiclass", "regression", "ranking", "embedding"]
+Output = Literal["logits", "probabilities", "prediction", "score", "embedding"]
 ClassValue = bool | int | str
 
-_OUTPUTS = ("logits", "probabilities", "prediction")
+_OUTPUTS = ("logits", "probabilities", "prediction", "score", "embedding")
+PROBABILITIES = "probabilities"
+PREDICTION = "prediction"
+SCORE = "score"
+EMBEDDING = "embedding"
+OUTPUT_NAMES: dict[Task, str] = {
+    "binary": PROBABILITIES,
+    "multiclass": PROBABILITIES,
+    "regression": PREDICTION,
+    "ranking": SCORE,
+    "embedding": EMBEDDING,
+}
+"""The name of a model's main output, by task."""
 _CLASS_TYPES = {"bool": bool, "int64": int, "utf8": str, "float32": int, "float64": int}
 
 
@@ -30,7 +55,8 @@ class Fitted:
         inputs: input name -> features in order, for a model with several inputs; None: one input of all features.
             An input whose features are all int64 stays int64 (embedding ids), any other is float32.
         output: what the model returns: ``logits`` (softmax, or sigmoid for one column, is put into the graph),
-            ``probabilities`` or ``prediction``. scikit-learn models say it themselves.
+            ``probabilities``, ``prediction`` (a number), ``score`` (a number by which rows are ranked) or ``embedding``
+            (a vector). scikit-learn models and boosters say it themselves.
         classes: the label's values in the order of the model's outputs. scikit-learn models say it themselves; for
             a bool label ``[False, True]`` is understood.
     """
@@ -55,19 +81,31 @@ class Head:
     """What the outputs of an exported model mean.
 
     Attributes:
-        task: binary, multiclass or regression.
-        classes: the label's values in the order of the probabilities; empty for regression.
-        label_dtype: ``bool``, ``int64`` or ``utf8`` for a classifier, ``float32`` for a regression.
+        task: binary, multiclass, regression, ranking or embedding.
+        classes: the label's values in the order of the probabilities; empty unless a classifier.
+        label_dtype: ``bool``, ``int64`` or ``utf8`` for a classifier, else ``float32``.
+        size: columns of an embedding, else 0.
     """
 
     task: Task
     classes: tuple[ClassValue, ...] = ()
     label_dtype: Literal["bool", "int64", "utf8", "float32"] = "float32"
+    size: int = 0
 
     @property
     def is_classifier(self) -> bool:
         """Whether the model gives probabilities and a label."""
-        return self.task != "regression"
+        return self.task in ("binary", "multiclass")
+
+    @property
+    def output(self) -> str:
+        """The name of the main output: ``probabilities``, ``prediction``, ``score`` or ``embedding``."""
+        return OUTPUT_NAMES[self.task]
+
+    @property
+    def columns(self) -> int:
+        """Columns of the main output: its shape is ``[N, columns]``, or ``[N]`` where this is 0."""
+        return len(self.classes) or self.size
 
 
 def python_classes(values: Sequence[Any] | np.ndarray[Any, Any], label: RawFeature) -> tuple[ClassValue, ...]:
@@ -112,8 +150,10 @@ def head_of(label: RawFeature, output: Output, width: int, classes: Sequence[Any
     Raises:
         ModelError: when label, output and classes contradict each other.
     """
-    if output == "prediction":
-        return _regression(label, width)
+    if output == "embedding":
+        return Head("embedding", size=width)
+    if output in ("prediction", "score"):
+        return _number(label, width, "regression" if output == "prediction" else "ranking")
     count = 2 if width == 1 else width
     if classes is None and label.dtype == "bool":
         classes = [False, True]
@@ -133,12 +173,12 @@ def head_of(label: RawFeature, output: Output, width: int, classes: Sequence[Any
     return Head("binary" if count == 2 else "multiclass", found, dtype)
 
 
-def _regression(label: RawFeature, width: int) -> Head:
-    if label.dtype in ("utf8", "bytes", "bool"):
+def _number(label: RawFeature, width: int, task: Literal["regression", "ranking"]) -> Head:
+    if label.dtype in ("utf8", "bytes") or (label.dtype == "bool" and task == "regression"):
         raise ModelError(
             f"the model predicts a number and label {label.name!r} is {label.dtype}",
             hint="train a classifier, or make the label a number in preprocessing_fn.",
         )
     if width != 1:
         raise ModelError(f"the model predicts {width} numbers a row; one is supported")
-    return Head("regression")
+    return Head(task)

@@ -16,7 +16,7 @@ from trueline._core.errors import ModelError
 from trueline._core.feeds import Feeds
 from trueline._core.values import PRESENT, RawFeature
 from trueline.models.contract import Head
-from trueline.models.exporters.base import PREDICTION, PROBABILITIES, Exported
+from trueline.models.exporters.base import PROBABILITIES, Exported
 from trueline.models.graphs import (
     ML_DOMAIN,
     OPSET,
@@ -57,7 +57,7 @@ def merge_model(
     """
     from onnx import compose
 
-    made = (PROBABILITIES, LABEL) if exported.head.is_classifier else (PREDICTION,)
+    made = (PROBABILITIES, LABEL) if exported.head.is_classifier else (exported.head.output,)
     if clash := sorted({i.name for i in transform.graph.input} & set(made)):
         raise ModelError(
             f"the raw column {clash[0]!r} is read by the features and has the name of an output of the model",
@@ -152,8 +152,9 @@ def _head(graph: onnx.GraphProto, head: Head) -> None:
     from onnx import TensorProto, helper
 
     if not head.is_classifier:
-        graph.node.append(helper.make_node("Identity", [_MODEL + PREDICTION], [PREDICTION]))
-        graph.output.append(helper.make_tensor_value_info(PREDICTION, TensorProto.FLOAT, ["N"]))
+        shape: list[str | int | None] = ["N", head.columns] if head.columns else ["N"]
+        graph.node.append(helper.make_node("Identity", [_MODEL + head.output], [head.output]))
+        graph.output.append(helper.make_tensor_value_info(head.output, TensorProto.FLOAT, shape))
         return
     kinds = {
         "bool": (np.bool_, TensorProto.BOOL),

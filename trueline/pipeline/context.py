@@ -94,6 +94,9 @@ class ExecutionContext:
         params: the node's parameters; user functions are `UserFunction` objects.
         node_id, pipeline_name, run_id, execution_id: which execution this is.
         tmp_dir: a local folder that is removed after the execution.
+        resume_dir: a local folder of this very work (same code, parameters and inputs): what a killed execution left in
+            it, the next one finds; removed when the execution succeeds. Made on first use.
+        store_url: the metadata database, for what is kept beside the run (the trials of a search); may hold a password.
         log: goes to the node's log file.
         found: what `report` was told.
         gate: the sentence of a closed gate, or None.
@@ -107,6 +110,8 @@ class ExecutionContext:
     run_id: str = "run"
     execution_id: int = 0
     tmp_dir: str = ""
+    resume_dir: str = ""
+    store_url: str = field(default="", repr=False)
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("trueline.node"))
     found: dict[str, Any] = field(default_factory=dict)
     gate: str | None = None

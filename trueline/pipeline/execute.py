@@ -24,9 +24,10 @@ from trueline.pipeline.params import decode_params
 from trueline.pipeline.source_hash import users_line
 from trueline.pipeline.user_function import UserFunction
 
-__all__ = ["NodeTask", "Outcome", "describe_error", "run_here", "run_in_process"]
+__all__ = ["STORE_VARIABLE", "NodeTask", "Outcome", "describe_error", "run_here", "run_in_process"]
 
 Report = Callable[[dict[str, Any]], None]
+STORE_VARIABLE = "TRUELINE_STORE_URL"
 _POLL_SECONDS = 0.1
 _HOME = Path(__file__).resolve().parents[2]
 
@@ -45,6 +46,7 @@ class NodeTask:
     outputs: Mapping[str, dict[str, Any]]
     tmp_dir: str
     log: str
+    resume_dir: str = ""
     sys_path: tuple[str, ...] = ()
 
     def to_json(self) -> str:
@@ -91,7 +93,9 @@ def _is_full_disk(error: OSError) -> bool:
     return error.errno in full or (error.errno is None and any(os.strerror(number) in str(error) for number in full))
 
 
-def run_here(task: NodeTask, report: Report | None = None, stream: IO[str] | None = None) -> Outcome:
+def run_here(
+    task: NodeTask, report: Report | None = None, stream: IO[str] | None = None, store_url: str = ""
+) -> Outcome:
     """Runs the executor in this thread; never raises for what the executor raises."""
     with _logger(task, stream) as log:
         context = ExecutionContext(
@@ -103,6 +107,8 @@ def run_here(task: NodeTask, report: Report | None = None, stream: IO[str] | Non
             run_id=task.run_id,
             execution_id=task.execution_id,
             tmp_dir=task.tmp_dir,
+            resume_dir=task.resume_dir,
+            store_url=store_url,
             log=log,
             on_report=report,
         )
@@ -177,8 +183,11 @@ def _logger(task: NodeTask, stream: IO[str] | None) -> Any:
         logging.Logger.manager.loggerDict.pop(log.name, None)
 
 
-def run_in_process(task: NodeTask, report: Report | None, stop: Callable[[], bool]) -> Outcome:
-    """Runs the executor in a spawned process: whatever kills it, kills this node alone."""
+def run_in_process(task: NodeTask, report: Report | None, stop: Callable[[], bool], store_url: str = "") -> Outcome:
+    """Runs the executor in a spawned process: whatever kills it, kills this node alone.
+
+    The database's address may hold a password: it goes through the environment, never into a file.
+    """
     folder = Path(task.tmp_dir).parent / f".{Path(task.tmp_dir).name}-exchange"
     folder.mkdir(parents=True, exist_ok=True)
     task_file, outcome_file, reports = folder / "task.json", folder / "outcome.json", folder / "found.jsonl"
@@ -187,7 +196,7 @@ def run_in_process(task: NodeTask, report: Report | None, stop: Callable[[], boo
     module = "trueline.pipeline.node_process"
     command = [sys.executable, "-P", "-m", module, str(task_file), str(outcome_file), str(reports)]
     path = os.pathsep.join(filter(None, [str(_HOME), os.environ.get("PYTHONPATH", "")]))
-    environment = {**os.environ, "TRUELINE_NODE": task.node_id, "PYTHONPATH": path}
+    environment = {**os.environ, "TRUELINE_NODE": task.node_id, "PYTHONPATH": path, STORE_VARIABLE: store_url}
     with Path(task.log).open("ab") as log:
         # The pipe to the child's input stays open while we live: its end tells the child that we are gone.
         child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment)

@@ -100,18 +100,20 @@ def _execute(
     execution, outputs = register(run, node, inputs, key, miss.reason)
     assert execution.id is not None
     tmp = run.work_dir / "tmp" / run.run_id / node.id
+    resume = run.work_dir / "resume" / node.id / key.digest
     outcome = Outcome()
     try:
         tmp.mkdir(parents=True, exist_ok=True)
         check_contents(inputs)
         for handle in outputs.values():
             files.makedirs(handle.uri)
-        outcome = _run(run, node, _task(run, node, execution.id, inputs, outputs, str(tmp)))
+        outcome = _run(run, node, _task(run, node, execution.id, inputs, outputs, str(tmp), str(resume)))
         if outcome.error is None and not run.cancelled.is_set():
             for name, properties in outcome.properties.items():
                 outputs[name].properties = dict(properties)
             edited = unsettled(node, key)
             published = publish_success(run, node, execution, outputs, outcome.found, outcome.gate, unsettled=edited)
+            shutil.rmtree(resume, ignore_errors=True)
             return NodeResult(
                 node.id,
                 "COMPLETE" if outcome.gate is None else "FAILED",
@@ -146,6 +148,7 @@ def _task(
     inputs: Mapping[str, list[ArtifactHandle]],
     outputs: Mapping[str, ArtifactHandle],
     tmp_dir: str,
+    resume_dir: str,
 ) -> NodeTask:
     return NodeTask(
         node_id=node.id,
@@ -157,6 +160,7 @@ def _task(
         inputs={name: [handle.to_json() for handle in handles] for name, handles in inputs.items()},
         outputs={name: handle.to_json() for name, handle in outputs.items()},
         tmp_dir=tmp_dir,
+        resume_dir=resume_dir,
         log=str(run.log_path(node.id)),
         sys_path=tuple(sys.path),
     )
@@ -169,8 +173,8 @@ def _run(run: RunContext, node: CompiledNode, task: NodeTask) -> Outcome:
     # What this process loaded before an edit is not the code that the cache key speaks of.
     outdated = has_users_code(node) and bool(edited_since_loading())
     if outdated or run.isolation_by_node.get(node.id, run.isolation) == "process":
-        return run_in_process(task, report, run.cancelled.is_set)
-    return run_here(task, report)
+        return run_in_process(task, report, run.cancelled.is_set, run.store.url)
+    return run_here(task, report, store_url=run.store.url)
 
 
 def _resolve(run: RunContext, node: CompiledNode) -> NodeResult:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trueline._core import store
-from trueline.pipeline.execute import NodeTask, run_here
+from trueline.pipeline.execute import STORE_VARIABLE, NodeTask, run_here
 from trueline.pipeline.source_hash import is_installed
 from trueline.pipeline.user_function import SourceOnlyLoader
 
@@ -32,7 +32,7 @@ def main(task_file: str, outcome_file: str, reports_file: str) -> None:
         with reports.open("a", encoding="utf-8") as handle:
             handle.write(json.dumps(found, default=str) + "\n")
 
-    outcome = run_here(task, report, stream=sys.stderr)
+    outcome = run_here(task, report, stream=sys.stderr, store_url=os.environ.pop(STORE_VARIABLE, ""))
     store.write_text(outcome_file, json.dumps(asdict(outcome)))
 
 

@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from trueline._core import store
 from trueline.engine.base import Dataset
 from trueline.models.inputs import select_features
 from trueline.training.split_data import SplitData
 from trueline.training.tracking import MetricLog
 
 if TYPE_CHECKING:
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
+    from trueline.models.model import Model
     from trueline.transform import TransformOutput
 
 __all__ = ["FnArgs"]
@@ -31,7 +35,20 @@ class FnArgs:
         hyperparameters: from the Tuner or the pipeline file.
         custom_config: from the pipeline file.
         seed: `run_training` seeds random, numpy and torch with it.
-        working_dir: a folder for checkpoints and logs.
+        working_dir: a folder of the run's own: what lies in it afterwards is kept as the artifact ``model_run``.
+        checkpoint_dir: a folder that outlives a killed training: the next run of the same work (code, parameters, data)
+            finds it as it was left; removed when the training has succeeded.
+        serving_model_dir: TFX's style: a `run_fn` that returns None has written its model here.
+        schema: the schema of the raw data, or None.
+        raw_train: the raw rows of the training split, in the order of `train`, or None where they are not wired.
+        raw_eval: those of the split to watch.
+        train_steps: how many batches to train on, if the pipeline says so.
+        eval_steps: how many batches to watch.
+        epochs: how many times to see the data, if the pipeline says so.
+        base_model: a model to start from, or None.
+        device: where to compute: ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; a resolved name, never ``auto``.
+        rank: which of `world_size` training processes this is; 0 writes and logs.
+        world_size: how many processes train together.
     """
 
     train: SplitData
@@ -44,6 +61,18 @@ class FnArgs:
     custom_config: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     working_dir: str = "."
+    checkpoint_dir: str = ""
+    serving_model_dir: str = ""
+    schema: schema_pb2.Schema | None = None
+    raw_train: Dataset | None = None
+    raw_eval: Dataset | None = None
+    train_steps: int | None = None
+    eval_steps: int | None = None
+    epochs: int | None = None
+    base_model: Model | None = None
+    device: str = "cpu"
+    rank: int = 0
+    world_size: int = 1
 
     @classmethod
     def create(
@@ -59,6 +88,18 @@ class FnArgs:
         custom_config: Mapping[str, Any] | None = None,
         seed: int = 0,
         working_dir: str = ".",
+        checkpoint_dir: str = "",
+        serving_model_dir: str = "",
+        schema: schema_pb2.Schema | None = None,
+        raw_train: Dataset | None = None,
+        raw_eval: Dataset | None = None,
+        train_steps: int | None = None,
+        eval_steps: int | None = None,
+        epochs: int | None = None,
+        base_model: Model | None = None,
+        device: str = "cpu",
+        rank: int = 0,
+        world_size: int = 1,
     ) -> FnArgs:
         """The arguments from transformed Examples.
 
@@ -73,6 +114,8 @@ class FnArgs:
             custom_config: JSON values.
             seed: for determinism.
             working_dir: a folder for the run's own files.
+            checkpoint_dir, serving_model_dir, schema, raw_train, raw_eval, train_steps, eval_steps, epochs, base_model,
+                device, rank, world_size: see the attributes.
 
         Raises:
             ModelError: unknown names, or features that cannot enter a model; all at once.
@@ -91,6 +134,18 @@ class FnArgs:
             dict(custom_config or {}),
             seed,
             str(working_dir),
+            checkpoint_dir=checkpoint_dir or store.join(str(working_dir), "checkpoints"),
+            serving_model_dir=serving_model_dir or store.join(str(working_dir), "serving_model_dir"),
+            schema=schema,
+            raw_train=raw_train,
+            raw_eval=raw_eval,
+            train_steps=train_steps,
+            eval_steps=eval_steps,
+            epochs=epochs,
+            base_model=base_model,
+            device=device,
+            rank=rank,
+            world_size=world_size,
         )
 
     def log(self, metric: str, value: float, step: int | None = None) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trueline._core.values import RawFeature
-from trueline.models.contract import Fitted, Head
+from trueline.models.contract import PREDICTION, PROBABILITIES, Fitted, Head
 from trueline.models.inputs import ModelInput
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PREDICTION", "PROBABILITIES", "Arrays", "Exported", "Exporter"]
 
-PROBABILITIES = "probabilities"
-PREDICTION = "prediction"
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
@@ -28,8 +26,8 @@ class Exported:
     """A model in ONNX, alone.
 
     Attributes:
-        onnx: inputs named and typed as its `ModelInput` are, ``[N, width]``; one float32 output, ``probabilities``
-            ``[N, C]`` or ``prediction`` ``[N]``.
+        onnx: inputs named and typed as its `ModelInput` are, ``[N, width]``; one float32 output named ``head.output``:
+            ``probabilities`` ``[N, C]``, ``prediction`` ``[N]``, ``score`` ``[N]`` or ``embedding`` ``[N, D]``.
         head: what that output means.
     """
 

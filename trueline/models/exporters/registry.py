@@ -25,30 +25,46 @@ class ExporterRecord:
 
     Attributes:
         framework: its name in ``model.json``.
-        root: top package of its classes.
-        base: the class of `root` that every model of it descends from.
+        bases: (top package, class): every model of the framework descends from one of these.
         factory: ``module:name`` of the exporter class.
-        extra: the extra of trueline that installs what the export needs.
+        extra: the extra of trueline that installs what the export needs; "" where the core does.
     """
 
     framework: str
-    root: str
-    base: str
+    bases: tuple[tuple[str, str], ...]
     factory: str
     extra: str
 
 
+def _record(framework: str, factory: str, extra: str, *bases: tuple[str, str]) -> ExporterRecord:
+    return ExporterRecord(framework, bases, "trueline.models.exporters." + factory, extra)
+
+
+# The first record that fits is taken: a booster's scikit-learn face is the booster's, a Keras model on torch is Keras'.
 EXPORTERS: tuple[ExporterRecord, ...] = (
-    ExporterRecord("torch", "torch", "Module", "trueline.models.exporters.torch:TorchExporter", "torch"),
-    ExporterRecord(
-        "sklearn", "sklearn", "BaseEstimator", "trueline.models.exporters.sklearn:SklearnExporter", "sklearn"
+    _record("xgboost", "xgboost:XgboostExporter", "xgboost", ("xgboost", "XGBModel"), ("xgboost", "Booster")),
+    _record("lightgbm", "lightgbm:LightgbmExporter", "lightgbm", ("lightgbm", "LGBMModel"), ("lightgbm", "Booster")),
+    _record("catboost", "catboost:CatboostExporter", "catboost", ("catboost", "CatBoost")),
+    _record("keras", "keras:KerasExporter", "keras", ("keras", "Model")),
+    _record("torch", "torch:TorchExporter", "torch", ("torch", "Module")),
+    _record("tensorflow", "tensorflow:TensorflowExporter", "tensorflow", ("tensorflow", "Module")),
+    _record("jax", "jax:JaxExporter", "jax", ("trueline", "JaxModel"), ("flax", "Module")),
+    _record(
+        "statsmodels",
+        "statsmodels:StatsmodelsExporter",
+        "statsmodels",
+        ("statsmodels", "Results"),
+        ("statsmodels", "ResultsWrapper"),
     ),
+    _record("sklearn", "sklearn:SklearnExporter", "sklearn", ("sklearn", "BaseEstimator")),
+    _record("onnx", "onnx_file:OnnxFileExporter", "", ("onnx", "ModelProto"), ("trueline", "OnnxModel")),
+    _record("python", "python_function:PythonExporter", "", ("trueline", "PythonModel")),
 )
 
 
 def _record_of(model: Any) -> ExporterRecord | None:
     ancestors = {(cls.__module__.partition(".")[0], cls.__name__) for cls in type(model).__mro__}
-    return next((r for r in EXPORTERS if (r.root, r.base) in ancestors), None)
+    return next((r for r in EXPORTERS if ancestors & set(r.bases)), None)
 
 
 def is_model(value: Any) -> bool:
@@ -77,7 +93,7 @@ def exporter_of(fitted: Fitted) -> Exporter:
     except ImportError as error:
         raise ModelError(
             f"exporting a {record.framework} model needs a package that is not installed: {error}",
-            hint=f"pip install 'trueline[{record.extra}]'",
+            hint=f"pip install 'trueline[{record.extra}]'" if record.extra else None,
         ) from error
 
 
