@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from trueline._core.errors import ModelError
 from trueline._core.manifest import write_manifest
 from trueline._core.runtime import MODEL_FORMAT, OnnxGraph
 from trueline._core.values import RawFeature
+from trueline.models.about import checked_about, checked_training
 from trueline.models.contract import Fitted, Head
 from trueline.models.exporters.base import PROBABILITIES, Exporter
 from trueline.models.exporters.registry import exporter_of
@@ -46,6 +47,8 @@ def build_model(
     sample: pa.Table,
     name: str = "model",
     tolerance: Tolerance | None = None,
+    about: Mapping[str, str] | None = None,
+    training: Mapping[str, Any] | None = None,
 ) -> Model:
     """Exports a trained model, merges it with the transform, checks it on real rows and writes the artifact.
 
@@ -59,6 +62,8 @@ def build_model(
         sample: raw rows for the parity gate, with ``__row__`` where they have it.
         name: the model's name.
         tolerance: of the parity gate.
+        about: what people should know of the model: texts under `ABOUT_KEYS`.
+        training: facts of the training as JSON values: seed, hyperparameters, rows, metrics, device, steps.
 
     Returns:
         The artifact, loaded.
@@ -67,6 +72,7 @@ def build_model(
         ModelError: features or labels that do not fit, or a model that cannot be exported or merged.
         ParityError: the exported model differs from the framework's own; nothing is written.
     """
+    notes = {"about": checked_about(about), "training": checked_training(training)}
     fitted = fitted if isinstance(fitted, Fitted) else Fitted(fitted)
     offered = select_features(transform.outputs, label, weight, features)
     target = _scalar_label(transform, label)
@@ -87,7 +93,7 @@ def build_model(
     targets, targets_info = build_targets(transform, label, weight)
     native, note = exporter.native_files()
     info = _info(name, exporter, exported.head, inputs, transform, label, weight, names, report)
-    info |= {"targets": targets_info, "native": note}
+    info |= {"targets": targets_info, "native": note, **notes}
     files = {
         "model.onnx": graph,
         "targets.onnx": _serialise(targets),
