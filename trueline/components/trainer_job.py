@@ -1,0 +1,133 @@
+"""A Trainer's work: the arguments of run_fn gathered from artifacts, the training, the model written and told of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from trueline._core import store
+from trueline._core.errors import ArtifactError
+from trueline.components.common import wanted_splits
+from trueline.components.sample import read_sample
+from trueline.pipeline.context import ExecutionContext
+
+if TYPE_CHECKING:
+    from trueline.engine import Dataset
+    from trueline.training import FnArgs
+
+__all__ = ["HYPERPARAMETERS_FILE", "RUN_FILE", "execute", "given_hyperparameters", "training_arguments"]
+
+HYPERPARAMETERS_FILE = "best_hyperparameters.txt"
+RUN_FILE = "run.json"
+_PASSED = ("label", "weight", "features", "custom_config", "seed", "train_steps", "eval_steps", "epochs")
+
+
+def execute(ctx: ExecutionContext) -> None:
+    """Trains, exports, checks, writes the model; what the run left goes to ``model_run``."""
+    from trueline.models import build_model
+    from trueline.training import read_metrics, run_training
+
+    working_dir = store.join(ctx.tmp_dir, "model_run")
+    store.makedirs(working_dir)
+    fn_args = training_arguments(ctx, working_dir)
+    fitted = run_training(ctx.function("run_fn"), fn_args)
+    model = build_model(
+        fitted,
+        uri=ctx.output("model").uri,
+        transform=fn_args.transform,
+        sample=read_sample(ctx.input("transform_graph").uri),
+        name=ctx.params["name"],
+        about=ctx.params["about"],
+        **{name: ctx.params[name] for name in ("label", "weight", "features")},
+    )
+    metrics = {entry["metric"]: entry["value"] for entry in read_metrics(working_dir)}
+    facts = {"rows": fn_args.train.num_rows, "missing_labels": fn_args.train.missing_labels, **_facts(model.info)}
+    store.copy_tree(working_dir, ctx.output("model_run").uri)
+    store.write_text(ctx.output("model_run").path(RUN_FILE), json.dumps(facts | {"logged": metrics}, sort_keys=True))
+    ctx.report(**facts, **metrics)
+
+
+def training_arguments(ctx: ExecutionContext, working_dir: str, *, rank: int = 0, world_size: int = 1) -> FnArgs:
+    """What `run_fn` is given, from the inputs and parameters of a node that trains.
+
+    Args:
+        ctx: of a node with a Trainer's inputs and parameters.
+        working_dir: a local folder for what the run writes.
+        rank: which of the training processes asks.
+        world_size: how many there are.
+    """
+    from trueline.training import FnArgs
+    from trueline.training.device import resolve_device
+    from trueline.transform import TransformOutput
+
+    params = ctx.params
+    train, held_out = _splits(ctx, "examples")
+    raw_train, raw_eval = _splits(ctx, "raw_examples")
+    assert train is not None  # a required input
+    return FnArgs.create(
+        train=train,
+        eval=held_out,
+        transform=TransformOutput.load(ctx.input("transform_graph").uri),
+        hyperparameters=given_hyperparameters(ctx),
+        working_dir=working_dir,
+        checkpoint_dir=store.join(ctx.resume_dir, "checkpoints") if ctx.resume_dir else "",
+        schema=_schema(ctx),
+        raw_train=raw_train,
+        raw_eval=raw_eval,
+        base_model=_base_model(ctx),
+        device=resolve_device(params["device"]),
+        rank=rank,
+        world_size=world_size,
+        **{name: params[name] for name in _PASSED},
+    )
+
+
+def _splits(ctx: ExecutionContext, key: str) -> tuple[Dataset | None, Dataset | None]:
+    """The rows to fit on and those to watch, of an input; None for what is not wired."""
+    from trueline.data import Examples as ExamplesReader
+
+    source = ctx.optional_input(key)
+    if source is None:
+        return None, None
+    examples = ExamplesReader.open(source.uri)
+    (train,) = wanted_splits(source, [ctx.params["train_split"]])
+    watched = ctx.params["eval_split"]
+    return examples.dataset(train), examples.dataset(*wanted_splits(source, [watched])) if watched else None
+
+
+def _schema(ctx: ExecutionContext) -> Any:
+    from trueline.schema import load_schema_text
+
+    found = ctx.optional_input("schema")
+    return None if found is None else load_schema_text(found.path("schema.pbtxt"))
+
+
+def _base_model(ctx: ExecutionContext) -> Any:
+    from trueline.models import Model
+
+    found = ctx.optional_input("base_model")
+    return None if found is None else Model.load(found.uri)
+
+
+def given_hyperparameters(ctx: ExecutionContext) -> dict[str, Any]:
+    """Those of the pipeline file, overlaid by those that a Tuner found."""
+    given = dict(ctx.params["hyperparameters"])
+    found = ctx.optional_input("hyperparameters")
+    if found is None:
+        return given
+    tuned = json.loads(store.read_text(found.path(HYPERPARAMETERS_FILE)))
+    if not isinstance(tuned, dict):
+        raise ArtifactError("the hyperparameters are no JSON object", where=found.path(HYPERPARAMETERS_FILE))
+    return given | tuned
+
+
+def _facts(info: Mapping[str, Any]) -> dict[str, Any]:
+    """What the progress table says of a model."""
+    return {
+        "framework": info["framework"],
+        "features": len(info["features"]),
+        "parity_rows": info["parity"]["rows"],
+        "parity_max_diff": info["parity"]["max_difference"],
+        "probable_leakage": sorted({entry["feature"] for entry in info["leakage"]}),
+    }
