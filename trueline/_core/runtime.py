@@ -6,11 +6,9 @@ imported only by `ModelRuntime.predict_arrow`. Nothing in the directory is execu
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -23,6 +21,8 @@ from trueline._core.feeds import Arrays, Feeds
 from trueline._core.host import HOST_PREFIX, HostStep, check_allowed, run_host_steps
 from trueline._core.host_forms import fed_values
 from trueline._core.manifest import Manifest, read_manifest
+from trueline._core.providers import wanted_providers
+from trueline._core.sessions import make_session as make_session
 from trueline._core.values import RawFeature
 
 if TYPE_CHECKING:
@@ -31,48 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["MODEL_FORMAT", "ModelRuntime", "OnnxGraph"]
 
 MODEL_FORMAT = 1
-_EXTENSIONS = b"ai.onnx.contrib"
-
-
-def make_session(model: bytes | str) -> Any:
-    """An ONNX Runtime session on one thread: results do not depend on how many threads a machine has.
-
-    Raises:
-        ModelError: when ONNX Runtime refuses the file, with its reason.
-    """
-    import onnxruntime
-
-    onnxruntime.disable_telemetry_events()  # else it keeps a device id in the user's home folder
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        if isinstance(model, bytes) and _EXTENSIONS in model:
-            options.register_custom_ops_library(extensions_library())
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except ModelError:
-        raise
-    except Exception as error:
-        raise ModelError(f"ONNX Runtime cannot load the graph: {error}") from error
-
-
-def extensions_library() -> str:
-    """The path of onnxruntime-extensions' operators, found without importing the package (which may import torch).
-
-    Raises:
-        ModelError: it is not installed.
-    """
-    found = importlib.util.find_spec("onnxruntime_extensions")
-    if found is None or found.origin is None:
-        raise ModelError(
-            "the graph has operations of the profile 'server', which onnxruntime-extensions runs",
-            hint="pip install 'trueline[serving]'",
-        )
-    libraries = sorted(Path(found.origin).parent.glob("_extensions_pydll*"))
-    if not libraries:
-        raise ModelError("onnxruntime-extensions is installed without its library", hint="install it again.")
-    return str(libraries[0])
 
 
 def _runner(session: Any) -> Callable[[list[str], Arrays, None], list[npt.NDArray[Any]]]:
@@ -93,17 +51,24 @@ class OnnxGraph:
         feeds: what the graph takes, host columns included.
         steps: host steps that make the ``host:`` columns.
         raw: the raw columns that a caller gives; by default those of `feeds` that are no host columns.
+        providers: where it runs, as `wanted_providers` gives them.
     """
 
     def __init__(
-        self, model: bytes, feeds: Feeds, steps: Sequence[HostStep] = (), raw: Sequence[RawFeature] | None = None
+        self,
+        model: bytes,
+        feeds: Feeds,
+        steps: Sequence[HostStep] = (),
+        raw: Sequence[RawFeature] | None = None,
+        *,
+        providers: Sequence[str] = ("cpu",),
     ) -> None:
         self.feeds = feeds
         self.steps = tuple(steps)
         made = {s.feature.name for s in self.steps}
         self.raw = Feeds(raw if raw is not None else [f for f in feeds.features if f.name not in made])
         self._made = made
-        self._session = make_session(model)
+        self._session = make_session(model, providers)
         self._run = _runner(self._session)
         self.output_names = [o.name for o in self._session.get_outputs()]
         self._wanted = [i.name for i in self._session.get_inputs()]
@@ -201,27 +166,47 @@ class ModelRuntime:
         uri: the model's folder.
         info: the contents of ``model.json``.
         manifest: what the folder holds; its fingerprint identifies the model.
+        providers: where the graph runs; see `trueline._core.providers`.
     """
 
-    def __init__(self, uri: str, info: Mapping[str, Any], manifest: Manifest | None, steps: Sequence[HostStep]) -> None:
+    def __init__(
+        self,
+        uri: str,
+        info: Mapping[str, Any],
+        manifest: Manifest | None,
+        steps: Sequence[HostStep],
+        providers: Sequence[str] = ("cpu",),
+    ) -> None:
         self.uri = uri
         self.info = dict(info)
         self.manifest = manifest
         self.steps = tuple(steps)
+        self.providers = tuple(providers)
 
     @classmethod
-    def load(cls, uri: str, *, allow_host: Collection[str] | None = None, verify: bool = True) -> Self:
+    def load(
+        cls,
+        uri: str,
+        *,
+        allow_host: Collection[str] | None = None,
+        verify: bool = True,
+        providers: str | Sequence[str] | None = None,
+    ) -> Self:
         """Loads a model directory.
 
         Args:
             uri: the folder.
             allow_host: modules whose host steps may run; None allows all, ``()`` none.
             verify: check the contents against the manifest; without, a folder that is still being made loads too.
+            providers: where the graph runs, in order of preference: ``"cuda,cpu"``, ``"tensorrt,cuda,cpu"`` or a list;
+                None takes the variable ``TRUELINE_PROVIDERS``, and without it the CPU alone.
 
         Raises:
             ArtifactError: the folder is incomplete or changed.
+            ConfigError: a provider that does not exist or is not installed; there is no silent fall back.
             ModelError: files that do not parse, another format, a host step that is not allowed.
         """
+        chosen = wanted_providers(providers)
         manifest = read_manifest(uri, "sha256") if verify else None
         try:
             info = json.loads(store.read_text(store.join(uri, "model.json")))
@@ -232,7 +217,7 @@ class ModelRuntime:
             host_uri = store.join(uri, "host.json")
             host = json.loads(store.read_text(host_uri)) if store.exists(host_uri) else {"steps": []}
             steps = [HostStep.from_json(s) for s in host["steps"]]
-            runtime = cls(uri, info, manifest, steps)
+            runtime = cls(uri, info, manifest, steps, chosen)
             check_allowed(steps, allow_host)
             runtime.graph  # noqa: B018 - loads the session now, so that a bad file is known at load time
         except (ValueError, KeyError, TypeError) as error:
@@ -243,9 +228,8 @@ class ModelRuntime:
     def graph(self) -> OnnxGraph:
         """The graph raw features -> predictions."""
         raw = [RawFeature.from_json(f) for f in self.info["signature"]["inputs"]]
-        return OnnxGraph(
-            store.read_bytes(store.join(self.uri, "model.onnx")), Feeds.from_json(self.info["feeds"]), self.steps, raw
-        )
+        model, feeds = store.read_bytes(store.join(self.uri, "model.onnx")), Feeds.from_json(self.info["feeds"])
+        return OnnxGraph(model, feeds, self.steps, raw, providers=self.providers)
 
     @cached_property
     def targets(self) -> OnnxGraph:
