@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,7 @@ class FnArgs:
         device: where to compute: ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; a resolved name, never ``auto``.
         rank: which of `world_size` training processes this is; 0 writes and logs.
         world_size: how many processes train together.
+        on_log: called with metric, value and step after each `log`; what trueline itself listens with.
     """
 
     train: SplitData
@@ -73,6 +74,7 @@ class FnArgs:
     device: str = "cpu"
     rank: int = 0
     world_size: int = 1
+    on_log: list[Callable[[str, float, int | None], None]] = field(default_factory=list, compare=False, repr=False)
 
     @classmethod
     def create(
@@ -151,3 +153,5 @@ class FnArgs:
     def log(self, metric: str, value: float, step: int | None = None) -> None:
         """Notes a value during training, such as the loss of an epoch, in ``metrics.jsonl`` of `working_dir`."""
         MetricLog(self.working_dir).log(metric, value, step)
+        for listener in self.on_log:
+            listener(str(metric), float(value), step)
