@@ -1,0 +1,170 @@
+"""PyTorch modules to ONNX by two roads: torch.export first; where it fails, the tracing exporter, which is checked.
+
+A trace keeps one path of Python's control flow and may keep the example's batch size. So a trace that warns of values
+turned into Python numbers is refused, and its graph must answer as the module does for other batch sizes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import io
+import linecache
+import logging
+import os
+import re
+import traceback
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trueline._core.errors import ModelError
+
+if TYPE_CHECKING:
+    import onnx
+    import torch
+
+__all__ = ["module_graph"]
+
+_OPSET = 20
+_BATCHES = (1, 7)
+_OURS = os.path.dirname(os.path.abspath(__file__))
+
+
+def module_graph(module: torch.nn.Module, examples: Mapping[str, npt.NDArray[Any]]) -> onnx.ModelProto:
+    """The module as ONNX with a free batch dimension.
+
+    Args:
+        module: on the CPU, in evaluation mode, with one tensor as result.
+        examples: an array for every argument of ``forward`` in order, named as the graph's inputs.
+
+    Raises:
+        ModelError: neither exporter can follow ``forward``; with its line.
+    """
+    import torch
+
+    arguments = tuple(torch.from_numpy(a) for a in examples.values())
+    try:
+        with _quiet():
+            return _exported(module, arguments, list(examples))
+    except Exception as error:
+        first = error
+    try:
+        with _quiet():
+            model = _traced(module, arguments, list(examples))
+            _check_batches(module, model, examples)
+            return model
+    except Exception as error:
+        problems = [f"torch.export: {_reason(first)}", f"trace: {_reason(error)}"]
+        raise ModelError(
+            f"{type(module).__name__} cannot be exported{_place(first) or _place(error)}",
+            problems=problems,
+            hint="forward must be free of data-dependent Python control flow: no if or loop over values, no .item(), "
+            "no float() of a tensor; use torch.where and its kin.",
+        ) from first
+
+
+def _exported(module: torch.nn.Module, arguments: tuple[Any, ...], names: Sequence[str]) -> onnx.ModelProto:
+    """By torch.export."""
+    import torch
+
+    shapes = tuple({0: torch.export.Dim("N")} for _ in arguments)
+    kinds = [p.kind for p in inspect.signature(module.forward).parameters.values()]
+    program = torch.onnx.export(
+        module,
+        arguments,
+        dynamo=True,
+        opset_version=_OPSET,
+        dynamic_shapes=(shapes,) if kinds == [inspect.Parameter.VAR_POSITIONAL] else shapes,
+        input_names=list(names),
+        output_names=["raw"],
+        verbose=False,
+    )
+    if program is None:
+        raise ModelError("the exporter gave no program")
+    return program.model_proto
+
+
+def _traced(module: torch.nn.Module, arguments: tuple[Any, ...], names: Sequence[str]) -> onnx.ModelProto:
+    """By the tracing exporter."""
+    import onnx
+    import torch
+
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", torch.jit.TracerWarning)
+        torch.onnx.export(
+            module,
+            arguments,
+            buffer,
+            dynamo=False,
+            opset_version=_OPSET,
+            dynamic_axes={n: {0: "N"} for n in [*names, "raw"]},
+            input_names=list(names),
+            output_names=["raw"],
+        )
+    return onnx.load_model_from_string(buffer.getvalue())
+
+
+def _check_batches(module: torch.nn.Module, model: onnx.ModelProto, examples: Mapping[str, npt.NDArray[Any]]) -> None:
+    """The trace's graph answers as the module does for batches that it has not seen."""
+    import torch
+
+    from trueline._core.runtime import make_session
+
+    session = make_session(model.SerializeToString())
+    wanted = {i.name for i in session.get_inputs()}
+    rng = np.random.default_rng(0)
+    for rows in _BATCHES:
+        arrays = {n: np.zeros((rows, *a.shape[1:]), a.dtype) for n, a in examples.items()}
+        for array in arrays.values():
+            if array.dtype == np.float32:
+                array[:] = rng.standard_normal(array.shape)
+        with torch.no_grad():
+            own = module(*(torch.from_numpy(a) for a in arrays.values())).double().numpy()
+        found = session.run(None, {n: a for n, a in arrays.items() if n in wanted})[0]
+        if found.shape != own.shape or not np.allclose(found, own, 1e-4, 1e-5, equal_nan=True):
+            raise ModelError(f"the trace answers a batch of {rows} otherwise than the module")
+
+
+def _reason(error: BaseException) -> str:
+    """The first line that says something, without escape codes."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error.__cause__ or error))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return f"{type(error.__cause__ or error).__name__}: {lines[0] if lines else 'no reason given'}"
+
+
+def _place(error: BaseException) -> str:
+    """The line of the user's code at which an exporter failed: `` (model.py, line 12: if x > 0:)``; "" if unknown."""
+    found = ""
+    seen: BaseException | None = error
+    while seen is not None:
+        for frame in traceback.extract_tb(seen.__traceback__):
+            if _is_users(frame.filename):
+                text = linecache.getline(frame.filename, frame.lineno or 0).strip()
+                found = f" ({os.path.basename(frame.filename)}, line {frame.lineno}: {text})"
+        seen = seen.__cause__ or seen.__context__
+    return found
+
+
+def _is_users(path: str) -> bool:
+    parts = path.replace("\\", "/").split("/")
+    library = {"torch", "onnxscript", "contextlib.py", "copy.py", "warnings.py"}.intersection(parts)
+    return not (library or path.startswith((_OURS, "<")) or path == traceback.__file__)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporters' warnings on their own internals and on packages they would know more with."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
