@@ -11,6 +11,8 @@ from trueline._core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from trueline.models.build import build_model
+    from trueline.models.bulk import predict_dataset
+    from trueline.models.bulk_result import Predictions
     from trueline.models.contract import Fitted
     from trueline.models.exporters import export
     from trueline.models.inputs import ModelInput, input_arrays, model_inputs
@@ -23,8 +25,10 @@ _HOMES = {
     "Model": "model",
     "ModelInput": "inputs",
     "ParityReport": "parity",
+    "Predictions": "bulk_result",
     "Tolerance": "parity",
     "build_model": "build",
+    "predict_dataset": "bulk",
     "check_parity": "parity",
     "export": "exporters",
     "input_arrays": "inputs",
@@ -37,6 +41,7 @@ __all__ = [
     "Model",
     "ModelInput",
     "ParityReport",
+    "Predictions",
     "Tolerance",
     "build_model",
     "check_parity",
@@ -44,6 +49,7 @@ __all__ = [
     "input_arrays",
     "merge_model",
     "model_inputs",
+    "predict_dataset",
 ]
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)
