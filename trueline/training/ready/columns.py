@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -47,7 +48,7 @@ class Column:
 
 def embedding_width(categories: int, most: int = 50) -> int:
     """Columns of an embedding: ``1.6 * categories ** 0.56``, the rule of thumb for tables, at most `most`."""
-    return max(1, min(most, round(1.6 * float(categories) ** 0.56)))
+    return max(1, min(most, round(1.6 * math.pow(categories, 0.56))))
 
 
 def feature_names(fn_args: FnArgs) -> tuple[str, ...]:
