@@ -16,18 +16,48 @@ if TYPE_CHECKING:
     from trueline.training.run import run_training
     from trueline.training.split_data import SplitData
     from trueline.training.tracking import MetricLog, read_metrics
+    from trueline.training.tuning.ranges import Categorical, Float, Int, ListOf
+    from trueline.training.tuning.result import TuneResult
+    from trueline.training.tuning.space import Space
+    from trueline.training.tuning.standalone import tune
+    from trueline.training.tuning.suggest import Suggest
 
 _HOMES = {
     "Batches": "trueline.training.batching",
+    "Categorical": "trueline.training.tuning.ranges",
     "Fitted": "trueline.models.contract",
+    "Float": "trueline.training.tuning.ranges",
     "FnArgs": "trueline.training.fn_args",
+    "Int": "trueline.training.tuning.ranges",
+    "ListOf": "trueline.training.tuning.ranges",
     "MetricLog": "trueline.training.tracking",
+    "Space": "trueline.training.tuning.space",
     "SplitData": "trueline.training.split_data",
+    "Suggest": "trueline.training.tuning.suggest",
+    "TuneResult": "trueline.training.tuning.result",
     "batches": "trueline.training.batching",
     "read_metrics": "trueline.training.tracking",
     "run_training": "trueline.training.run",
+    "tune": "trueline.training.tuning.standalone",
 }
 
-__all__ = ["Batches", "Fitted", "FnArgs", "MetricLog", "SplitData", "batches", "read_metrics", "run_training"]
+__all__ = [
+    "Batches",
+    "Categorical",
+    "Fitted",
+    "Float",
+    "FnArgs",
+    "Int",
+    "ListOf",
+    "MetricLog",
+    "Space",
+    "SplitData",
+    "Suggest",
+    "TuneResult",
+    "batches",
+    "read_metrics",
+    "run_training",
+    "tune",
+]
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)
