@@ -15,7 +15,4 @@ def _pipe() -> Any:
 
 def words(texts: list[str | None]) -> list[list[str] | None]:
     """Lower-case words of each text, without punctuation and numbers."""
-    found: list[list[str] | None] = []
-    for text in texts:
-        found.append(None if text is None else [t.lower_ for t in _pipe()(text) if t.is_alpha])
-    return found
+    return [None if t is None else [w.lower_ for w in _pipe()(t) if w.is_alpha] for t in texts]
