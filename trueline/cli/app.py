@@ -37,6 +37,7 @@ COMMANDS = (
     CommandEntry(
         "validate", "trueline.cli.validate:validate", "Hold data to a schema; exit code 3 when they break it."
     ),
+    CommandEntry("predict", "trueline.cli.predict:predict", "Predict every row of a file with a model."),
     CommandEntry("serve", "trueline.cli.serve:serve", "Serve a pushed model over REST."),
 )
 

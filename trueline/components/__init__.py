@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from trueline._core.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from trueline.components.bulk_inferrer import BulkInferrer
     from trueline.components.distribution_validator import DistributionValidator
     from trueline.components.evaluator import Evaluator
     from trueline.components.example_diff import ExampleDiff
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from trueline.components.example_validator import ExampleValidator
     from trueline.components.filter import Filter
     from trueline.components.infra_validator import InfraValidator
+    from trueline.components.model_selector import ModelSelector
     from trueline.components.pusher import Pusher
     from trueline.components.schema_gen import ImportSchemaGen, SchemaGen
     from trueline.components.statistics_gen import StatisticsGen
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "AvroExampleGen": "trueline.components.example_gen",
+    "BulkInferrer": "trueline.components.bulk_inferrer",
     "CsvExampleGen": "trueline.components.example_gen",
     "CustomExampleGen": "trueline.components.example_gen_more",
     "DistributionValidator": "trueline.components.distribution_validator",
@@ -47,6 +50,7 @@ _HOME = {
     "Importer": "trueline.pipeline",
     "InfraValidator": "trueline.components.infra_validator",
     "JsonlExampleGen": "trueline.components.example_gen",
+    "ModelSelector": "trueline.components.model_selector",
     "ParquetExampleGen": "trueline.components.example_gen",
     "Pusher": "trueline.components.pusher",
     "Resolver": "trueline.pipeline",
@@ -60,6 +64,7 @@ _HOME = {
 
 __all__ = [
     "AvroExampleGen",
+    "BulkInferrer",
     "CsvExampleGen",
     "CustomExampleGen",
     "DistributionValidator",
@@ -73,6 +78,7 @@ __all__ = [
     "Importer",
     "InfraValidator",
     "JsonlExampleGen",
+    "ModelSelector",
     "ParquetExampleGen",
     "Pusher",
     "Resolver",

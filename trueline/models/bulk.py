@@ -19,7 +19,7 @@ from trueline.models.model import Model
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["EVERYTHING", "predict_dataset", "predict_splits"]
+__all__ = ["EVERYTHING", "Asked", "about_model", "open_bulk", "predict_dataset", "predict_splits"]
 
 EVERYTHING = "*"
 """Among columns: all columns of the data."""
@@ -37,7 +37,7 @@ def predict_dataset(
     columns: Sequence[str] | None = None,
     rename: Mapping[str, str] | None = None,
     allow_missing_columns: bool = False,
-    allow_host: Collection[str] | None = None,
+    allow_host: Collection[str] | None = (),
     engine: Engine | None = None,
 ) -> Predictions:
     """Predicts every row of some data and writes the predictions as an InferenceResult.
@@ -52,7 +52,7 @@ def predict_dataset(
             data's; the model's outputs by default. ``__row__`` is always kept where the data has it.
         rename: other names for the model's outputs, such as ``{"label": "predicted"}``.
         allow_missing_columns: take a column that the data lacks for missing in every row, where the model allows that.
-        allow_host: modules whose host steps may run; None allows all.
+        allow_host: modules whose host steps and Python models may run; None allows all. A `Model` brings its own.
         engine: `default_engine()` if none. The same bits from each.
 
     Returns:
@@ -63,12 +63,15 @@ def predict_dataset(
         DataError: a column that the model reads is not there or of another type, or a row lacks a required value: by
             name. Nothing stays behind.
     """
-    bulk, asked = _opened_model(model, allow_host), _Asked(columns, rename or {}, allow_missing_columns)
+    folder = model.uri if isinstance(model, Model) else model
+    if isinstance(model, Model):
+        allow_host = model.runtime.allow_host
+    bulk, asked = open_bulk(folder, allow_host), Asked(columns, rename, allow_missing_columns)
     with _fresh(uri), contextlib.ExitStack() as stack:
         given = data if isinstance(data, Mapping) and not hasattr(data, "num_rows") else {_SPLIT: data}
         splits = {name: stack.enter_context(_dataset(bulk, value)) for name, value in given.items()}
         schema, plan, blocks = predict_splits(bulk, splits, uri, asked, allow_host, engine)
-        write_inference_json(uri, schema, _about(bulk), plan, blocks)
+        write_inference_json(uri, schema, about_model(bulk), plan, blocks)
         from trueline._core.manifest import write_manifest
 
         write_manifest(uri, "InferenceResult", 1)
@@ -76,7 +79,7 @@ def predict_dataset(
 
 
 @dataclass(frozen=True)
-class _Asked:
+class Asked:
     """Which columns a result has; see `predict_dataset`."""
 
     columns: Sequence[str] | None = None
@@ -91,7 +94,7 @@ def predict_splits(
     bulk: BulkModel,
     splits: Mapping[str, Dataset],
     uri: str,
-    asked: _Asked,
+    asked: Asked,
     allow_host: Collection[str] | None = None,
     engine: Engine | None = None,
     sources: Sequence[str] = (),
@@ -101,6 +104,7 @@ def predict_splits(
     Raises:
         ConfigError, DataError: as `predict_dataset`.
     """
+    from trueline.data.splits import check_split_name
     from trueline.data.writer import remove_strays
     from trueline.engine import default_engine
 
@@ -108,6 +112,8 @@ def predict_splits(
     plan: list[list[str]] = []
     blocks: Blocks = {}
     schema: Any = None
+    if problems := [problem for name in splits if (problem := check_split_name(name))]:
+        raise ConfigError("a split has a bad name", problems=problems)
     plans = {name: _plan(bulk, dataset, asked) for name, dataset in splits.items()}
     for name, dataset in splits.items():
         plan = plans[name]
@@ -124,13 +130,13 @@ def predict_splits(
     return schema, plan, blocks
 
 
-def _opened_model(model: Model | str, allow_host: Collection[str] | None) -> BulkModel:
-    """The model, its files compared with their manifest."""
+def open_bulk(uri: str | os.PathLike[str], allow_host: Collection[str] | None) -> BulkModel:
+    """The model in a folder, its files compared with their manifest."""
     from trueline._core.manifest import read_manifest
 
-    uri = model if isinstance(model, str) else model.uri if isinstance(model, Model) else os.fspath(model)
+    place = os.fspath(uri)
     allowed = None if allow_host is None else tuple(sorted(allow_host))
-    return load_bulk(str(uri), str(read_manifest(str(uri), "size").fingerprint), allowed)
+    return load_bulk(place, str(read_manifest(place, "size").fingerprint), allowed)
 
 
 def _params(
@@ -154,7 +160,7 @@ def _params(
     }
 
 
-def _plan(bulk: BulkModel, dataset: Dataset, asked: _Asked) -> list[list[str]]:
+def _plan(bulk: BulkModel, dataset: Dataset, asked: Asked) -> list[list[str]]:
     """``[name, "model" | "data", name there]`` of every column of the result.
 
     Raises:
@@ -239,7 +245,8 @@ def _schema(bulk: BulkModel, dataset: Dataset, plan: Sequence[Sequence[str]]) ->
     return pa.schema(fields)
 
 
-def _about(bulk: BulkModel) -> dict[str, Any]:
+def about_model(bulk: BulkModel) -> dict[str, Any]:
+    """What predictions say of their model."""
     info, manifest = bulk.runtime.info, bulk.runtime.manifest
     known = {name: info.get(name) for name in ("name", "task", "label", "classes")}
     return known | {"fingerprint": manifest.fingerprint if manifest is not None else None}

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trueline._core.feeds import Feeds
-from trueline._core.runtime import make_session
+from trueline._core.sessions import make_session
 from trueline._core.values import PRESENT, RawFeature
 from trueline.engine.base import DEFAULT_BLOCK_ROWS
 
@@ -80,13 +80,14 @@ class BulkGraph:
     Args:
         model: the serialised graph.
         feeds: what it takes.
+        providers: where it runs; the parts of text run on the CPU.
 
     Attributes:
         text: the columns that it would rather have as dictionary arrays.
         output_names: the graph's outputs.
     """
 
-    def __init__(self, model: bytes, feeds: Feeds) -> None:
+    def __init__(self, model: bytes, feeds: Feeds, providers: Sequence[str] = ("cpu",)) -> None:
         import onnx
 
         proto = onnx.load_from_string(model)
@@ -94,7 +95,7 @@ class BulkGraph:
         self._parts = [p for f in feeds.features if (p := _part(proto, f)) is not None]
         gone = {p.column for p in self._parts}
         rest = _rest(proto, self._parts) if gone else proto
-        self._session = make_session(rest.SerializeToString() if gone else model)
+        self._session = make_session(rest.SerializeToString() if gone else model, providers)
         self._rows = max(_FEWEST_ROWS, min(DEFAULT_BLOCK_ROWS, _MOST_VALUES // _widest(rest)))
         self._wanted = [i.name for i in self._session.get_inputs()]
         still = set(self._wanted)

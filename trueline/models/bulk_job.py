@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from trueline._core import store
 from trueline._core.errors import DataError, FeedError
-from trueline._core.rowid import ROW_COLUMN, describe_row
+from trueline._core.model_files import read_graph
+from trueline._core.python_model import PythonPart
+from trueline._core.rowid import ROW_COLUMN, describe_row, split_row_ids
 from trueline._core.runtime import ModelRuntime
 from trueline.engine.base import Block
 from trueline.models.bulk_graph import BulkGraph
@@ -34,18 +35,21 @@ class BulkModel:
 
     def run(self, rows: pa.RecordBatch) -> dict[str, npt.NDArray[Any]]:
         """The model's outputs for raw rows."""
-        if not self.runtime.steps:
-            return self.graph.run(rows)
-        from trueline._core.host_arrow import with_host_columns
+        given: pa.RecordBatch | pa.Table = rows
+        if self.runtime.steps:
+            from trueline._core.host_arrow import with_host_columns
 
-        return self.graph.run(with_host_columns(rows, self.runtime.steps))
+            given = with_host_columns(rows, self.runtime.steps)
+        made = self.graph.run(given)
+        return made if self.runtime.python is None else PythonPart(self.runtime.python)(made)
 
 
 @lru_cache(maxsize=2)
 def load_bulk(uri: str, fingerprint: str, allow_host: tuple[str, ...] | None) -> BulkModel:
     """The model, loaded once in a process; another fingerprint at the same place is another model."""
     runtime = ModelRuntime.load(uri, allow_host=allow_host)
-    return BulkModel(runtime, BulkGraph(store.read_bytes(store.join(uri, "model.onnx")), runtime.graph.feeds))
+    graph = BulkGraph(read_graph(uri, "model.onnx"), runtime.graph.feeds, runtime.providers)
+    return BulkModel(runtime, graph)
 
 
 def predict_block(
@@ -152,6 +156,8 @@ def _with_rows(
 
 
 def _row_name(batch: pa.RecordBatch, place: int, start: int, sources: list[str]) -> str:
-    if ROW_COLUMN in batch.schema.names and sources:
-        return describe_row(batch.column(ROW_COLUMN)[place].as_py(), sources)
-    return f"row {start + place + 1}"
+    if ROW_COLUMN not in batch.schema.names:
+        return f"row {start + place + 1}"
+    row = batch.column(ROW_COLUMN)[place].as_py()
+    source, record = (int(part) for part in split_row_ids(row))
+    return describe_row(row, sources or None) if sources or source else f"record {record + 1}"
