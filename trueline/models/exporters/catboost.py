@@ -43,7 +43,6 @@ _LOSSES: dict[str, tuple[BoosterOutput, str, str]] = {
             "PairLogitPairwise",
             "QueryRMSE",
             "QuerySoftMax",
-            "QueryCrossEntropy",
             "StochasticRank",
             "LambdaMart",
         ),
@@ -76,7 +75,7 @@ class CatboostExporter(BoosterExporter):
         (x,) = arrays.values()
         kind = _loss_of(self.model)[2]
         try:
-            found = self.model.predict(catboost.Pool(x), prediction_type=kind, thread_count=1)
+            found = catboost.CatBoost.predict(self.model, x, prediction_type=kind, thread_count=1)
         except catboost.CatBoostError as error:
             raise ModelError(
                 f"{self._name} refuses rows that its features give: {error}",

@@ -44,6 +44,7 @@ _CATEGORICAL, _DEFAULT_LEFT = 1, 2
 _MISSING_NONE, _MISSING_ZERO = 0, 1
 # LightGBM takes numbers this near to zero for zero (kZeroThreshold, a float constant).
 _ZERO = float(np.float32(1e-35))
+_BELOW_ZERO = float(np.nextafter(-_ZERO, -np.inf))
 
 
 class LightgbmExporter(BoosterExporter):
@@ -181,7 +182,7 @@ def _tree(fields: Mapping[str, str], output: int, share: float, name: str) -> Tr
     missing_left = np.where(missing == _MISSING_NONE, thresholds >= 0.0, default_left) & ~is_set
     tree = Tree(
         feature=_padded(_numbers(fields, "split_feature", np.int64), len(leaves), -1),
-        threshold=_padded(thresholds, len(leaves), 0.0),
+        threshold=_padded(_around_zero(thresholds), len(leaves), 0.0),
         left=_padded(_child(_numbers(fields, "left_child", np.int64), inner), len(leaves), 0),
         right=_padded(_child(_numbers(fields, "right_child", np.int64), inner), len(leaves), 0),
         missing_left=_padded(missing_left, len(leaves), False),
@@ -205,9 +206,15 @@ def _child(found: npt.NDArray[np.int64], inner: int) -> npt.NDArray[np.int64]:
     return np.where(found >= 0, found, inner + ~found)
 
 
+def _around_zero(thresholds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Thresholds among numbers so small that LightGBM reads them as zero are moved out, to the side of zero."""
+    moved = np.where((thresholds >= 0.0) & (thresholds < _ZERO), _ZERO, thresholds)
+    return np.where((thresholds >= -_ZERO) & (thresholds < 0.0), _BELOW_ZERO, moved)
+
+
 def _zero_pieces(threshold: float, zero_left: bool) -> Pieces | None:
     """A split ``x <= threshold`` where zero goes to a side of its own; None where that is its side anyway."""
-    below = float(np.nextafter(-_ZERO, -np.inf))
+    below = _BELOW_ZERO
     if zero_left:
         if threshold >= _ZERO:
             return None

@@ -84,11 +84,14 @@ class Ensemble:
         trees: in the order in which they are added.
         base: what each output starts from; its length is the number of outputs.
         strict: whether a value equal to a threshold goes right (``x < t``), as in XGBoost, and not left (``x <= t``).
+        single: whether sums are in float32, from the base on and tree by tree, as in XGBoost: the same bits then. Every
+            threshold must be a float32.
     """
 
     trees: tuple[Tree, ...]
     base: tuple[float, ...] = (0.0,)
     strict: bool = False
+    single: bool = False
 
 
 def constant_tree(value: float, output: int = 0) -> Tree:
@@ -123,18 +126,21 @@ def ensemble_graph(ensemble: Ensemble, source: str, raw: str = RAW) -> tuple[lis
 
     The initializers' list is empty; it is there so that all graphs of boosters have one form.
     """
-    from onnx import TensorProto, helper, numpy_helper
+    from onnx import TensorProto, helper
 
-    trees = ensemble.trees or tuple(constant_tree(0.0, i) for i in range(len(ensemble.base)))
+    first = tuple(constant_tree(base, i) for i, base in enumerate(ensemble.base))
+    # ONNX Runtime adds the base last. As trees of one leaf it comes first, where float32 sums begin.
+    trees = first + ensemble.trees if ensemble.single or not ensemble.trees else ensemble.trees
     parts = [_lowered(tree) for tree in trees]
     column = {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
     tree_ids = np.repeat(np.arange(len(parts)), [len(p["node"]) for p in parts])
     leaf_trees = np.repeat(np.arange(len(parts)), [len(p["leaf_node"]) for p in parts])
     mode = "BRANCH_LT" if ensemble.strict else "BRANCH_LEQ"
     is_leaf = column["feature"] == _LEAF
+    thresholds = np.where(is_leaf, 0.0, column["threshold"])
     node = helper.make_node(
         "TreeEnsembleRegressor",
-        [_DOUBLE],
+        [source if ensemble.single else _DOUBLE],
         [raw],
         domain="ai.onnx.ml",
         n_targets=len(ensemble.base),
@@ -145,14 +151,26 @@ def ensemble_graph(ensemble: Ensemble, source: str, raw: str = RAW) -> tuple[lis
         nodes_truenodeids=column["true"].tolist(),
         nodes_falsenodeids=column["false"].tolist(),
         nodes_missing_value_tracks_true=column["missing_true"].tolist(),
-        nodes_values_as_tensor=numpy_helper.from_array(np.where(is_leaf, 0.0, column["threshold"]), "thresholds"),
         target_treeids=leaf_trees.tolist(),
         target_nodeids=column["leaf_node"].tolist(),
         target_ids=column["leaf_output"].tolist(),
-        target_weights_as_tensor=numpy_helper.from_array(column["leaf_value"], "leaves"),
-        base_values_as_tensor=numpy_helper.from_array(np.array(ensemble.base, np.float64), "base"),
+        **_numbers(ensemble.single, thresholds, column["leaf_value"], ensemble.base if trees is ensemble.trees else ()),
     )
-    return [helper.make_node("Cast", [source], [_DOUBLE], to=TensorProto.DOUBLE), node], []
+    widen = helper.make_node("Cast", [source], [_DOUBLE], to=TensorProto.DOUBLE)
+    return [node] if ensemble.single else [widen, node], []
+
+
+def _numbers(single: bool, thresholds: Floats, leaves: Floats, base: Sequence[float]) -> dict[str, Any]:
+    """The attributes that say the precision of a sum: lists of float32, or tensors of float64."""
+    from onnx import numpy_helper
+
+    if not single:
+        made = {"nodes_values_as_tensor": thresholds, "target_weights_as_tensor": leaves}
+        made |= {"base_values_as_tensor": np.array(base, np.float64)} if base else {}
+        return {name: numpy_helper.from_array(values, name) for name, values in made.items()}
+    if (thresholds.astype(np.float32) != thresholds).any():
+        raise ValueError("an ensemble of single precision has a threshold that is no float32")
+    return {"nodes_values": thresholds.tolist(), "target_weights": leaves.astype(np.float32).tolist()}
 
 
 def _lowered(tree: Tree) -> dict[str, npt.NDArray[Any]]:

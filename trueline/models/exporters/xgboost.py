@@ -43,8 +43,6 @@ _OBJECTIVES: dict[str, tuple[BoosterOutput, str]] = {
     "rank:pairwise": ("score", "identity"),
     "rank:map": ("score", "identity"),
 }
-_CATEGORICAL = 1
-_MISSING_NODE = 2147483647
 
 
 class XgboostExporter(BoosterExporter):
@@ -123,16 +121,15 @@ def read_booster(model: Any) -> Boosted:
     width = int(parameters["num_feature"])
     machine = learner["gradient_booster"]
     if machine["name"] == "gblinear":
-        return Boosted(_linear(machine["model"], base, width), output, width, link, missing=_missing_of(model))
+        body = _linear(machine["model"], booster, width)
+        return Boosted(body, output, width, link, missing=_missing_of(model))
     trees = machine["gbtree"]["model"] if machine["name"] == "dart" else machine["model"]
     _refuse_recoded(trees.get("cats") or {}, name)
     weights = machine.get("weight_drop") or [1.0] * len(trees["trees"])
     start, stop = _range(trees, _iterations(model))
-    made = tuple(
-        _tree(trees["trees"][i], weights[i], trees["tree_info"][i], name, i, booster) for i in range(start, stop)
-    )
-    body = Ensemble(made, tuple(base.tolist()), strict=True)
-    return Boosted(body, output, width, link, missing=_missing_of(model))
+    made = tuple(_tree(trees["trees"][i], weights[i], trees["tree_info"][i], name) for i in range(start, stop))
+    trees_body = Ensemble(made, tuple(base.tolist()), strict=True, single=True)
+    return Boosted(trees_body, output, width, link, missing=_missing_of(model))
 
 
 def _booster_of(model: Any) -> Any:
@@ -200,9 +197,17 @@ def _base_margin(text: str, link: str, outputs: int) -> npt.NDArray[np.float64]:
     return np.broadcast_to(found.astype(np.float64), (outputs,)).copy()
 
 
-def _linear(model: Mapping[str, Any], base: npt.NDArray[np.float64], width: int) -> Linear:
+def _linear(model: Mapping[str, Any], booster: Any, width: int) -> Linear:
+    """Weights of a linear booster; what it starts from is its own margin of a row of zeros.
+
+    (XGBoost 3.2 adds the first class's base_score to every class here, and not to each its own.)
+    """
+    import xgboost
+
+    zeros = xgboost.DMatrix(np.zeros((1, width), np.float32), nthread=1)
+    base = np.asarray(booster.predict(zeros, output_margin=True, validate_features=False), np.float64).reshape(-1)
     weights = np.array(model["weights"], np.float32).astype(np.float64).reshape(width + 1, len(base))
-    return Linear(weights[:-1], weights[-1] + base)
+    return Linear(weights[:-1], base)
 
 
 def _refuse_recoded(categories: Mapping[str, Any], name: str) -> None:
@@ -216,11 +221,11 @@ def _refuse_recoded(categories: Mapping[str, Any], name: str) -> None:
             )
 
 
-def _tree(found: Mapping[str, Any], weight: float, output: int, name: str, number: int, booster: Any) -> Tree:
+def _tree(found: Mapping[str, Any], weight: float, output: int, name: str) -> Tree:
     """One tree of the JSON; `weight` is DART's."""
     if int(found["tree_param"].get("size_leaf_vector", "1")) > 1:
         raise ModelError(
-            f"tree {number} of {name} has vectors at its leaves (multi_strategy='multi_output_tree')",
+            f"{name} has vectors at its leaves (multi_strategy='multi_output_tree')",
             hint="train with multi_strategy='one_output_per_tree'.",
         )
     left = np.array(found["left_children"], np.int64)
