@@ -148,7 +148,7 @@ def test_forms() -> None:
         assert lists == a["list"].to_pylist()
         assert p["list"].shape[1] == max(p["list:length"])
         assert all(array.flags.writeable for array in p.values())
-        assert t["v"].dtype == torch.float64
+        assert t["v"].dtype == torch.float32  # what a layer takes
         np.testing.assert_array_equal(t["list"].numpy(), p["list"])
         np.testing.assert_array_equal(t["f"].numpy(), p["f"])
     assert "__row__" not in next(iter(batches(dataset().deal(1), 5, columns=["n"])))

@@ -25,6 +25,7 @@ EXTRA_OF = {
     "fastavro": "avro",
     "PIL": "image",
     "ray": "ray",
+    "mlflow": "tracking",
     "optuna": "tune",
 }
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trueline._core import store
-from trueline._core.errors import ArtifactError
+from trueline._core.errors import ArtifactError, ConfigError
 from trueline.components.common import wanted_splits
 from trueline.components.sample import read_sample
 from trueline.pipeline.context import ExecutionContext
 
 if TYPE_CHECKING:
     from trueline.engine import Dataset
+    from trueline.models import Fitted
     from trueline.training import FnArgs
 
 __all__ = ["HYPERPARAMETERS_FILE", "RUN_FILE", "execute", "given_hyperparameters", "training_arguments"]
@@ -26,12 +30,16 @@ _PASSED = ("label", "weight", "features", "custom_config", "seed", "train_steps"
 def execute(ctx: ExecutionContext) -> None:
     """Trains, exports, checks, writes the model; what the run left goes to ``model_run``."""
     from trueline.models import build_model
-    from trueline.training import read_metrics, run_training
+    from trueline.models.about import checked_training
+    from trueline.training.checkpoints import EARLIER_METRICS
+    from trueline.training.facts import training_facts
+    from trueline.training.progress import PROGRESS_FACTS
 
-    working_dir = store.join(ctx.tmp_dir, "model_run")
-    store.makedirs(working_dir)
+    working_dir = store.join(ctx.resume_dir or ctx.tmp_dir, "model_run")
+    _begin(Path(working_dir))
     fn_args = training_arguments(ctx, working_dir)
-    fitted = run_training(ctx.function("run_fn"), fn_args)
+    fitted = _trained(ctx, fn_args)
+    training = training_facts(fn_args)
     model = build_model(
         fitted,
         uri=ctx.output("model").uri,
@@ -39,13 +47,42 @@ def execute(ctx: ExecutionContext) -> None:
         sample=read_sample(ctx.input("transform_graph").uri),
         name=ctx.params["name"],
         about=ctx.params["about"],
+        training=training,
         **{name: ctx.params[name] for name in ("label", "weight", "features")},
     )
-    metrics = {entry["metric"]: entry["value"] for entry in read_metrics(working_dir)}
-    facts = {"rows": fn_args.train.num_rows, "missing_labels": fn_args.train.missing_labels, **_facts(model.info)}
+    facts = {"rows": training["rows"], "missing_labels": training["missing_labels"], **_facts(model.info)}
+    metrics = {name: summary.last for name, summary in fn_args.tracker.summary.items()}
+    Path(working_dir, EARLIER_METRICS).unlink(missing_ok=True)
     store.copy_tree(working_dir, ctx.output("model_run").uri)
-    store.write_text(ctx.output("model_run").path(RUN_FILE), json.dumps(facts | {"logged": metrics}, sort_keys=True))
+    noted = {"logged": metrics, "hash_seed": os.environ.get("PYTHONHASHSEED", "random"), "training": training}
+    store.write_text(
+        ctx.output("model_run").path(RUN_FILE), json.dumps(checked_training(facts | noted), sort_keys=True)
+    )
+    for name in PROGRESS_FACTS:
+        ctx.found.pop(name, None)
     ctx.report(**facts, **metrics)
+
+
+def _begin(working_dir: Path) -> None:
+    """An empty folder; only the log of a killed run stays, for a training that goes on from a checkpoint."""
+    from trueline.training.checkpoints import EARLIER_METRICS
+    from trueline.training.tracking import METRICS_FILE
+
+    log, before = working_dir / METRICS_FILE, working_dir / EARLIER_METRICS
+    kept = log if log.exists() else before
+    earlier = kept.read_bytes() if kept.exists() else None
+    shutil.rmtree(working_dir, ignore_errors=True)
+    working_dir.mkdir(parents=True)
+    if earlier is not None:
+        before.write_bytes(earlier)
+
+
+def _trained(ctx: ExecutionContext, fn_args: FnArgs) -> Fitted:
+    from trueline.training import run_training
+
+    if ctx.params["processes"] > 1:
+        raise ConfigError(f"processes={ctx.params['processes']}: this Trainer trains in one process", where=ctx.node_id)
+    return run_training(ctx.function("run_fn"), fn_args)
 
 
 def training_arguments(ctx: ExecutionContext, working_dir: str, *, rank: int = 0, world_size: int = 1) -> FnArgs:
@@ -79,6 +116,10 @@ def training_arguments(ctx: ExecutionContext, working_dir: str, *, rank: int = 0
         device=resolve_device(params["device"]),
         rank=rank,
         world_size=world_size,
+        name=params["name"],
+        transform_output=ctx.input("transform_graph").uri,
+        schema_path=_schema_path(ctx),
+        report=lambda facts: ctx.report(**facts),
         **{name: params[name] for name in _PASSED},
     )
 
@@ -96,11 +137,16 @@ def _splits(ctx: ExecutionContext, key: str) -> tuple[Dataset | None, Dataset | 
     return examples.dataset(train), examples.dataset(*wanted_splits(source, [watched])) if watched else None
 
 
+def _schema_path(ctx: ExecutionContext) -> str:
+    found = ctx.optional_input("schema")
+    return "" if found is None else found.path("schema.pbtxt")
+
+
 def _schema(ctx: ExecutionContext) -> Any:
     from trueline.schema import load_schema_text
 
-    found = ctx.optional_input("schema")
-    return None if found is None else load_schema_text(found.path("schema.pbtxt"))
+    path = _schema_path(ctx)
+    return load_schema_text(path) if path else None
 
 
 def _base_model(ctx: ExecutionContext) -> Any:

@@ -16,7 +16,7 @@ from trueline._core import store
 from trueline._core.errors import ConfigError
 from trueline.data.tfrecord_crc import crc32c_spans, crc32c_words, masked
 
-__all__ = ["write_tfrecord"]
+__all__ = ["frames", "write_tfrecord"]
 
 _HELD = 4 << 20
 _WINDOW = {"gzip": 31, "zlib": 15}
@@ -58,13 +58,14 @@ def _framed(records: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
         held.append(record)
         size += len(record) + 16
         if size >= _HELD:
-            yield _frames(held), len(held)
+            yield frames(held), len(held)
             held, size = [], 0
     if held:
-        yield _frames(held), len(held)
+        yield frames(held), len(held)
 
 
-def _frames(records: list[bytes]) -> bytes:
+def frames(records: list[bytes]) -> bytes:
+    """The records' bytes in a TFRecord file: each with its length and both checksums."""
     lengths = np.array([len(r) for r in records], np.int64)
     ends = np.cumsum(lengths)
     data = np.frombuffer(b"".join(records), np.uint8)

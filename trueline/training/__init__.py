@@ -12,9 +12,13 @@ from trueline._core.lazy import lazy_names
 if TYPE_CHECKING:
     from trueline.models.contract import Fitted
     from trueline.training.batching import Batches, batches
+    from trueline.training.checkpoints import Checkpoint, Checkpoints
+    from trueline.training.device import resolve_device
+    from trueline.training.early_stopping import EarlyStopping
     from trueline.training.fn_args import FnArgs
+    from trueline.training.forms import RawRows
     from trueline.training.run import run_training
-    from trueline.training.split_data import SplitData
+    from trueline.training.split_data import SplitArrays, SplitData
     from trueline.training.tracking import MetricLog, read_metrics
     from trueline.training.tuning.ranges import Categorical, Float, Int, ListOf
     from trueline.training.tuning.result import TuneResult
@@ -25,18 +29,24 @@ if TYPE_CHECKING:
 _HOMES = {
     "Batches": "trueline.training.batching",
     "Categorical": "trueline.training.tuning.ranges",
+    "Checkpoint": "trueline.training.checkpoints",
+    "Checkpoints": "trueline.training.checkpoints",
+    "EarlyStopping": "trueline.training.early_stopping",
     "Fitted": "trueline.models.contract",
     "Float": "trueline.training.tuning.ranges",
     "FnArgs": "trueline.training.fn_args",
     "Int": "trueline.training.tuning.ranges",
     "ListOf": "trueline.training.tuning.ranges",
     "MetricLog": "trueline.training.tracking",
+    "RawRows": "trueline.training.forms",
     "Space": "trueline.training.tuning.space",
+    "SplitArrays": "trueline.training.split_data",
     "SplitData": "trueline.training.split_data",
     "Suggest": "trueline.training.tuning.suggest",
     "TuneResult": "trueline.training.tuning.result",
     "batches": "trueline.training.batching",
     "read_metrics": "trueline.training.tracking",
+    "resolve_device": "trueline.training.device",
     "run_training": "trueline.training.run",
     "tune": "trueline.training.tuning.standalone",
 }
@@ -44,18 +54,24 @@ _HOMES = {
 __all__ = [
     "Batches",
     "Categorical",
+    "Checkpoint",
+    "Checkpoints",
+    "EarlyStopping",
     "Fitted",
     "Float",
     "FnArgs",
     "Int",
     "ListOf",
     "MetricLog",
+    "RawRows",
     "Space",
+    "SplitArrays",
     "SplitData",
     "Suggest",
     "TuneResult",
     "batches",
     "read_metrics",
+    "resolve_device",
     "run_training",
     "tune",
 ]

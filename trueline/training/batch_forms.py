@@ -51,6 +51,11 @@ def to_jax(arrays: Arrays) -> dict[str, Any]:
     return {name: jnp.asarray(array) for name, array in arrays.items()}
 
 
+def _single(arrays: Arrays) -> Arrays:
+    """float64 as float32: a torch layer takes no other, and a line's features are float32 wherever a model reads."""
+    return {name: a.astype(np.float32) if a.dtype == np.float64 else a for name, a in arrays.items()}
+
+
 def in_form(arrays: Arrays, as_: Form) -> dict[str, Any]:
     """The arrays as ``numpy``, ``torch`` or ``jax`` has them."""
     return {"torch": to_torch, "jax": to_jax}.get(as_, dict)(arrays)
@@ -68,7 +73,7 @@ def numbers_only(arrays: Arrays, framework: str) -> None:
 
 FORMS: dict[str, Callable[[Rows, Sequence[str], bool], Any]] = {
     "numpy": _numpy,
-    "torch": lambda rows, columns, masks: to_torch(_numpy(rows, columns, masks)),
+    "torch": lambda rows, columns, masks: to_torch(_single(_numpy(rows, columns, masks))),
     "jax": lambda rows, columns, masks: to_jax(_numpy(rows, columns, masks)),
     "arrow": lambda rows, columns, masks: rows.table,
 }

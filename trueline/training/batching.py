@@ -52,7 +52,7 @@ def batches(
         batch_size: rows of a batch; the last one may have fewer.
         split: which split of the Examples; needed where there are several.
         columns: names in the order wanted; all but hidden ones by default.
-        as_: ``numpy``, ``torch`` (tensors over numpy's memory), ``jax``, or ``arrow`` (tables).
+        as_: ``numpy``, ``torch`` (tensors over numpy's memory; float64 becomes float32), ``jax``, ``arrow`` (tables).
         masks: give bool ``<name>:present`` beside every column. Without, a missing float is NaN and anything else
             missing is an error.
         shuffle: random order, the same for the same seed and epoch wherever it runs; without, the order of writing.

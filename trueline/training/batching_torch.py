@@ -6,7 +6,7 @@ w, w + W, w + 2W ..., which the DataLoader hands out in turn.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 if TYPE_CHECKING:
     from trueline.training.batching import Batches
 
-__all__ = ["TorchBatches", "TorchLoader"]
+__all__ = ["EpochLoader", "TorchBatches", "TorchLoader"]
 
 
 class TorchBatches(IterableDataset[Any]):
@@ -62,3 +62,37 @@ class TorchLoader:
         data = TorchBatches(self.batches, first)
         loader = DataLoader(data, batch_size=None, num_workers=self.workers, pin_memory=self.pin_memory, **more)
         return iter(loader)
+
+
+class EpochLoader(DataLoader[Any]):
+    """A torch DataLoader over `batches`: each ``for`` is one epoch, and ``state()`` resumes it.
+
+    Args:
+        batches: what is iterated over.
+        workers: processes that make the batches; 0: they are made where the loop runs.
+        prefetch: batches that each worker keeps ready.
+        pin_memory: tensors in page-locked memory.
+    """
+
+    def __init__(self, batches: Batches, workers: int = 0, *, prefetch: int = 2, pin_memory: bool = False) -> None:
+        more: dict[str, Any] = {"multiprocessing_context": "spawn", "prefetch_factor": prefetch} if workers else {}
+        super().__init__(TorchBatches(batches), batch_size=None, num_workers=workers, pin_memory=pin_memory, **more)
+        self.batches = batches
+
+    def __iter__(self) -> Any:
+        return self.batches.counted(self._from)
+
+    def _from(self, first: int) -> Iterator[Any]:
+        self.dataset.first = first  # type: ignore[attr-defined]  # torch types it as any Dataset
+        return super().__iter__()
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def state(self) -> dict[str, Any]:
+        """As `Batches.state`: every batch that was handed out counts as done."""
+        return self.batches.state()
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """As `Batches.load_state`: the next ``for`` goes on there."""
+        self.batches.load_state(state)

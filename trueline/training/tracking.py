@@ -1,25 +1,53 @@
-"""Values noted during training: one JSON object a line in ``metrics.jsonl``, appended as they come."""
+"""Values noted during training: one JSON object a line in ``metrics.jsonl``, and the same to whoever else listens."""
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
-from typing import Any
+import os
+import weakref
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from trueline._core import store
 from trueline._core.errors import ModelError
 
-__all__ = ["METRICS_FILE", "MetricLog", "read_metrics"]
+if TYPE_CHECKING:
+    from trueline.training.fn_args import FnArgs
+
+__all__ = ["METRICS_FILE", "MetricLog", "MetricSummary", "Sink", "Tracker", "read_metrics"]
 
 METRICS_FILE = "metrics.jsonl"
 
 
+class Sink(Protocol):
+    """Takes every value noted; it buffers as it likes until `close`."""
+
+    def add(self, metric: str, value: float, step: int) -> None:
+        """One value."""
+        ...
+
+    def close(self) -> None:
+        """Writes what is held; no value comes afterwards."""
+        ...
+
+
 @dataclass(frozen=True)
 class MetricLog:
-    """Appends to the log of one local folder; every line is whole when `log` returns."""
+    """Appends to the log of one local folder; every line is in the file when `log` returns, also for a kill."""
 
     working_dir: str
+
+    @cached_property
+    def _file(self) -> int:
+        """Open for appending until this object goes: each line is one write of the system, in no buffer of ours."""
+        path = store.local_path(self.working_dir)
+        path.mkdir(parents=True, exist_ok=True)
+        number = os.open(path / METRICS_FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        weakref.finalize(self, os.close, number)
+        return number
 
     def log(self, metric: str, value: float, step: int | None = None) -> None:
         """Notes one value; NaN and infinities are kept as text, JSON has no number for them.
@@ -35,13 +63,10 @@ class MetricLog:
             raise ModelError(f"metric {metric!r} was logged at step {step!r}, which is no integer")
         entry = {
             "metric": str(metric),
-            "value": number if math.isfinite(number) else repr(number),
             "step": None if step is None else int(step),
+            "value": number if math.isfinite(number) else repr(number),
         }
-        path = store.local_path(self.working_dir)
-        path.mkdir(parents=True, exist_ok=True)
-        with open(path / METRICS_FILE, "a", encoding="utf-8") as handle:
-            handle.write(json.dumps(entry, sort_keys=True, allow_nan=False) + "\n")
+        os.write(self._file, (json.dumps(entry, allow_nan=False) + "\n").encode())
 
 
 def read_metrics(working_dir: str) -> list[dict[str, Any]]:
@@ -62,3 +87,76 @@ def read_metrics(working_dir: str) -> list[dict[str, Any]]:
         except (ValueError, KeyError, TypeError) as error:
             raise ModelError(f"the entry does not parse: {error}", where=f"{uri} line {number}") from error
     return entries
+
+
+@dataclass
+class MetricSummary:
+    """What is kept of one metric: its last, least and greatest value, and how many there were; NaN is no extreme."""
+
+    last: float = math.nan
+    min: float = math.inf
+    max: float = -math.inf
+    count: int = 0
+
+    def add(self, value: float) -> None:
+        """Takes in one value."""
+        self.last = value
+        self.min, self.max = min(self.min, value), max(self.max, value)
+        self.count += 1
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in ``model.json``."""
+        extremes = {"min": self.min, "max": self.max} if self.min <= self.max else {}
+        return {"last": self.last, **extremes, "count": self.count}
+
+
+@dataclass
+class Tracker:
+    """Everything that listens to one training run.
+
+    Attributes:
+        log_file: where lines are appended; None: this process is not the one that writes.
+        sinks: who else is told.
+        summary: per metric, in the order in which they came.
+    """
+
+    log_file: MetricLog | None
+    sinks: list[Sink] = field(default_factory=list)
+    summary: dict[str, MetricSummary] = field(default_factory=dict)
+    _steps: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def of_run(cls, fn_args: FnArgs) -> Self:
+        """For a run; what its log holds already, of a run that was killed, is taken in first."""
+        from trueline.training.tracking_mlflow import mlflow_sink
+        from trueline.training.tracking_tensorboard import TensorBoardFiles
+
+        if fn_args.rank:
+            return cls(None)
+        made = cls(MetricLog(fn_args.working_dir), [TensorBoardFiles(store.join(fn_args.working_dir, "tensorboard"))])
+        for entry in read_metrics(fn_args.working_dir):
+            made._tell(entry["metric"], entry["value"], entry["step"])
+        told = mlflow_sink(fn_args)
+        if told is not None:
+            made.sinks.append(told)
+        return made
+
+    def log(self, metric: str, value: float, step: int | None = None) -> None:
+        """Notes one value; without a step, listeners that need one count."""
+        if self.log_file is None:
+            return
+        self.log_file.log(metric, value, step)
+        self._tell(str(metric), float(value), step)
+
+    def _tell(self, metric: str, value: float, step: int | None) -> None:
+        at = self._steps[metric] if step is None else int(step)
+        self._steps[metric] = at + 1
+        self.summary.setdefault(metric, MetricSummary()).add(value)
+        for sink in self.sinks:
+            sink.add(metric, value, at)
+
+    def close(self) -> None:
+        """Lets the listeners write what they hold."""
+        for sink in self.sinks:
+            sink.close()
+        self.sinks = []
