@@ -236,6 +236,12 @@ class MetricAccumulator:
 
         return finish(self)
 
+    def finish_models(self) -> dict[str, Measured]:
+        """The same of every model but the baseline, by name."""
+        from trueline.model_analysis.finish import finish_models
+
+        return finish_models(self)
+
 
 def _check_predictions(values: Floats, labelled: Bools) -> tuple[Bools, Bools, Floats]:
     """Which rows are not finite, which lie outside 0..1, and the values with a 0 in place of what is not finite."""

@@ -1,4 +1,4 @@
-"""The two ways in: `evaluate` runs models over a dataset, `analyze_raw_data` reads predictions from a table."""
+"""The ways in: `evaluate` and `evaluate_models` run models over a dataset, `analyze_raw_data` reads predictions."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from trueline.model_analysis.check import config_problems
 from trueline.model_analysis.config import EvalConfig, ModelSpec
 from trueline.model_analysis.gates import validate_metrics
 from trueline.model_analysis.measured import Measured
+from trueline.model_analysis.models_result import ModelsResult
 from trueline.model_analysis.noise import ROW_COLUMN
 from trueline.model_analysis.plan import BASELINE, CANDIDATE, EvalPlan, make_plan
 from trueline.model_analysis.result import EvalResult
 from trueline.model_analysis.slices import spec_columns
-from trueline.model_analysis.sources import BATCH_EVALUATOR
+from trueline.model_analysis.sources import BATCH_EVALUATOR, MODELS_EVALUATOR
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from trueline._core.runtime import ModelRuntime
 
-__all__ = ["HasRuntime", "analyze_raw_data", "evaluate"]
+__all__ = ["HasRuntime", "analyze_raw_data", "evaluate", "evaluate_models"]
 
 
 class HasRuntime(Protocol):
@@ -58,17 +59,69 @@ def evaluate(
     runtime = model.runtime
     other = baseline.runtime if baseline is not None else None
     task, classes = str(runtime.info["task"]), runtime.classes or []
+    if task == "embedding":
+        raise ModelError(
+            "an embedding is no prediction: there is no label that its vectors could be compared with",
+            where=runtime.uri,
+            hint="evaluate a model that uses the embedding, or leave the Evaluator out of the line.",
+        )
     _check_config(eval_config, task, dataset)
     if other is not None:
         _check_baseline(runtime, other)
     plan = make_plan(eval_config, task, len(classes) if task == "multiclass" else 0, other is not None)
     named = {CANDIDATE: runtime} | ({BASELINE: other} if other is not None else {})
     models = {name: _identity(r) for name, r in named.items()}
-    source = {"kind": "models", "models": models}
-    wanted = {f.name for r in named.values() for f in r.inputs} | {f.name for f in runtime.targets.raw.features}
-    measured = _run(source, plan, dataset, wanted, engine)
+    measured: Measured = _run(BATCH_EVALUATOR, *_source(named, runtime), plan, dataset, engine)
     # Where a model lies is no part of the result: equal models give equal results.
     return _result(measured, plan, {name: {"fingerprint": m["fingerprint"]} for name, m in models.items()})
+
+
+def evaluate_models(
+    models: Mapping[str, HasRuntime],
+    dataset: Dataset,
+    eval_config: EvalConfig,
+    *,
+    baseline: HasRuntime | None = None,
+    engine: Engine | None = None,
+) -> ModelsResult:
+    """Measures several candidates, and a baseline beside them, in one pass over the data, and judges each.
+
+    Every candidate is measured as `evaluate` measures it alone, to the last bit.
+
+    Args:
+        models: the candidates by name; the first one's ``targets.onnx`` gives labels and weights.
+        dataset: rows with the raw columns of models, labels, weights and slices.
+        eval_config: metrics, slices, thresholds.
+        baseline: the model that each of them is compared with, of the same task and classes.
+        engine: where it runs; threads of this machine by default.
+
+    Raises:
+        ConfigError: every problem of the configuration at once; no candidates, or one with the name ``baseline``.
+        ModelError: models of different tasks, labels or classes, or one that is not complete on disk.
+    """
+    if not models or BASELINE in models:
+        raise ConfigError(
+            f"the candidates are {', '.join(map(repr, models)) or 'none'}",
+            hint=f"give one or more by name; the name {BASELINE!r} is the baseline's.",
+        )
+    named = {name: model.runtime for name, model in models.items()}
+    first = next(iter(named.values()))
+    task, classes = str(first.info["task"]), first.classes or []
+    _check_config(eval_config, task, dataset)
+    for name, other in list(named.items())[1:]:
+        _check_candidate(name, first, other)
+    if baseline is not None:
+        _check_baseline(first, baseline.runtime)
+    count = len(classes) if task == "multiclass" else 0
+    plan = make_plan(eval_config, task, count, baseline is not None, list(named))
+    every = named | ({BASELINE: baseline.runtime} if baseline is not None else {})
+    found: dict[str, Measured] = _run(MODELS_EVALUATOR, *_source(every, first), plan, dataset, engine)
+    prints = {name: {"fingerprint": _identity(r)["fingerprint"]} for name, r in every.items()}
+    results = {}
+    for name, measured in found.items():
+        said = {CANDIDATE: prints[name]} | ({BASELINE: prints[BASELINE]} if baseline is not None else {})
+        results[name] = _result(measured, plan, said)
+    return ModelsResult(results)
 
 
 def analyze_raw_data(
@@ -115,18 +168,32 @@ def analyze_raw_data(
     count = (classes or _count_classes(dataset, predictions[CANDIDATE])) if task == "multiclass" else 0
     plan = make_plan(eval_config, task, count, BASELINE in predictions)
     source = {"kind": "table", "label": label, "weight": weight, "predictions": predictions}
-    measured = _run(source, plan, dataset, wanted, engine)
+    measured: Measured = _run(BATCH_EVALUATOR, source, wanted, plan, dataset, engine)
     return _result(measured, plan, {name: {"column": column} for name, column in predictions.items()})
 
 
-def _run(source: dict[str, Any], plan: EvalPlan, dataset: Dataset, wanted: set[str], engine: Engine | None) -> Measured:
+def _source(named: Mapping[str, ModelRuntime], first: ModelRuntime) -> tuple[dict[str, Any], set[str]]:
+    """The models as a worker is told of them, and the raw columns that they read."""
+    models = {name: _identity(r) for name, r in named.items()}
+    wanted = {f.name for r in named.values() for f in r.inputs} | {f.name for f in first.targets.raw.features}
+    return {"kind": "models", "models": models}, wanted
+
+
+def _run(
+    evaluator: str,
+    source: dict[str, Any],
+    wanted: set[str],
+    plan: EvalPlan,
+    dataset: Dataset,
+    engine: Engine | None,
+) -> Any:
     if engine is None:
         from trueline.engine import default_engine
 
         engine = default_engine()
     wanted = wanted | set(spec_columns(plan.config.slices)) | {ROW_COLUMN}
     columns = [name for name in dataset.columns if name in wanted]
-    spec: AccumulatorSpec[Measured] = AccumulatorSpec(BATCH_EVALUATOR, {"source": source, "plan": plan.to_json()})
+    spec: AccumulatorSpec[Any] = AccumulatorSpec(evaluator, {"source": source, "plan": plan.to_json()})
     return engine.run(spec, dataset, columns)
 
 
@@ -148,6 +215,21 @@ def _check_config(config: EvalConfig, task: str, dataset: Dataset, wanted: set[s
         raise ConfigError("the evaluation cannot run", problems=problems)
 
 
+def _check_candidate(name: str, first: ModelRuntime, other: ModelRuntime) -> None:
+    """Candidates are judged on the same labels and weights: those of the first."""
+    for key in ("task", "label", "weight"):
+        if first.info.get(key) != other.info.get(key):
+            raise ModelError(
+                f"candidate {name!r} has {key} {other.info.get(key)!r}, the first has {first.info.get(key)!r}",
+                where=other.uri,
+                hint="compare models of the same task, label and weight.",
+            )
+    if sorted(map(repr, first.classes or [])) != sorted(map(repr, other.classes or [])):
+        raise ModelError(
+            f"candidate {name!r} knows the classes {other.classes}, the first {first.classes}", where=other.uri
+        )
+
+
 def _check_baseline(runtime: ModelRuntime, other: ModelRuntime) -> None:
     task, base = runtime.info["task"], other.info["task"]
     if task != base:
@@ -160,10 +242,11 @@ def _check_baseline(runtime: ModelRuntime, other: ModelRuntime) -> None:
         )
 
 
-def _identity(runtime: ModelRuntime) -> dict[str, str]:
+def _identity(runtime: ModelRuntime) -> dict[str, Any]:
     if runtime.manifest is None:
         raise ModelError("the model has no manifest, so it cannot be identified", where=runtime.uri)
-    return {"uri": runtime.uri, "fingerprint": runtime.manifest.fingerprint}
+    allowed = None if runtime.allow_host is None else list(runtime.allow_host)
+    return {"uri": runtime.uri, "fingerprint": runtime.manifest.fingerprint, "allow_host": allowed}
 
 
 def _numbered(table: pa.Table) -> Dataset:

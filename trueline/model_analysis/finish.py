@@ -13,6 +13,7 @@ import numpy.typing as npt
 from trueline.model_analysis.measured import Change, Estimate, Measured, SliceMetrics
 from trueline.model_analysis.moments import Floats
 from trueline.model_analysis.noise import standard_errors
+from trueline.model_analysis.plan import BASELINE
 from trueline.model_analysis.rules import PlannedMetric
 from trueline.model_analysis.slices import OVERALL, SliceKey, key_text
 
@@ -20,11 +21,16 @@ if TYPE_CHECKING:
     from trueline.model_analysis.accumulator import MetricAccumulator, SliceState
     from trueline.model_analysis.plan import EvalPlan
 
-__all__ = ["finish"]
+__all__ = ["finish", "finish_models"]
 
 
 def finish(accumulator: MetricAccumulator) -> Measured:
-    """Everything that was measured, slices of the minimum size alone."""
+    """Everything that was measured of the first model, slices of the minimum size alone."""
+    return finish_models(accumulator)[accumulator.plan.models[0]]
+
+
+def finish_models(accumulator: MetricAccumulator) -> dict[str, Measured]:
+    """The same of every model but the baseline, by name; each is compared with the baseline where there is one."""
     plan = accumulator.plan
     least = plan.config.options.min_slice_size
     ordered = sorted(accumulator.slices.items(), key=lambda item: (len(item[0]), key_text(item[0])))
@@ -33,10 +39,19 @@ def finish(accumulator: MetricAccumulator) -> Measured:
     states = [state for _, state in kept]
     values, bounds = _values(accumulator, states)
     occupied = np.array([int((s.rows > 0).sum()) for s in states], dtype=np.int64)
-    errors, change_errors = _errors(values, occupied, len(plan.models), plan.groups)
-    found = _Found(values, errors, change_errors, bounds)
-    slices = tuple(_slice_metrics(plan, key, state, i, found) for i, (key, state) in enumerate(kept))
-    return Measured(slices, small, accumulator.rows, accumulator.missing_labels)
+    measured = {}
+    for pair in _pairs(plan.models):
+        errors, change_errors = _errors(values, occupied, pair, plan.groups)
+        found = _Found(values, errors, change_errors, bounds)
+        slices = tuple(_slice_metrics(plan, key, state, i, found, pair) for i, (key, state) in enumerate(kept))
+        measured[plan.models[pair[0]]] = Measured(slices, small, accumulator.rows, accumulator.missing_labels)
+    return measured
+
+
+def _pairs(models: Sequence[str]) -> list[tuple[int, ...]]:
+    """The place of every candidate, with that of the baseline where there is one."""
+    base = tuple(place for place, name in enumerate(models) if name == BASELINE)
+    return [(place, *base) for place, name in enumerate(models) if name != BASELINE]
 
 
 @dataclass(frozen=True)
@@ -50,28 +65,32 @@ class _Found:
 
 
 def _errors(
-    values: dict[str, Floats], occupied: npt.NDArray[np.int64], models: int, groups: int
+    values: dict[str, Floats], occupied: npt.NDArray[np.int64], pair: Sequence[int], groups: int
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
     if groups == 1:
         return {}, {}
     single = {key: standard_errors(v[:, :, 1:], occupied[:, None]) for key, v in values.items()}
-    if models == 1:
+    if len(pair) == 1:
         return single, {}
-    return single, {key: standard_errors(v[:, 0, 1:] - v[:, 1, 1:], occupied) for key, v in values.items()}
+    mine, base = pair
+    return single, {key: standard_errors(v[:, mine, 1:] - v[:, base, 1:], occupied) for key, v in values.items()}
 
 
-def _slice_metrics(plan: EvalPlan, key: SliceKey, state: SliceState, index: int, found: _Found) -> SliceMetrics:
-    estimates: list[dict[str, Estimate]] = [{} for _ in plan.models]
+def _slice_metrics(
+    plan: EvalPlan, key: SliceKey, state: SliceState, index: int, found: _Found, pair: Sequence[int]
+) -> SliceMetrics:
+    """A candidate's metrics on a slice, and the baseline's; `pair` holds their places among the models."""
+    estimates: list[dict[str, Estimate]] = [{} for _ in pair]
     changes: dict[str, Change] = {}
     for planned in plan.metrics:
         name = planned.key
-        for m in range(len(plan.models)):
+        for place, m in enumerate(pair):
             value = float(found.values[name][index, m, 0])
             reason = _undefined(planned, state, m, value, plan)
             error = _number(found.errors[name][index, m]) if found.errors else None
             bound = _number(found.bounds.get((name, index, m), math.nan))
-            estimates[m][name] = Estimate(None, reason) if reason else Estimate(value, None, error, bound)
-        if len(plan.models) == 2:
+            estimates[place][name] = Estimate(None, reason) if reason else Estimate(value, None, error, bound)
+        if len(pair) == 2:
             error = _number(found.change_errors[name][index]) if found.change_errors else None
             changes[name] = _change(estimates[0][name], estimates[1][name], error)
     return SliceMetrics(
@@ -138,7 +157,9 @@ def _undefined(planned: PlannedMetric, state: SliceState, model: int, value: flo
     missing, bad_weight, bad_label, label_outside = (int(c) for c in state.counters[:4])
     bad, outside = (int(c) for c in state.counters[4 + 2 * model : 6 + 2 * model])
     reads = planned.metric.reads
-    not_label = "are none of the model's classes" if plan.task != "regression" else "are NaN or infinite"
+    not_label = (
+        "are none of the model's classes" if plan.task not in ("regression", "ranking") else "are NaN or infinite"
+    )
     causes = (
         (bad_weight > 0, f"{bad_weight} weights are negative, NaN or infinite"),
         ("label" in reads and bad_label > 0, f"{bad_label} labels {not_label}"),

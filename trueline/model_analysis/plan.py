@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -23,7 +23,7 @@ class EvalPlan:
         config: the checked configuration.
         task: ``binary``, ``regression`` or ``multiclass``.
         classes: number of classes of a multi-class task, else 0.
-        models: ``("candidate",)`` or ``("candidate", "baseline")``.
+        models: names of the candidates, ``("candidate",)`` where there is one; then ``"baseline"`` if it is measured.
         groups: groups of rows for the noise; 1 where no noise is asked for.
     """
 
@@ -66,9 +66,11 @@ class EvalPlan:
         return cls(config, data["task"], int(data["classes"]), tuple(data["models"]), int(data["groups"]))
 
 
-def make_plan(config: EvalConfig, task: str, classes: int, baseline: bool) -> EvalPlan:
+def make_plan(
+    config: EvalConfig, task: str, classes: int, baseline: bool, candidates: Sequence[str] = (CANDIDATE,)
+) -> EvalPlan:
     """The plan of a checked configuration; noise is measured for change thresholds, and for intervals where asked."""
     gated = baseline and any(rule.threshold.change_threshold for rule in rules_of(config))
     noise = gated or config.options.compute_confidence_intervals
-    models = (CANDIDATE, BASELINE) if baseline else (CANDIDATE,)
+    models = (*candidates, BASELINE) if baseline else tuple(candidates)
     return EvalPlan(config, task, classes, models, config.options.noise_groups if noise else 1)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
     from trueline._core.runtime import ModelRuntime
 
-__all__ = ["BATCH_EVALUATOR", "Batch", "BatchEvaluator", "load_runtime"]
+__all__ = ["BATCH_EVALUATOR", "MODELS_EVALUATOR", "Batch", "BatchEvaluator", "ModelsEvaluator", "load_runtime"]
 
 BATCH_EVALUATOR = "trueline.model_analysis.sources:BatchEvaluator"
+MODELS_EVALUATOR = "trueline.model_analysis.sources:ModelsEvaluator"
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,12 @@ class Batch:
     present: npt.NDArray[np.bool_] | None
 
 
-class BatchEvaluator:
-    """Evaluates batches; the accumulator of `evaluate` and `analyze_raw_data`.
+class _Evaluator:
+    """Evaluates batches; what the accumulators have in common.
 
     Args:
-        source: JSON: ``{"kind": "models", "models": {name: {"uri", "fingerprint"}}}`` or ``{"kind": "table", "label",
+        source: JSON: ``{"kind": "models", "models": {name: {"uri", "fingerprint",
+            "allow_host"}}}`` or ``{"kind": "table", "label",
             "weight", "predictions": {name: column}}``.
         plan: JSON of an `EvalPlan`.
     """
@@ -75,29 +77,43 @@ class BatchEvaluator:
         self._core = MetricAccumulator.from_state(state, self._core.plan)
         return self
 
+
+class BatchEvaluator(_Evaluator):
+    """The accumulator of `evaluate` and `analyze_raw_data`: one candidate, and a baseline if there is one."""
+
     def finish(self) -> Measured:
         """What was measured."""
         return self._core.finish()
 
 
+class ModelsEvaluator(_Evaluator):
+    """The accumulator of `evaluate_models`: any number of candidates."""
+
+    def finish(self) -> dict[str, Measured]:
+        """What was measured of every candidate, by name."""
+        return self._core.finish_models()
+
+
 _LOADING = Lock()  # threads that start together must not load the same model several times
 
 
-def load_runtime(uri: str, fingerprint: str) -> ModelRuntime:
+def load_runtime(uri: str, fingerprint: str, allow_host: Sequence[str] | None = None) -> ModelRuntime:
     """The model's runtime, loaded once a process and kept while the last few are.
+
+    `allow_host` names the modules whose Python code may run; None allows all.
 
     Raises:
         ModelError: the folder holds another model than the evaluation was started with.
     """
     with _LOADING:
-        return _loaded(uri, fingerprint)
+        return _loaded(uri, fingerprint, None if allow_host is None else tuple(allow_host))
 
 
-@lru_cache(maxsize=4)
-def _loaded(uri: str, fingerprint: str) -> ModelRuntime:
+@lru_cache(maxsize=16)  # all candidates of a comparison are used in turn
+def _loaded(uri: str, fingerprint: str, allow_host: tuple[str, ...] | None) -> ModelRuntime:
     from trueline._core.runtime import ModelRuntime
 
-    runtime = ModelRuntime.load(uri)
+    runtime = ModelRuntime.load(uri, allow_host=allow_host)
     found = runtime.manifest.fingerprint if runtime.manifest else ""
     if found != fingerprint:
         raise ModelError(
@@ -107,15 +123,19 @@ def _loaded(uri: str, fingerprint: str) -> ModelRuntime:
     return runtime
 
 
+_NUMBERS = {"regression": "prediction", "ranking": "score"}
+"""Tasks whose output is one number a row, and its name."""
+
+
 def _from_models(source: Mapping[str, Any], plan: EvalPlan, batch: pa.RecordBatch) -> Batch:
-    runtimes = {name: load_runtime(m["uri"], m["fingerprint"]) for name, m in source["models"].items()}
+    runtimes = {name: load_runtime(m["uri"], m["fingerprint"], m["allow_host"]) for name, m in source["models"].items()}
     candidate = runtimes[plan.models[0]]
     targets = candidate.targets.predict_arrow(batch)
     names = candidate.info["targets"]["outputs"]
     label = targets[names["label"]].reshape(batch.num_rows)
     present = targets[names["present"]].astype(bool).reshape(batch.num_rows)
     weights = targets[names["weight"]].astype(np.float64).reshape(batch.num_rows) if "weight" in names else None
-    labels = label.astype(np.float64) if plan.task == "regression" else _class_numbers(label, candidate.classes or [])
+    labels = label.astype(np.float64) if plan.task in _NUMBERS else _class_numbers(label, candidate.classes or [])
     predictions = {
         name: _model_scores(runtime.predict_arrow(batch), plan.task, runtime.classes, candidate.classes)
         for name, runtime in runtimes.items()
@@ -132,9 +152,9 @@ def _class_numbers(label: npt.NDArray[Any], classes: list[Any]) -> Floats:
 
 
 def _model_scores(outputs: Mapping[str, npt.NDArray[Any]], task: str, own: Any, wanted: Any) -> Floats:
-    """Regression predictions ``[N]``, probabilities of the second class ``[N]``, or of all classes ``[N, C]``."""
-    if task == "regression":
-        return outputs["prediction"].astype(np.float64).reshape(-1)
+    """Numbers ``[N]`` of a regression or ranking, probabilities of the second class ``[N]``, or of all ``[N, C]``."""
+    if task in _NUMBERS:
+        return outputs[_NUMBERS[task]].astype(np.float64).reshape(-1)
     order = [own.index(value) for value in wanted]
     probabilities: Floats = outputs["probabilities"].astype(np.float64)[:, order]
     return probabilities[:, 1] if task == "binary" else probabilities
