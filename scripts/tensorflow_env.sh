@@ -10,7 +10,7 @@ fi
 rm -rf .venvs/tensorflow
 if "$python" -m venv .venvs/tensorflow &&
   .venvs/tensorflow/bin/python -m pip --disable-pip-version-check -q install -c constraints.txt -c constraints-tensorflow.txt \
-    -e '.[sklearn]' tensorflow-cpu keras tf2onnx ai-edge-litert tensorboard jax jax2onnx flax optax pytest pytest-xdist hypothesis; then
+    -e '.[all-local]' tensorflow-cpu keras tf2onnx ai-edge-litert tensorboard jax jax2onnx flax optax pytest pytest-xdist hypothesis; then
   touch .venvs/tensorflow/.made
 else
   echo "NOT TESTED HERE: TensorFlow could not be installed: the tests in TensorFlow, Keras, JAX and LiteRT will be skipped" >&2

@@ -34,6 +34,7 @@ from trueline.serving import validate_in_server
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parents[2] / "shared" / "data"
+MODELS = HERE / "matrix_models.py"
 FEATURES = HERE.parent / "transform" / "real_sets"
 CONFIDENT = 1e-4
 """How far the server's scores may be from this process' own."""
@@ -103,7 +104,9 @@ def _config(data: DataSet) -> EvalConfig:
     return EvalConfig(metrics_specs=(MetricsSpec(metrics=metrics),), slicing_specs=(SlicingSpec(), *slices))
 
 
-def line(data: DataSet, framework: str, root: Path, features: Sequence[str] | None = None) -> Pipeline:
+def line(
+    data: DataSet, framework: str, root: Path, features: Sequence[str] | None = None, models: Path = MODELS
+) -> Pipeline:
     """From files to a pushed model. Lines of one root share data, schema and features by the cache."""
     examples = data.source(input_base=str(DATA / data.folder), **data.arguments)
     statistics = StatisticsGen(examples=examples.outputs["examples"])
@@ -117,7 +120,7 @@ def line(data: DataSet, framework: str, root: Path, features: Sequence[str] | No
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
         schema=schema.outputs["schema"],
-        run_fn=f"{HERE / 'matrix_models.py'}:{framework}",
+        run_fn=f"{models}:{framework}",
         label=data.label,
         features=features or data.features,
         custom_config={"task": data.task, "classes": data.classes, "shape": data.shape},
@@ -144,14 +147,16 @@ def _own_code(framework: str) -> tuple[str, ...]:
     return ("matrix_models",) if framework == "python" else ()
 
 
-def run_line(name: str, framework: str, root: Path, features: Sequence[str] | None = None) -> Model:
+def run_line(
+    name: str, framework: str, root: Path, features: Sequence[str] | None = None, models: Path = MODELS
+) -> Model:
     """Runs the line, asks its server with held-out raw rows, and gives the pushed model.
 
     Proves: the gate of exactness held, the model is good enough on all rows and was measured on every slice, it was
     pushed, the label's column is not asked of clients, and the server answers as this process does.
     """
     data = DATA_SETS[name]
-    result = LocalRunner().run(line(data, framework, root, features))
+    result = LocalRunner().run(line(data, framework, root, features, models))
     assert result.ok, result.message
     assert result.nodes["Trainer"].found["parity_max_diff"] <= CONFIDENT
     assert result.nodes["Evaluator"].found["blessed"] is True
