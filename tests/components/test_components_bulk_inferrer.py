@@ -173,4 +173,4 @@ def test_the_component_has_the_output_that_was_asked_for(tmp_path):
     assert list(BulkInferrer(examples=examples, model=model, output_examples=True).outputs) == ["output_examples"]
     bad = BulkInferrer(examples=examples, model=model, example_splits=[])
     with pytest.raises(ConfigError, match="no example_splits to predict"):
-        Pipeline("p", str(tmp_path), [*nodes, bad])
+        Pipeline("p", [*nodes, bad], root=tmp_path)
