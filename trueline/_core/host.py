@@ -14,14 +14,22 @@ import importlib.metadata
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from trueline._core.errors import ModelError
 from trueline._core.extras import missing_extra_hint
 from trueline._core.host_forms import Form, in_form, plain_values
 from trueline._core.values import DType, Kind, RawFeature
 
-__all__ = ["HOST_PREFIX", "HostStep", "check_allowed", "installed_version", "run_host_steps"]
+__all__ = [
+    "HOST_PREFIX",
+    "HasModule",
+    "HostStep",
+    "check_allowed",
+    "installed_version",
+    "load_function",
+    "run_host_steps",
+]
 
 HOST_PREFIX = "host:"
 
@@ -107,7 +115,16 @@ def installed_version(module: str) -> tuple[str, str]:
     return "", ""
 
 
-def check_allowed(steps: Sequence[HostStep], allow: Collection[str] | None) -> None:
+class HasModule(Protocol):
+    """Code by name: a host step, or a Python model."""
+
+    @property
+    def module(self) -> str:
+        """The module that holds it."""
+        ...
+
+
+def check_allowed(steps: Sequence[HasModule], allow: Collection[str] | None) -> None:
     """Refuses steps whose module is not allowed; None allows all (bulk and evaluation, where the user runs own code).
 
     Raises:
@@ -119,36 +136,51 @@ def check_allowed(steps: Sequence[HostStep], allow: Collection[str] | None) -> N
     if refused:
         raise ModelError(
             f"the model has host steps from modules that are not allowed here: {', '.join(refused)}",
-            hint="allow them by name if you trust the installed packages: --allow-host MODULE.",
+            hint="allow them by name if you trust these installed packages: "
+            f"allow_host={refused!r} when loading it, {' '.join(f'--allow-host {m}' for m in refused)} in the server.",
         )
 
 
-def _load(step: HostStep) -> Any:
-    module_name, _, attribute = step.function.partition(":")
+def load_function(what: str, function: str, package: str = "", version: str = "") -> Any:
+    """The function ``package.module:name`` that a model's description names.
+
+    Args:
+        what: who asks, as errors say it.
+        function: its name.
+        package, version: the distribution that held it when the model was made, or "".
+
+    Raises:
+        ModelError: it lives in the standard library, cannot be imported, or is merely imported by that module.
+    """
+    module_name, _, attribute = function.partition(":")
     if module_name.split(".")[0] in sys.stdlib_module_names or attribute.startswith("_"):
         raise ModelError(
-            f"host step {step.output!r} names {step.function}: no host step lives in the standard library",
-            hint="do not use this model: a folder that asks for such a call was not written by this product.",
-        )
-    if not step.inputs:
-        raise ModelError(
-            f"host step {step.output!r} ({step.function}) reads no column",
+            f"{what} names {function}: no host step lives in the standard library",
             hint="do not use this model: a folder that asks for such a call was not written by this product.",
         )
     try:
         found = getattr(importlib.import_module(module_name), attribute)
     except (ImportError, AttributeError) as error:
         raise ModelError(
-            f"host step {step.output!r} needs {step.function}, which cannot be imported: {error}",
-            hint=f"install {step.package}=={step.version}." if step.package else "put its module on the import path.",
+            f"{what} needs {function}, which cannot be imported: {error}",
+            hint=f"install {package}=={version}." if package else "put its module on the import path.",
         ) from error
     home = str(getattr(found, "__module__", None) or module_name)
     if not callable(found) or home.split(".")[0] != module_name.split(".")[0]:
         raise ModelError(
-            f"host step {step.output!r} names {step.function}, which is no function of that package",
+            f"{what} names {function}, which is no function of that package",
             hint="what a module merely imports is not allowed with it; name the function where it is written.",
         )
     return found
+
+
+def _load(step: HostStep) -> Any:
+    if not step.inputs:
+        raise ModelError(
+            f"host step {step.output!r} ({step.function}) reads no column",
+            hint="do not use this model: a folder that asks for such a call was not written by this product.",
+        )
+    return load_function(f"host step {step.output!r}", step.function, step.package, step.version)
 
 
 def run_host_steps(

@@ -1,12 +1,12 @@
 """A model directory as something that predicts: the same code in bulk, evaluation, batch inference and the server.
 
 Reads ``MANIFEST.json``, ``model.json``, ``host.json`` and ``model.onnx`` with numpy and ONNX Runtime alone; pyarrow is
-imported only by `ModelRuntime.predict_arrow`. Nothing in the directory is executed but the ONNX graph.
+imported only by `ModelRuntime.predict_arrow`. Nothing in the directory is executed but the ONNX graph: host steps and
+Python models are functions of installed modules, named by the directory and run only where their module is allowed.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -21,7 +21,9 @@ from trueline._core.feeds import Arrays, Feeds
 from trueline._core.host import HOST_PREFIX, HostStep, check_allowed, run_host_steps
 from trueline._core.host_forms import fed_values
 from trueline._core.manifest import Manifest, read_manifest
+from trueline._core.model_files import read_graph, read_json
 from trueline._core.providers import wanted_providers
+from trueline._core.python_model import PythonPart, PythonStep
 from trueline._core.sessions import make_session as make_session
 from trueline._core.values import RawFeature
 
@@ -52,6 +54,7 @@ class OnnxGraph:
         steps: host steps that make the ``host:`` columns.
         raw: the raw columns that a caller gives; by default those of `feeds` that are no host columns.
         providers: where it runs, as `wanted_providers` gives them.
+        after: a Python model that makes the outputs of those of the graph.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class OnnxGraph:
         raw: Sequence[RawFeature] | None = None,
         *,
         providers: Sequence[str] = ("cpu",),
+        after: PythonPart | None = None,
     ) -> None:
         self.feeds = feeds
         self.steps = tuple(steps)
@@ -70,7 +74,9 @@ class OnnxGraph:
         self._made = made
         self._session = make_session(model, providers)
         self._run = _runner(self._session)
-        self.output_names = [o.name for o in self._session.get_outputs()]
+        self._made_names = [o.name for o in self._session.get_outputs()]
+        self._after = after
+        self.output_names = after.output_names if after is not None else self._made_names
         self._wanted = [i.name for i in self._session.get_inputs()]
         declared = {name for name, _, _ in feeds.onnx_inputs()}
         self._declared = declared
@@ -86,15 +92,18 @@ class OnnxGraph:
 
     def run(self, arrays: Arrays) -> dict[str, npt.NDArray[Any]]:
         """Runs the graph on arrays that `feeds` made."""
-        results = self._run(self.output_names, {n: arrays[n] for n in self._wanted}, None)
-        return dict(zip(self.output_names, results, strict=True))
+        return self._outputs({n: arrays[n] for n in self._wanted})
+
+    def _outputs(self, arrays: Arrays) -> dict[str, npt.NDArray[Any]]:
+        made = dict(zip(self._made_names, self._run(self._made_names, arrays, None), strict=True))
+        return made if self._after is None else self._after(made)
 
     def run_packed(self, packed: Packed) -> dict[str, npt.NDArray[Any]]:
         """Runs the graph on what `packed_from_rows` and `packed_from_columns` made, alone or merged."""
         arrays = self.feeds.unpack(packed)
         if not self._reads_all:
             return self.run(arrays)
-        return dict(zip(self.output_names, self._run(self.output_names, arrays, None), strict=True))
+        return self._outputs(arrays)
 
     def packed_from_rows(self, rows: Sequence[Mapping[str, Any]]) -> Packed:
         """As `arrays_from_rows`, in the compact form for `run_packed`."""
@@ -167,6 +176,7 @@ class ModelRuntime:
         info: the contents of ``model.json``.
         manifest: what the folder holds; its fingerprint identifies the model.
         providers: where the graph runs; see `trueline._core.providers`.
+        allow_host: the modules whose Python code may run: host steps, those of the label, and Python models.
     """
 
     def __init__(
@@ -176,19 +186,22 @@ class ModelRuntime:
         manifest: Manifest | None,
         steps: Sequence[HostStep],
         providers: Sequence[str] = ("cpu",),
+        allow_host: Collection[str] | None = None,
     ) -> None:
         self.uri = uri
         self.info = dict(info)
         self.manifest = manifest
         self.steps = tuple(steps)
         self.providers = tuple(providers)
+        self.allow_host = allow_host if allow_host is None else tuple(allow_host)
+        self.python = PythonStep.from_json(info["python"]) if info.get("python") else None
 
     @classmethod
     def load(
         cls,
         uri: str,
         *,
-        allow_host: Collection[str] | None = None,
+        allow_host: Collection[str] | None = (),
         verify: bool = True,
         providers: str | Sequence[str] | None = None,
     ) -> Self:
@@ -196,7 +209,7 @@ class ModelRuntime:
 
         Args:
             uri: the folder.
-            allow_host: modules whose host steps may run; None allows all, ``()`` none.
+            allow_host: modules whose host steps and Python models may run; None allows all, ``()`` none.
             verify: check the contents against the manifest; without, a folder that is still being made loads too.
             providers: where the graph runs, in order of preference: ``"cuda,cpu"``, ``"tensorrt,cuda,cpu"`` or a list;
                 None takes the variable ``TRUELINE_PROVIDERS``, and without it the CPU alone.
@@ -209,16 +222,14 @@ class ModelRuntime:
         chosen = wanted_providers(providers)
         manifest = read_manifest(uri, "sha256") if verify else None
         try:
-            info = json.loads(store.read_text(store.join(uri, "model.json")))
+            info = read_json(uri, "model.json")
             if info["format"] != MODEL_FORMAT:
                 raise ModelError(
                     f"model.json has format {info['format']}, this version reads {MODEL_FORMAT}", where=uri
                 )
-            host_uri = store.join(uri, "host.json")
-            host = json.loads(store.read_text(host_uri)) if store.exists(host_uri) else {"steps": []}
-            steps = [HostStep.from_json(s) for s in host["steps"]]
-            runtime = cls(uri, info, manifest, steps, chosen)
-            check_allowed(steps, allow_host)
+            host = read_json(uri, "host.json") if store.exists(store.join(uri, "host.json")) else {"steps": []}
+            runtime = cls(uri, info, manifest, [HostStep.from_json(s) for s in host["steps"]], chosen, allow_host)
+            check_allowed([*runtime.steps, *([runtime.python] if runtime.python else [])], allow_host)
             runtime.graph  # noqa: B018 - loads the session now, so that a bad file is known at load time
         except (ValueError, KeyError, TypeError) as error:
             raise ModelError(f"the model's files do not parse: {type(error).__name__}: {error}", where=uri) from error
@@ -228,15 +239,25 @@ class ModelRuntime:
     def graph(self) -> OnnxGraph:
         """The graph raw features -> predictions."""
         raw = [RawFeature.from_json(f) for f in self.info["signature"]["inputs"]]
-        model, feeds = store.read_bytes(store.join(self.uri, "model.onnx")), Feeds.from_json(self.info["feeds"])
-        return OnnxGraph(model, feeds, self.steps, raw, providers=self.providers)
+        model, feeds = read_graph(self.uri, "model.onnx"), Feeds.from_json(self.info["feeds"])
+        after = PythonPart(self.python) if self.python is not None else None
+        return OnnxGraph(model, feeds, self.steps, raw, providers=self.providers, after=after)
 
     @cached_property
     def targets(self) -> OnnxGraph:
-        """The graph raw columns -> ``label``, ``label:present`` and ``weight``; for evaluation, never for serving."""
-        data = self.info["targets"]
+        """The graph raw columns -> ``label``, ``label:present`` and ``weight``; for evaluation, never for serving.
+
+        Raises:
+            ModelError: the model has no label, or its label has host steps that are not allowed.
+        """
+        data = self.info.get("targets")
+        if not data:
+            raise ModelError(
+                f"the model has no label: there is nothing to compare its {self.info['task']} with", where=self.uri
+            )
         steps = [HostStep.from_json(s) for s in data.get("host", [])]
-        return OnnxGraph(store.read_bytes(store.join(self.uri, "targets.onnx")), Feeds.from_json(data["feeds"]), steps)
+        check_allowed(steps, self.allow_host)
+        return OnnxGraph(read_graph(self.uri, "targets.onnx"), Feeds.from_json(data["feeds"]), steps)
 
     @property
     def inputs(self) -> tuple[RawFeature, ...]:
@@ -250,7 +271,7 @@ class ModelRuntime:
 
     @property
     def classes(self) -> list[Any] | None:
-        """The label's values in the order of ``probabilities``; None for regression."""
+        """The label's values in the order of ``probabilities``; None for what is no classifier."""
         return self.info.get("classes")
 
     def predict_rows(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, npt.NDArray[Any]]:

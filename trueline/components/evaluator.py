@@ -93,10 +93,10 @@ def execute(ctx: ExecutionContext) -> None:
     config = EvalConfig.from_json(ctx.params["eval_config"])
     examples = ExamplesReader.open(source.uri)
     result = evaluate(
-        LoadedModel.load(candidate.uri),
+        LoadedModel.load(candidate.uri, allow_host=None),
         dataset_of(examples, wanted_splits(source, ctx.params["example_splits"])),
         config,
-        baseline=LoadedModel.load(baseline.uri) if baseline else None,
+        baseline=LoadedModel.load(baseline.uri, allow_host=None) if baseline else None,
         engine=ctx.engine,
     )
     result.save(ctx.output("evaluation").uri)

@@ -74,7 +74,7 @@ def execute(ctx: ExecutionContext) -> None:
     from trueline.serving import validate_in_server
 
     model, blessing = ctx.input("model"), ctx.output("blessing")
-    runtime = ModelRuntime.load(model.uri)
+    runtime = ModelRuntime.load(model.uri, allow_host=None)
     rows = _rows(ctx, [feature.name for feature in runtime.inputs])
     report = validate_in_server(
         model.uri,

@@ -153,7 +153,7 @@ def _base_model(ctx: ExecutionContext) -> Any:
     from trueline.models import Model
 
     found = ctx.optional_input("base_model")
-    return None if found is None else Model.load(found.uri)
+    return None if found is None else Model.load(found.uri, allow_host=None)
 
 
 def given_hyperparameters(ctx: ExecutionContext) -> dict[str, Any]:

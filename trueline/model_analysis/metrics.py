@@ -298,6 +298,12 @@ _CLASS_METRICS = (
            _averaged(lambda tp, fp, fn: (2 * tp, 2 * tp + fp + fn)), better=HIGHER, options=_AVERAGE),
 )  # fmt: skip
 
+
+def _tasks_of(metric: Metric) -> tuple[str, ...]:
+    """A ranking's score is compared with a numeric label as a regression's prediction is."""
+    return (*metric.tasks, "ranking") if "regression" in metric.tasks else metric.tasks
+
+
 METRICS: dict[tuple[str, str], Metric] = {
     (metric.class_name, task): metric
     for metric in (
@@ -308,7 +314,7 @@ METRICS: dict[tuple[str, str], Metric] = {
         *_RANK_METRICS,
         *_CLASS_METRICS,
     )
-    for task in metric.tasks
+    for task in _tasks_of(metric)
 }
 
 

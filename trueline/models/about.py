@@ -16,7 +16,7 @@ __all__ = ["ABOUT_KEYS", "checked_about", "checked_training"]
 ABOUT_KEYS = ("description", "licence", "intended_use", "owner")
 
 
-def checked_about(about: Mapping[str, str] | None) -> dict[str, str]:
+def checked_about(about: Mapping[str, Any] | None) -> dict[str, str]:
     """The texts as they go into ``model.json``.
 
     Raises:
@@ -51,10 +51,10 @@ def checked_training(training: Mapping[str, Any] | None) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, np.ndarray | list | tuple):
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
         return [_plain(v) for v in value]
-    if isinstance(value, np.generic):
-        value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
         return repr(value)
     return value

@@ -8,20 +8,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from trueline._core import store
-from trueline._core.errors import ModelError
+from trueline._core.errors import ModelError, ParityError
 from trueline._core.manifest import write_manifest
+from trueline._core.python_model import PythonPart
 from trueline._core.runtime import MODEL_FORMAT, OnnxGraph
 from trueline._core.values import RawFeature
 from trueline.models.about import checked_about, checked_training
-from trueline.models.contract import Fitted, Head
-from trueline.models.exporters.base import PROBABILITIES, Exporter
+from trueline.models.contract import NO_LABEL, Fitted
 from trueline.models.exporters.registry import exporter_of
-from trueline.models.inputs import ModelInput, input_arrays, model_inputs, select_features
+from trueline.models.inputs import input_arrays, model_inputs, select_features
 from trueline.models.leakage import leakage_report
-from trueline.models.merge import LABEL, merge_model
+from trueline.models.merge import merge_model
 from trueline.models.model import Model
-from trueline.models.parity import ParityReport, Tolerance, check_parity
+from trueline.models.parity import Checked, ParityReport, Tolerance, check_parity
+from trueline.models.parity_locate import locate
 from trueline.models.parity_missing import try_missing
+from trueline.models.signature import signature
 from trueline.models.targets import build_targets
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ def build_model(
     *,
     uri: str,
     transform: TransformOutput,
-    label: str,
+    label: str | None,
     weight: str | None = None,
     features: Sequence[str] | None = None,
     sample: pa.Table,
@@ -56,7 +58,7 @@ def build_model(
         fitted: the trained model, or `Fitted` where more must be said.
         uri: an empty or absent folder.
         transform: the transform whose outputs the model was trained on.
-        label: the transform output that it predicts.
+        label: the transform output that it predicts; None for an embedding that is learnt without one.
         weight: the transform output that weighs rows, if any.
         features: transform outputs in the order of training; all but label and weight by default.
         sample: raw rows for the parity gate, with ``__row__`` where they have it.
@@ -75,37 +77,57 @@ def build_model(
     notes = {"about": checked_about(about), "training": checked_training(training)}
     fitted = fitted if isinstance(fitted, Fitted) else Fitted(fitted)
     offered = select_features(transform.outputs, label, weight, features)
-    target = _scalar_label(transform, label)
+    target = _label_of(transform, label, fitted)
     exporter = exporter_of(fitted)
     inputs = exporter.inputs(model_inputs(offered, fitted.inputs))
     used = [f.name for i in inputs for f in i.features]
     names = list(dict.fromkeys(used))
     exported = exporter.to_onnx(inputs, target)
     merged = merge_model(transform.to_onnx(names), exported, inputs, transform.feeds(names))
-    graph = _serialise(merged)
-    steps = transform.host_steps(names)
-    session = OnnxGraph(graph, transform.feeds(names), steps, transform.raw_features(names))
-    report = check_parity(exporter, session, exported.head, inputs, transform, sample, tolerance)
-    few = input_arrays(transform.transform(sample.slice(0, _MISSING_ROWS), names), inputs)
-    limits = report.tolerance
-    tried, refused = try_missing(exporter, exported, inputs, few, limits.absolute, limits.relative)
-    report = replace(report, missing_tried=tried, missing_refused=refused)
-    targets, targets_info = build_targets(transform, label, weight)
+    graph, steps = _serialise(merged), transform.host_steps(names)
+    after = PythonPart(exported.python) if exported.python is not None else None
+    session = OnnxGraph(graph, transform.feeds(names), steps, transform.raw_features(names), after=after)
+    checked = Checked(exporter, exported, inputs, transform, sample)
+    report = _gate(checked, merged, session, tolerance)
+    targets, targets_info = build_targets(transform, label, weight) if label is not None else (None, None)
     native, note = exporter.native_files()
-    info = _info(name, exporter, exported.head, inputs, transform, label, weight, names, report)
+    info = _info(name, checked, label, weight, report)
     info |= {"targets": targets_info, "native": note, **notes}
     files = {
         "model.onnx": graph,
-        "targets.onnx": _serialise(targets),
+        **({"targets.onnx": _serialise(targets)} if targets is not None else {}),
         "host.json": _json({"format": 1, "steps": [s.to_json() for s in steps]}),
         **{f"native/{path}": content for path, content in native.items()},
         "model.json": _json(info),
     }
     _write(uri, files)
-    return Model.load(uri)
+    return Model.load(uri, allow_host=None)
 
 
-def _scalar_label(transform: TransformOutput, label: str) -> RawFeature:
+def _gate(checked: Checked, merged: onnx.ModelProto, session: OnnxGraph, tolerance: Tolerance | None) -> ParityReport:
+    """Both halves of the parity gate; a failure says at which node the two part."""
+    exporter, exported, inputs = checked.exporter, checked.exported, checked.inputs
+    transform, sample = checked.transform, checked.sample
+    try:
+        report = check_parity(exporter, session, exported.head, inputs, transform, sample, tolerance)
+    except ParityError as error:
+        found = locate(checked, merged, session, tolerance or Tolerance())
+        problems = [*error.problems, *found]
+        raise ParityError(error.message, where=error.where, hint=error.hint, problems=problems) from error
+    few = input_arrays(transform.transform(sample.slice(0, _MISSING_ROWS), checked.names), inputs)
+    limits = report.tolerance
+    tried, refused = try_missing(exporter, exported, inputs, few, limits.absolute, limits.relative)
+    return replace(report, missing_tried=tried, missing_refused=refused)
+
+
+def _label_of(transform: TransformOutput, label: str | None, fitted: Fitted) -> RawFeature:
+    if label is None:
+        if fitted.output not in (None, "embedding"):
+            raise ModelError(
+                f"the model's output is {fitted.output} and there is no label",
+                hint="name the label; only an embedding has none: Fitted(model, output='embedding').",
+            )
+        return NO_LABEL
     target = next(f for f in transform.outputs if f.name == label)
     if target.kind != "scalar":
         raise ModelError(f"label {label!r} is a {target.kind} value; one value a row is needed")
@@ -125,23 +147,15 @@ def _json(content: Any) -> bytes:
     return (json.dumps(content, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n").encode()
 
 
-def _info(
-    name: str,
-    exporter: Exporter,
-    head: Head,
-    inputs: Sequence[ModelInput],
-    transform: TransformOutput,
-    label: str,
-    weight: str | None,
-    names: list[str],
-    report: ParityReport,
-) -> dict[str, Any]:
+def _info(name: str, checked: Checked, label: str | None, weight: str | None, report: ParityReport) -> dict[str, Any]:
     from importlib.metadata import version
 
     import onnx
     import onnxruntime
 
+    exporter, head, names, transform = checked.exporter, checked.exported.head, checked.names, checked.transform
     versions = exporter.versions() | {"onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__}
+    python = checked.exported.python
     return {
         "format": MODEL_FORMAT,
         "name": name,
@@ -151,28 +165,17 @@ def _info(
         "label": label,
         "weight": weight,
         "features": names,
-        "inputs": [{"name": i.name, "dtype": i.dtype, "features": [f.name for f in i.features]} for i in inputs],
+        "inputs": [
+            {"name": i.name, "dtype": i.dtype, "features": [f.name for f in i.features]} for i in checked.inputs
+        ],
         "classes": list(head.classes) if head.is_classifier else None,
-        "signature": {
-            "inputs": [f.to_json() for f in transform.raw_features(names)],
-            "outputs": _outputs(head),
-        },
+        "signature": signature(head, transform.raw_features(names), checked.sample),
         "feeds": transform.feeds(names).to_json(),
         "parity": report.to_json(),
         "leakage": leakage_report(transform, names, label),
         "transform": transform.content_hash,
+        **({} if python is None else {"python": python.to_json()}),
     }
-
-
-def _outputs(head: Head) -> list[dict[str, Any]]:
-    if not head.is_classifier:
-        shape = [None, head.columns] if head.columns else [None]
-        return [{"name": head.output, "dtype": "float32", "shape": shape, "meaning": head.output}]
-    shape = [None, head.columns]
-    return [
-        {"name": PROBABILITIES, "dtype": "float32", "shape": shape, "meaning": "class_probabilities"},
-        {"name": LABEL, "dtype": head.label_dtype, "shape": [None], "meaning": "class"},
-    ]
 
 
 def _write(uri: str, files: dict[str, bytes]) -> None:

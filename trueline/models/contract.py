@@ -13,6 +13,7 @@ from trueline._core.values import RawFeature
 
 __all__ = [
     "EMBEDDING",
+    "NO_LABEL",
     "OUTPUT_NAMES",
     "PREDICTION",
     "PROBABILITIES",
@@ -43,6 +44,8 @@ OUTPUT_NAMES: dict[Task, str] = {
     "embedding": EMBEDDING,
 }
 """The name of a model's main output, by task."""
+NO_LABEL = RawFeature("no label", "float32")
+"""What an exporter is given in place of the label of a model that has none: only an embedding does."""
 _CLASS_TYPES = {"bool": bool, "int64": int, "utf8": str, "float32": int, "float64": int}
 
 
@@ -152,6 +155,11 @@ def head_of(label: RawFeature, output: Output, width: int, classes: Sequence[Any
     """
     if output == "embedding":
         return Head("embedding", size=width)
+    if label is NO_LABEL:
+        raise ModelError(
+            f"the model's output is {output} and there is no label",
+            hint="name the label; only an embedding has none: Fitted(model, output='embedding').",
+        )
     if output in ("prediction", "score"):
         return _number(label, width, "regression" if output == "prediction" else "ranking")
     count = 2 if width == 1 else width

@@ -12,7 +12,17 @@ from trueline._core.errors import ModelError
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["ML_DOMAIN", "OPSET", "all_nodes", "drop_unused", "keep_output", "normalise", "opsets", "unique_node_names"]
+__all__ = [
+    "ML_DOMAIN",
+    "OPSET",
+    "all_nodes",
+    "drop_unused",
+    "keep_output",
+    "normalise",
+    "opsets",
+    "reads",
+    "unique_node_names",
+]
 
 OPSET = 20
 ML_DOMAIN = "ai.onnx.ml"
@@ -94,13 +104,13 @@ def _strip_notes(model: onnx.ModelProto) -> None:
         del value.metadata_props[:]
 
 
-def _reads(node: onnx.NodeProto) -> set[str]:
+def reads(node: onnx.NodeProto) -> set[str]:
     """Names that a node reads, those that its subgraphs take from outside included."""
     names = set(node.input)
     for attribute in node.attribute:
         for subgraph in [attribute.g] if attribute.HasField("g") else list(attribute.graphs):
             for inner in subgraph.node:
-                names |= _reads(inner)
+                names |= reads(inner)
             names |= {o.name for o in subgraph.output}
     return names
 
@@ -111,7 +121,7 @@ def drop_unused(graph: onnx.GraphProto) -> None:
     kept = []
     for node in reversed(graph.node):
         if needed & set(node.output):
-            needed |= _reads(node)
+            needed |= reads(node)
             kept.append(node)
     kept.reverse()
     initializers = [i for i in graph.initializer if i.name in needed]

@@ -64,9 +64,14 @@ class ModelInput:
 
 
 def select_features(
-    outputs: Sequence[RawFeature], label: str, weight: str | None = None, features: Sequence[str] | None = None
+    outputs: Sequence[RawFeature],
+    label: str | None,
+    weight: str | None = None,
+    features: Sequence[str] | None = None,
 ) -> tuple[RawFeature, ...]:
     """The features a model is trained on: those named, by default all outputs but label and weight, in their order.
+
+    The label is None for an embedding that is learnt without one.
 
     Raises:
         ModelError: unknown names, a label among the features, or features that cannot enter a model; all at once.

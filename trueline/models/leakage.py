@@ -11,8 +11,10 @@ if TYPE_CHECKING:
 __all__ = ["leakage_report"]
 
 
-def leakage_report(transform: TransformOutput, features: Sequence[str], label: str) -> list[dict[str, Any]]:
+def leakage_report(transform: TransformOutput, features: Sequence[str], label: str | None) -> list[dict[str, Any]]:
     """One entry for each feature and raw column that it shares with the label, with the way from the column to both."""
+    if label is None:
+        return []
     behind = transform.depends(label)
     return [
         {

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trueline._core.errors import ModelError
 from trueline._core.feeds import Feeds
+from trueline._core.python_model import INPUT
 from trueline._core.values import PRESENT, RawFeature
-from trueline.models.contract import Head
-from trueline.models.exporters.base import PROBABILITIES, Exported
+from trueline.models.exporters.base import Exported
 from trueline.models.graphs import (
     ML_DOMAIN,
     OPSET,
@@ -28,23 +28,23 @@ from trueline.models.graphs import (
     unique_node_names,
 )
 from trueline.models.inputs import ModelInput
+from trueline.models.outputs import LABEL, MODEL, append_outputs, initializer, output_names
 
 if TYPE_CHECKING:
     import onnx
 
 __all__ = ["LABEL", "TRANSFORMED", "finish", "merge_model"]
 
-LABEL = "label"
 TRANSFORMED = "transformed:"
-_MODEL = "model/"
 _ASSEMBLY = "input/"
-_OUTPUT = "output/"
 
 
 def merge_model(
     transform: onnx.ModelProto, exported: Exported, inputs: Sequence[ModelInput], feeds: Feeds
 ) -> onnx.ModelProto:
-    """The merged graph: raw features to ``probabilities`` and ``label``, or ``prediction``.
+    """The merged graph: raw features to ``probabilities`` and ``label``, or to the head's one output.
+
+    For a model that is a Python function the graph ends at the function's inputs, ``input:<name>``.
 
     Args:
         transform: `TransformOutput.to_onnx(features)`.
@@ -57,16 +57,17 @@ def merge_model(
     """
     from onnx import compose
 
-    made = (PROBABILITIES, LABEL) if exported.head.is_classifier else (exported.head.output,)
-    if clash := sorted({i.name for i in transform.graph.input} & set(made)):
+    if clash := sorted({i.name for i in transform.graph.input} & set(output_names(exported.head))):
         raise ModelError(
             f"the raw column {clash[0]!r} is read by the features and has the name of an output of the model",
             hint="rename the raw column.",
         )
+    if exported.python is not None:
+        return finish(_inputs_alone(transform, inputs), feeds)
     opset = max(OPSET, opsets(exported.onnx).get("", OPSET))
     merged = normalise(transform, opset)
     model = normalise(exported.onnx, opset)
-    model = compose.add_prefix(model, _MODEL)
+    model = compose.add_prefix(model, MODEL)
     graph = merged.graph
     outputs = {o.name for o in graph.output}
     del graph.output[:]
@@ -75,12 +76,27 @@ def merge_model(
     graph.node.extend(model.graph.node)
     graph.initializer.extend(model.graph.initializer)
     graph.sparse_initializer.extend(model.graph.sparse_initializer)
-    _head(graph, exported.head)
+    append_outputs(graph, exported.head)
     versions = opsets(merged)
     for domain, version in opsets(model).items():
         versions[domain] = max(version, versions.get(domain, 0))
     set_opsets(merged, versions)
     return finish(merged, feeds)
+
+
+def _inputs_alone(transform: onnx.ModelProto, inputs: Sequence[ModelInput]) -> onnx.ModelProto:
+    from onnx import TensorProto, helper
+
+    merged = normalise(transform)
+    graph = merged.graph
+    outputs = {o.name for o in graph.output}
+    del graph.output[:]
+    for spec in inputs:
+        _assemble(graph, spec, outputs)
+        graph.node.append(helper.make_node("Identity", [MODEL + spec.name], [INPUT + spec.name]))
+        kind = TensorProto.INT64 if spec.dtype == "int64" else TensorProto.FLOAT
+        graph.output.append(helper.make_tensor_value_info(INPUT + spec.name, kind, ["N", spec.width]))
+    return merged
 
 
 def finish(model: onnx.ModelProto, feeds: Feeds) -> onnx.ModelProto:
@@ -108,14 +124,6 @@ def finish(model: onnx.ModelProto, feeds: Feeds) -> onnx.ModelProto:
     return model
 
 
-def _initializer(graph: onnx.GraphProto, name: str, value: Any) -> str:
-    from onnx import numpy_helper
-
-    if all(i.name != name for i in graph.initializer):
-        graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
-    return name
-
-
 def _assemble(graph: onnx.GraphProto, spec: ModelInput, outputs: set[str]) -> None:
     """Concat of the features as ``[N, width]`` under the name that the prefixed model reads."""
     from onnx import helper
@@ -125,7 +133,7 @@ def _assemble(graph: onnx.GraphProto, spec: ModelInput, outputs: set[str]) -> No
         if TRANSFORMED + feature.name not in outputs:
             raise ModelError(f"the transform's graph has no output for feature {feature.name!r}")
         parts.append(_column(graph, f"{_ASSEMBLY}{spec.name}/{i}", feature, spec.dtype, outputs))
-    graph.node.append(helper.make_node("Concat", parts, [_MODEL + spec.name], axis=1))
+    graph.node.append(helper.make_node("Concat", parts, [MODEL + spec.name], axis=1))
 
 
 def _column(graph: onnx.GraphProto, name: str, feature: RawFeature, dtype: str, outputs: set[str]) -> str:
@@ -134,37 +142,14 @@ def _column(graph: onnx.GraphProto, name: str, feature: RawFeature, dtype: str, 
 
     to = TensorProto.INT64 if dtype == "int64" else TensorProto.FLOAT
     source = TRANSFORMED + feature.name
-    shape = _initializer(graph, f"{_ASSEMBLY}shape/{feature.size or 1}", np.array([-1, feature.size or 1], np.int64))
+    shape = initializer(graph, f"{_ASSEMBLY}shape/{feature.size or 1}", np.array([-1, feature.size or 1], np.int64))
     graph.node.append(helper.make_node("Cast", [source], [f"{name}/cast"], to=to))
     flat = f"{name}/flat"
     graph.node.append(helper.make_node("Reshape", [f"{name}/cast", shape], [flat]))
     if source + PRESENT not in outputs or feature.dtype not in ("float32", "float64"):
         return flat
-    column = _initializer(graph, f"{_ASSEMBLY}shape/1", np.array([-1, 1], np.int64))
-    nan = _initializer(graph, f"{_ASSEMBLY}nan", np.array(np.nan, np.float32))
+    column = initializer(graph, f"{_ASSEMBLY}shape/1", np.array([-1, 1], np.int64))
+    nan = initializer(graph, f"{_ASSEMBLY}nan", np.array(np.nan, np.float32))
     graph.node.append(helper.make_node("Reshape", [source + PRESENT, column], [f"{name}/present"]))
     graph.node.append(helper.make_node("Where", [f"{name}/present", flat, nan], [f"{name}/filled"]))
     return f"{name}/filled"
-
-
-def _head(graph: onnx.GraphProto, head: Head) -> None:
-    """The merged model's outputs."""
-    from onnx import TensorProto, helper
-
-    if not head.is_classifier:
-        shape: list[str | int | None] = ["N", head.columns] if head.columns else ["N"]
-        graph.node.append(helper.make_node("Identity", [_MODEL + head.output], [head.output]))
-        graph.output.append(helper.make_tensor_value_info(head.output, TensorProto.FLOAT, shape))
-        return
-    kinds = {
-        "bool": (np.bool_, TensorProto.BOOL),
-        "int64": (np.int64, TensorProto.INT64),
-        "utf8": (np.object_, TensorProto.STRING),
-    }
-    numpy_type, onnx_type = kinds[head.label_dtype]
-    classes = _initializer(graph, f"{_OUTPUT}classes", np.array(list(head.classes), numpy_type))
-    graph.node.append(helper.make_node("Identity", [_MODEL + PROBABILITIES], [PROBABILITIES]))
-    graph.node.append(helper.make_node("ArgMax", [PROBABILITIES], [f"{_OUTPUT}class"], axis=1, keepdims=0))
-    graph.node.append(helper.make_node("Gather", [classes, f"{_OUTPUT}class"], [LABEL], axis=0))
-    graph.output.append(helper.make_tensor_value_info(PROBABILITIES, TensorProto.FLOAT, ["N", len(head.classes)]))
-    graph.output.append(helper.make_tensor_value_info(LABEL, onnx_type, ["N"]))

@@ -20,7 +20,7 @@ from trueline._core.errors import ModelError, ParityError
 from trueline._core.rowid import ROW_COLUMN, describe_row
 from trueline._core.runtime import OnnxGraph
 from trueline.models.contract import Head
-from trueline.models.exporters.base import PREDICTION, PROBABILITIES, Exporter
+from trueline.models.exporters.base import Exported, Exporter
 from trueline.models.inputs import ModelInput, input_arrays
 from trueline.models.merge import LABEL
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from trueline.transform import TransformOutput
 
-__all__ = ["ParityReport", "Tolerance", "check_parity", "compare"]
+__all__ = ["Checked", "ParityReport", "Tolerance", "check_parity", "compare", "score_difference"]
 
 _CHUNK = 8192
 _LISTED = 10
@@ -86,6 +86,30 @@ class ParityReport:
         }
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What the gate compares: a trained model, its export, and real rows.
+
+    Attributes:
+        exporter: gives the framework's own prediction.
+        exported: the model alone as ONNX.
+        inputs: its inputs.
+        transform: makes them from raw rows.
+        sample: raw rows.
+    """
+
+    exporter: Exporter
+    exported: Exported
+    inputs: Sequence[ModelInput]
+    transform: TransformOutput
+    sample: pa.Table
+
+    @property
+    def names(self) -> list[str]:
+        """The transform's outputs that the model reads, each once."""
+        return list(dict.fromkeys(f.name for i in self.inputs for f in i.features))
+
+
 def check_parity(
     exporter: Exporter,
     merged: OnnxGraph,
@@ -112,13 +136,13 @@ def check_parity(
     """
     if sample.num_rows == 0:
         raise ModelError("the sample for the parity check has no rows", hint="give some real raw rows.")
-    names = [f.name for i in inputs for f in i.features]
+    names = list(dict.fromkeys(f.name for i in inputs for f in i.features))
     native, exported, labels = [], [], []
     for table in _chunks(sample):
         arrays = input_arrays(transform.transform(table, names), inputs)
         native.append(exporter.predict(arrays))
         found = merged.predict_arrow(table)
-        exported.append(found[PROBABILITIES if head.is_classifier else PREDICTION])
+        exported.append(found[head.output])
         if head.is_classifier:
             labels.append(found[LABEL])
     own, theirs = np.concatenate(native), np.concatenate(exported)
@@ -156,7 +180,7 @@ def compare(
             f"the framework gives scores of shape {list(native.shape)}, the exported model {list(exported.shape)}"
         )
     own, theirs = native.reshape(len(native), -1), exported.astype(np.float64).reshape(len(native), -1)
-    difference = _difference(own, theirs)
+    difference = score_difference(own, theirs)
     beyond = difference > limits.absolute + limits.relative * np.abs(np.nan_to_num(own))
     if beyond.any():
         _fail(own, theirs, difference, beyond, head, row_ids, limits)
@@ -175,7 +199,7 @@ def compare(
     )
 
 
-def _difference(own: npt.NDArray[np.float64], theirs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def score_difference(own: npt.NDArray[np.float64], theirs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Absolute difference; equal infinities and NaN on both sides are no difference, NaN on one side is infinite."""
     with np.errstate(invalid="ignore"):
         difference = np.abs(own - theirs)
@@ -260,10 +284,9 @@ def _check_small_batches(
     merged: OnnxGraph, head: Head, sample: pa.Table, scores: npt.NDArray[Any], limits: Tolerance
 ) -> None:
     """The first rows alone and by sevens give what they gave in bulk: no batch size is baked into the graph."""
-    name = PROBABILITIES if head.is_classifier else PREDICTION
     for size in _SMALL_BATCHES:
         rows = min(size, sample.num_rows)
-        found = merged.predict_arrow(sample.slice(0, rows))[name]
+        found = merged.predict_arrow(sample.slice(0, rows))[head.output]
         if not np.allclose(found, scores[:rows], limits.relative, limits.absolute, equal_nan=True):
             raise ParityError(
                 f"the exported model answers differently in a batch of {rows} than in bulk",

@@ -6,14 +6,15 @@ inputs, one feature at a time, and the framework and the exported model must agr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from trueline._core.errors import ModelError, ParityError
-from trueline._core.runtime import make_session
+from trueline._core.python_model import PythonPart
+from trueline._core.sessions import make_session
 from trueline.models.exporters.base import Arrays, Exported, Exporter
 from trueline.models.inputs import ModelInput
 
@@ -46,8 +47,7 @@ def try_missing(
     Raises:
         ParityError: naming the features at which the two disagree.
     """
-    session = make_session(exported.onnx.SerializeToString())
-    output = session.get_outputs()[0].name
+    run = _runner(exported)
     tried, refused, problems = [], [], []
     for spec, feature, start, stop in _optional(inputs):
         with_nan = {n: np.array(a[:_ROWS]) for n, a in arrays.items()}
@@ -58,8 +58,7 @@ def try_missing(
             refused.append(feature)
             continue
         tried.append(feature)
-        wanted = {i.name: with_nan[i.name] for i in session.get_inputs()}
-        problems += _disagreement(feature, own, session.run([output], wanted)[0], absolute, relative)
+        problems += _disagreement(feature, own, run(with_nan), absolute, relative)
     if problems:
         raise ParityError(
             "the exported model differs from the framework's own where features are missing; nothing was written",
@@ -67,6 +66,19 @@ def try_missing(
             hint="use fill_missing for these features in preprocessing_fn.",
         )
     return tuple(tried), tuple(refused)
+
+
+def _runner(exported: Exported) -> Callable[[Arrays], npt.NDArray[Any]]:
+    """The exported model alone; of a Python model the function itself, which no export stands beside."""
+    if exported.python is not None:
+        return PythonPart(exported.python).scores
+    session = make_session(exported.onnx.SerializeToString())
+    output, names = session.get_outputs()[0].name, [i.name for i in session.get_inputs()]
+
+    def run(arrays: Arrays) -> npt.NDArray[Any]:
+        return np.asarray(session.run([output], {n: arrays[n] for n in names})[0])
+
+    return run
 
 
 def _optional(inputs: Sequence[ModelInput]) -> list[tuple[ModelInput, str, int, int]]:

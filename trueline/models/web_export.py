@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trueline._core import store
 from trueline._core.errors import ModelError
+from trueline._core.model_files import read_graph
 from trueline._core.web import foreign_operators, write_web
 
 if TYPE_CHECKING:
@@ -32,8 +32,10 @@ def save_web(model: Model, uri: str, *, runtime: str | None = None) -> None:
     """
     import onnx
 
-    data = store.read_bytes(store.join(model.uri, "model.onnx"))
+    data = read_graph(model.uri, "model.onnx")
     problems = [f"host step {s.output!r} is Python ({s.function})" for s in model.runtime.steps]
+    if (python := model.runtime.python) is not None:
+        problems.append(f"the model is Python ({python.function}), which runs in this product's own processes alone")
     problems += [f"onnxruntime-web has no {o}" for o in foreign_operators(onnx.load_from_string(data))]
     if problems:
         raise ModelError(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from trueline._core.python_model import PythonStep
 from trueline._core.values import RawFeature
 from trueline.models.contract import PREDICTION, PROBABILITIES, Fitted, Head
 from trueline.models.inputs import ModelInput
@@ -29,10 +30,12 @@ class Exported:
         onnx: inputs named and typed as its `ModelInput` are, ``[N, width]``; one float32 output named ``head.output``:
             ``probabilities`` ``[N, C]``, ``prediction`` ``[N]``, ``score`` ``[N]`` or ``embedding`` ``[N, D]``.
         head: what that output means.
+        python: the function that predicts, where no graph can: the graph's outputs are then its inputs.
     """
 
     onnx: onnx.ModelProto
     head: Head
+    python: PythonStep | None = None
 
 
 class Exporter(Protocol):
@@ -45,7 +48,10 @@ class Exporter(Protocol):
         ...
 
     def head(self, label: RawFeature) -> Head:
-        """What the model's output means for this label; raises ModelError when they contradict each other."""
+        """What the model's output means for this label; raises ModelError when they contradict each other.
+
+        The label of a model without one is `trueline.models.contract.NO_LABEL`.
+        """
         ...
 
     def to_onnx(self, inputs: Sequence[ModelInput], label: RawFeature) -> Exported:
@@ -53,7 +59,7 @@ class Exporter(Protocol):
         ...
 
     def predict(self, arrays: Arrays) -> npt.NDArray[np.float64]:
-        """The framework's own probabilities ``[N, C]`` or prediction ``[N]``: what parity is measured against."""
+        """The framework's own main output, shaped as `Exported.onnx` gives it: what parity is measured against."""
         ...
 
     def native_files(self) -> tuple[dict[str, bytes], str]:

@@ -7,33 +7,31 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from trueline._core.activations import probabilities_of
 from trueline.models.contract import Output
 
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["append_head", "probabilities_of"]
+__all__ = ["append_head", "probabilities_of", "scores_of"]
 
 
-def probabilities_of(raw: npt.NDArray[np.float64], meaning: Output) -> npt.NDArray[np.float64]:
-    """Probabilities ``[N, C]`` from logits or probabilities of shape ``[N]``, ``[N, 1]`` or ``[N, C]``.
+_ACTIVATED = ("logits", "probabilities")
 
-    One column is the second class's: sigmoid of a logit p gives ``[1 - p, p]``. Otherwise softmax, computed with
-    the row's maximum subtracted.
+
+def scores_of(raw: npt.NDArray[np.float64], meaning: Output) -> npt.NDArray[np.float64]:
+    """The main output of what a model returns: probabilities ``[N, C]``, numbers ``[N]``, an embedding ``[N, D]``."""
+    if meaning in _ACTIVATED:
+        return probabilities_of(raw, meaning)
+    return raw.reshape(len(raw), -1) if meaning == "embedding" else raw.reshape(len(raw))
+
+
+def append_head(model: onnx.ModelProto, raw: str, meaning: Output, columns: int) -> onnx.ModelProto:
+    """A copy of the model with the step from its output `raw` to probabilities.
+
+    A prediction, a score and an embedding stay as they are. The copy's one output has `columns` columns, or is ``[N]``
+    where that is 0: give `Head.columns`.
     """
-    if raw.ndim == 1 or raw.shape[1] == 1:
-        p = raw.reshape(-1, 1)
-        if meaning == "logits":
-            p = np.where(p >= 0, 1 / (1 + np.exp(-np.abs(p))), np.exp(-np.abs(p)) / (1 + np.exp(-np.abs(p))))
-        return np.concatenate([1 - p, p], axis=1)
-    if meaning == "logits":
-        e = np.exp(raw - raw.max(axis=1, keepdims=True))
-        return np.asarray(e / e.sum(axis=1, keepdims=True))
-    return raw
-
-
-def append_head(model: onnx.ModelProto, raw: str, meaning: Output, classes: int) -> onnx.ModelProto:
-    """A copy of the model with the step from its output `raw` to probabilities; a prediction stays as it is."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
@@ -50,7 +48,7 @@ def append_head(model: onnx.ModelProto, raw: str, meaning: Output, classes: int)
             else helper.make_node("Softmax", [raw], [out], axis=1)
         )
         graph.node.append(node)
-    if meaning != "prediction" and width == 1:
+    if meaning in _ACTIVATED and width == 1:
         graph.initializer.append(numpy_helper.from_array(np.array([-1, 1], np.int64), "head:column"))
         graph.initializer.append(numpy_helper.from_array(np.array(1, np.float32), "head:one"))
         graph.node.append(helper.make_node("Cast", [out], ["head:float"], to=TensorProto.FLOAT))
@@ -59,8 +57,7 @@ def append_head(model: onnx.ModelProto, raw: str, meaning: Output, classes: int)
         out = "head:pair"
         graph.node.append(helper.make_node("Concat", ["head:first", "head:second"], [out], axis=1))
     del graph.output[:]
-    columns = [classes] if classes else []
-    graph.output.append(helper.make_tensor_value_info(out, TensorProto.FLOAT, ["N", *columns]))
+    graph.output.append(helper.make_tensor_value_info(out, TensorProto.FLOAT, ["N", *([columns] if columns else [])]))
     return made
 
 

@@ -47,7 +47,15 @@ EXPORTERS: tuple[ExporterRecord, ...] = (
     _record("catboost", "catboost:CatboostExporter", "catboost", ("catboost", "CatBoost")),
     _record("keras", "keras:KerasExporter", "keras", ("keras", "Model")),
     _record("torch", "torch:TorchExporter", "torch", ("torch", "Module")),
-    _record("tensorflow", "tensorflow:TensorflowExporter", "tensorflow", ("tensorflow", "Module")),
+    _record(
+        "tensorflow",
+        "tensorflow:TensorflowExporter",
+        "tensorflow",
+        ("tensorflow", "Module"),
+        ("tensorflow", "Function"),
+        ("tensorflow", "ConcreteFunction"),
+        ("tensorflow", "AutoTrackable"),
+    ),
     _record("jax", "jax:JaxExporter", "jax", ("trueline", "JaxModel"), ("flax", "Module")),
     _record(
         "statsmodels",
@@ -58,7 +66,7 @@ EXPORTERS: tuple[ExporterRecord, ...] = (
     ),
     _record("sklearn", "sklearn:SklearnExporter", "sklearn", ("sklearn", "BaseEstimator")),
     _record("onnx", "onnx_file:OnnxFileExporter", "", ("onnx", "ModelProto"), ("trueline", "OnnxModel")),
-    _record("python", "python_function:PythonExporter", "", ("trueline", "PythonModel")),
+    _record("python", "python_function:PythonExporter", "", ("trueline", "PythonModel"), ("builtins", "function")),
 )
 
 

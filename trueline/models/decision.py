@@ -1,0 +1,186 @@
+"""A classifier's decision as part of the model: calibrated probabilities and a threshold, inside its ONNX graph."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trueline._core import store
+from trueline._core.errors import ModelError, ParityError
+from trueline._core.manifest import MANIFEST_NAME, write_manifest
+from trueline._core.model_files import read_file, read_graph
+from trueline._core.runtime import MODEL_FORMAT
+from trueline._core.sessions import make_session
+from trueline.models.calibration import Calibration
+from trueline.models.contract import PROBABILITIES, Head
+from trueline.models.outputs import LABEL, MODEL, append_outputs
+
+if TYPE_CHECKING:
+    import onnx
+
+    from trueline.models.model import Model
+
+__all__ = ["Decision", "with_decision"]
+
+_TRIED = 1000
+_ALLOWED = 1e-5
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How probabilities become a label.
+
+    Attributes:
+        threshold: the label is the second class where its (calibrated) probability is at least this; None: the class
+            of the greatest probability, the first of equals.
+        calibration: what the model's own probabilities go through, or None.
+        chosen_on: what the two were chosen on, for people: a split, a date, a cost.
+    """
+
+    threshold: float | None = None
+    calibration: Calibration | None = None
+    chosen_on: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object; `from_json` is its inverse."""
+        calibration = None if self.calibration is None else self.calibration.to_json()
+        return {"threshold": self.threshold, "calibration": calibration, "chosen_on": self.chosen_on}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Decision:
+        """The decision that `to_json` described."""
+        given = data.get("calibration")
+        calibration = None if given is None else Calibration.from_json(given)
+        return cls(data.get("threshold"), calibration, data.get("chosen_on"))
+
+
+def with_decision(
+    model: Model,
+    uri: str,
+    *,
+    threshold: float | None = None,
+    calibration: Calibration | None = None,
+    chosen_on: str | None = None,
+) -> Model:
+    """Writes a new artifact: the same model with this decision; one that the model had before is replaced.
+
+    Args:
+        model: a classifier.
+        uri: an empty or absent folder.
+        threshold: for two classes, of the calibrated probability of the second, from 0 to 1.
+        calibration: from `fit_calibration` on the probabilities of the model without any.
+        chosen_on: what both were chosen on, for people.
+
+    Raises:
+        ModelError: no classifier, a threshold for more than two classes, a calibration for other classes, a Python
+            model, a folder that holds an artifact.
+        ParityError: the new graph does not compute what the calibration says; nothing is written.
+    """
+    import onnx
+
+    decision = Decision(None if threshold is None else float(threshold), calibration, chosen_on)
+    head = _checked(model, decision)
+    if store.exists(store.join(uri, MANIFEST_NAME)):
+        raise ModelError("there is a finished artifact already", where=uri, hint="write into a folder of its own.")
+    made = onnx.load_from_string(read_graph(model.uri, "model.onnx"))
+    _replace_outputs(made, head, decision)
+    tried = _try_outputs(head, decision)
+    info = dict(model.info) | {"decision": decision.to_json() | {"max_difference": tried}}
+    files = {p: read_file(model.uri, p) for p in store.walk(model.uri) if p != MANIFEST_NAME}
+    files["model.onnx"] = bytes(made.SerializeToString(deterministic=True))
+    text = json.dumps(info, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False)
+    files["model.json"] = (text + "\n").encode()
+    for path, content in files.items():
+        store.write_bytes(store.join(uri, path), content)
+    write_manifest(uri, "Model", MODEL_FORMAT)
+    return type(model).load(uri, allow_host=model.runtime.allow_host)
+
+
+def _checked(model: Model, decision: Decision) -> Head:
+    classes, problems = tuple(model.classes or ()), []
+    if not classes:
+        raise ModelError(f"{model.name} is no classifier ({model.task}): there is no class to decide on")
+    if model.runtime.python is not None:
+        raise ModelError(
+            f"{model.name} is the Python function {model.runtime.python.function}: its graph has no probabilities",
+            hint="decide within the function.",
+        )
+    if decision.threshold is not None and len(classes) != 2:
+        problems.append(f"a threshold is for two classes, and there are {len(classes)}: {list(classes)[:5]!r}")
+    elif decision.threshold is not None and not 0 <= decision.threshold <= 1:
+        problems.append(f"threshold={decision.threshold!r} is no probability")
+    if (c := decision.calibration) is not None:
+        wanted = 1 if c.method == "temperature" or len(classes) == 2 else len(classes)
+        if len(c.curves) != wanted:
+            problems.append(f"the calibration has {len(c.curves)} curves, {len(classes)} classes need {wanted}")
+    if decision.threshold is None and decision.calibration is None and not model.info.get("decision"):
+        problems.append("neither threshold nor calibration is given, so nothing would change")
+    if problems:
+        raise ModelError(f"this decision does not fit {model.name}", problems=problems)
+    label = next(o for o in model.runtime.outputs if o["name"] == LABEL)
+    return Head(model.info["task"], classes, label["dtype"])
+
+
+def _replace_outputs(made: onnx.ModelProto, head: Head, decision: Decision) -> None:
+    """The graph with all behind the model's own probabilities made anew; in place."""
+    from onnx import checker
+
+    from trueline.models.graphs import drop_unused, unique_node_names
+
+    graph = made.graph
+    if not any(MODEL + PROBABILITIES in n.output for n in graph.node):
+        raise ModelError(f"the graph has no value {MODEL + PROBABILITIES!r}: it was rewritten by other software")
+    behind = [
+        n for n in graph.node if not any(o in (PROBABILITIES, LABEL) or o.startswith("output/") for o in n.output)
+    ]
+    constants = [i for i in graph.initializer if not i.name.startswith("output/")]
+    del graph.node[:], graph.output[:], graph.initializer[:]
+    graph.node.extend(behind)
+    graph.initializer.extend(constants)
+    append_outputs(graph, head, decision)
+    drop_unused(graph)
+    unique_node_names(graph)
+    checker.check_model(made)
+
+
+def _try_outputs(head: Head, decision: Decision) -> float:
+    """The largest difference between the new outputs in ONNX Runtime and numpy, over probabilities of every size.
+
+    Raises:
+        ParityError: more than rounding.
+    """
+    from onnx import TensorProto, helper
+
+    from trueline.models.graphs import OPSET
+
+    count = len(head.classes)
+    graph = helper.make_graph(
+        [], "outputs", [helper.make_tensor_value_info(MODEL + PROBABILITIES, TensorProto.FLOAT, ["N", count])], []
+    )
+    append_outputs(graph, head, decision)
+    alone = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
+    p = _probabilities(count)
+    found, labels = make_session(alone.SerializeToString()).run([PROBABILITIES, LABEL], {MODEL + PROBABILITIES: p})
+    wanted = p if decision.calibration is None else decision.calibration.apply(p)
+    difference = float(np.abs(found - wanted).max())
+    t = decision.threshold
+    chosen = found.argmax(axis=1) if t is None else (found[:, 1] >= np.float32(t)).astype(np.int64)
+    if not difference <= _ALLOWED or labels.tolist() != [head.classes[i] for i in chosen]:
+        raise ParityError(
+            f"the graph's calibration differs from numpy's by {difference:g}; nothing was written",
+            hint="an isotonic map with steps between neighbouring float32 numbers cannot be kept; fit on more rows.",
+        )
+    return difference
+
+
+def _probabilities(count: int) -> Any:
+    """Rows of probabilities from all to nothing, the same ones each time."""
+    rng = np.random.default_rng(0)
+    z = rng.normal(0, 1, (_TRIED, count)) * rng.choice([0.1, 1, 5, 30], (_TRIED, 1))
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    p = (e / e.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.concatenate([p, np.eye(count, dtype=np.float32), np.full((1, count), 1 / count, np.float32)])
