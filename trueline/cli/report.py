@@ -171,6 +171,15 @@ def _model(node_id: str, uri: str) -> Iterator[Found]:
     yield f"Model {info.get('name', '')}".strip(), model_view(info)
 
 
+def _training(node_id: str, uri: str) -> Iterator[Found]:
+    from trueline.display import training_view
+    from trueline.training import read_metrics
+
+    entries = read_metrics(uri)
+    if entries:
+        yield "Training", training_view(entries)
+
+
 def _evaluation(node_id: str, uri: str) -> Iterator[Found]:
     from trueline.display import evaluation_view
     from trueline.model_analysis import EvalResult
@@ -185,4 +194,5 @@ _VIEWS: Mapping[str, Callable[[str, str], Iterator[Found]]] = {
     "ExamplesDiff": _skew,
     "Model": _model,
     "ModelEvaluation": _evaluation,
+    "ModelRun": _training,
 }

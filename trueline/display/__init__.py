@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from trueline._core.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from trueline.display.curves import training_view
     from trueline.display.feature_cells import Drift, Mark
     from trueline.display.html import Html, page
     from trueline.display.report import NodeView, RunView, Section, run_report_html
@@ -40,6 +41,7 @@ _HOMES = {
     "skew_view": "sections",
     "statistics_html": "statistics",
     "statistics_view": "statistics",
+    "training_view": "curves",
 }
 __all__ = [
     "Drift",
@@ -58,6 +60,7 @@ __all__ = [
     "skew_view",
     "statistics_html",
     "statistics_view",
+    "training_view",
 ]
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -9,7 +9,7 @@ from itertools import pairwise
 from trueline.display.html import Html, Safe, join, number, percent, tag, visible
 from trueline.display.layout import layered
 
-__all__ = ["Bucket", "GraphNode", "bars", "graph", "histogram", "paired_bars", "quantile_strips"]
+__all__ = ["Bucket", "GraphNode", "bars", "frame", "graph", "histogram", "paired_bars", "quantile_strips"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class Bucket:
     count: float
 
 
-def _svg(width: float, height: float, label: str, *content: Safe) -> Html:
+def frame(width: float, height: float, label: str, *content: Safe) -> Html:
+    """A picture of that many pixels; a screen reader reads its label."""
     title = tag("title", label)
     return tag(
         "svg",
@@ -72,7 +73,7 @@ def histogram(
             text = tag("title", f"{ends}: {number(round(bucket.count, 1))}")
             marks.append(_rect(x, height - 12 - h, w, h, class_, text))
     axis = tag("line", x1="0", x2=str(width), y1=str(height - 12), y2=str(height - 12), class_="axis")
-    return _svg(width, height, label, *marks, axis, _ends(low, high, width, height - 1, shown))
+    return frame(width, height, label, *marks, axis, _ends(low, high, width, height - 1, shown))
 
 
 def _ends(low: float, high: float, width: int, y: int, shown: Callable[[float], str] | None) -> Html:
@@ -141,7 +142,7 @@ def bars(
         text = visible(name if len(name) <= 21 else name[:20] + "…")
         marks.append(_rect(0, y + 2, value / top * 70, 11, class_, tag("title", f"{name}: {number(value)}")))
         marks.append(tag("text", f"{percent(value / total)}\u2002{text or '(empty)'}", x="76", y=str(y + 11)))
-    return _svg(width, 15 * len(shown) + 2, label, *marks)
+    return frame(width, 15 * len(shown) + 2, label, *marks)
 
 
 def paired_bars(
@@ -165,7 +166,7 @@ def paired_bars(
         text = visible(name if len(name) <= 18 else name[:17] + "…")
         shown = f"{percent(values[0])} | {percent(values[1])}\u2002{text or '(empty)'}"
         marks.append(tag("text", shown, x="76", y=str(y + 13)))
-    return _svg(width, 18 * len(names) + 2, label, *marks)
+    return frame(width, 18 * len(names) + 2, label, *marks)
 
 
 def quantile_strips(
@@ -196,7 +197,7 @@ def quantile_strips(
             told = tag("title", f"quantile {i}/{len(quantiles) - 1}: {(shown or number)(q)}")
             marks.append(_rect(place - (2 if middle else 0.75), y, 4 if middle else 1.5, 12, class_, told))
     height = 6 + 16 * len(finite)
-    return _svg(width, height + 10, label, *marks, _ends(low, high, width, height + 8, shown))
+    return frame(width, height + 10, label, *marks, _ends(low, high, width, height + 8, shown))
 
 
 @dataclass(frozen=True)
@@ -228,7 +229,7 @@ def graph(nodes: Sequence[GraphNode], edges: Sequence[tuple[str, str]], *, label
             points += [(x, y + box_h / 2), (x + box_w, y + box_h / 2)]
         marks.append(tag("path", tag("title", f"{a} to {b}"), d=_curve(points[1:-1]), class_="edge"))
     marks += [_box(node, corner(layout.nodes[node.id]), box_w, box_h) for node in nodes]
-    return _svg(columns * (box_w + gap_x) - gap_x + 4, lanes * (box_h + gap_y) - gap_y + 4, label, *marks)
+    return frame(columns * (box_w + gap_x) - gap_x + 4, lanes * (box_h + gap_y) - gap_y + 4, label, *marks)
 
 
 def _curve(points: Sequence[tuple[float, float]]) -> str:
