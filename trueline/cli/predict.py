@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from trueline.models import Predictions
 
-__all__ = ["predict"]
+__all__ = ["model_folder", "model_rows", "predict"]
 
 _TEXT = ("csv", "jsonl")
 
@@ -118,7 +118,7 @@ def _predict(
         try:
             return predict_dataset(
                 loaded,
-                _rows(loaded, found),
+                model_rows(loaded, found),
                 uri,
                 columns=columns or None,
                 rename=_pairs(rename),
@@ -131,7 +131,7 @@ def _predict(
             raise type(error)(error.message, where=found.location, hint=hint, problems=error.problems) from error
 
 
-def _rows(model: Any, found: DataFile) -> Any:
+def model_rows(model: Any, found: DataFile) -> Any:
     """The rows: Parquet and Examples as they lie, text in the model's types."""
     from trueline.data import list_inputs
     from trueline.data_validation.entry import location_of

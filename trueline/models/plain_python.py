@@ -14,7 +14,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +23,11 @@ import numpy.typing as npt
 
 from trueline._core import store
 from trueline._core.errors import ModelError, ParityError
+from trueline._core.model_files import read_graph
 from trueline._core.runtime import OnnxGraph
 from trueline._core.values import PRESENT, RawFeature
 from trueline.models import plain_python_helpers as helpers
+from trueline.models.foreign import python_code
 from trueline.models.optimise.weights import attribute, tensors
 from trueline.models.parity import Tolerance
 from trueline.models.plain_python_models import MODELS
@@ -79,9 +81,9 @@ def python_source(model: Model, sample: pa.Table) -> str:
     """
     import onnx
 
-    whole = onnx.load_from_string(store.read_bytes(store.join(model.uri, "model.onnx")))
+    whole = onnx.load_from_string(read_graph(model.uri, "model.onnx"))
     graph = model.runtime.graph
-    problems = [f"host step {s.output!r} is Python ({s.function}) that is not in the model" for s in graph.steps]
+    problems = python_code(model)
     problems += [f"raw feature {f.name!r} is a list" for f in graph.feeds.features if f.kind != "scalar"]
     known = {**OPERATORS, **MODELS, "Constant": None, "Shape": None}
     strange = {n.op_type for n in whole.graph.node if n.op_type not in known and not _is_folded(n)}

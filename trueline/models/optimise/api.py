@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from trueline._core import store
 from trueline._core.errors import ConfigError, ModelError, did_you_mean
 from trueline._core.manifest import MANIFEST_NAME, write_manifest
+from trueline._core.model_files import read_graph
 from trueline._core.runtime import MODEL_FORMAT, OnnxGraph
 from trueline.models.model import Model
 from trueline.models.optimise.compare import Difference, features_of, scores_apart
@@ -98,7 +99,9 @@ def optimise(
     kind = _variant(variant)
     if store.exists(store.join(uri, MANIFEST_NAME)):
         raise ModelError("there is a finished artifact already", where=uri, hint="write into a folder of its own.")
-    old = store.read_bytes(store.join(model.uri, "model.onnx"))
+    if (python := model.runtime.python) is not None:
+        raise ModelError(f"{model.name} is a Python function ({python.function}): there are no weights to make smaller")
+    old = read_graph(model.uri, "model.onnx")
     whole, graph = onnx.load_from_string(old), model.runtime.graph
     rows = features_of(whole, model.info, graph, sample)
     part = cut_part(whole, model.info)
@@ -120,7 +123,7 @@ def optimise(
     found.check(max_difference, max_class_changes)
     limits = {"max_difference": max_difference, "max_class_changes": max_class_changes}
     _write(model, uri, data, _info(model, variant, changed, found, limits, (len(old), len(data))))
-    return Model.load(uri)
+    return Model.load(uri, allow_host=model.runtime.allow_host)
 
 
 def _variant(name: str) -> Variant:

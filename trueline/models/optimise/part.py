@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import ModelError
+from trueline.models.contract import OUTPUT_NAMES
 from trueline.models.graphs import ML_DOMAIN, all_nodes, drop_unused, opsets, set_opsets, unique_node_names
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ PREFIX = "model/"
 
 def part_names(info: Mapping[str, Any]) -> tuple[list[str], str]:
     """The tensors at which the part begins, and the one at which it ends, by ``model.json``."""
-    return [PREFIX + i["name"] for i in info["inputs"]], PREFIX + info["signature"]["outputs"][0]["name"]
+    return [PREFIX + i["name"] for i in info["inputs"]], PREFIX + OUTPUT_NAMES[info["task"]]
 
 
 def cut_part(model: onnx.ModelProto, info: Mapping[str, Any]) -> onnx.ModelProto:
@@ -52,8 +53,8 @@ def cut_part(model: onnx.ModelProto, info: Mapping[str, Any]) -> onnx.ModelProto
     types = {"int64": TensorProto.INT64, "float32": TensorProto.FLOAT}
     for spec, name in zip(info["inputs"], inputs, strict=True):
         graph.input.append(helper.make_tensor_value_info(name, types[spec["dtype"]], ["N", None]))
-    shape = info["signature"]["outputs"][0]["shape"][1:]
-    graph.output.append(helper.make_tensor_value_info(output, TensorProto.FLOAT, ["N", *shape]))
+    shape = next(o["shape"] for o in info["signature"]["outputs"] if PREFIX + o["name"] == output)
+    graph.output.append(helper.make_tensor_value_info(output, TensorProto.FLOAT, ["N", *shape[1:]]))
     drop_unused(graph)
     unique_node_names(graph)
     if outside := _outside(graph):
