@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trueline._core import store
-from trueline._core.errors import ArtifactError, ConfigError
+from trueline._core.errors import ArtifactError
 from trueline.components.common import wanted_splits
 from trueline.components.sample import read_sample
 from trueline.pipeline.context import ExecutionContext
 
 if TYPE_CHECKING:
     from trueline.engine import Dataset
-    from trueline.models import Fitted
     from trueline.training import FnArgs
 
-__all__ = ["HYPERPARAMETERS_FILE", "RUN_FILE", "execute", "given_hyperparameters", "training_arguments"]
+__all__ = ["HYPERPARAMETERS_FILE", "RUN_FILE", "execute", "given_hyperparameters", "training_arguments", "work"]
 
 HYPERPARAMETERS_FILE = "best_hyperparameters.txt"
 RUN_FILE = "run.json"
@@ -29,16 +28,29 @@ _PASSED = ("label", "weight", "features", "custom_config", "seed", "train_steps"
 
 def execute(ctx: ExecutionContext) -> None:
     """Trains, exports, checks, writes the model; what the run left goes to ``model_run``."""
+    if ctx.params["processes"] > 1:
+        from trueline.components.trainer_distributed import train_in_processes
+
+        train_in_processes(ctx)
+    else:
+        work(ctx)
+
+
+def work(ctx: ExecutionContext, rank: int = 0, world_size: int = 1) -> None:
+    """The share of one process; rank 0 exports, checks and writes for all."""
     from trueline.models import build_model
     from trueline.models.about import checked_training
     from trueline.training.checkpoints import EARLIER_METRICS
     from trueline.training.facts import training_facts
     from trueline.training.progress import PROGRESS_FACTS
+    from trueline.training.run import run_training
 
-    working_dir = store.join(ctx.resume_dir or ctx.tmp_dir, "model_run")
+    working_dir = store.join((ctx.resume_dir if rank == 0 else "") or ctx.tmp_dir, "model_run")
     _begin(Path(working_dir))
-    fn_args = training_arguments(ctx, working_dir)
-    fitted = _trained(ctx, fn_args)
+    fn_args = training_arguments(ctx, working_dir, rank=rank, world_size=world_size)
+    fitted = run_training(ctx.function("run_fn"), fn_args)
+    if rank:
+        return
     training = training_facts(fn_args)
     model = build_model(
         fitted,
@@ -75,14 +87,6 @@ def _begin(working_dir: Path) -> None:
     working_dir.mkdir(parents=True)
     if earlier is not None:
         before.write_bytes(earlier)
-
-
-def _trained(ctx: ExecutionContext, fn_args: FnArgs) -> Fitted:
-    from trueline.training import run_training
-
-    if ctx.params["processes"] > 1:
-        raise ConfigError(f"processes={ctx.params['processes']}: this Trainer trains in one process", where=ctx.node_id)
-    return run_training(ctx.function("run_fn"), fn_args)
 
 
 def training_arguments(ctx: ExecutionContext, working_dir: str, *, rank: int = 0, world_size: int = 1) -> FnArgs:
