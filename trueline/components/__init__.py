@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from trueline.components.statistics_gen import StatisticsGen
     from trueline.components.trainer import Trainer
     from trueline.components.transform import Transform
+    from trueline.components.tuner import Tuner
     from trueline.pipeline import Importer, Resolver, component
 
 _HOME = {
@@ -59,6 +60,7 @@ _HOME = {
     "StatisticsGen": "trueline.components.statistics_gen",
     "Trainer": "trueline.components.trainer",
     "Transform": "trueline.components.transform",
+    "Tuner": "trueline.components.tuner",
     "component": "trueline.pipeline",
 }
 
@@ -87,6 +89,7 @@ __all__ = [
     "StatisticsGen",
     "Trainer",
     "Transform",
+    "Tuner",
     "component",
 ]
 
