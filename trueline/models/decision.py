@@ -163,7 +163,7 @@ def _try_outputs(head: Head, decision: Decision) -> float:
     )
     append_outputs(graph, head, decision)
     alone = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
-    p = _probabilities(count)
+    p = _probabilities(count, decision.calibration)
     found, labels = make_session(alone.SerializeToString()).run([PROBABILITIES, LABEL], {MODEL + PROBABILITIES: p})
     wanted = p if decision.calibration is None else decision.calibration.apply(p)
     difference = float(np.abs(found - wanted).max())
@@ -177,10 +177,18 @@ def _try_outputs(head: Head, decision: Decision) -> float:
     return difference
 
 
-def _probabilities(count: int) -> Any:
-    """Rows of probabilities from all to nothing, the same ones each time."""
+def _probabilities(count: int, calibration: Calibration | None) -> Any:
+    """Rows of probabilities of every size, the same each time, and those at and beside an isotonic's knots."""
     rng = np.random.default_rng(0)
     z = rng.normal(0, 1, (_TRIED, count)) * rng.choice([0.1, 1, 5, 30], (_TRIED, 1))
     e = np.exp(z - z.max(axis=1, keepdims=True))
     p = (e / e.sum(axis=1, keepdims=True)).astype(np.float32)
-    return np.concatenate([p, np.eye(count, dtype=np.float32), np.full((1, count), 1 / count, np.float32)])
+    ends = [p, np.eye(count, dtype=np.float32), np.full((1, count), 1 / count, np.float32)]
+    for i, curve in enumerate(calibration.curves if calibration is not None else ()):
+        knots = np.asarray(curve.get("x", ()), np.float32)
+        beside = np.concatenate([knots, np.nextafter(knots, np.float32(0)), np.nextafter(knots, np.float32(1))])
+        at = 1 if count == 2 else i
+        rows = np.repeat(((1 - beside) / (count - 1))[:, None], count, axis=1)
+        rows[:, at] = beside
+        ends.append(rows.clip(0, 1))
+    return np.concatenate(ends)
