@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,17 +15,17 @@ import numpy.typing as npt
 
 from trueline._core.errors import ModelError
 from trueline._core.values import RawFeature
-from trueline.models.contract import Fitted, Head, Output, head_of
+from trueline.models.contract import NO_LABEL, Fitted, Head, Output, head_of
 from trueline.models.exporters.base import Arrays, Exported
 from trueline.models.exporters.canonical import canonical
 from trueline.models.exporters.heads import append_head, probabilities_of
-from trueline.models.graphs import keep_output
+from trueline.models.graphs import keep_output, normalise
 from trueline.models.inputs import ModelInput
 
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["RAW", "NetworkExporter", "by_argument", "one_output", "with_head"]
+__all__ = ["RAW", "NetworkExporter", "by_argument", "one_output", "with_head", "with_inputs"]
 
 RAW = "raw"
 """The name of a network's own output in its graph, before the head."""
@@ -75,6 +75,50 @@ def one_output(out: Any, described: str) -> npt.NDArray[np.float64]:
     return array.astype(np.float64)
 
 
+def with_inputs(model: onnx.ModelProto, inputs: Mapping[str, ModelInput]) -> onnx.ModelProto:
+    """A converter's graph with inputs named and typed as the model's.
+
+    Args:
+        model: its inputs may have other names and other number types; those that it does not read may lack.
+        inputs: by the graph's name for them.
+    """
+    import onnx
+    from onnx import TensorProto, helper
+
+    made = onnx.ModelProto()
+    made.CopyFrom(model)
+    values, nodes = [], []
+    for value in made.graph.input:
+        spec = inputs.get(value.name)
+        if spec is None:
+            values.append(value)
+            continue
+        inside = f"{value.name}:typed"
+        wanted = TensorProto.INT64 if spec.dtype == "int64" else TensorProto.FLOAT
+        values.append(helper.make_tensor_value_info(spec.name, wanted, ["N", spec.width]))
+        nodes.append(helper.make_node("Cast", [spec.name], [inside], to=value.type.tensor_type.elem_type))
+    nodes += [_renamed_reads(n, {old: f"{old}:typed" for old in inputs}) for n in made.graph.node]
+    del made.graph.node[:], made.graph.input[:]
+    made.graph.node.extend(nodes)
+    made.graph.input.extend(values)
+    return made
+
+
+def _renamed_reads(node: onnx.NodeProto, names: Mapping[str, str]) -> onnx.NodeProto:
+    """The node, and those of its subgraphs, reading other names."""
+    import onnx
+
+    made = onnx.NodeProto()
+    made.CopyFrom(node)
+    made.input[:] = [names.get(n, n) for n in node.input]
+    for attribute in made.attribute:
+        for inner in [attribute.g] if attribute.HasField("g") else list(attribute.graphs):
+            kept = [_renamed_reads(n, names) for n in inner.node]
+            del inner.node[:]
+            inner.node.extend(kept)
+    return made
+
+
 def with_head(model: onnx.ModelProto, meaning: Output, width: int, head: Head) -> onnx.ModelProto:
     """The network's graph with its only output brought to ``head.output``.
 
@@ -90,6 +134,24 @@ def with_head(model: onnx.ModelProto, meaning: Output, width: int, head: Head) -
         return keep_output(flat, RAW, head.output, columns=head.columns)
     made = append_head(flat, RAW, meaning, len(head.classes))
     return keep_output(made, made.graph.output[0].name, head.output, columns=head.columns)
+
+
+def _check_runs(model: onnx.ModelProto, examples: Arrays, described: str) -> None:
+    """Converters may write graphs that ONNX Runtime refuses, or that hold the example's batch size."""
+    from trueline._core.runtime import make_session
+
+    try:
+        session = make_session(normalise(model).SerializeToString())
+        names = [i.name for i in session.get_inputs()]
+        for rows in (1, _EXAMPLE_ROWS):
+            found = session.run(None, {n: examples[n][:rows] for n in names})[0]
+            if len(found) != rows:
+                raise ModelError(f"it gives {len(found)} rows for {rows}")
+    except Exception as error:
+        raise ModelError(
+            f"the ONNX graph of {described} does not run: {str(error).splitlines()[0]}",
+            hint="write the network with other operations; the converter of its framework is at fault.",
+        ) from error
 
 
 class NetworkExporter(ABC):
@@ -135,6 +197,8 @@ class NetworkExporter(ABC):
         """
         if self.fitted.output is not None:
             return self.fitted.output
+        if label is NO_LABEL:
+            return "embedding"
         if label.dtype in ("float32", "float64") and self.fitted.classes is None:
             return "prediction"
         raise ModelError(
@@ -156,7 +220,9 @@ class NetworkExporter(ABC):
         """The network's graph and the head behind it."""
         self._inputs = self.inputs(inputs)
         meaning, width, head = self._probe(label)
-        return Exported(with_head(self.graph(), meaning, width, head), head)
+        made = with_head(self.graph(), meaning, width, head)
+        _check_runs(made, self.examples(), self.described)
+        return Exported(made, head)
 
     def predict(self, arrays: Arrays) -> npt.NDArray[np.float64]:
         """The network's own output; softmax or sigmoid of logits are computed in numpy at double precision."""

@@ -1,18 +1,19 @@
 """PyTorch modules to ONNX by two roads: torch.export first; where it fails, the tracing exporter, which is checked.
 
-A trace keeps one path of Python's control flow and may keep the example's batch size. So a trace that warns of values
-turned into Python numbers is refused, and its graph must answer as the module does for other batch sizes.
+A trace keeps one path of Python's control flow: where the user's own lines turn values into Python numbers it is
+refused. Both may keep the example's batch size: their graphs must answer as the module does for other batches.
 """
 
 from __future__ import annotations
 
 import contextlib
 import inspect
-import io
 import linecache
 import logging
 import os
 import re
+import sysconfig
+import tempfile
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -49,7 +50,9 @@ def module_graph(module: torch.nn.Module, examples: Mapping[str, npt.NDArray[Any
     arguments = tuple(torch.from_numpy(a) for a in examples.values())
     try:
         with _quiet():
-            return _exported(module, arguments, list(examples))
+            model = _exported(module, arguments, list(examples))
+            _check_batches(module, model, examples)
+            return model
     except Exception as error:
         first = error
     try:
@@ -92,25 +95,31 @@ def _traced(module: torch.nn.Module, arguments: tuple[Any, ...], names: Sequence
     """By the tracing exporter."""
     import onnx
     import torch
+    from torch.jit._trace import TracerWarning
 
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", torch.jit.TracerWarning)
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as noted:
+        path = os.path.join(folder, "model.onnx")
+        warnings.simplefilter("always", TracerWarning)
         torch.onnx.export(
             module,
             arguments,
-            buffer,
+            path,
             dynamo=False,
             opset_version=_OPSET,
             dynamic_axes={n: {0: "N"} for n in [*names, "raw"]},
             input_names=list(names),
             output_names=["raw"],
         )
-    return onnx.load_model_from_string(buffer.getvalue())
+        for warning in noted:
+            if issubclass(warning.category, TracerWarning) and _is_users(warning.filename):
+                text = linecache.getline(warning.filename, warning.lineno).strip()
+                line = f"{os.path.basename(warning.filename)}, line {warning.lineno}: {text}"
+                raise ModelError(f"a value becomes a Python number or bool at {line}")
+        return onnx.load_model(path)
 
 
 def _check_batches(module: torch.nn.Module, model: onnx.ModelProto, examples: Mapping[str, npt.NDArray[Any]]) -> None:
-    """The trace's graph answers as the module does for batches that it has not seen."""
+    """The graph answers as the module does for batches that the exporter has not seen."""
     import torch
 
     from trueline._core.runtime import make_session
@@ -127,7 +136,7 @@ def _check_batches(module: torch.nn.Module, model: onnx.ModelProto, examples: Ma
             own = module(*(torch.from_numpy(a) for a in arrays.values())).double().numpy()
         found = session.run(None, {n: a for n, a in arrays.items() if n in wanted})[0]
         if found.shape != own.shape or not np.allclose(found, own, 1e-4, 1e-5, equal_nan=True):
-            raise ModelError(f"the trace answers a batch of {rows} otherwise than the module")
+            raise ModelError(f"the graph answers a batch of {rows} otherwise than the module")
 
 
 def _reason(error: BaseException) -> str:
@@ -151,9 +160,10 @@ def _place(error: BaseException) -> str:
 
 
 def _is_users(path: str) -> bool:
-    parts = path.replace("\\", "/").split("/")
-    library = {"torch", "onnxscript", "contextlib.py", "copy.py", "warnings.py"}.intersection(parts)
-    return not (library or path.startswith((_OURS, "<")) or path == traceback.__file__)
+    """Whether a file belongs to no installed package, to no part of Python and not to this one."""
+    parts = os.path.normpath(path).split(os.sep)
+    installed = {"site-packages", "dist-packages"}.intersection(parts)
+    return not (installed or path.startswith((_OURS, sysconfig.get_path("stdlib"), "<")))
 
 
 @contextlib.contextmanager
