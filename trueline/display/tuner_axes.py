@@ -14,6 +14,7 @@ __all__ = ["Axis", "drawing", "in_scroll", "objective_axis", "parameter_axis", "
 
 _EDGE = 0.04
 _LONGEST = 14
+_HALO = "paint-order:stroke;stroke:var(--bg);stroke-width:3px"
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Axis:
         low, high: its ends, where it is of numbers.
         log: whether it is logarithmic.
         choices: texts of its places, where it is of choices.
+        whole: whether only whole numbers are written at it.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Axis:
     high: float = 1.0
     log: bool = False
     choices: tuple[str, ...] = field(default=())
+    whole: bool = False
 
     def place(self, value: Any) -> float | None:
         """Where a value lies, from 0 to 1; None where it has no place. What lies beyond an end is put at the end."""
@@ -58,12 +61,15 @@ class Axis:
         """Whether a number lies outside the ends."""
         return not self.choices and isinstance(value, int | float) and not self.low <= value <= self.high
 
-    def ticks(self, most: int = 5) -> list[tuple[float, str]]:
-        """(place, text) of what is written at the axis."""
+    def ticks(self, most: int = 5, letters: int = _LONGEST) -> list[tuple[float, str]]:
+        """(place, text) of what is written at the axis; of a choice at most so many letters."""
         if self.choices:
             step = -(-len(self.choices) // 12)
-            return [((i + 0.5) / len(self.choices), short(self.choices[i])) for i in range(0, len(self.choices), step)]
+            chosen = range(0, len(self.choices), step)
+            return [((i + 0.5) / len(self.choices), short(self.choices[i], letters)) for i in chosen]
         values = [self.low] if self.low == self.high else _round_values(self.low, self.high, self.log, most)
+        if self.whole:
+            values = [v for v in values if v == int(v)]
         return [(place, number(value, 3)) for value in values if (place := self.place(value)) is not None]
 
 
@@ -103,7 +109,8 @@ def parameter_axis(name: str, ranges: Sequence[Mapping[str, Any]]) -> Axis:
         texts = dict.fromkeys(choice_text(choice) for r in ranges for choice in r.get("choices", ()))
         return Axis(name, choices=tuple(texts) or ("",))
     low, high = min(r["low"] for r in ranges), max(r["high"] for r in ranges)
-    return Axis(name, float(low), float(high), all(r.get("log", False) for r in ranges))
+    whole = all(r["kind"] == "int" for r in ranges)
+    return Axis(name, float(low), float(high), all(r.get("log", False) for r in ranges), whole=whole)
 
 
 def objective_axis(name: str, values: Sequence[float], direction: str) -> Axis:
@@ -144,14 +151,15 @@ def y_axis(axis: Axis, x: float, top: float, height: float, right: float | None 
         y = top + (1 - place) * height
         if right is not None:
             marks.append(_line(x, y, right, y))
-        marks.append(tag("text", text, x=f"{x - 6:g}", y=f"{y + 4:.1f}", text_anchor="end", class_="soft"))
+        marks.append(tag("text", text, x=f"{x - 6:g}", y=f"{y + 4:.1f}", text_anchor="end", class_="soft", style=_HALO))
     return marks
 
 
 def x_axis(axis: Axis, left: float, width: float, y: float, most: int = 5) -> list[Html]:
     """An axis that lies, its ticks below."""
     marks = [_line(left, y, left + width, y)]
-    for place, text in axis.ticks(most):
+    letters = max(3, int(width / max(min(len(axis.choices), 12), 1) / 6.5))
+    for place, text in axis.ticks(most, min(letters, _LONGEST)):
         x = left + place * width
         marks.append(_line(x, y, x, y + 4))
         marks.append(tag("text", text, x=f"{x:.1f}", y=f"{y + 16:g}", text_anchor="middle", class_="soft"))

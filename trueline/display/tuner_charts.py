@@ -20,11 +20,11 @@ from trueline.display.tuner_axes import (
     y_axis,
 )
 
-__all__ = ["history_chart", "importance_chart", "parallel_chart", "slice_charts", "value_of"]
+__all__ = ["history_chart", "importance_chart", "parallel_chart", "parameter_names", "slice_charts", "value_of"]
 
 Trial = Mapping[str, Any]
 _MOST_LINES = 200
-_LEAST_OPACITY = 0.12
+_LEAST_OPACITY = 0.2
 
 
 def value_of(trial: Trial) -> float | None:
@@ -88,14 +88,14 @@ def _history_mark(trial: Trial, axis: Axis, numbers: Axis, box: tuple[float, flo
     left, top, width, height = box
     x = left + (numbers.place(trial["number"]) or 0.0) * width
     value = value_of(trial)
-    place = axis.place(value) if value is not None and math.isfinite(value) else None
-    if trial["state"] == "FAILED" or place is None:
+    if trial["state"] == "FAILED" or value is None:
         return _cross(x, top + height - 6, _told(trial), "stroke:var(--bad)"), "failed"
-    y = top + (1 - place) * height
+    place = axis.place(value) if math.isfinite(value) else 0.0
+    y = top + (1 - (place or 0.0)) * height
     if trial["state"] == "PRUNED":
         return _dot(x, y, _told(trial), style="fill:var(--bg);stroke:var(--warn);stroke-width:2"), "pruned"
     if axis.beyond(value):
-        path = f"M{x - 4:.1f} {y - 3:.1f}l8 0l-4 7z" if place < 0.5 else f"M{x - 4:.1f} {y + 3:.1f}l8 0l-4 -7z"
+        path = f"M{x - 4:.1f} {y - 3:.1f}l8 0l-4 7z" if (place or 0.0) < 0.5 else f"M{x - 4:.1f} {y + 3:.1f}l8 0l-4 -7z"
         return tag("path", _told(trial), d=path, style="fill:var(--a)"), "beyond the axis"
     return _dot(x, y, _told(trial), style="fill:var(--a)"), "complete"
 
@@ -172,7 +172,14 @@ def _axes(trials: Sequence[Trial]) -> list[Axis]:
     for trial in trials:
         for name, found in trial["ranges"].items():
             ranges.setdefault(name, []).append(found)
-    return [parameter_axis(name, found) for name, found in ranges.items()]
+    return [parameter_axis(name, ranges[name]) for name in parameter_names(trials)]
+
+
+def parameter_names(trials: Sequence[Trial]) -> list[str]:
+    """Parameters in the order in which they were drawn first, those of one list together."""
+    names = list(dict.fromkeys(name for trial in trials for name in trial["params"]))
+    firsts = list(dict.fromkeys(name.partition(".")[0] for name in names))
+    return sorted(names, key=lambda name: firsts.index(name.partition(".")[0]))
 
 
 def parallel_chart(trials: Sequence[Trial], objective: str, direction: str) -> Html:

@@ -8,7 +8,14 @@ from typing import Any
 
 from trueline.display.html import Html, Safe, join, number, table, tag, visible
 from trueline.display.sections import facts_view
-from trueline.display.tuner_charts import history_chart, importance_chart, parallel_chart, slice_charts, value_of
+from trueline.display.tuner_charts import (
+    history_chart,
+    importance_chart,
+    parallel_chart,
+    parameter_names,
+    slice_charts,
+    value_of,
+)
 
 __all__ = ["tuner_view"]
 
@@ -102,7 +109,7 @@ def _errors(trials: Sequence[Mapping[str, Any]]) -> Html:
 
 
 def _trials_table(trials: Sequence[Mapping[str, Any]], objective: str) -> Html:
-    names = list(dict.fromkeys(name for t in trials for name in t["params"]))
+    names = parameter_names(trials)
     rows: list[Sequence[Safe]] = []
     for trial in trials:
         cells: list[Safe] = [
@@ -111,7 +118,7 @@ def _trials_table(trials: Sequence[Mapping[str, Any]], objective: str) -> Html:
             _sorted(value_of(trial)),
         ]
         cells += [_cell(trial["params"][name]) if name in trial["params"] else "" for name in names]
-        cells += [f"{float(trial['seconds']):.1f} s", _first_line(trial["error"])]
+        cells += [f"{float(trial['seconds']):.1f} s", _note(trial["error"])]
         rows.append(cells)
     head = ["Trial", "State", objective, *names, "Took", "Note"]
     return table([visible(name) for name in head], rows, numeric=[0, 2, *range(3, 4 + len(names))])
@@ -128,5 +135,5 @@ def _cell(value: Any) -> Safe:
     return _shown(value)
 
 
-def _first_line(text: str | None) -> str:
-    return visible(text.splitlines()[0]) if text else ""
+def _note(text: str | None) -> Safe:
+    return tag("div", visible(text.splitlines()[0]), style="min-width:16rem") if text else ""
