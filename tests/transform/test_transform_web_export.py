@@ -31,7 +31,7 @@ def test_the_folder_holds_graph_feeds_and_scripts(tmp_path: Path) -> None:
     output = analysed(lambda x: {"z": tlt.scale_to_z_score(x["a"]), "s": tlt.lower(x["s"])})
     save_web(output, str(tmp_path / "all"))
     output.save_web(str(tmp_path / "z"), ["z"], runtime="https://example.org/ort.mjs")
-    files = {"transform.onnx", "feeds.json", "feeds.mjs", "graph.mjs", "iso_time.mjs", "index.html"}
+    files = {"transform.onnx", "feeds.json", "feeds.mjs", "graph.mjs", "iso_time.mjs", "page.mjs", "index.html"}
     assert {p.name for p in (tmp_path / "all").iterdir()} == files
     about = json.loads((tmp_path / "all" / "feeds.json").read_text())
     assert about["features"] == output.feeds().to_json()

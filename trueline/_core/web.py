@@ -1,7 +1,7 @@
 """A folder that a web server can give out: a graph, its feeds in JavaScript, and a page to try them.
 
 ``<graph>.onnx``, ``feeds.json`` (format 1: what the graph reads and gives), ``feeds.mjs``, ``graph.mjs``,
-``iso_time.mjs`` and ``index.html``; onnxruntime-web lies in ``ort/`` or at an address of one's own. The scripts need
+``iso_time.mjs``, ``page.mjs`` and ``index.html``; onnxruntime-web lies in ``ort/`` or at an address of one's own. The scripts need
 no build step and run in node as well.
 """
 
@@ -25,7 +25,7 @@ __all__ = ["RUNTIME_FILES", "WEB_FORMAT", "foreign_operators", "write_web"]
 WEB_FORMAT = 1
 RUNTIME_FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
 """What a page needs of onnxruntime-web: the script and, beside it, the WebAssembly part."""
-_SCRIPTS = ("feeds.mjs", "graph.mjs", "iso_time.mjs", "index.html")
+_SCRIPTS = ("feeds.mjs", "graph.mjs", "iso_time.mjs", "page.mjs", "index.html")
 _IN_BROWSER = {"": None, "ai.onnx": None, "ai.onnx.ml": None, "com.microsoft": frozenset({"MurmurHash3", "Tokenizer"})}
 
 
@@ -66,7 +66,8 @@ def write_web(
         runtime: the folder ``dist`` of the npm package onnxruntime-web, from which the two files of `RUNTIME_FILES`
             are copied to ``ort/``; or the address of the script where it is given out already. Without it the page
             says what to copy.
-        about: further entries of ``feeds.json``.
+        about: further entries of ``feeds.json``: ``name`` heads the page, ``classes`` (null for a number) makes it show
+            the first output as a prediction, ``examples`` by field fill the form.
 
     Raises:
         ConfigError: `runtime` is no folder with these files.

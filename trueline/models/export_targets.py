@@ -53,7 +53,8 @@ def _web(model: Model, uri: str, options: Options) -> Mapping[str, Any]:
     from trueline.models.web_export import save_web
 
     save_web(model, uri, runtime=options.runtime)
-    return {}
+    told = {"look at it": "python -m http.server --directory FOLDER"}
+    return told if options.runtime else told | {"missing": "ort/, which the page asks for; see --runtime"}
 
 
 def _server(model: Model, uri: str, _: Options) -> Mapping[str, Any]:

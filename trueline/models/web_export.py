@@ -44,5 +44,7 @@ def save_web(model: Model, uri: str, *, runtime: str | None = None) -> None:
             problems=problems,
             hint='write the preprocessing with profile="portable", which names what to use instead.',
         )
-    outputs, about = model.runtime.outputs, {"name": model.name, "classes": model.classes}
+    examples = {i["name"]: i.get("example") for i in model.info["signature"]["inputs"]}
+    about = {"name": model.name, "classes": model.classes, "examples": examples}
+    outputs = model.runtime.outputs
     write_web(uri, "model", data, model.runtime.graph.feeds, outputs, runtime=runtime, about=about)
