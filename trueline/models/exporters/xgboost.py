@@ -22,7 +22,7 @@ from trueline.models.exporters.tree_ensemble import Ensemble, Tree, integer_piec
 
 __all__ = ["XgboostExporter", "read_booster"]
 
-# Objective: meaning of the prediction, and the link. Its inverse turns base_score into a margin.
+# Objective: meaning of the prediction, and the link.
 _OBJECTIVES: dict[str, tuple[BoosterOutput, str]] = {
     "reg:squarederror": ("prediction", "identity"),
     "reg:linear": ("prediction", "identity"),
@@ -107,7 +107,8 @@ def read_booster(model: Any) -> Boosted:
         ModelError: not fitted, or an objective, a label or a tree that cannot be exported, by name.
     """
     booster = _booster_of(model)
-    learner = json.loads(bytes(booster.save_raw("json")))["learner"]
+    document = json.loads(bytes(booster.save_raw("json")))
+    learner = document["learner"]
     name = type(model).__name__
     output, link = _meaning(model, learner)
     parameters = learner["learner_model_param"]
@@ -116,8 +117,6 @@ def read_booster(model: Any) -> Boosted:
             f"{name} predicts {parameters['num_target']} numbers a row; one is supported",
             hint="train a model for each label or quantile.",
         )
-    outputs = max(int(parameters["num_class"]), 1)
-    base = _base_margin(parameters["base_score"], link, outputs)
     width = int(parameters["num_feature"])
     machine = learner["gradient_booster"]
     if machine["name"] == "gblinear":
@@ -128,7 +127,7 @@ def read_booster(model: Any) -> Boosted:
     weights = machine.get("weight_drop") or [1.0] * len(trees["trees"])
     start, stop = _range(trees, _iterations(model))
     made = tuple(_tree(trees["trees"][i], weights[i], trees["tree_info"][i], name) for i in range(start, stop))
-    trees_body = Ensemble(made, tuple(base.tolist()), strict=True, single=True)
+    trees_body = Ensemble(made, tuple(_base_margin(document, trees, width).tolist()), strict=True, single=True)
     return Boosted(trees_body, output, width, link, missing=_missing_of(model))
 
 
@@ -187,14 +186,34 @@ def _range(trees: Mapping[str, Any], iterations: tuple[int, int]) -> tuple[int, 
     return int(at[iterations[0]]), int(at[min(stop, len(at) - 1)])
 
 
-def _base_margin(text: str, link: str, outputs: int) -> npt.NDArray[np.float64]:
-    """``base_score`` before the link, one number an output; XGBoost computes it in float32."""
-    found = np.array(json.loads(text if text.startswith("[") else f"[{text}]"), np.float32)
-    if link == "sigmoid":
-        found = -np.log(np.float32(1) / found - np.float32(1))
-    elif link == "exp":
-        found = np.log(found)
-    return np.broadcast_to(found.astype(np.float64), (outputs,)).copy()
+def _base_margin(document: Mapping[str, Any], trees: Mapping[str, Any], width: int) -> npt.NDArray[np.float64]:
+    """What sums start from, an output each: the margin that XGBoost gives when the leaves of this model are zero.
+
+    So neither the link's inverse in float32 nor the meaning of ``base_score`` in a version of XGBoost is guessed.
+    One iteration is kept: without a tree XGBoost forgets the link.
+    """
+    import xgboost
+
+    edges = trees["iteration_indptr"][:2]
+    kept = [_without_leaves(t) for t in trees["trees"][: edges[-1]]]
+    facts = trees["gbtree_model_param"] | {"num_trees": str(len(kept))}
+    model = {**trees, "trees": kept, "tree_info": trees["tree_info"][: edges[-1]]}
+    model |= {"iteration_indptr": edges, "gbtree_model_param": facts}
+    learner = document["learner"] | {"gradient_booster": {"name": "gbtree", "model": model}}
+    booster = xgboost.Booster(model_file=bytearray(json.dumps({**document, "learner": learner}).encode()))
+    return _margin_of_zeros(booster, width)
+
+
+def _without_leaves(tree: Mapping[str, Any]) -> dict[str, Any]:
+    values = zip(tree["split_conditions"], tree["left_children"], strict=True)
+    return {**tree, "split_conditions": [0.0 if child == -1 else value for value, child in values]}
+
+
+def _margin_of_zeros(booster: Any, width: int) -> npt.NDArray[np.float64]:
+    import xgboost
+
+    zeros = xgboost.DMatrix(np.zeros((1, width), np.float32), nthread=1)
+    return np.asarray(booster.predict(zeros, output_margin=True, validate_features=False), np.float64).reshape(-1)
 
 
 def _linear(model: Mapping[str, Any], booster: Any, width: int) -> Linear:
@@ -202,10 +221,7 @@ def _linear(model: Mapping[str, Any], booster: Any, width: int) -> Linear:
 
     (XGBoost 3.2 adds the first class's base_score to every class here, and not to each its own.)
     """
-    import xgboost
-
-    zeros = xgboost.DMatrix(np.zeros((1, width), np.float32), nthread=1)
-    base = np.asarray(booster.predict(zeros, output_margin=True, validate_features=False), np.float64).reshape(-1)
+    base = _margin_of_zeros(booster, width)
     weights = np.array(model["weights"], np.float32).astype(np.float64).reshape(width + 1, len(base))
     return Linear(weights[:-1], base)
 
