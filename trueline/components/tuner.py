@@ -178,6 +178,8 @@ def _search(**given: Any) -> tuple[dict[str, Any], list[str]]:
     problems = []
     if (given["objective"] is None) == (metric is None):
         problems.append("takes either objective (which run_fn logs) or metric (of model_analysis), and exactly one")
+    if metric is not None and given["pruner"] not in (None, "none"):
+        problems.append("prunes by logged values: with a pruner give objective, not metric")
     given["objective"] = given["objective"] or (metric or {}).get("class_name") or "objective"
     for name in ("sampler_options", "pruner_options"):
         given[name] = dict(given[name] or {})

@@ -69,7 +69,7 @@ def _searched(
     before = journal.read()
     if before:
         ctx.log.info("%s trials of an earlier attempt are kept and not run again", len(before))
-    ctx.report(trials_kept=len(before))
+        ctx.report(trials_kept=len(before))
     try:
         return Search(space, settings, runner, journal, fixed, told).run()
     except ModelError:

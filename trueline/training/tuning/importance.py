@@ -6,6 +6,7 @@ drawn at random, so the same trials give the same figures.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 from trueline.training.tuning.records import TrialRecord
@@ -34,7 +35,9 @@ def parameter_importance(trials: Sequence[TrialRecord], settings: SearchSettings
         return dict.fromkeys(varied, 1.0) | still
     optuna = require_optuna()
     quantile = min(0.5, max(0.1, _BEST_TRIALS / len(done)))
-    with quiet_optuna():
+    with quiet_optuna(), warnings.catch_warnings():
+        # That many equal values leave nothing to compare is seen by the figures, which are equal then.
+        warnings.simplefilter("ignore", category=UserWarning)
         evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=quantile)
         study = study_of(done, settings)
         found = optuna.importance.get_param_importances(study, evaluator=evaluator, params=varied, normalize=True)
