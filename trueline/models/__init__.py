@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from trueline.models.exporters.onnx_file import OnnxModel
     from trueline.models.exporters.python_function import PythonModel
     from trueline.models.inputs import ModelInput, input_arrays, model_inputs
+    from trueline.models.jax_model import JaxModel
     from trueline.models.merge import merge_model
     from trueline.models.model import Model
     from trueline.models.parity import ParityReport, Tolerance, check_parity
@@ -30,6 +31,7 @@ _HOMES = {
     "Decision": "decision",
     "Explanation": "explain",
     "Fitted": "contract",
+    "JaxModel": "jax_model",
     "Model": "model",
     "ModelInput": "inputs",
     "OnnxModel": "exporters.onnx_file",
@@ -53,6 +55,7 @@ __all__ = [
     "Decision",
     "Explanation",
     "Fitted",
+    "JaxModel",
     "Model",
     "ModelInput",
     "OnnxModel",

@@ -40,7 +40,7 @@ def keras_output(model: Any, label: RawFeature, classes: bool, width: int) -> Ou
 
 def _last_activation(model: Any) -> str | None:
     """The name of the activation of the layer that gives the output; None where there is no such layer."""
-    outputs = getattr(model, "outputs", None) or ()
+    outputs: list[Any] = list(getattr(model, "outputs", None) or [])
     layer = outputs[0]._keras_history.operation if len(outputs) == 1 else None
     kind = type(layer).__name__
     if kind == "Softmax":
