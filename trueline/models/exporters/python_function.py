@@ -71,6 +71,7 @@ class PythonExporter:
             )
         self.meaning: Output = meaning
         self._inputs: tuple[ModelInput, ...] = ()
+        self._home = installed_version(self.name.partition(":")[0])
 
     def inputs(self, inputs: Sequence[ModelInput]) -> tuple[ModelInput, ...]:
         """The inputs as they are, or as the `PythonModel` names them."""
@@ -79,7 +80,6 @@ class PythonExporter:
         return self._inputs
 
     def _step(self, head: Head) -> PythonStep:
-        package, version = installed_version(self.name.partition(":")[0])
         return PythonStep(
             self.name,
             tuple(i.name for i in self._inputs),
@@ -89,8 +89,7 @@ class PythonExporter:
             head.classes,
             head.label_dtype,
             dict(self.model.params),
-            package,
-            version,
+            *self._home,
         )
 
     def _raw(self, arrays: Arrays) -> npt.NDArray[np.float64]:
@@ -149,7 +148,7 @@ class PythonExporter:
 
     def versions(self) -> dict[str, str]:
         """The distribution that holds the function."""
-        package, version = installed_version(self.name.partition(":")[0])
+        package, version = self._home
         return {package: version} if package else {}
 
 
@@ -162,7 +161,7 @@ def _checked(model: PythonModel) -> str:
     function = model.function
     name = function if isinstance(function, str) else f"{function.__module__}:{function.__qualname__}"
     module = name.partition(":")[0]
-    found = None if module == "__main__" else load_function("the model", name)
+    found = None if module == "__main__" or "<" in name else load_function("the model", name)
     if found is None or (callable(function) and found is not function):
         raise ModelError(
             f"{name!r} is not importable elsewhere by that name",
