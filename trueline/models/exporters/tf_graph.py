@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import ModelError
@@ -91,7 +91,32 @@ def _frozen(function: Callable[..., Any], inputs: Sequence[ModelInput]) -> Any:
         definition.library.Clear()
     if all(n.name != "out" for n in definition.node):
         raise ModelError("the frozen graph has lost its output")
+    _name_by_place(definition, [s.name for s in input_specs(inputs)])
     return definition
+
+
+def _name_by_place(definition: Any, kept: Sequence[str]) -> None:
+    """Nodes and functions are named by place: TensorFlow's names hold counters of the process."""
+    names = {n.name: f"n{i}" for i, n in enumerate(definition.node) if n.name not in (*kept, "out")}
+    functions = {f.signature.name: f"f{i}" for i, f in enumerate(definition.library.function)}
+    for node in definition.node:
+        node.name = names.get(node.name, node.name)
+        node.input[:] = [_renamed(n, names) for n in node.input]
+    for inner in definition.library.function:
+        inner.signature.name = functions[inner.signature.name]
+    for node in [*definition.node, *(n for f in definition.library.function for n in f.node_def)]:
+        node.ClearField("experimental_debug_info")
+        node.op = functions.get(node.op, node.op)
+        for attribute in node.attr.values():
+            for func in [attribute.func] if attribute.HasField("func") else attribute.list.func:
+                func.name = functions.get(func.name, func.name)
+
+
+def _renamed(reference: str, names: Mapping[str, str]) -> str:
+    """``name``, ``name:1`` and ``^name``."""
+    mark = "^" if reference.startswith("^") else ""
+    name, colon, port = reference.removeprefix("^").partition(":")
+    return mark + names.get(name, name) + colon + port
 
 
 def _calls(definition: Any) -> bool:
