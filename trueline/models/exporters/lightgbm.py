@@ -110,10 +110,13 @@ def read_booster(model: Any) -> Boosted:
 
 
 def _booster_of(model: Any) -> Any:
+    import lightgbm
     from sklearn.exceptions import NotFittedError
 
+    if isinstance(model, lightgbm.Booster):
+        return model
     try:
-        return getattr(model, "booster_", model)
+        return model.booster_
     except NotFittedError as error:
         raise ModelError(f"{type(model).__name__} is not fitted", hint="call fit before you return it.") from error
 
