@@ -220,7 +220,8 @@ def _free_batch(model: onnx.ModelProto) -> onnx.ModelProto:
             dims[0].Clear()
             dims[0].dim_param = "N"
     for value in copy.graph.output:
-        value.type.tensor_type.ClearField("shape")
+        if value.type.HasField("tensor_type"):
+            value.type.tensor_type.ClearField("shape")
     del copy.graph.value_info[:]
     return copy
 
