@@ -14,6 +14,7 @@ from trueline._core.errors import ModelError
 from trueline._core.values import RawFeature
 from trueline.models import Fitted
 from trueline.models.exporters.boosters import booster_model
+from trueline.models.exporters.catboost import _symmetric
 from trueline.models.exporters.registry import exporter_of
 
 catboost = pytest.importorskip("catboost")
@@ -86,6 +87,8 @@ def test_trees_without_a_split() -> None:
     agrees(model, X, "prediction")
     alone = catboost.CatBoostRegressor(**SMALL | {"iterations": 1, "l2_leaf_reg": 1e9}).fit(X, target(X))
     agrees(alone, X, "prediction")
+    tree = _symmetric({"splits": None, "leaf_values": [1.5]}, np.zeros(0, np.int64), np.zeros(0, bool), 2.0, 1)
+    assert (tree.feature.tolist(), tree.values.tolist()) == ([-1], [[3.0]])
 
 
 def test_its_own_encodings_are_refused_with_the_remedy() -> None:

@@ -213,6 +213,10 @@ def test_classes_outputs_and_widths_must_fit() -> None:
         exporter_of(Fitted(regressor)).inputs(narrow)
     with pytest.raises(ModelError, match="has one input and was given 2"):
         exporter_of(Fitted(regressor)).inputs(narrow + narrow)
+    with pytest.raises(ModelError, match="the model's input is named 'prediction', as its output is"):
+        booster_model(regressor, input_name="prediction")
+    made = booster_model(xgboost.XGBRegressor(**SMALL, missing=0.0).fit(X, target(X)), input_name="sum")
+    assert [i.name for i in made.graph.input] == ["sum"]
 
 
 def test_is_booster_and_its_model() -> None:

@@ -112,9 +112,17 @@ def booster_model(model: Any, *, input_name: str = DEFAULT_INPUT) -> onnx.ModelP
 
 
 def boosted_model(boosted: Boosted, input_name: str, output: BoosterOutput | None = None) -> onnx.ModelProto:
-    """The graph of a booster that was read; `output` names its output otherwise than the library means it."""
+    """The graph of a booster that was read; `output` names its output otherwise than the library means it.
+
+    Raises:
+        ModelError: the input has the output's name.
+    """
+    name, body = output or boosted.output, boosted.body
+    if input_name == name:
+        raise ModelError(
+            f"the model's input is named {input_name!r}, as its output is", hint="name the input otherwise."
+        )
     source, nodes, initializers = _missing_as_nan(input_name, boosted.missing)
-    body = boosted.body
     made = ensemble_graph(body, source) if isinstance(body, Ensemble) else _linear_graph(body, source)
     return finished_model(
         nodes + made[0],
@@ -124,7 +132,7 @@ def boosted_model(boosted: Boosted, input_name: str, output: BoosterOutput | Non
         outputs=boosted.outputs,
         link=boosted.link,
         slope=boosted.slope,
-        output=output or boosted.output,
+        output=name,
     )
 
 
@@ -135,14 +143,14 @@ def _missing_as_nan(source: str, missing: float | None) -> tuple[str, list[onnx.
     if missing is None:
         return source, [], []
     constants = [
-        numpy_helper.from_array(np.array(missing, np.float32), "missing"),
-        numpy_helper.from_array(np.array(np.nan, np.float32), "nan"),
+        numpy_helper.from_array(np.array(missing, np.float32), "booster:missing"),
+        numpy_helper.from_array(np.array(np.nan, np.float32), "booster:nan"),
     ]
     nodes = [
-        helper.make_node("Equal", [source, "missing"], ["is_missing"]),
-        helper.make_node("Where", ["is_missing", "nan", source], ["with_nan"]),
+        helper.make_node("Equal", [source, "booster:missing"], ["booster:is_missing"]),
+        helper.make_node("Where", ["booster:is_missing", "booster:nan", source], ["booster:with_nan"]),
     ]
-    return "with_nan", nodes, constants
+    return "booster:with_nan", nodes, constants
 
 
 def _linear_graph(linear: Linear, source: str) -> tuple[list[onnx.NodeProto], list[Any]]:
@@ -150,17 +158,17 @@ def _linear_graph(linear: Linear, source: str) -> tuple[list[onnx.NodeProto], li
     from onnx import TensorProto, helper, numpy_helper
 
     constants = [
-        numpy_helper.from_array(np.zeros((), np.float32), "zero"),
-        numpy_helper.from_array(linear.weights, "weights"),
-        numpy_helper.from_array(linear.base, "base"),
+        numpy_helper.from_array(np.zeros((), np.float32), "booster:zero"),
+        numpy_helper.from_array(linear.weights, "booster:weights"),
+        numpy_helper.from_array(linear.base, "booster:base"),
     ]
     nodes = [
-        helper.make_node("IsNaN", [source], ["gap"]),
-        helper.make_node("Where", ["gap", "zero", source], ["filled"]),
-        helper.make_node("Cast", ["filled"], ["double"], to=TensorProto.DOUBLE),
-        helper.make_node("MatMul", ["double", "weights"], ["product"]),
-        helper.make_node("Add", ["product", "base"], ["sum"]),
-        helper.make_node("Cast", ["sum"], [RAW], to=TensorProto.FLOAT),
+        helper.make_node("IsNaN", [source], ["booster:gap"]),
+        helper.make_node("Where", ["booster:gap", "booster:zero", source], ["booster:filled"]),
+        helper.make_node("Cast", ["booster:filled"], ["booster:double"], to=TensorProto.DOUBLE),
+        helper.make_node("MatMul", ["booster:double", "booster:weights"], ["booster:product"]),
+        helper.make_node("Add", ["booster:product", "booster:base"], ["booster:sum"]),
+        helper.make_node("Cast", ["booster:sum"], [RAW], to=TensorProto.FLOAT),
     ]
     return nodes, constants
 

@@ -176,24 +176,24 @@ def _symmetric(
     outputs: int,
 ) -> Tree:
     """A symmetric tree as a complete binary one: level i asks split i, its leaves stand after the inner nodes."""
+    leaf_values = np.array(found["leaf_values"], np.float64).reshape(-1, outputs) * scale
     splits = [_split(s, columns) for s in found["splits"] or []]
     depth = len(splits)
     inner, leaves = 2**depth - 1, 2**depth
-    level = np.repeat(np.arange(depth), [2**i for i in range(depth)]).astype(np.int64)
-    nodes = np.arange(inner)
-    column, border, number = (np.array([s[i] for s in splits]) for i in range(3))
+    level = np.repeat(np.arange(depth, dtype=np.int64), [2**i for i in range(depth)])
+    nodes, filling = np.arange(inner), np.zeros(leaves, np.int64)
+    column, number = (np.array([s[i] for s in splits], np.int64) for i in (0, 2))
+    border = np.array([s[1] for s in splits], np.float64)
     # The path to a leaf, root first, is its place among the leaves; bit i of its number is its turn at level i.
     place = np.arange(leaves)
     order = sum((((place >> (depth - 1 - i)) & 1) << i for i in range(depth)), np.zeros(leaves, np.int64))
-    values = np.array(found["leaf_values"], np.float64).reshape(leaves, outputs)[order] * scale
-    filling = np.zeros(leaves, np.int64)
     return Tree(
-        feature=np.concatenate([column[level].astype(np.int64) if depth else nodes, filling - 1]),
-        threshold=np.concatenate([border[level] if depth else np.zeros(0), filling.astype(np.float64)]),
+        feature=np.concatenate([column[level], filling - 1]),
+        threshold=np.concatenate([border[level], filling.astype(np.float64)]),
         left=np.concatenate([2 * nodes + 1, filling]),
         right=np.concatenate([2 * nodes + 2, filling]),
-        missing_left=np.concatenate([~nan_right[number[level]] if depth else nodes.astype(bool), filling.astype(bool)]),
-        values=np.concatenate([np.zeros((inner, outputs)), values]),
+        missing_left=np.concatenate([~nan_right[number[level]], filling.astype(bool)]),
+        values=np.concatenate([np.zeros((inner, outputs)), leaf_values[order]]),
         outputs=tuple(range(outputs)),
     )
 

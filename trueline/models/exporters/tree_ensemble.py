@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["RAW", "Ensemble", "Pieces", "Tree", "constant_tree", "ensemble_graph", "integer_pieces"]
 
-RAW = "raw"
+RAW = "booster:raw"
 _LEAF = -1
-_DOUBLE = "x:double"
+_DOUBLE = "booster:double"
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -122,7 +122,7 @@ def integer_pieces(members: Sequence[int], inside_left: bool, strict: bool, from
 
 
 def ensemble_graph(ensemble: Ensemble, source: str, raw: str = RAW) -> tuple[list[onnx.NodeProto], list[Any]]:
-    """Nodes and initializers from ``source`` float32 ``[N, F]`` to ``raw`` float32 ``[N, outputs]``.
+    """Nodes and initializers from ``source`` float32 ``[N, F]`` to `raw` float32 ``[N, outputs]``.
 
     The initializers' list is empty; it is there so that all graphs of boosters have one form.
     """

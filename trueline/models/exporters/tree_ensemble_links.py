@@ -16,7 +16,7 @@ __all__ = ["LINKS", "finished_model"]
 
 _OPSET = 20
 _ML_OPSET = 3
-_LINKED = "linked"
+_LINKED = "booster:linked"
 
 
 class _Graph:
@@ -45,7 +45,7 @@ def _identity(graph: _Graph, raw: str, _: float) -> str:
 
 def _sigmoid(graph: _Graph, raw: str, scale: float) -> str:
     if scale != 1.0:
-        raw = graph.node("Mul", [raw, graph.constant("slope", scale)], "sloped")
+        raw = graph.node("Mul", [raw, graph.constant("booster:slope", scale)], "booster:sloped")
     return graph.node("Sigmoid", [raw], _LINKED)
 
 
@@ -58,7 +58,7 @@ def _exp(graph: _Graph, raw: str, _: float) -> str:
 
 
 def _signed_square(graph: _Graph, raw: str, _: float) -> str:
-    return graph.node("Mul", [raw, graph.node("Abs", [raw], "size")], _LINKED)
+    return graph.node("Mul", [raw, graph.node("Abs", [raw], "booster:size")], _LINKED)
 
 
 def _log1p_exp(graph: _Graph, raw: str, _: float) -> str:
@@ -90,11 +90,11 @@ def finished_model(
     """The booster's graph with its link, one float32 input and one float32 output.
 
     Args:
-        nodes: from `source` to ``raw`` ``[N, outputs]``.
+        nodes: from `source` to `RAW` ``[N, outputs]``.
         initializers: of these nodes.
         source: name of the input ``[N, width]``.
         width: its columns.
-        outputs: columns of ``raw``.
+        outputs: columns of `RAW`.
         link: a key of `LINKS`.
         slope: factor within a sigmoid.
         output: ``probabilities`` ``[N, C]`` (a single raw column is the second class's), ``prediction`` or ``score``
@@ -106,9 +106,9 @@ def finished_model(
     linked = LINKS[link](graph, RAW, slope)
     classes = max(outputs, 2) if output == "probabilities" else 0
     if not classes:
-        graph.node("Reshape", [linked, graph.constant("flat", [-1], np.int64)], output)
+        graph.node("Reshape", [linked, graph.constant("booster:flat", [-1], np.int64)], output)
     elif outputs == 1:
-        rest = graph.node("Sub", [graph.constant("one", 1.0), linked], "rest")
+        rest = graph.node("Sub", [graph.constant("booster:one", 1.0), linked], "booster:rest")
         graph.node("Concat", [rest, linked], output, axis=1)
     else:
         graph.node("Identity", [linked], output)
