@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from trueline.components.example_validator import ExampleValidator
     from trueline.components.filter import Filter
     from trueline.components.infra_validator import InfraValidator
+    from trueline.components.model_optimiser import ModelOptimiser
     from trueline.components.model_selector import ModelSelector
     from trueline.components.pusher import Pusher
     from trueline.components.schema_gen import ImportSchemaGen, SchemaGen
@@ -51,6 +52,7 @@ _HOME = {
     "Importer": "trueline.pipeline",
     "InfraValidator": "trueline.components.infra_validator",
     "JsonlExampleGen": "trueline.components.example_gen",
+    "ModelOptimiser": "trueline.components.model_optimiser",
     "ModelSelector": "trueline.components.model_selector",
     "ParquetExampleGen": "trueline.components.example_gen",
     "Pusher": "trueline.components.pusher",
@@ -80,6 +82,7 @@ __all__ = [
     "Importer",
     "InfraValidator",
     "JsonlExampleGen",
+    "ModelOptimiser",
     "ModelSelector",
     "ParquetExampleGen",
     "Pusher",
