@@ -201,6 +201,15 @@ class FnArgs(TfxNames):
         """Checkpoints in `checkpoint_dir`; only rank 0 writes."""
         return Checkpoints(self.checkpoint_dir, writes=self.rank == 0, metrics_of=self.working_dir)
 
+    def strategy(self) -> Any:
+        """TensorFlow's distribution strategy over this process' devices: mirrored where there are several.
+
+        ``with fn_args.strategy().scope(): model = ...``; see `trueline.training.strategy.tensorflow_strategy`.
+        """
+        from trueline.training.strategy import tensorflow_strategy
+
+        return tensorflow_strategy(self.device, self.world_size)
+
     def progress(
         self, steps: Iterable[T] | None = None, *, total: int | None = None, name: str = "training", done: int = 0
     ) -> Progress[T]:

@@ -132,7 +132,7 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
     "xgboost": _XGBOOST,
     "lightgbm": _LIGHTGBM,
     "torch_mlp": _NETWORK,
-    "keras": _NETWORK,
+    "keras": tuple(option for option in _NETWORK if option is not _THREADS),
 }
 """Options by trainer; those of scikit-learn are the parameters of the chosen estimator."""
 TRAINERS: tuple[str, ...] = ("sklearn", *OPTIONS)

@@ -3,14 +3,15 @@
 Defaults: see `network_plan`. AdamW on the weighted cross entropy, or on the squared error of the label brought to
 standard deviation 1; after half of `patience` epochs without a gain on the split that is watched the learning rate
 falls to a third, after all of it training ends; the best epoch's weights are kept. In several processes each gets its
-share of every batch, and gradients are averaged so that a step is that of one process with the whole batch.
+share of every batch, and gradients are averaged so that a step is that of one process with the whole batch. After every
+epoch the training is saved; a killed one goes on there, and ends with the same bits.
 """
 
 from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -79,24 +80,46 @@ class _Training:
         self.module: nn.Module = self.network
         if fn_args.world_size > 1:
             self.module = nn.parallel.DistributedDataParallel(self.network)
-            torch.manual_seed(fn_args.seed + fn_args.rank)  # each process leaves out values of its own
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=options["learning_rate"], weight_decay=options["weight_decay"]
         )
         self.steps = 0
         self.best = float("inf")
         self.waited = 0
-        self.best_weights: Mapping[str, torch.Tensor] | None = None
+        self.best_network = copy.deepcopy(self.network)
 
     def run(self) -> None:
-        """All epochs, until steps or patience are used up."""
-        for epoch in range(self.plan.epochs):
-            loss = self._epoch(epoch)
-            self._log("train_loss", loss, epoch)
-            if self._watch(epoch) or self._out_of_steps():
+        """All epochs, until steps or patience are used up; begins where a killed training had saved an epoch."""
+        first, over = self._resume()
+        for epoch in range(first, self.plan.epochs):
+            if over:
                 break
-        if self.best_weights is not None:
-            self.network.load_state_dict(dict(self.best_weights))
+            torch.manual_seed(self.fn_args.seed + 1 + epoch * self.fn_args.world_size + self.fn_args.rank)
+            self._log("train_loss", self._epoch(epoch), epoch)
+            over = self._watch(epoch) or self._out_of_steps()
+            self._save(epoch, over)
+        if self.best < float("inf"):
+            self.network.load_state_dict(self.best_network.state_dict())
+
+    @property
+    def _parts(self) -> dict[str, Any]:
+        return {"model": self.network, "optimizer": self.optimizer, "best": self.best_network}
+
+    def _save(self, epoch: int, over: bool) -> None:
+        best = self.best if self.best < float("inf") else None
+        state = {"epoch": epoch, "steps": self.steps, "best": best, "waited": self.waited, "over": over}
+        self.fn_args.checkpoints.save_torch(epoch, state=state, **self._parts)
+
+    def _resume(self) -> tuple[int, bool]:
+        """The epoch to begin with, and whether nothing is left to do."""
+        found = self.fn_args.checkpoints.latest()
+        if found is None:
+            return 0, False
+        found.load_torch(**self._parts)
+        state = found.state
+        self.steps, self.waited = int(state["steps"]), int(state["waited"])
+        self.best = float("inf") if state["best"] is None else float(state["best"])
+        return int(state["epoch"]) + 1, bool(state["over"])
 
     def _out_of_steps(self) -> bool:
         return self.fn_args.train_steps is not None and self.steps >= self.fn_args.train_steps
@@ -145,7 +168,7 @@ class _Training:
             self._log(f"eval_{name}", value, epoch)
         if found["loss"] < self.best:
             self.best, self.waited = found["loss"], 0
-            self.best_weights = copy.deepcopy(self.network.state_dict())
+            self.best_network.load_state_dict(self.network.state_dict())
             return False
         self.waited += 1
         patience = self.plan.options["patience"]
