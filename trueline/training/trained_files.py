@@ -42,9 +42,9 @@ _SAVED_MODEL = "saved_model.pb"
 
 
 def _onnx(path: Path) -> Any:
-    import onnx
+    from trueline.models.exporters.onnx_file import OnnxModel
 
-    return onnx.load(str(path))
+    return OnnxModel(str(path))
 
 
 def _xgboost(path: Path) -> Any:
