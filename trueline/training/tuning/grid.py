@@ -9,14 +9,14 @@ from itertools import islice
 from typing import Any
 
 from trueline._core.errors import ConfigError
-from trueline.training.tuning.ranges import Categorical, Float, Int, ListOf, Range
+from trueline.training.tuning.ranges import Categorical, Float, Int, ListOf, Range, last_value
 from trueline.training.tuning.settings import SearchSettings
 from trueline.training.tuning.space import Space
 from trueline.training.tuning.suggest import Suggest
 
 __all__ = ["GRID_LIMIT", "Point", "grid_points", "grid_problems", "values_of"]
 
-GRID_LIMIT = 100_000
+GRID_LIMIT = 10_000
 """Above so many points a grid is a mistake."""
 
 Point = dict[str, Any]
@@ -29,25 +29,22 @@ def values_of(range_: Range) -> list[Any]:
         return list(range_.choices)
     if range_.points is not None:
         return _spread(range_, range_.points)
-    step = range_.step
+    step, last = range_.step, last_value(range_)
     assert step is not None, "grid_problems has asked for points"
-    count = math.floor((range_.high - range_.low) / step + 1e-9) + 1
-    values = [range_.low + i * step for i in range(count)]
-    return values if isinstance(range_, Int) else [float(v) for v in values]
+    count = round((last - range_.low) / step) + 1
+    return [min(range_.low + i * step, last) for i in range(count)]
 
 
 def _spread(range_: Float | Int, points: int) -> list[Any]:
-    low, high = (math.log(range_.low), math.log(range_.high)) if range_.log else (range_.low, range_.high)
-    share = [i / (points - 1) if points > 1 else 0.5 for i in range(points)]
-    places = [low + (high - low) * s for s in share]
-    values = [math.exp(p) for p in places] if range_.log else places
-    clipped = [min(max(v, range_.low), range_.high) for v in values]
-    if isinstance(range_, Int):
-        return list(dict.fromkeys(range_.low + round((v - range_.low) / range_.step) * range_.step for v in clipped))
+    """So many values from end to end, put on the range's steps where it has some."""
+    last = last_value(range_)
+    low, high = (math.log(range_.low), math.log(last)) if range_.log else (range_.low, last)
+    shares = [i / (points - 1) if points > 1 else 0.5 for i in range(points)]
+    places = [low + (high - low) * share for share in shares]
+    values = [min(max(math.exp(p) if range_.log else p, range_.low), last) for p in places]
     if range_.step is not None:
-        stepped = [range_.low + round((v - range_.low) / range_.step) * range_.step for v in clipped]
-        clipped = [min(v, range_.high) for v in stepped]
-    return list(dict.fromkeys(clipped))
+        values = [min(range_.low + round((v - range_.low) / range_.step) * range_.step, last) for v in values]
+    return list(dict.fromkeys(values))
 
 
 def grid_problems(space: Any) -> list[str]:
@@ -83,11 +80,12 @@ def grid_points(space: Space, settings: SearchSettings) -> list[Point]:
 def _walk(space: Space) -> Iterator[Point]:
     """All points: each is found by drawing along a path of choices, the last choice turning fastest."""
     path: list[int] = []
+    known: dict[str, list[Any]] = {}
     while True:
         sizes: list[int] = []
 
-        def draw(_: str, range_: Range, sizes: list[int] = sizes) -> Any:
-            values = values_of(range_)
+        def draw(name: str, range_: Range, sizes: list[int] = sizes) -> Any:
+            values = known[name] if name in known else known.setdefault(name, values_of(range_))
             place = len(sizes)
             sizes.append(len(values))
             if place == len(path):

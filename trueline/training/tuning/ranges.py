@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from trueline._core.errors import ConfigError, did_you_mean
@@ -132,6 +133,15 @@ def _guess(given: Mapping[str, Any]) -> str:
         return "list"
     whole = all(isinstance(given.get(key, 0), int) for key in ("low", "high", "step"))
     return "int" if whole and not isinstance(given.get("low"), bool) else "float"
+
+
+def last_value(value: Float | Int) -> Any:
+    """The greatest value of a range: with a step, the last that lies on one, by the numbers' decimal digits."""
+    if value.step is None:
+        return value.high
+    low, high, step = (Decimal(str(v)) for v in (value.low, value.high, value.step))
+    found = low + (high - low) // step * step
+    return int(found) if isinstance(value, Int) else float(found)
 
 
 def range_problems(value: Any) -> list[str]:

@@ -190,7 +190,7 @@ class Search:
             value=value,
             reported=judge.reported,
             logged=end.logged,
-            seconds=seconds,
+            seconds=round(seconds, 3),
             error=error,
             marks=judge.marks,
         )

@@ -16,7 +16,7 @@ from typing import Any
 
 from trueline._core.errors import ConfigError
 from trueline._core.extras import missing_extra_hint
-from trueline.training.tuning.ranges import Categorical, Float, Int, Range
+from trueline.training.tuning.ranges import Categorical, Float, Int, Range, last_value
 from trueline.training.tuning.records import TrialRecord
 from trueline.training.tuning.settings import SearchSettings
 from trueline.training.tuning.suggest import Suggest
@@ -91,9 +91,9 @@ def distribution(range_: Range) -> Any:
     """A range as Optuna has it; choices are told apart by their JSON text."""
     optuna = require_optuna()
     if isinstance(range_, Float):
-        return optuna.distributions.FloatDistribution(range_.low, range_.high, log=range_.log, step=range_.step)
+        return optuna.distributions.FloatDistribution(range_.low, last_value(range_), log=range_.log, step=range_.step)
     if isinstance(range_, Int):
-        return optuna.distributions.IntDistribution(range_.low, range_.high, log=range_.log, step=range_.step)
+        return optuna.distributions.IntDistribution(range_.low, last_value(range_), log=range_.log, step=range_.step)
     return optuna.distributions.CategoricalDistribution(tuple(_text(choice) for choice in range_.choices))
 
 
@@ -107,9 +107,9 @@ def _outer(value: Any, range_: Range) -> Any:
 
 def _suggested(asked: Any, name: str, range_: Range) -> Any:
     if isinstance(range_, Float):
-        return asked.suggest_float(name, range_.low, range_.high, log=range_.log, step=range_.step)
+        return asked.suggest_float(name, range_.low, last_value(range_), log=range_.log, step=range_.step)
     if isinstance(range_, Int):
-        return asked.suggest_int(name, range_.low, range_.high, log=range_.log, step=range_.step)
+        return asked.suggest_int(name, range_.low, last_value(range_), log=range_.log, step=range_.step)
     return json.loads(asked.suggest_categorical(name, tuple(_text(choice) for choice in range_.choices)))
 
 
