@@ -82,6 +82,14 @@ def test_the_best_iteration_is_what_is_kept() -> None:
     assert len(exporter_of(Fitted(model)).boosted.body.trees) == model.tree_count_
 
 
+def test_models_that_were_read_from_files(tmp_path: Path) -> None:
+    path = str(tmp_path / "model.cbm")
+    catboost.CatBoostClassifier(**SMALL).fit(X, np.array(list("abcd"))[four(X)]).save_model(path)
+    model = catboost.CatBoostClassifier().load_model(path)
+    agrees(model, X, "probabilities")
+    assert exporter_of(Fitted(model)).head(RawFeature("y", "utf8")).classes == ("a", "b", "c", "d")
+
+
 def test_trees_without_a_split() -> None:
     model = catboost.CatBoostRegressor(**SMALL | {"depth": 1}).fit(X, target(X))
     agrees(model, X, "prediction")

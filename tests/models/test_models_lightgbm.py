@@ -119,6 +119,12 @@ def test_raw_boosters(parameters: dict[str, Any], labels: Callable[[Any], Any], 
     agrees(lightgbm.train(parameters | more, lightgbm.Dataset(X, labels(X)), 5), X, output)
 
 
+def test_models_that_were_read_from_files(tmp_path: Path) -> None:
+    path = str(tmp_path / "model.txt")
+    lightgbm.LGBMClassifier(**SMALL).fit(X, four(X)).booster_.save_model(path)
+    agrees(lightgbm.Booster(model_file=path), X, "probabilities")
+
+
 def squared(y: Any, p: Any) -> Any:
     return p - y, np.ones_like(p)
 

@@ -121,6 +121,24 @@ def test_raw_boosters(parameters: dict[str, Any], labels: Callable[[Any], Any], 
     agrees(booster, X, output, infinite=False)
 
 
+def test_survival_objectives() -> None:
+    signed = np.where(two(X) == 1, positive(X), -positive(X))
+    agrees(xgboost.XGBRegressor(**SMALL, objective="survival:cox").fit(X, signed), X, "prediction", infinite=False)
+    data = xgboost.DMatrix(X)
+    data.set_float_info("label_lower_bound", positive(X))
+    data.set_float_info("label_upper_bound", positive(X) * 2)
+    agrees(xgboost.train({"objective": "survival:aft", "nthread": 1}, data, 5), X, "prediction", infinite=False)
+
+
+def test_models_that_were_read_from_files(tmp_path: Path) -> None:
+    path = str(tmp_path / "model.ubj")
+    xgboost.XGBClassifier(**SMALL).fit(X, four(X)).save_model(path)
+    read = xgboost.XGBClassifier()
+    read.load_model(path)
+    for model in (read, xgboost.Booster(model_file=path)):
+        agrees(model, X, "probabilities", infinite=False)
+
+
 def test_a_custom_objective_is_a_raw_prediction_or_refused() -> None:
     def squared(y: Any, p: Any) -> Any:
         return p - y, np.ones_like(p)

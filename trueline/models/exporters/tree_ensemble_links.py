@@ -103,16 +103,8 @@ def finished_model(
     from onnx import TensorProto, helper
 
     graph = _Graph(nodes, initializers)
-    linked = LINKS[link](graph, RAW, slope)
-    classes = max(outputs, 2) if output == "probabilities" else 0
-    if not classes:
-        graph.node("Reshape", [linked, graph.constant("booster:flat", [-1], np.int64)], output)
-    elif outputs == 1:
-        rest = graph.node("Sub", [graph.constant("booster:one", 1.0), linked], "booster:rest")
-        graph.node("Concat", [rest, linked], output, axis=1)
-    else:
-        graph.node("Identity", [linked], output)
-    shape: list[str | int | None] = ["N", classes] if classes else ["N"]
+    columns = _output(graph, LINKS[link](graph, RAW, slope), outputs, output)
+    shape: list[str | int | None] = ["N", columns] if columns else ["N"]
     made = helper.make_graph(
         graph.nodes,
         "trueline",
@@ -122,3 +114,16 @@ def finished_model(
     )
     opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid("ai.onnx.ml", _ML_OPSET)]
     return helper.make_model(made, opset_imports=opsets, ir_version=10, producer_name="trueline")
+
+
+def _output(graph: _Graph, linked: str, outputs: int, output: str) -> int:
+    """Adds the output; returns its columns, 0 for ``[N]``."""
+    if output != "probabilities":
+        graph.node("Reshape", [linked, graph.constant("booster:flat", [-1], np.int64)], output)
+        return 0
+    if outputs == 1:
+        rest = graph.node("Sub", [graph.constant("booster:one", 1.0), linked], "booster:rest")
+        graph.node("Concat", [rest, linked], output, axis=1)
+        return 2
+    graph.node("Identity", [linked], output)
+    return outputs
