@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from torch import Generator
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 if TYPE_CHECKING:
@@ -55,10 +56,10 @@ class TorchLoader:
         return self.batches.counted(self._from)
 
     def _from(self, first: int) -> Iterator[Any]:
-        more: dict[str, Any] = {}
+        more: dict[str, Any] = {"generator": Generator()}
         if self.workers:
             # never fork: threads of pyarrow and of the program do not survive it
-            more = {"multiprocessing_context": "spawn", "prefetch_factor": self.prefetch}
+            more |= {"multiprocessing_context": "spawn", "prefetch_factor": self.prefetch}
         data = TorchBatches(self.batches, first)
         loader = DataLoader(data, batch_size=None, num_workers=self.workers, pin_memory=self.pin_memory, **more)
         return iter(loader)
@@ -75,7 +76,10 @@ class EpochLoader(DataLoader[Any]):
     """
 
     def __init__(self, batches: Batches, workers: int = 0, *, prefetch: int = 2, pin_memory: bool = False) -> None:
-        more: dict[str, Any] = {"multiprocessing_context": "spawn", "prefetch_factor": prefetch} if workers else {}
+        # A DataLoader draws a number for each epoch: not from the generator whose state a checkpoint holds.
+        more: dict[str, Any] = {"generator": Generator()}
+        if workers:
+            more |= {"multiprocessing_context": "spawn", "prefetch_factor": prefetch}
         super().__init__(TorchBatches(batches), batch_size=None, num_workers=workers, pin_memory=pin_memory, **more)
         self.batches = batches
 
