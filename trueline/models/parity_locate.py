@@ -24,6 +24,7 @@ from trueline.models.inputs import input_arrays
 from trueline.models.merge import TRANSFORMED
 from trueline.models.outputs import MODEL
 from trueline.models.parity import Checked, Tolerance, score_difference
+from trueline.models.parity_widen import widened
 
 if TYPE_CHECKING:
     import onnx
@@ -138,16 +139,16 @@ def _in_export(
     itself = f"the exported graph itself is not what the framework computes{start}"
     ours = node_values(model, arrays)
     try:
-        exact = reference_values(model, arrays)
+        exact, width = reference_values(model, arrays)
     except Exception as error:  # ONNX's reference has not every operator
         return f"{itself}; it could not be computed a second time ({type(error).__name__})"
     found = first_difference(nodes, exact, ours, limits)
     if found is None:
-        return f"{itself}: ONNX Runtime computes each of its nodes as ONNX's reference does in float64"
+        return f"{itself}: ONNX Runtime computes each of its nodes as ONNX's reference does in {width}"
     node, name = found
     return (
         f"within the exported model node {describe(node)} gives {_short(ours[name])} in ONNX Runtime at float32 and "
-        f"{_short(exact[name])} computed in float64"
+        f"{_short(exact[name])} computed in {width}"
     )
 
 
@@ -166,20 +167,35 @@ def node_values(model: onnx.ModelProto, arrays: Arrays, names: list[str] | None 
     return dict(zip(made, session.run(made, given), strict=True))
 
 
-def reference_values(model: onnx.ModelProto, arrays: Arrays) -> dict[str, npt.NDArray[Any]]:
-    """The same by ONNX's reference evaluator, from float64 inputs: numpy then keeps float64 throughout.
+def reference_values(model: onnx.ModelProto, arrays: Arrays) -> tuple[dict[str, npt.NDArray[Any]], str]:
+    """The same by ONNX's reference evaluator in float64; in float32 where the reference cannot widen the graph.
+
+    Returns:
+        the values by name, and ``float64`` or ``float32``.
 
     Raises:
         Exception: whatever the reference raises for operators that it does not have.
     """
+    try:
+        return _evaluated(widened(model), {n: _wide(a) for n, a in arrays.items()}, _names(model)), "float64"
+    except Exception:  # the reference has operators that know one type alone
+        return _evaluated(model, arrays, _names(model)), "float32"
+
+
+def _wide(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return array.astype(np.float64) if array.dtype == np.float32 else array
+
+
+def _names(model: onnx.ModelProto) -> list[str]:
+    return [o for n in model.graph.node for o in n.output if o]
+
+
+def _evaluated(model: onnx.ModelProto, arrays: Arrays, names: list[str]) -> dict[str, npt.NDArray[Any]]:
     from onnx.reference import ReferenceEvaluator
 
-    copy = _with_outputs(model, None)
     given = {i.name: arrays[i.name] for i in model.graph.input if i.name in arrays}
-    names = [o.name for o in copy.graph.output]
     with np.errstate(all="ignore"):
-        wide = {n: a.astype(np.float64) if a.dtype == np.float32 else a for n, a in given.items()}
-        made = ReferenceEvaluator(copy).run(names, wide)
+        made = ReferenceEvaluator(_with_outputs(model, names)).run(names, given)
     return dict(zip(names, made, strict=True))
 
 
@@ -188,7 +204,7 @@ def _with_outputs(model: onnx.ModelProto, names: list[str] | None) -> onnx.Model
 
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    wanted = names if names is not None else [o for n in copy.graph.node for o in n.output if o]
+    wanted = names if names is not None else _names(copy)
     declared = {o.name for o in copy.graph.output}
     copy.graph.output.extend(onnx.ValueInfoProto(name=n) for n in dict.fromkeys(wanted) if n not in declared)
     return copy
