@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from trueline.models.optimise.api import VARIANTS, optimise
     from trueline.models.optimise.distillation import DistillationLoss, distil
     from trueline.models.optimise.latency import measure_latency
-    from trueline.models.optimise.pruning import Pruner, PruningSchedule, prune, sparsity
+    from trueline.models.optimise.pruning import Pruner, PruningSchedule, compact, prune, sparsity
 
 _HOMES = {
     "VARIANTS": "api",
     "DistillationLoss": "distillation",
     "Pruner": "pruning",
     "PruningSchedule": "pruning",
+    "compact": "pruning",
     "distil": "distillation",
     "measure_latency": "latency",
     "optimise": "api",
@@ -32,6 +33,7 @@ __all__ = [
     "DistillationLoss",
     "Pruner",
     "PruningSchedule",
+    "compact",
     "distil",
     "measure_latency",
     "optimise",

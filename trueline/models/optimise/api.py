@@ -99,6 +99,8 @@ def optimise(
     kind = _variant(variant)
     if store.exists(store.join(uri, MANIFEST_NAME)):
         raise ModelError("there is a finished artifact already", where=uri, hint="write into a folder of its own.")
+    if sample.num_rows == 0:
+        raise ModelError("the sample for comparing the variant has no rows", hint="give some real raw rows.")
     if (python := model.runtime.python) is not None:
         raise ModelError(f"{model.name} is a Python function ({python.function}): there are no weights to make smaller")
     old = read_graph(model.uri, "model.onnx")

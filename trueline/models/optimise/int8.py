@@ -75,7 +75,7 @@ def dynamic_int8(part: onnx.ModelProto) -> Counter[str]:
     graph, changed = part.graph, Counter[str]()
     known = tensors(graph)
     nodes: list[onnx.NodeProto] = []
-    shared = {"axes": np.array([-1], np.int64), "step": np.float32(1 / _STEPS), "tiny": _TINY}
+    shared = {"axes": np.array([-1], np.int64), "step": np.float32(1 / _STEPS), "tiny": _TINY, "zero": np.float32(0)}
     for node in graph.node:
         product = matrix_weight(node, known)
         if product is None:
@@ -96,7 +96,10 @@ def dynamic_int8(part: onnx.ModelProto) -> Counter[str]:
 
 
 def _row_by_row(product: Product, name: str) -> list[onnx.NodeProto]:
-    """``x @ weight + bias`` with each row of x on a scale of its own."""
+    """``x @ weight + bias`` with each row of x on a scale of its own.
+
+    ReduceMax passes over NaN, and integers have none: a row with NaN gets it back by its scale.
+    """
     from onnx import TensorProto, helper
 
     def tensor(key: str) -> str:
@@ -106,7 +109,10 @@ def _row_by_row(product: Product, name: str) -> list[onnx.NodeProto]:
         ("Abs", [product.x], "abs", {}),
         ("ReduceMax", [tensor("abs"), "model/int8/axes"], "largest", {"keepdims": 1}),
         ("Mul", [tensor("largest"), "model/int8/step"], "range", {}),
-        ("Max", [tensor("range"), "model/int8/tiny"], "row_scale", {}),
+        ("Max", [tensor("range"), "model/int8/tiny"], "above_zero", {}),
+        ("Mul", [tensor("abs"), "model/int8/zero"], "zeros", {}),
+        ("ReduceSum", [tensor("zeros"), "model/int8/axes"], "nothing", {"keepdims": 1}),
+        ("Add", [tensor("above_zero"), tensor("nothing")], "row_scale", {}),
         ("Div", [product.x, tensor("row_scale")], "steps", {}),
         ("Round", [tensor("steps")], "rounded", {}),
         ("Cast", [tensor("rounded")], "int8", {"to": TensorProto.INT8}),

@@ -25,6 +25,9 @@ _READ_BY_QUANTIZER = ("onnx.quant.pre_process", "onnxruntime.quant")
 def static_int8(part: onnx.ModelProto, calibration: Sequence[Mapping[str, npt.NDArray[Any]]]) -> Counter[str]:
     """Rewrites products with QuantizeLinear and DequantizeLinear around them, and embeddings as int8 rows; in place.
 
+    Values beyond the range of the calibration become its ends, and NaN becomes a number: where features may be missing,
+    `calibration` must have rows in which they are, so that the comparison sees it.
+
     Args:
         part: the model's part of a merged graph.
         calibration: batches of the part's inputs, as they come out of the transform of sample rows.
