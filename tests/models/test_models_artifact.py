@@ -24,7 +24,7 @@ FILLED = ["length_filled", "depth", "mass", "island_hot", "ringed"]
 
 def test_files_and_description(logistic: Model) -> None:
     files = sorted(p.name for p in Path(logistic.uri).rglob("*") if p.is_file())
-    assert files == ["MANIFEST.json", "host.json", "model.json", "model.onnx", "targets.onnx"]
+    assert files == ["MANIFEST.json", "host.json", "model.json", "model.onnx", "model.skops", "targets.onnx"]
     info = json.loads((Path(logistic.uri) / "model.json").read_text())
     assert (info["format"], info["name"], info["framework"]) == (1, "penguins", "sklearn")
     assert (info["label"], info["weight"], info["features"]) == ("species", None, FILLED)
@@ -157,7 +157,6 @@ def test_loading_a_foreign_folder_runs_no_code(
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "foreign"
     shutil.copytree(logistic.uri, folder)
-    (folder / "native").mkdir()
     (folder / "native" / "model.pkl").write_bytes(pickle.dumps(_Bomb()))
     (folder / "model.pkl").write_bytes(pickle.dumps(_Bomb()))
     info = json.loads((folder / "model.json").read_text())

@@ -84,10 +84,10 @@ def test_wrong_routing_of_missing_values_is_found_without_such_rows_in_the_sampl
 ) -> None:
     """The converter's real defect in forests, let through: the gate refuses it on a sample without gaps."""
     from trueline.models import build_model
-    from trueline.models.exporters import sklearn
+    from trueline.models.exporters import sklearn_convert
 
-    monkeypatch.setattr(sklearn, "route_missing", lambda *_: None)
-    assert sklearn_trees.route_missing is not sklearn.route_missing
+    monkeypatch.setattr(sklearn_convert, "route_missing", lambda *_: None)
+    assert sklearn_trees.route_missing is not sklearn_convert.route_missing
     fitted = line.fit(RandomForestClassifier(10, random_state=0), "species", GAPPY)
     whole = line.table.filter(line.table.column("length").is_valid())
     with pytest.raises(ParityError, match="feature 'length' missing: the framework says"):

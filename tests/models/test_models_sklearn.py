@@ -178,11 +178,13 @@ def test_width_class_type_and_probabilities_are_checked(line: Any, tmp_path: Pat
     assert nothing_written()
 
 
-def test_categorical_splits_are_refused_by_name(line: Any, tmp_path: Path, nothing_written: Any) -> None:
-    estimator = HistGradientBoostingClassifier(max_iter=3, categorical_features=[7])
-    with pytest.raises(ModelError, match=r"splits on 1 features as categories(.|\n)*one_hot"):
-        line.build(line.fit(estimator, "species", GAPPY), tmp_path / "m", "species", GAPPY)
-    assert nothing_written()
+def test_splits_on_categories_are_exported(line: Any, tmp_path: Path) -> None:
+    estimator = HistGradientBoostingClassifier(max_iter=5, categorical_features=[7])
+    fitted = line.fit(estimator, "species", GAPPY)
+    assert fitted.is_categorical_.tolist() == [False] * 7 + [True, False]
+    model = line.build(fitted, tmp_path / "m", "species", GAPPY)
+    own = own_prediction(line, fitted, GAPPY, proba=True)
+    np.testing.assert_allclose(model.predict_proba(line.table), own, rtol=1e-5, atol=1e-5)
 
 
 def test_declared_classes_name_encoded_labels(line: Any, tmp_path: Path) -> None:

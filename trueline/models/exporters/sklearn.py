@@ -1,16 +1,12 @@
-"""scikit-learn to ONNX through skl2onnx: classifiers with probabilities, regressors, and pipelines of them.
+"""scikit-learn to ONNX: classifiers with probabilities, regressors, and whatever is composed of them.
 
-skl2onnx hands Python and numpy bools to ONNX attributes of type int, which the onnx library refuses
-(HistGradientBoosting). `_int_attributes` turns them into ints while a conversion runs and puts everything back.
+Compositions and what skl2onnx does wrongly are written by hand (`sklearn_emit`), the rest goes through skl2onnx.
 """
 
 from __future__ import annotations
 
-import contextlib
-import threading
-import warnings
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,16 +14,14 @@ import numpy.typing as npt
 from trueline._core.errors import ModelError
 from trueline._core.values import RawFeature
 from trueline.models.contract import Fitted, Head, Task, head_of, python_classes
-from trueline.models.exporters.base import PREDICTION, PROBABILITIES, Arrays, Exported
-from trueline.models.exporters.sklearn_repairs import apply_link, last_step, prepared
-from trueline.models.exporters.sklearn_trees import route_missing
+from trueline.models.exporters.base import Arrays, Exported
+from trueline.models.exporters.nodes import Nodes
 from trueline.models.inputs import ModelInput
 
-__all__ = ["SklearnExporter"]
+if TYPE_CHECKING:
+    import onnx
 
-_OPSET = 20
-_ML_OPSET = 3
-_LOCK = threading.Lock()
+__all__ = ["SklearnExporter"]
 
 
 class SklearnExporter:
@@ -73,8 +67,10 @@ class SklearnExporter:
         if not is_classifier(self.model):
             raise ModelError(f"{self._name} is neither a classifier nor a regressor")
         if not hasattr(self.model, "predict_proba"):
+            voting = "use voting='soft'." if hasattr(self.model, "voting") else None
             raise ModelError(
-                f"{self._name} gives no probabilities", hint="wrap it in sklearn.calibration.CalibratedClassifierCV."
+                f"{self._name} gives no probabilities",
+                hint=voting or "wrap it in sklearn.calibration.CalibratedClassifierCV.",
             )
         own = self.model.classes_
         if isinstance(own, list):
@@ -90,33 +86,12 @@ class SklearnExporter:
         return Head(task, classes, dtype)  # type: ignore[arg-type]
 
     def to_onnx(self, inputs: Sequence[ModelInput], label: RawFeature) -> Exported:
-        """Conversion at opset 20; the class labels' output is cut off, `trueline.models.merge` makes its own."""
-        import skl2onnx
-        from skl2onnx.common.data_types import FloatTensorType
+        """The estimator's graph with the one output; `trueline.models.merge` makes the label."""
+        from trueline.models.exporters.sklearn_emit import emit
 
-        from trueline.models.graphs import keep_output
-
-        head = self.head(label)
-        one, source = inputs[0], prepared(self.model)
-        try:
-            with _int_attributes(), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                made = skl2onnx.to_onnx(
-                    source,
-                    initial_types=[(one.name, FloatTensorType([None, one.width]))],
-                    options=_options(source, head),
-                    target_opset={"": _OPSET, "ai.onnx.ml": _ML_OPSET},
-                )
-        except Exception as error:
-            raise ModelError(
-                f"{self._name} cannot be exported: {type(error).__name__}: {error}",
-                hint="use estimators that skl2onnx converts; put custom preprocessing into preprocessing_fn.",
-            ) from error
-        route_missing(made, last_step(source))
-        apply_link(made, source)
-        output = made.graph.output[-1].name
-        name = PROBABILITIES if head.is_classifier else PREDICTION
-        return Exported(keep_output(made, output, name, columns=len(head.classes)), head)
+        head, one, g = self.head(label), inputs[0], Nodes()
+        made = emit(g, self.model, one.name, "probabilities" if head.is_classifier else "prediction")
+        return Exported(_graph(g, one, made, head), head)
 
     def predict(self, arrays: Arrays) -> npt.NDArray[np.float64]:
         """``predict_proba`` or ``predict``, float64.
@@ -138,8 +113,10 @@ class SklearnExporter:
             ) from error
 
     def native_files(self) -> tuple[dict[str, bytes], str]:
-        """None: scikit-learn's own formats execute code when read."""
-        return {}, "scikit-learn has no safe format of its own; the ONNX graph is the model"
+        """The estimator in skops' format, which holds no code, where that takes it."""
+        from trueline.models.exporters.sklearn_native import native
+
+        return native(self.model)
 
     def versions(self) -> dict[str, str]:
         """scikit-learn and skl2onnx."""
@@ -163,44 +140,23 @@ def _check_order(own: npt.NDArray[Any], declared: Sequence[Any]) -> None:
         )
 
 
-def _options(model: Any, head: Head) -> dict[Any, Any]:
-    """Probabilities as a tensor; scalers that divide in float32 as scikit-learn does.
+def _graph(g: Nodes, spec: ModelInput, output: str, head: Head) -> onnx.ModelProto:
+    """The nodes as a model with one input and the head's output."""
+    from onnx import TensorProto, helper
 
-    skl2onnx multiplies by the reciprocal otherwise, and a tree behind the scaler may split exactly at a data value.
-    """
-    from sklearn.preprocessing import MaxAbsScaler, RobustScaler, StandardScaler
+    from trueline.models.exporters.sklearn_convert import SKLEARN_OPSETS
 
-    options: dict[Any, Any] = {id(model): {"zipmap": False}} if head.is_classifier else {}
-    for step in [s for _, s in getattr(model, "steps", [])]:
-        if type(step) in (StandardScaler, RobustScaler, MaxAbsScaler):
-            options[id(step)] = {"div": "div"}
-    return options
-
-
-@contextlib.contextmanager
-def _int_attributes() -> Iterator[None]:
-    """While it runs, ONNX attributes given as bools are made as ints; one conversion at a time."""
-    from onnx import helper
-
-    original = helper.make_attribute
-
-    def make_attribute(key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
-        return original(key, _as_ints(value), *args, **kwargs)
-
-    with _LOCK:
-        original = helper.make_attribute
-        helper.make_attribute = make_attribute
-        try:
-            yield
-        finally:
-            helper.make_attribute = original
-
-
-def _as_ints(value: Any) -> Any:
-    if isinstance(value, (bool, np.bool_)):
-        return int(value)
-    if isinstance(value, np.ndarray) and value.dtype == bool:
-        return value.astype(np.int64).tolist()
-    if isinstance(value, (list, tuple)) and any(isinstance(v, (bool, np.bool_)) for v in value):
-        return [_as_ints(v) for v in value]
-    return value
+    g.nodes.append(helper.make_node("Cast", [output], ["narrow"], to=TensorProto.FLOAT))
+    shape = g.integers([-1, head.columns] if head.columns else [-1])
+    g.nodes.append(helper.make_node("Reshape", ["narrow", shape], [head.output]))
+    sizes: list[str | int | None] = ["N", head.columns] if head.columns else ["N"]
+    made = helper.make_graph(
+        g.nodes,
+        "sklearn",
+        [helper.make_tensor_value_info(spec.name, TensorProto.FLOAT, ["N", spec.width])],
+        [helper.make_tensor_value_info(head.output, TensorProto.FLOAT, sizes)],
+        g.constants,
+    )
+    domains = {"", "ai.onnx.ml"} | {node.domain for node in g.nodes}
+    opsets = [helper.make_opsetid(d, SKLEARN_OPSETS.get(d, 1)) for d in sorted(domains)]
+    return helper.make_model(made, opset_imports=opsets, ir_version=10)

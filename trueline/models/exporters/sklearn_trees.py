@@ -1,4 +1,4 @@
-"""Thresholds and missing values in exported scikit-learn trees.
+"""Missing values in exported scikit-learn trees.
 
 A fitted tree sends NaN to the child that ``missing_go_to_left`` says; skl2onnx writes "right" for every node of
 decision trees and forests. The nodes are matched with the fitted trees one by one and corrected.
@@ -13,7 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["float32_thresholds", "route_missing"]
+__all__ = ["route_missing"]
 
 _TREES = ("TreeEnsembleClassifier", "TreeEnsembleRegressor")
 _FIELD = "nodes_missing_value_tracks_true"
@@ -48,17 +48,3 @@ def route_missing(model: onnx.ModelProto, estimator: Any) -> None:
             return
         tracks[at] = np.where(inner, tree.missing_go_to_left[ids] != 0, False)
     attributes[_FIELD].ints[:] = tracks.tolist()
-
-
-def float32_thresholds(estimator: Any) -> None:
-    """Rounds the thresholds of histogram gradient boosting down to float32, in place.
-
-    Inputs are float32 and a node asks ``x <= threshold``, so rounding down changes no answer; skl2onnx rounds to the
-    nearest float32, and where that is above the threshold a value between the two goes the other way.
-    """
-    for predictor in (p for iteration in estimator._predictors for p in iteration):
-        exact = predictor.nodes["num_threshold"]
-        with np.errstate(over="ignore"):
-            near = exact.astype(np.float32)
-        below = np.where(near > exact, np.nextafter(near, np.float32(-np.inf)), near)
-        predictor.nodes["num_threshold"] = below.astype(np.float64)

@@ -14,8 +14,9 @@ from trueline._core.errors import ModelError
 from trueline._core.values import RawFeature
 from trueline.models.contract import Fitted, Head, head_of
 from trueline.models.exporters.base import Arrays, Exported
+from trueline.models.exporters.nodes import Nodes
 from trueline.models.exporters.statsmodels_design import Design, design_of
-from trueline.models.exporters.statsmodels_links import Nodes, inverse_link
+from trueline.models.exporters.statsmodels_links import inverse_link
 from trueline.models.inputs import ModelInput
 
 if TYPE_CHECKING:

@@ -4,46 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from trueline._core.errors import ModelError
+from trueline.models.exporters.nodes import Nodes
 
-if TYPE_CHECKING:
-    import onnx
-
-__all__ = ["LINKS", "Nodes", "inverse_link"]
-
-
-class Nodes:
-    """ONNX nodes and constants in the making, all double unless said."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def constant(self, value: Any, dtype: Any = np.float64) -> str:
-        """The name of a constant."""
-        from onnx import numpy_helper
-
-        name = f"const_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.asarray(value, dtype), name))
-        return name
-
-    def add(self, op: str, *inputs: str | float, **attributes: Any) -> str:
-        """The name of a node's result; numbers among the inputs become constants."""
-        from onnx import helper
-
-        names = [i if isinstance(i, str) else self.constant(i) for i in inputs]
-        output = f"{op}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op, names, [output], **attributes))
-        return output
-
-    def in_float(self, op: str, value: str) -> str:
-        """An operation that ONNX Runtime has for float32 alone."""
-        narrow = self.add("Cast", value, to=1)
-        return self.add("Cast", self.add(op, narrow), to=11)
+__all__ = ["LINKS", "inverse_link"]
 
 
 Inverse = Callable[[Nodes, str, Any], str]
