@@ -46,7 +46,7 @@ def test_two_actors_on_two_nodes_train_one_model(cluster: Cluster, tmp_path: Pat
     assert found["rows_of_the_smallest_rank"] == found["rows_seen"] / 2
     model = Model.load(together.nodes["Trainer"].outputs["model"][0].uri)
     rows = [{"number": 1, "a": 2.0, "b": -2.0}, {"number": 1, "a": -2.0, "b": 2.0}]
-    probabilities = model.predict(rows)["probabilities"]
+    probabilities = model.predict(rows)["probabilities"].to_pylist()
     assert probabilities[0][1] > 0.9
     assert probabilities[1][1] < 0.1
 

@@ -33,7 +33,7 @@ class ModelSelector(Component):
         examples: raw examples, as they came from ExampleGen.
         models: the candidates by name: ``{"trees": trainer.outputs["model"], ...}``; of equals the first is chosen.
         eval_config: metrics, slices and thresholds, see `trueline.model_analysis.EvalConfig`.
-        metric: the key of the metric that decides, such as ``AUC``.
+        metric: the metric of the config that decides, such as ``AUC``.
         direction: whether ``higher`` or ``lower`` is better; the metric's own direction by default.
         baseline_model: the model that change thresholds compare with; it may resolve to nothing.
         example_splits: the splits to measure on.
@@ -101,9 +101,10 @@ def _problems(config: EvalConfig | None, models: Any, metric: Any, direction: An
     if config is None:
         return [*problems, "needs an EvalConfig as eval_config"]
     problems += [f"eval_config: {problem}" for problem in config_problems(config)]
-    keys = [metric_key(m) for spec in config.metrics_specs for m in spec.metrics]
-    if metric not in keys and not any(str(metric).startswith(key) for key in keys):
-        problems.append(f"metric {metric!r} is none of the eval_config's. {did_you_mean(str(metric), keys)}")
+    metrics = [m for spec in config.metrics_specs for m in spec.metrics]
+    keys, names = [metric_key(m) for m in metrics], [m.class_name for m in metrics]
+    if metric not in names and not any(str(metric).startswith(key) for key in keys):
+        problems.append(f"metric {metric!r} is none of the eval_config's. {did_you_mean(str(metric), names)}")
     return problems
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from trueline._core import store
 from trueline._core.errors import ArtifactError, ConfigError, did_you_mean
+from trueline.model_analysis.config import MetricConfig
 from trueline.model_analysis.metrics import HIGHER, find_metric
 from trueline.model_analysis.result import EvalResult
 from trueline.model_analysis.rules import metric_key
@@ -93,27 +94,35 @@ class ModelsResult:
         A model that breaks a threshold, or whose metric is undefined or was not measured on the slice, is not chosen.
 
         Args:
-            metric: a metric's key, such as ``AUC``.
+            metric: a metric of the config, by its class (``AUC``) or, where there are several of it, by its key.
             direction: ``higher`` or ``lower``; the metric's own by default.
             key: the slice; all rows by default.
 
         Raises:
             ConfigError: no such metric, or one of which no direction is known.
         """
+        metric = self._key(metric)
         direction = direction or self._direction(metric)
         self._check(metric, direction)
         standings = tuple(_standing(name, result, metric, key) for name, result in self.models.items())
         able = [s for s in standings if not s.excluded and s.value is not None]
-        sign = 1.0 if direction == HIGHER else -1.0
+        sign = 1.0 if direction == "higher" else -1.0
         best = max(able, key=lambda s: sign * (s.value if s.value is not None else -math.inf), default=None)
         choice = Choice(metric, direction, slice_name(key), standings, best.name if best else None)
         return replace(self, choice=choice)
 
+    def _key(self, metric: str) -> str:
+        by_class = {m.class_name: metric_key(m) for m in reversed(self._configured)}
+        return metric if metric in self.metrics else by_class.get(metric, metric)
+
+    @property
+    def _configured(self) -> list[MetricConfig]:
+        return [m for result in self.models.values() for s in result.config.metrics_specs for m in s.metrics]
+
     def _direction(self, metric: str) -> Direction:
-        configs = [m for result in self.models.values() for s in result.config.metrics_specs for m in s.metrics]
-        known = {metric_key(m): find_metric(m.class_name) for m in configs}
+        known = {metric_key(m): find_metric(m.class_name) for m in self._configured}
         found = known.get(metric)
-        if found is not None and found.better in ("higher", "lower"):
+        if found is not None and found.better is not None:
             return "higher" if found.better == HIGHER else "lower"
         if metric in self.metrics:
             raise ConfigError(f"whether a higher {metric} is better is not known", hint='say direction="higher".')
