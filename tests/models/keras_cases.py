@@ -34,7 +34,7 @@ class Case:
     task: str
     make: Callable[[], Any]
     fitted: dict[str, Any]
-    native: tuple[str, ...] = ("config.json", "weights.safetensors")
+    native: tuple[str, ...] = ("config.json", "network.json", "weights.safetensors")
 
 
 def _body(*last: Any) -> Any:
@@ -121,7 +121,7 @@ def _subclass() -> Any:
 
 
 def _graph_native() -> tuple[str, ...]:
-    return ("graph.pb",) if keras.backend.backend() == "tensorflow" else ()
+    return ("graph.pb", "network.json") if keras.backend.backend() == "tensorflow" else ()
 
 
 KERAS_CASES = (

@@ -13,7 +13,6 @@ tf = pytest.importorskip("tensorflow", reason="NOT TESTED HERE: no TensorFlow; r
 from trueline._core.errors import ModelError, ParityError  # noqa: E402
 from trueline.models import Fitted  # noqa: E402
 from trueline.models.exporters.tf_graph import graph_function  # noqa: E402
-from trueline.models.inputs import model_inputs, select_features  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 
@@ -149,8 +148,7 @@ def test_the_same_weights_give_the_same_bytes_and_the_native_graph_predicts(line
     line.build(Fitted(Net(3), output="logits", classes=SPECIES), tmp_path / "b", "species", DENSE)
     for name in ("model.onnx", "native/graph.pb"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
-    inputs = model_inputs(select_features(line.transform.outputs, "species", features=DENSE))
-    again = graph_function((tmp_path / "a/native/graph.pb").read_bytes(), inputs)
+    again = graph_function((tmp_path / "a/native/graph.pb").read_bytes(), 1)
     x = tf.constant(arrays_of(line, DENSE))
     np.testing.assert_array_equal(again(x).numpy(), Net(3)(x).numpy())
     assert first.info["native"].startswith("a frozen TensorFlow graph")
@@ -163,9 +161,9 @@ def test_a_graph_that_touches_files_is_not_read() -> None:
     graph = tf.function(reads, input_signature=[tf.TensorSpec([None, 1], tf.float32, "in0")]).get_concrete_function()
     content = graph.graph.as_graph_def().SerializeToString()
     with pytest.raises(ModelError, match="touch files or run Python: ReadFile"):
-        graph_function(content, ())
+        graph_function(content, 0)
     with pytest.raises(ModelError, match="no TensorFlow graph"):
-        graph_function(b"\xff\xff\xff", ())
+        graph_function(b"\xff\xff\xff", 0)
 
 
 class TextInside(tf.Module):

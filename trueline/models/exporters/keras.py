@@ -79,7 +79,7 @@ class KerasExporter(NetworkExporter):
         from keras import ops
 
         names = [i.name for i in self._inputs] or list(arrays)
-        pack, rows, parts = packer(self.model, self._inputs), len(arrays[names[0]]), []
+        pack, rows, parts = packer(self.model, [i.name for i in self._inputs]), len(arrays[names[0]]), []
         try:
             for start in range(0, max(rows, 1), _CHUNK):
                 tensors = [ops.convert_to_tensor(_ids32(arrays[n][start : start + _CHUNK])) for n in names]
@@ -117,11 +117,12 @@ class KerasExporter(NetworkExporter):
                 f"Keras runs on {keras.backend.backend()}, which has no way to ONNX",
                 hint=f"set KERAS_BACKEND to one of {', '.join(CONVERTERS)}.",
             )
-        return convert(self.model, packer(self.model, self._inputs), self._inputs, self.described)
+        return convert(self.model, packer(self.model, [i.name for i in self._inputs]), self._inputs, self.described)
 
     def native_files(self) -> tuple[dict[str, bytes], str]:
         """The configuration and the weights apart; where they do not make the model again, a TensorFlow graph."""
-        return keras_files(self.model, packer(self.model, self._inputs), self._inputs)
+        files, note = keras_files(self.model, packer(self.model, [i.name for i in self._inputs]), self._inputs)
+        return files | ({"network.json": self.facts()} if files else {}), note
 
     def versions(self) -> dict[str, str]:
         """keras, its back end and the converter."""
@@ -136,15 +137,15 @@ class KerasExporter(NetworkExporter):
         }
 
 
-def packer(model: Any, inputs: Sequence[ModelInput]) -> Any:
-    """From tensors in the order of `inputs` to what the model is called with."""
+def packer(model: Any, names: Sequence[str]) -> Any:
+    """From tensors in the order of the inputs' names to what the model is called with."""
     from keras import tree
 
-    if len(inputs) == 1 and (_declared(model) is None or not hasattr(model, "_inputs_struct")):
+    if len(names) == 1 and (_declared(model) is None or not hasattr(model, "_inputs_struct")):
         return lambda tensors: tensors[0]
     if _declared(model) is not None:
         return lambda tensors: tree.pack_sequence_as(model.input, list(tensors))
-    return lambda tensors: {i.name: t for i, t in zip(inputs, tensors, strict=True)}
+    return lambda tensors: dict(zip(names, tensors, strict=True))
 
 
 def _declared(model: Any) -> list[Any] | None:

@@ -6,6 +6,7 @@ A subclass says how its framework computes the network's raw output and how it w
 from __future__ import annotations
 
 import inspect
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -223,6 +224,11 @@ class NetworkExporter(ABC):
         made = with_head(self.graph(), meaning, width, head)
         _check_runs(made, self.examples(), self.described)
         return Exported(made, head)
+
+    def facts(self) -> bytes:
+        """``network.json``: what is needed to put the native form to use without the trained object."""
+        inputs = [{"name": i.name, "dtype": i.dtype, "width": i.width} for i in self._inputs]
+        return (json.dumps({"format": 1, "inputs": inputs, "output": self._meaning}, sort_keys=True) + "\n").encode()
 
     def predict(self, arrays: Arrays) -> npt.NDArray[np.float64]:
         """The network's own output; softmax or sigmoid of logits are computed in numpy at double precision."""

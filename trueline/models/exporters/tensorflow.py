@@ -70,7 +70,8 @@ class TensorflowExporter(NetworkExporter):
 
     def native_files(self) -> tuple[dict[str, bytes], str]:
         """The graph with its variables as constants, for a SavedModel or LiteRT made later."""
-        return {"graph.pb": frozen_graph(self._call, self._inputs)}, "a frozen TensorFlow graph, in0, in1, ... to out"
+        graph = frozen_graph(self._call, self._inputs)
+        return {"graph.pb": graph, "network.json": self.facts()}, "a frozen TensorFlow graph, in0, in1, ... to out"
 
     def versions(self) -> dict[str, str]:
         """tensorflow and tf2onnx."""

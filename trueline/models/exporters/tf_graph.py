@@ -6,7 +6,7 @@ import contextlib
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from trueline._core.errors import ModelError
 from trueline.models.exporters.network import with_inputs
@@ -15,7 +15,7 @@ from trueline.models.inputs import ModelInput
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["frozen_graph", "function_graph", "graph_function", "input_specs"]
+__all__ = ["TensorRows", "frozen_graph", "function_graph", "graph_function", "input_specs"]
 
 _OPSET = 18
 """The highest that tf2onnx writes; the merge brings it to the transform's."""
@@ -23,7 +23,21 @@ _FORBIDDEN = ("PyFunc", "PyFuncStateless", "EagerPyFunc", "ReadFile", "WriteFile
 """Operations that run Python or touch files: no graph that is read from outside may hold one."""
 
 
-def input_specs(inputs: Sequence[ModelInput]) -> list[Any]:
+class TensorRows(Protocol):
+    """What is known of an input ``[N, width]``."""
+
+    @property
+    def dtype(self) -> str:
+        """float32 or int64."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        ...
+
+
+def input_specs(inputs: Sequence[TensorRows]) -> list[Any]:
     """A `tf.TensorSpec` ``[None, width]`` for every input, named ``in0``, ``in1``, ..."""
     import tensorflow as tf
 
@@ -67,7 +81,7 @@ def function_graph(function: Callable[..., Any], inputs: Sequence[ModelInput], d
     return with_inputs(model, {f"{s.name}:0": i for s, i in zip(specs, inputs, strict=True)})
 
 
-def frozen_graph(function: Callable[..., Any], inputs: Sequence[ModelInput]) -> bytes:
+def frozen_graph(function: Callable[..., Any], inputs: Sequence[TensorRows]) -> bytes:
     """The function with its variables as constants: a serialised ``GraphDef``, no Python code and no checkpoint.
 
     Its placeholders are ``in0``, ``in1``, ... and its result is the operation ``out``.
@@ -76,7 +90,7 @@ def frozen_graph(function: Callable[..., Any], inputs: Sequence[ModelInput]) -> 
     return made
 
 
-def _frozen(function: Callable[..., Any], inputs: Sequence[ModelInput]) -> Any:
+def _frozen(function: Callable[..., Any], inputs: Sequence[TensorRows]) -> Any:
     """The ``GraphDef`` of `frozen_graph`."""
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
@@ -123,8 +137,8 @@ def _calls(definition: Any) -> bool:
     return any(a.HasField("func") or a.list.func for n in definition.node for a in n.attr.values())
 
 
-def graph_function(content: bytes, inputs: Sequence[ModelInput]) -> Any:
-    """The function that `frozen_graph` wrote.
+def graph_function(content: bytes, inputs: int) -> Any:
+    """The function of so many inputs that `frozen_graph` wrote.
 
     Raises:
         ModelError: bytes that are no such graph, and operations that run Python or touch files.
@@ -140,7 +154,7 @@ def graph_function(content: bytes, inputs: Sequence[ModelInput]) -> Any:
     if found := sorted({n.op for n in nodes if n.op in _FORBIDDEN or n.op.startswith(("Save", "Restore"))}):
         raise ModelError(f"native/graph.pb holds operations that touch files or run Python: {', '.join(found)}")
     wrapped = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(definition, name=""), [])
-    feeds = [f"in{i}:0" for i in range(len(inputs))]
+    feeds = [f"in{i}:0" for i in range(inputs)]
     try:
         return wrapped.prune(feeds, "out:0")
     except (KeyError, ValueError) as error:
