@@ -144,16 +144,26 @@ def test_a_metric_measures_the_returned_models(folder: Path, noted: Path) -> Non
     assert 0.5 < values[2] < values[0] < 1.0  # type: ignore[operator]
 
 
-def test_a_function_of_the_trial_and_a_pruner(folder: Path, noted: Path) -> None:
-    options = {"n_startup_trials": 1, "n_min_trials": 1}
-    space = f"{SCRIPT}:chosen_space"
-    node = ran(tuner_line.line(folder, space=space, pruner="median", pruner_options=options, parallel=2, trials=4))
+def test_a_function_of_the_trial_decides_what_there_is(folder: Path, noted: Path) -> None:
+    node = ran(tuner_line.line(folder, space=f"{SCRIPT}:chosen_space", trials=2))
     assert node.state == "COMPLETE", node.message
-    result = result_of(node)
-    assert {tuple(t.hyperparameters) for t in result.trials} == {("depth",), ("depth", "x")}
-    pruned = [t for t in result.trials if t.state == "PRUNED"]
-    assert pruned
-    assert all(t.number >= 2 and len(t.reported) < 3 and "stopped at step" in str(t.error) for t in pruned)
+    trials = result_of(node).trials
+    assert [set(t.hyperparameters) == ({"depth"} if t.params["depth"] == 1 else {"depth", "x"}) for t in trials] == [
+        True
+    ] * 2
+
+
+def test_a_trial_that_falls_behind_is_pruned(folder: Path, noted: Path) -> None:
+    """The first trial is the best there is; the others are worse at each step."""
+    node = ran(
+        tuner_line.line(folder, space={"x": [0.3, 0.9, 1.0], "depth": [1]}, sampler="grid", trials=None, parallel=1,
+                        pruner="median", pruner_options={"n_startup_trials": 1, "n_min_trials": 1})
+    )  # fmt: skip
+    assert node.state == "COMPLETE", node.message
+    assert node.found["pruned"] == 2
+    first, *rest = result_of(node).trials
+    assert len(first.reported) == 3
+    assert [(t.state, len(t.reported), t.error) for t in rest] == [("PRUNED", 1, "stopped at step 0")] * 2
 
 
 def test_when_every_trial_fails_the_node_says_why_and_the_next_run_begins_anew(folder: Path) -> None:

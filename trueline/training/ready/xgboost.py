@@ -58,7 +58,7 @@ def run_fn(fn_args: FnArgs) -> Fitted:
     if watched is not None:
         evals.append((_matrix(watched, types), "eval"))
         patience = options.get("early_stopping_rounds", 50)
-        stop = [xgboost.callback.EarlyStopping(patience, save_best=True)]
+        stop = [xgboost.callback.EarlyStopping(rounds=patience, save_best=True)]
     history: dict[str, dict[str, Sequence[float]]] = {}
     rounds = fn_args.train_steps or options.get("n_estimators") or (1000 if watched is not None else 300)
     booster = xgboost.train(
