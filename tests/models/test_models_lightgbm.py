@@ -135,6 +135,14 @@ def test_a_custom_objective_is_a_raw_prediction_or_refused() -> None:
         booster_model(lightgbm.LGBMClassifier(**SMALL, objective=squared).fit(X, two(X)))
 
 
+def test_classes_whose_sums_are_in_the_hundreds() -> None:
+    """Sums of hundreds, rounded to float32, would change probabilities in the fifth digit."""
+    more = SMALL | {"n_estimators": 120, "learning_rate": 3.0, "num_leaves": 4, "min_child_samples": 1}
+    model = lightgbm.LGBMClassifier(**more).fit(X, four(X))
+    assert np.abs(model.predict(X, raw_score=True)).max() > 300
+    agrees(model, X, "probabilities")
+
+
 def test_trees_of_one_leaf() -> None:
     model = lightgbm.LGBMRegressor(**SMALL | {"min_child_samples": 900}).fit(X, target(X))
     agrees(model, X, "prediction")

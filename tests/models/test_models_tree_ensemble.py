@@ -27,6 +27,7 @@ from trueline.models.exporters.tree_ensemble import (
     integer_pieces,
 )
 from trueline.models.exporters.tree_ensemble_links import LINKS, finished_model
+from trueline.models.exporters.tree_ensemble_parts import in_two_parts, largest_sum
 
 ROOT = Path(__file__).parents[2]
 RUNTIME = ROOT / ".venvs" / "web" / "node_modules" / "onnxruntime-web" / "dist" / "ort.node.min.mjs"
@@ -208,7 +209,7 @@ ORACLES = {
 }
 
 
-@pytest.mark.parametrize("link", sorted(LINKS))
+@pytest.mark.parametrize("link", sorted(ORACLES))
 @pytest.mark.parametrize("outputs", [1, 3])
 def test_links_are_what_their_names_say(link: str, outputs: int) -> None:
     rng = np.random.default_rng(3)
@@ -218,6 +219,32 @@ def test_links_are_what_their_names_say(link: str, outputs: int) -> None:
     made = model_of(ensemble, 2, "prediction" if outputs == 1 else "probabilities", link)
     expected = ORACLES[link](walked(ensemble, x))
     np.testing.assert_allclose(run(made, x).reshape(-1, outputs), expected, rtol=1e-6, atol=1e-7)
+
+
+def test_every_link_has_its_test() -> None:
+    assert set(LINKS) == set(ORACLES) | {"softmax_of_parts"}
+
+
+@given(seed=st.integers(0, 2**32 - 1), scale=st.sampled_from([1.0, 300.0, 1e6]))
+@settings(max_examples=20, deadline=None)
+def test_large_sums_keep_their_differences_for_softmax(seed: int, scale: float) -> None:
+    """Three outputs whose sums are large and nearly equal: float32 sums would lose what softmax asks for."""
+    rng = np.random.default_rng(seed)
+    small = tuple(drawn_tree(rng, 3, False) for _ in range(4))
+    shift = Tree(np.array([-1]), np.zeros(1), *[np.zeros(1, np.int64)] * 2, np.zeros(1, bool), np.full((1, 3), scale))
+    ensemble = Ensemble((*small, replace(shift, outputs=(0, 1, 2))), (0.1, -scale / 3, -scale / 3))
+    parts = in_two_parts(ensemble)
+    assert len(parts.base) == 6
+    x = values_beside(small, rng)
+    sums = walked(ensemble, x)
+    assert np.abs(sums).max() <= largest_sum(ensemble)
+    raw = run(model_of(parts, 2, "probabilities"), x).astype(np.float64)
+    np.testing.assert_allclose(raw[:, :3] + raw[:, 3:], sums, rtol=0, atol=scale * 2.0**-40)
+    nodes, initializers = ensemble_graph(parts, "x")
+    given_names = {"source": "x", "width": 2, "outputs": 3, "slope": 1.0}
+    made = finished_model(nodes, initializers, link="softmax_of_parts", output="probabilities", **given_names)
+    shifted = np.exp(sums - sums.max(axis=1, keepdims=True))
+    np.testing.assert_allclose(run(made, x), shifted / shifted.sum(axis=1, keepdims=True), rtol=1e-6, atol=1e-7)
 
 
 @pytest.mark.slow

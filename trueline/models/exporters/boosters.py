@@ -20,12 +20,16 @@ from trueline.models.contract import PROBABILITIES, ClassValue, Fitted, Head, he
 from trueline.models.exporters.base import Arrays, Exported
 from trueline.models.exporters.tree_ensemble import RAW, Ensemble, ensemble_graph
 from trueline.models.exporters.tree_ensemble_links import finished_model
+from trueline.models.exporters.tree_ensemble_parts import in_two_parts, largest_sum
 from trueline.models.inputs import DEFAULT_INPUT, ModelInput
 
 if TYPE_CHECKING:
     import onnx
 
 __all__ = ["Boosted", "BoosterExporter", "Linear", "boosted_model", "booster_model", "is_booster"]
+
+# The rounding of a sum of 16 to float32 changes a probability by half a millionth at most.
+_LARGE_SUM = 16.0
 
 BoosterOutput = Literal["probabilities", "prediction", "score"]
 
@@ -123,14 +127,20 @@ def boosted_model(boosted: Boosted, input_name: str, output: BoosterOutput | Non
             f"the model's input is named {input_name!r}, as its output is", hint="name the input otherwise."
         )
     source, nodes, initializers = _missing_as_nan(input_name, boosted.missing)
-    made = ensemble_graph(body, source) if isinstance(body, Ensemble) else _linear_graph(body, source)
+    link = boosted.link
+    if isinstance(body, Linear):
+        made = _linear_graph(body, source)
+    else:
+        if link == "softmax" and not body.single and largest_sum(body) > _LARGE_SUM:
+            body, link = in_two_parts(body), "softmax_of_parts"
+        made = ensemble_graph(body, source)
     return finished_model(
         nodes + made[0],
         initializers + made[1],
         source=input_name,
         width=boosted.width,
         outputs=boosted.outputs,
-        link=boosted.link,
+        link=link,
         slope=boosted.slope,
         output=name,
     )

@@ -53,6 +53,23 @@ def _softmax(graph: _Graph, raw: str, _: float) -> str:
     return graph.node("Softmax", [raw], _LINKED, axis=1)
 
 
+def _softmax_of_parts(graph: _Graph, raw: str, _: float) -> str:
+    from onnx import TensorProto
+
+    double = graph.node("Cast", [raw], "booster:parts", to=TensorProto.DOUBLE)
+    parts = ["booster:large", "booster:small"]
+    graph.nodes.append(_split(double, parts))
+    summed = graph.node("Add", parts, "booster:summed")
+    exact = graph.node("Softmax", [summed], "booster:shares", axis=1)
+    return graph.node("Cast", [exact], _LINKED, to=TensorProto.FLOAT)
+
+
+def _split(source: str, parts: list[str]) -> onnx.NodeProto:
+    from onnx import helper
+
+    return helper.make_node("Split", [source], parts, axis=1, num_outputs=len(parts))
+
+
 def _exp(graph: _Graph, raw: str, _: float) -> str:
     return graph.node("Exp", [raw], _LINKED)
 
@@ -69,6 +86,7 @@ LINKS: dict[str, Callable[[_Graph, str, float], str]] = {
     "identity": _identity,
     "sigmoid": _sigmoid,
     "softmax": _softmax,
+    "softmax_of_parts": _softmax_of_parts,
     "exp": _exp,
     "signed_square": _signed_square,
     "log1p_exp": _log1p_exp,
@@ -94,7 +112,7 @@ def finished_model(
         initializers: of these nodes.
         source: name of the input ``[N, width]``.
         width: its columns.
-        outputs: columns of `RAW`.
+        outputs: columns of the output before it is made probabilities: 1, or a column a class.
         link: a key of `LINKS`.
         slope: factor within a sigmoid.
         output: ``probabilities`` ``[N, C]`` (a single raw column is the second class's), ``prediction`` or ``score``
