@@ -74,10 +74,10 @@ def test_planted_files_are_data(folder: Path, line: Any, tmp_path: Path) -> None
     code = (
         "from trueline.models import Model; "
         f"m = Model.load({uri!r}, allow_host=None); m._repr_html_(); n = m.native(); n.contents(); "
-        "print(m.predict([{'depth': 17.0, 'mass': 4000}]).num_rows, len(n.files))"
+        "print(m.predict([{'depth': 17.0, 'mass': 4000}]).num_rows, 'model.pkl' in n.files, 'conftest.py' in n.files)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
-    assert done.stdout.split() == ["1", "11"], done.stderr
+    assert done.stdout.split() == ["1", "True", "True"], done.stderr
     assert not list(tmp_path.rglob("exploded"))
 
 

@@ -79,7 +79,7 @@ def _pandas_column(series: Any, feature: RawFeature | None) -> Any:
 def matrix_columns(data: Any, features: Sequence[RawFeature]) -> dict[str, list[Any]]:
     """Columns from a numpy matrix ``[N, F]`` whose columns are the raw features in the signature's order.
 
-    Tools that explain models hand such matrices around; NaN in a column that is no float is a missing value, and whole
+    Tools that explain models hand such matrices around; NaN is a missing value where one may be missing, and whole
     floats stand for integers and bools.
 
     Raises:
@@ -95,10 +95,12 @@ def matrix_columns(data: Any, features: Sequence[RawFeature]) -> dict[str, list[
 
 
 def _value(value: Any, feature: RawFeature) -> Any:
-    if not isinstance(value, float) or feature.dtype in ("float32", "float64"):
+    if not isinstance(value, float):
         return value
-    if np.isnan(value):
+    if np.isnan(value) and feature.optional:
         return None
+    if feature.dtype in ("float32", "float64"):
+        return value
     if feature.dtype == "bool" and value in (0.0, 1.0):
         return bool(value)
     return int(value) if value.is_integer() and feature.dtype in ("int64", "timestamp") else value
