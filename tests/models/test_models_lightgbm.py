@@ -13,6 +13,7 @@ from tree_cases import CATEGORY, agrees, four, positive, rows, run, share, targe
 from trueline._core.errors import ModelError
 from trueline._core.values import RawFeature
 from trueline.models import Fitted
+from trueline.models.exporters import boosters
 from trueline.models.exporters.boosters import booster_model
 from trueline.models.exporters.registry import exporter_of
 
@@ -135,12 +136,18 @@ def test_a_custom_objective_is_a_raw_prediction_or_refused() -> None:
         booster_model(lightgbm.LGBMClassifier(**SMALL, objective=squared).fit(X, two(X)))
 
 
-def test_classes_whose_sums_are_in_the_hundreds() -> None:
-    """Sums of hundreds, rounded to float32, would change probabilities in the fifth digit."""
-    more = SMALL | {"n_estimators": 120, "learning_rate": 3.0, "num_leaves": 4, "min_child_samples": 1}
-    model = lightgbm.LGBMClassifier(**more).fit(X, four(X))
-    assert np.abs(model.predict(X, raw_score=True)).max() > 300
+def test_classes_whose_sums_are_in_the_thousands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What every class has alike changes no probability, and would leave float32 sums no digits for the rest."""
+    model = lightgbm.LGBMClassifier(**SMALL).fit(X, four(X))
+    booster = model.booster_
+    for tree in range(4):
+        for leaf in range(booster.dump_model()["tree_info"][tree]["num_leaves"]):
+            booster.set_leaf_output(tree, leaf, booster.get_leaf_output(tree, leaf) + 1000)
+    assert model.predict(X, raw_score=True).min() > 990
     agrees(model, X, "probabilities")
+    monkeypatch.setattr(boosters, "_LARGE_SUM", np.inf)
+    with pytest.raises(AssertionError, match="strictly ordered"):
+        agrees(model, X, "probabilities", tolerance=1e-5)
 
 
 def test_trees_of_one_leaf() -> None:
