@@ -228,3 +228,22 @@ def test_a_ready_made_trainer_is_searched_and_trained_with_the_best(folder: Path
     assert best["n_estimators"] == 5
     assert {"learning_rate", "max_depth"} <= set(best)
     assert found.nodes["Trainer"].found["framework"] == "xgboost"
+
+
+@pytest.mark.frameworks
+def test_code_that_changes_while_the_search_runs_ends_it(folder: Path, tmp_path: Path) -> None:
+    """Trials of two programs under one key would be nobody's result."""
+    module = tmp_path / "changing.py"
+    module.write_text(
+        "from pathlib import Path\n"
+        "from trueline.models.exporters.python_function import PythonModel\n"
+        "LEVEL = 1.0\n"
+        "def run_fn(fn_args):\n"
+        "    text = Path(__file__).read_text()\n"
+        "    Path(__file__).write_text(text.replace('LEVEL = 1.0', 'LEVEL = 2.0'))\n"
+        "    fn_args.log('score', LEVEL)\n"
+        "    return PythonModel('changing:run_fn', 'probabilities', classes=[False, True])\n"
+    )
+    node = ran(tuner_line.line(folder, run_fn=None, module_file=str(module), parallel=1, trials=3))
+    assert node.state == "FAILED"
+    assert "changed while the search ran" in node.message

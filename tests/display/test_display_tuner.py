@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from trueline.display.html import page
 from trueline.display.tuner_axes import Axis, objective_axis, parameter_axis
-from trueline.display.tuner_view import tuner_view
+from trueline.display.tuner_search import tuner_view
 
 EVIL = "<script>alert('x')</script>\"&"
 RANGES = {

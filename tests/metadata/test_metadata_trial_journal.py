@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from sqlalchemy.schema import CreateTable
 
 from trueline._core.errors import MetadataError
-from trueline.metadata import MetadataStore
+from trueline.metadata import MetadataStore, trial_journal
 from trueline.metadata.trial_journal import TrialJournal
 
 OURS = {"trueline_search", "trueline_trial"}
@@ -72,6 +74,16 @@ def test_a_long_record_comes_back_whole(store: MetadataStore, path: Path) -> Non
     journal.write(0, record)
     assert journal.read() == [record]
     journal.close()
+
+
+@pytest.mark.parametrize(("dialect", "text"), [("postgresql", "TEXT"), ("mysql", "MEDIUMTEXT"), ("sqlite", "TEXT")])
+def test_servers_are_given_types_that_they_have(dialect: str, text: str) -> None:
+    """MySQL's TEXT ends at 64 KB; keys stay within its limit of 3,072 bytes."""
+    chosen = importlib.import_module(f"sqlalchemy.dialects.{dialect}").dialect()
+    made = {name: str(CreateTable(trial_journal._metadata.tables[name]).compile(dialect=chosen)) for name in OURS}
+    assert f"record {text} NOT NULL" in made["trueline_trial"]
+    assert "search_id VARCHAR(255) NOT NULL" in made["trueline_search"]
+    assert "BIGINT" in made["trueline_search"]
 
 
 def test_another_version_and_no_database_are_refused(store: MetadataStore, path: Path, tmp_path: Path) -> None:

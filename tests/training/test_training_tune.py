@@ -276,6 +276,16 @@ def test_trials_in_processes_die_alone(given: dict[str, Any], monkeypatch: pytes
     assert result.best.logged == {"threads": 1.0, "secrets": 0.0, "error": 4.0}
 
 
+def test_trials_and_searches_in_processes_end_in_their_time(given: dict[str, Any]) -> None:
+    many = {"x": {"low": 0.0, "high": 1.0}}
+    with pytest.raises(ModelError, match=r"it took longer than 0\.05 seconds"):
+        tune(samples.train, many, objective="error", trials=2, parallel=2, trial_timeout=0.05, **given)
+    began = time.monotonic()
+    with pytest.raises(ModelError, match="time was over before a trial ended"):
+        tune(samples.train, many, objective="error", trials=50, parallel=2, timeout=0.05, **given)
+    assert time.monotonic() - began < 15
+
+
 def test_processes_and_this_process_find_the_same(given: dict[str, Any]) -> None:
     """One batch of two, measured on the returned model; pruning is asked over the pipe."""
     found = [

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         skew_view,
     )
     from trueline.display.statistics import anomaly_marks, statistics_html, statistics_view
+    from trueline.display.tuner_search import tuner_view
 
 _HOMES = {
     "Drift": "feature_cells",
@@ -41,6 +42,7 @@ _HOMES = {
     "skew_view": "sections",
     "statistics_html": "statistics",
     "statistics_view": "statistics",
+    "tuner_view": "tuner_search",
     "training_view": "curves",
 }
 __all__ = [

@@ -110,7 +110,8 @@ class ProcessRunner:
         command = [sys.executable, "-P", "-m", "trueline.training.tuning.trial_process", str(task)]
         path = os.pathsep.join(filter(None, [str(_HOME), os.environ.get("PYTHONPATH", "")]))
         threads = {name: str(threads_for(self.parallel)) for name in _THREAD_VARIABLES}
-        environment = {**threads, **os.environ, "PYTHONPATH": path}
+        # One order of sets for all trials: the same seed gives the same training.
+        environment = {"PYTHONHASHSEED": "0", **threads, **os.environ, "PYTHONPATH": path}
         environment.pop("TRUELINE_STORE_URL", None)
         with self._lock:
             if self._stopped:

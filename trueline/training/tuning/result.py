@@ -106,7 +106,7 @@ class TuneResult:
 
     def view(self) -> Html:
         """The result as a piece of HTML: history, importance, parallel coordinates, slices, the table of trials."""
-        from trueline.display.tuner_view import tuner_view
+        from trueline.display.tuner_search import tuner_view
 
         return tuner_view(self.to_json())
 
