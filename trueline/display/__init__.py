@@ -62,6 +62,7 @@ __all__ = [
     "skew_view",
     "statistics_html",
     "statistics_view",
+    "tuner_view",
     "training_view",
 ]
 

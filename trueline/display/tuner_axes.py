@@ -52,10 +52,9 @@ class Axis:
         return _EDGE + (1 - 2 * _EDGE) * share
 
     def _share(self, value: float) -> float:
-        if self.log:
-            return (math.log(value) - math.log(self.low)) / (math.log(self.high) - math.log(self.low))
-        half = self.high / 2 - self.low / 2  # the ends may lie further apart than the greatest float
-        return (value / 2 - self.low / 2) / half
+        low, high, at = (math.log(v) if self.log else v / 2 for v in (self.low, self.high, value))
+        # Halves, for the ends may lie further apart than the greatest float; or so near that nothing lies between.
+        return (at - low) / (high - low) if high > low else 0.5
 
     def beyond(self, value: Any) -> bool:
         """Whether a number lies outside the ends."""
