@@ -67,8 +67,8 @@ def _two_inputs() -> Any:
     keras.utils.set_random_seed(3)
     ids, dense = layers.Input((2,), dtype="int64", name="ids"), layers.Input((4,), name="dense")
     flat = layers.Flatten()(layers.Embedding(8, 3)(ids))
-    hidden = layers.Dense(8, activation="tanh")(layers.Concatenate()([dense, flat]))
-    return keras.Model({"ids": ids, "dense": dense}, layers.Dense(3, activation="softmax")(hidden))
+    hidden = layers.Dense(8, activation="tanh", name="hidden")(layers.Concatenate()([dense, flat]))
+    return keras.Model({"ids": ids, "dense": dense}, layers.Dense(3, activation="softmax", name="last")(hidden))
 
 
 def _recurrent() -> Any:
