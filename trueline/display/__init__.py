@@ -62,8 +62,8 @@ __all__ = [
     "skew_view",
     "statistics_html",
     "statistics_view",
-    "tuner_view",
     "training_view",
+    "tuner_view",
 ]
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)
