@@ -80,6 +80,8 @@ class SklearnExporter:
             raise ModelError(f"{len(declared)} classes are declared and the model knows {len(own)}")
         if declared is not None:
             _check_order(own, declared)
+        if declared is None and label.dtype == "bool" and own.tolist() == [0, 1]:
+            declared = [False, True]  # boosters count the classes of bools
         classes = python_classes(own if declared is None else declared, label)
         task: Task = "binary" if len(classes) == 2 else "multiclass"
         dtype = {bool: "bool", int: "int64", str: "utf8"}[type(classes[0])]

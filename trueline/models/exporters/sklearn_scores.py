@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from trueline.models.exporters.boosters import boosted_model, is_booster
 from trueline.models.exporters.nodes import Nodes
 from trueline.models.exporters.sklearn_emit import NoDecisionError, Want, refuse
 
@@ -32,6 +35,9 @@ _LINEAR = (
     "LinearDiscriminantAnalysis",
 )
 
+_READERS = {"sklearn": "sklearn_hist", "lightgbm": "lightgbm"}
+"""Boosters whose decision function is the sum of their trees."""
+
 
 def decision(g: Nodes, estimator: Any, x: str) -> str:
     """``decision_function``: ``[N, 1]`` of two classes, else ``[N, C]``.
@@ -39,20 +45,14 @@ def decision(g: Nodes, estimator: Any, x: str) -> str:
     Raises:
         ModelError: an estimator whose decision function has no writer.
     """
-    from trueline.models.exporters.boosters import boosted_model, is_booster
-
     if type(estimator).__name__ in _LINEAR and hasattr(estimator, "coef_"):
         return linear(g, x, estimator.coef_, estimator.intercept_)
-    if is_booster(estimator) and type(estimator).__module__.startswith("sklearn."):
-        from dataclasses import replace
-
-        from trueline.models.exporters.sklearn_hist import read_booster
-
-        read = read_booster(estimator)
+    reader = _READERS.get(type(estimator).__module__.partition(".")[0])
+    if reader is not None and is_booster(estimator):
+        read = importlib.import_module(f"trueline.models.exporters.{reader}").read_booster(estimator)
         model = boosted_model(replace(read, link="identity"), "x", "prediction")
-        columns = read.outputs
         raw = g.call(model, x, model.graph.output[0].name)
-        return g.double(g.add("Reshape", raw, g.integers([-1, columns])))
+        return g.double(g.add("Reshape", raw, g.integers([-1, read.outputs])))
     error = refuse(estimator, "its decision function has no converter", "use an estimator with probabilities there.")
     raise NoDecisionError(error.message, hint=error.hint)
 
