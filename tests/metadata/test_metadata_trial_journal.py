@@ -101,3 +101,11 @@ def test_a_database_of_another_program_is_left_as_it_is(foreign: Path) -> None:
     with pytest.raises(MetadataError, match="reading only"):
         TrialJournal(str(foreign), "Tuner/1")
     assert tables(foreign) == before
+
+
+def test_an_address_is_told_without_its_password() -> None:
+    pytest.importorskip("psycopg")
+    with pytest.raises(MetadataError) as caught:
+        TrialJournal("postgresql+psycopg://me:hunter2@127.0.0.1:1/db", "Tuner/1")
+    assert "hunter2" not in str(caught.value)
+    assert "me:***@127.0.0.1" in str(caught.value)

@@ -49,6 +49,7 @@ class Database:
         readonly: never write.
 
     Attributes:
+        place: the address as errors tell it, without the password.
         readonly: whether writing is refused; always so for a database that another program made, until adopted.
         adopted: whether trueline's own tables are there.
 
@@ -58,6 +59,7 @@ class Database:
 
     def __init__(self, location: str, *, create: bool = True, adopt: bool = False, readonly: bool = False) -> None:
         self.url = url_of(location)
+        self.place = sa.make_url(self.url).render_as_string(hide_password=True)
         self.is_sqlite = self.url.startswith("sqlite")
         self.path = Path(sa.make_url(self.url).database or "") if self.is_sqlite else None
         self.readonly = readonly
@@ -105,7 +107,7 @@ class Database:
         if "MLMDEnv" not in names:
             raise MetadataError(
                 "this database is not one of ML Metadata (it has no table MLMDEnv)",
-                where=self.url,
+                where=self.place,
                 hint="give another path: nothing was changed.",
             )
         self._check(connection, tables.env.c.schema_version, tables.MLMD_VERSION, "ML Metadata schema")
@@ -120,7 +122,7 @@ class Database:
             found = ", ".join(map(str, versions)) or "none"
             raise MetadataError(
                 f"the {what} version is {found}, this trueline reads {wanted}",
-                where=self.url,
+                where=self.place,
                 hint="upgrade the database with the program that made it, or use the trueline that fits: "
                 "nothing was changed.",
             )
@@ -132,7 +134,7 @@ class Database:
         except DBAPIError as error:
             raise MetadataError(
                 f"the metadata database cannot be opened: {error.orig}",
-                where=self.url,
+                where=self.place,
                 hint="is it an SQLite file, and may this user read and write it?",
             ) from error
 
@@ -198,7 +200,7 @@ class Database:
         if self.readonly:
             raise MetadataError(
                 "this metadata database is open for reading only",
-                where=self.url,
+                where=self.place,
                 hint="it was made by another program; `trueline store adopt` adds the tables that trueline needs.",
             )
         assert self._engine is not None
@@ -214,12 +216,14 @@ class Database:
                 if not any(word in str(error.orig).lower() for word in _RETRYABLE):
                     said = str(error.orig)
                     hint = next((remedy for word, remedy in _REMEDIES.items() if word in said.lower()), None)
-                    raise MetadataError(f"the metadata database refuses: {said}", where=self.url, hint=hint) from error
+                    raise MetadataError(
+                        f"the metadata database refuses: {said}", where=self.place, hint=hint
+                    ) from error
                 last = error
                 time.sleep(random.uniform(0.02, 0.1) * 2**attempt)  # noqa: S311
         raise MetadataError(
             f"the metadata database stays locked: {last.orig}",
-            where=self.url,
+            where=self.place,
             hint="does another program hold a transaction open on it?",
         ) from last
 

@@ -61,7 +61,10 @@ class TrialJournal:
         self._database = Database(location, create=False)
         try:
             self._make_tables()
-            self._database.write(self._begin)
+            try:
+                self._database.write(self._begin)
+            except IntegrityError:  # another process began the same search at this moment: it is there now
+                self._database.write(self._begin)
         except BaseException:
             self._database.close()
             raise
