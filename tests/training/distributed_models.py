@@ -92,6 +92,42 @@ def _graph(weights: np.ndarray[Any, Any]) -> Any:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 
+def averaged(fn_args: Any) -> Any:
+    """The ready-made network in two processes, and the same steps in one process with both shares of every batch."""
+    import dataclasses
+
+    import torch
+
+    from trueline import Fitted
+    from trueline.training.distributed import group
+    from trueline.training.ready.network import Batch, network_plan
+    from trueline.training.ready.torch_mlp import _Training
+
+    torch.set_num_threads(1)
+    plan = network_plan(fn_args, "torch_mlp")
+    together = _Training(fn_args, plan)
+    before = torch.nn.utils.parameters_to_vector(together.network.parameters()).detach().clone()
+    for epoch in range(2):
+        together._epoch(epoch)
+    mine = torch.nn.utils.parameters_to_vector(together.network.parameters()).detach().numpy()
+    fn_args.log("weights_apart", float(np.abs(group().sum(mine) / 2 - mine).max()))
+    one = _Training(dataclasses.replace(fn_args, rank=0, world_size=1), plan)
+    half = plan.options["batch_size"] // 2
+    for epoch in range(2):
+        orders = [
+            {"rank": rank, "world_size": 2, "even": True, "epoch": epoch, "seed": fn_args.seed} for rank in (0, 1)
+        ]
+        shares = [plan.batches(fn_args.train, half, shuffle=True, **order) for order in orders]
+        for pair in zip(*shares, strict=True):
+            left, right = (plan.batch(found) for found in pair)
+            parts = ("x", "y", "w")
+            one._step(Batch(*(np.concatenate([getattr(left, p), getattr(right, p)]) for p in parts)))
+    alone = torch.nn.utils.parameters_to_vector(one.network.parameters()).detach().numpy()
+    fn_args.log("from_one_process", float(np.abs(alone - mine).max()))
+    fn_args.log("moved", float(np.abs(before.numpy() - mine).max()))
+    return Fitted(together.network.eval(), output="logits")
+
+
 def failing(fn_args: Any) -> Any:
     """The second process fails while the first waits for it."""
     from trueline.training.distributed import group

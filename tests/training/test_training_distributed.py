@@ -39,6 +39,25 @@ def test_two_processes_see_disjoint_rows_and_end_with_equal_weights(tmp_path: Pa
 
 
 @pytest.mark.frameworks
+def test_a_step_of_two_processes_is_that_of_one_with_the_whole_batch(tmp_path: Path) -> None:
+    """Rows are weighed unequally, so that a mean of the two means would be another gradient."""
+    found = found_of(
+        line(
+            tmp_path,
+            "averaged",
+            processes=2,
+            features=["a", "b"],
+            eval_split="",
+            hyperparameters={"dropout": 0.0, "batch_size": 64, "hidden": [8]},
+            custom_config={"ready": {"class_weight": {"True": 5.0}}},
+        )
+    )
+    assert found["weights_apart"] == 0
+    assert found["moved"] > 0.01
+    assert found["from_one_process"] < 1e-5
+
+
+@pytest.mark.frameworks
 @pytest.mark.parametrize(
     ("run_fn", "said"),
     [("failing", "the second process has no luck"), ("killed", "training process 1 of 2 was killed")],

@@ -2,14 +2,15 @@
 
 Trees get the columns as they are; histogram gradient boosting splits features with a domain of 3 to 255 categories as
 categories. Linear models and networks get numbers with mean 0 and standard deviation 1, a missing number as the mean
-with a column beside it that says so, and categories (of at most 1,000) one-hot. All of it is part of the model, and
-exported with it.
+(``is_missing`` in preprocessing_fn gives them a column that says so), and categories (of at most 1,000) one-hot. All of
+it is part of the model, and exported with it.
 """
 
 from __future__ import annotations
 
 import importlib
 import inspect
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -46,14 +47,15 @@ ESTIMATORS: Mapping[str, _PAIR] = {
 _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "HistGradientBoosting": {"max_iter": 300, "learning_rate": 0.06, "early_stopping": True, "n_iter_no_change": 20},
     "LogisticRegression": {"max_iter": 1000},
-    "RandomForest": {"n_estimators": 200, "min_samples_leaf": 2},
-    "ExtraTrees": {"n_estimators": 200, "min_samples_leaf": 2},
-    "MLP": {"early_stopping": True, "max_iter": 200, "hidden_layer_sizes": [64, 32]},
+    "RandomForest": {"n_estimators": 200, "min_samples_leaf": 3},
+    "ExtraTrees": {"n_estimators": 200, "min_samples_leaf": 3},
+    "MLP": {"max_iter": 200, "hidden_layer_sizes": [64, 32]},
 }
 """By the beginning of the class's name."""
 _TREES = ("HistGradientBoosting", "RandomForest", "ExtraTrees", "DecisionTree", "ExtraTree")
 _CATEGORIES = (3, 255)
 _ONE_HOT = (3, 1000)
+_ENOUGH = 2000
 
 
 def estimator_class(name: Any, classifier: bool) -> Any:
@@ -135,7 +137,9 @@ def run_fn(fn_args: FnArgs) -> Fitted:
     watched = eval_rows(fn_args, task, by_class)
     threads = int(options.pop("threads", 1))
     estimator = kind(**_parameters(kind, options, fn_args.seed, threads, select(rows.x, columns, *_CATEGORIES)))
-    model = estimator if kind.__name__.startswith(_TREES) else _prepared(estimator, rows, columns)
+    if kind.__name__.startswith("MLP") and "early_stopping" not in options:
+        estimator.set_params(early_stopping=len(rows.y) >= _ENOUGH)  # a tenth of few rows says little
+    model = estimator if kind.__name__.startswith(_TREES) else _prepared(estimator, columns)
     _fit(model, rows, watched, threads)
     _log(fn_args, task, model, rows, watched)
     return Fitted(model, inputs=model_inputs_of(fn_args), classes=_classes(model, task))
@@ -157,7 +161,7 @@ def _parameters(
     return kept | dict(options)
 
 
-def _prepared(estimator: Any, rows: Rows, columns: Sequence[Column]) -> Any:
+def _prepared(estimator: Any, columns: Sequence[Column]) -> Any:
     """The estimator behind scaling, filling and one-hot columns."""
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
@@ -171,11 +175,10 @@ def _prepared(estimator: Any, rows: Rows, columns: Sequence[Column]) -> Any:
     if whole:
         parts.append(("numbers", StandardScaler(), whole))
     if gaps:
-        parts.append(("gaps", make_pipeline(SimpleImputer(add_indicator=True), StandardScaler()), gaps))
+        parts.append(("gaps", make_pipeline(SimpleImputer(), StandardScaler()), gaps))
     if hot:
         ids = [list(map(float, range(c.least, c.least + c.size))) for c in columns if c.index in hot]
         parts.append(("categories", OneHotEncoder(categories=ids, handle_unknown="ignore"), sorted(hot)))
-    del rows
     return make_pipeline(ColumnTransformer(parts), estimator)
 
 
@@ -195,7 +198,10 @@ def _fit(model: Any, rows: Rows, watched: Rows | None, threads: int) -> None:
         if rows.w is not None:
             more["sample_weight_val"] = watched.w
     prefix = f"{steps[-1][0]}__" if steps else ""
-    with threadpool_limits(threads):
+    from sklearn.exceptions import ConvergenceWarning
+
+    with threadpool_limits(threads), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # max_iter is a budget; the scores are in the log
         model.fit(rows.x, rows.y, **{prefix + name: value for name, value in more.items()})
 
 
