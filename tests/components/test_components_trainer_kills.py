@@ -63,8 +63,8 @@ def _end(home: Path) -> Path:
     """Runs to the end; the model's folder."""
     process = apart(home, train_steps=STEPS, seed=5)
     said, _ = process.communicate(timeout=300)
-    state, uri = said.splitlines()[-2:]
-    assert state.strip() == "COMPLETE", said
+    _, state, uri = said.splitlines()[-1].split()
+    assert state == "COMPLETE", said
     return Path(uri)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,8 @@ def preprocessing_fn(inputs):
 FEATURES = ["z", "w"]
 
 
-def nodes(home: Path, *, resolved: Any = None, **trainer: Any) -> list[Any]:
-    """The line's nodes; rows are made once."""
+def nodes(home: Path, names: Sequence[str] = ("Trainer",), **trainer: Any) -> list[Any]:
+    """The line's nodes; rows are made once. Of several Trainers each has the module of its name."""
     data = home / "data"
     if not data.exists():
         data.mkdir(parents=True)
@@ -46,33 +47,38 @@ def nodes(home: Path, *, resolved: Any = None, **trainer: Any) -> list[Any]:
     made = Transform(
         examples=examples.outputs["examples"], schema=schema.outputs["schema"], module_file=str(home / "steps.py")
     )
-    given = {"label": "tall", "features": FEATURES, "module_file": str(home / "model.py")} | trainer
-    trained = Trainer(
-        examples=made.outputs["transformed_examples"],
-        transform_graph=made.outputs["transform_graph"],
-        schema=schema.outputs["schema"],
-        raw_examples=examples.outputs["examples"],
-        **given,
-    )
-    return [examples, statistics, schema, made, trained]
+    given = {"label": "tall", "features": FEATURES} | trainer
+    given |= {"schema": schema.outputs["schema"], "raw_examples": examples.outputs["examples"]}
+    trained = [
+        Trainer(
+            examples=made.outputs["transformed_examples"],
+            transform_graph=made.outputs["transform_graph"],
+            module_file=str(home / f"{name + '_model' if len(names) > 1 else 'model'}.py"),
+            node_id=name,
+            **given,
+        )
+        for name in names
+    ]
+    return [examples, statistics, schema, made, *trained]
 
 
-def run(home: Path, code: str | None = None, **trainer: Any) -> Any:
+def run(home: Path, code: str | None = None, names: Sequence[str] = ("Trainer",), **trainer: Any) -> Any:
     """Runs the line with ``model.py`` holding `code`."""
     if code is not None:
         home.mkdir(parents=True, exist_ok=True)
         (home / "model.py").write_text(code)
-    return LocalRunner().run(Pipeline("line", nodes(home, **trainer), root=str(home / "line")))
+    return LocalRunner().run(Pipeline("line", nodes(home, names, **trainer), root=str(home / "line")))
 
 
-def apart(home: Path, **more: Any) -> subprocess.Popen[str]:
-    """The same in a process of its own."""
+def apart(home: Path, names: Sequence[str] = ("Trainer",), **more: Any) -> subprocess.Popen[str]:
+    """The same in a process of its own, which ends with a line for each Trainer: its name, state and model."""
     here = Path(__file__).parent
     script = f"import sys; sys.path.insert(0, {str(here)!r}); import trainer_line; from pathlib import Path\n"
     script += "if __name__ == '__main__':\n"
-    script += f"    result = trainer_line.run(Path({str(home)!r}), **{more!r})\n"
-    script += "    node = result.nodes['Trainer']\n    print(node.state, node.message or '')\n"
-    script += "    print(node.outputs['model'][0].uri if node.outputs else '')\n"
+    script += f"    result = trainer_line.run(Path({str(home)!r}), names={list(names)!r}, **{more!r})\n"
+    script += f"    for name in {list(names)!r}:\n        node = result.nodes[name]\n"
+    script += "        model = node.outputs['model'][0].uri if node.outputs else node.message\n"
+    script += "        print(name, node.state, model)\n"
     (home / "run_line.py").write_text(script)
     command = [sys.executable, str(home / "run_line.py")]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

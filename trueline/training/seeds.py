@@ -48,7 +48,8 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def _torch(module: Any, seed: int) -> None:
-    module.manual_seed(seed % 2**63)
+    if hasattr(module, "manual_seed"):  # else it is a file of the user's that has this name
+        module.manual_seed(seed % 2**63)
 
 
 def _tensorflow(module: Any, seed: int) -> None:
