@@ -41,11 +41,19 @@ _ROWS = 2000
 @click.option(
     "--runtime", metavar="DIST", help="For web: the folder dist of the npm package onnxruntime-web, or a URL."
 )
+@click.option("--transform", metavar="FOLDER", help="For saved-model: the transform that the model was trained on.")
 @click.option(
     "--allow-host", metavar="MODULE,...", multiple=True, callback=comma_separated, help="Modules whose code may run."
 )
 def export(
-    model: str, to: str, out: str, sample: str | None, rows: int, runtime: str | None, allow_host: tuple[str, ...]
+    model: str,
+    to: str,
+    out: str,
+    sample: str | None,
+    rows: int,
+    runtime: str | None,
+    transform: str | None,
+    allow_host: tuple[str, ...],
 ) -> None:
     """Write MODEL (a model's folder, or the folder that it was pushed to) for another place to run in.
 
@@ -58,7 +66,7 @@ def export(
     check_target(to)
     loaded = Model.load(model_folder(model), allow_host=allow_host)
     table = _sample(loaded, sample, rows) if sample else None
-    facts = export_model(loaded, to, out, sample=table, runtime=runtime)
+    facts = export_model(loaded, to, out, sample=table, runtime=runtime, transform=transform)
     told = "; ".join(f"{name}: {value}" for name, value in facts.items())
     click.echo(f"Wrote {loaded.name} for {to} to {out}" + (f" ({told})" if told else ""))
 

@@ -28,10 +28,12 @@ class Options:
     Attributes:
         sample: raw rows on which the exported model is compared with the original.
         runtime: for the browser: where onnxruntime-web lies.
+        transform: for TensorFlow: the folder of the transform that the model was trained on.
     """
 
     sample: pa.Table | None = None
     runtime: str | None = None
+    transform: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,23 +82,27 @@ def _python(model: Model, uri: str, options: Options) -> Mapping[str, Any]:
     return {"rows compared": found["rows"], "largest difference": found["max_difference"]}
 
 
-def _elsewhere(home: str, function: str) -> Callable[[Model, str, Options], Mapping[str, Any]]:
-    """A target whose writer needs a framework: imported when it is asked for."""
+def _elsewhere(home: str, function: str, *options: str) -> Callable[[Model, str, Options], Mapping[str, Any]]:
+    """A target whose writer needs a framework: imported when it is asked for, given the options that are there."""
 
-    def write(model: Model, uri: str, options: Options) -> Mapping[str, Any]:
+    def write(model: Model, uri: str, given: Options) -> Mapping[str, Any]:
         save = getattr(importlib.import_module(home), function)
-        made = save(model, uri, sample=options.sample) if options.sample is not None else save(model, uri)
+        told = {name: value for name in options if (value := getattr(given, name)) is not None}
+        made = save(model, uri, **told)
         return dict(made) if isinstance(made, Mapping) else {}
 
     return write
 
 
 TARGETS: Mapping[str, Target] = {
-    "litert": Target(_elsewhere("trueline.models.litert", "save_litert"), "for phones and small devices, by LiteRT"),
+    "litert": Target(
+        _elsewhere("trueline.models.litert", "save_litert", "sample"), "for phones and small devices, by LiteRT"
+    ),
     "onnx": Target(_onnx, "the plain graph, its feeds as JSON, and a short script that asks it"),
     "python": Target(_python, "one Python file that needs nothing but Python", needs_sample=True),
     "saved-model": Target(
-        _elsewhere("trueline.models.saved_model", "save_saved_model"), "for TensorFlow and TensorFlow Serving"
+        _elsewhere("trueline.models.saved_model", "save_saved_model", "sample", "transform"),
+        "for TensorFlow and TensorFlow Serving",
     ),
     "server": Target(_server, "the model, the exact packages of its server, and how to start it"),
     "web": Target(_web, "a page and scripts that predict in the browser, offline"),
@@ -116,7 +122,13 @@ REFUSED = {
 
 
 def export_model(
-    model: Model, to: str, out: str, *, sample: pa.Table | None = None, runtime: str | None = None
+    model: Model,
+    to: str,
+    out: str,
+    *,
+    sample: pa.Table | None = None,
+    runtime: str | None = None,
+    transform: str | None = None,
 ) -> Mapping[str, Any]:
     """Writes a model for a target: whole, or not at all.
 
@@ -126,6 +138,7 @@ def export_model(
         out: an absent or empty folder of this machine.
         sample: raw rows; ``python`` compares on them and cannot do without.
         runtime: for ``web``: the folder ``dist`` of the npm package onnxruntime-web, or the address of its script.
+        transform: for ``saved-model``: the folder of the transform that the model was trained on.
 
     Returns:
         What a person should know of the result.
@@ -147,7 +160,7 @@ def export_model(
     place.parent.mkdir(parents=True, exist_ok=True)
     making = place.parent / f".{place.name}.{uuid.uuid4().hex}"
     try:
-        facts = target.write(model, str(making), Options(sample, runtime))
+        facts = target.write(model, str(making), Options(sample, runtime, transform))
         _put(making, place)
     finally:
         shutil.rmtree(making, ignore_errors=True)
