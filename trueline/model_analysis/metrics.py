@@ -18,12 +18,12 @@ from trueline.model_analysis.moments import Floats
 
 __all__ = ["METRICS", "TASKS", "Metric", "find_metric", "metric_names"]
 
-TASKS = ("binary", "regression", "multiclass")
+TASKS = ("binary", "regression", "multiclass", "ranking")
 Sums: TypeAlias = Callable[[str], Floats]
 Options: TypeAlias = Mapping[str, Any]
 Finish: TypeAlias = Callable[[Sums, Options], Floats]
 HIGHER, LOWER = "HIGHER_IS_BETTER", "LOWER_IS_BETTER"
-_SCALAR = ("binary", "regression")
+_SCALAR = ("binary", "regression", "ranking")  # one number a row: a score is compared with a numeric label
 _ONE_CLASS = "the slice holds only one of the two classes"
 _NO_WEIGHT = "the weights add up to 0"
 
@@ -298,12 +298,6 @@ _CLASS_METRICS = (
            _averaged(lambda tp, fp, fn: (2 * tp, 2 * tp + fp + fn)), better=HIGHER, options=_AVERAGE),
 )  # fmt: skip
 
-
-def _tasks_of(metric: Metric) -> tuple[str, ...]:
-    """A ranking's score is compared with a numeric label as a regression's prediction is."""
-    return (*metric.tasks, "ranking") if "regression" in metric.tasks else metric.tasks
-
-
 METRICS: dict[tuple[str, str], Metric] = {
     (metric.class_name, task): metric
     for metric in (
@@ -314,7 +308,7 @@ METRICS: dict[tuple[str, str], Metric] = {
         *_RANK_METRICS,
         *_CLASS_METRICS,
     )
-    for task in _tasks_of(metric)
+    for task in metric.tasks
 }
 
 

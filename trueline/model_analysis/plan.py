@@ -21,7 +21,7 @@ class EvalPlan:
 
     Attributes:
         config: the checked configuration.
-        task: ``binary``, ``regression`` or ``multiclass``.
+        task: ``binary``, ``regression``, ``multiclass`` or ``ranking``.
         classes: number of classes of a multi-class task, else 0.
         models: names of the candidates, ``("candidate",)`` where there is one; then ``"baseline"`` if it is measured.
         groups: groups of rows for the noise; 1 where no noise is asked for.
