@@ -2,9 +2,8 @@
 
 A node sends a row left or right by the interval in which its feature lies. One bound is an ordinary split; several
 make a set: categories ``{2, 3, 7}`` are intervals of integers, as is "zero or missing". In ONNX a node of several
-bounds becomes a chain of nodes with one comparison each whose true branches share their targets. So one mode of
-comparison serves a whole ensemble, sets have no limit of size, and operator set 3 of ai.onnx.ml suffices, which every
-runtime has.
+bounds becomes a search of nodes with one comparison each. So one mode of comparison serves a whole ensemble, sets
+have no limit of size, and operator set 3 of ai.onnx.ml suffices, which every runtime has.
 
 The ensemble is written in double precision: features, which are float32, are widened exactly, thresholds are not
 rounded, and leaves are added in double. The sum is rounded once to float32. On ONNX Runtime this costs nothing that
@@ -13,12 +12,21 @@ can be measured.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+from trueline.models.exporters.tree_ensemble_nodes import (
+    LEAF,
+    Pieces,
+    Tree,
+    constant_tree,
+    integer_pieces,
+    lowered_pieces,
+)
 
 if TYPE_CHECKING:
     import onnx
@@ -26,54 +34,9 @@ if TYPE_CHECKING:
 __all__ = ["RAW", "Ensemble", "Pieces", "Tree", "constant_tree", "ensemble_graph", "integer_pieces"]
 
 RAW = "booster:raw"
-_LEAF = -1
 _DOUBLE = "booster:double"
 
 Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Pieces:
-    """A node of several intervals, which go left and right by turns.
-
-    Attributes:
-        bounds: ascending, one at least. A value on a bound belongs to the interval below it (or above it in an
-            ensemble that compares strictly).
-        first_left: whether values below the first bound go left.
-    """
-
-    bounds: tuple[float, ...]
-    first_left: bool
-
-    def __post_init__(self) -> None:
-        if not self.bounds or any(a >= b for a, b in zip(self.bounds, self.bounds[1:], strict=False)):
-            raise ValueError(f"bounds must ascend: {self.bounds[:10]!r}")
-
-
-@dataclass(frozen=True)
-class Tree:
-    """One tree; arrays of K nodes, node 0 is the root.
-
-    Attributes:
-        feature: column that a node tests; -1 at a leaf.
-        threshold: where the left side ends; not read at leaves and at nodes in `pieces`.
-        left: the child for values below the threshold.
-        right: the other child.
-        missing_left: where NaN goes.
-        values: ``[K, len(outputs)]``; read at leaves.
-        outputs: the outputs of the ensemble to which the leaf's values are added.
-        pieces: nodes that have more than one bound.
-    """
-
-    feature: Ints
-    threshold: Floats
-    left: Ints
-    right: Ints
-    missing_left: npt.NDArray[np.bool_]
-    values: Floats
-    outputs: tuple[int, ...] = (0,)
-    pieces: Mapping[int, Pieces] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -94,33 +57,6 @@ class Ensemble:
     single: bool = False
 
 
-def constant_tree(value: float, output: int = 0) -> Tree:
-    """A tree of one leaf."""
-    leaf, none = np.array([_LEAF]), np.zeros(1, np.int64)
-    return Tree(leaf, np.zeros(1), none, none, np.zeros(1, bool), np.full((1, 1), value), (output,))
-
-
-def integer_pieces(members: Sequence[int], inside_left: bool, strict: bool, from_minus_one: bool) -> Pieces:
-    """A set of integers, for libraries that drop a value's fraction: 3.7 belongs to 3.
-
-    Args:
-        members: integers from 0; one at least.
-        inside_left: whether the members go left.
-        strict: of the ensemble.
-        from_minus_one: whether -0.5 belongs to 0, as where fractions are dropped before the sign is looked at.
-    """
-    ordered = np.unique(np.asarray(members, np.int64))
-    gaps = np.flatnonzero(np.diff(ordered) > 1)
-    firsts = ordered[np.concatenate([[0], gaps + 1])]
-    lasts = ordered[np.concatenate([gaps, [len(ordered) - 1]])]
-    least = float(np.nextafter(np.float32(-1), np.float32(0))) if from_minus_one else 0.0
-    lower = np.where(firsts == 0, least, firsts)
-    edges = np.stack([lower, lasts + 1.0], axis=1).ravel()
-    if not strict:
-        edges = np.nextafter(edges, -np.inf)
-    return Pieces(tuple(edges.tolist()), not inside_left)
-
-
 def ensemble_graph(ensemble: Ensemble, source: str, raw: str = RAW) -> tuple[list[onnx.NodeProto], list[Any]]:
     """Nodes and initializers from ``source`` float32 ``[N, F]`` to `raw` float32 ``[N, outputs]``.
 
@@ -136,7 +72,7 @@ def ensemble_graph(ensemble: Ensemble, source: str, raw: str = RAW) -> tuple[lis
     tree_ids = np.repeat(np.arange(len(parts)), [len(p["node"]) for p in parts])
     leaf_trees = np.repeat(np.arange(len(parts)), [len(p["leaf_node"]) for p in parts])
     mode = "BRANCH_LT" if ensemble.strict else "BRANCH_LEQ"
-    is_leaf = column["feature"] == _LEAF
+    is_leaf = column["feature"] == LEAF
     thresholds = np.where(is_leaf, 0.0, column["threshold"])
     node = helper.make_node(
         "TreeEnsembleRegressor",
@@ -176,7 +112,7 @@ def _numbers(single: bool, thresholds: Floats, leaves: Floats, base: Sequence[fl
 def _lowered(tree: Tree) -> dict[str, npt.NDArray[Any]]:
     """A tree as columns of ONNX nodes of one comparison each; the root first."""
     count = len(tree.feature)
-    is_leaf = tree.feature == _LEAF
+    is_leaf = tree.feature == LEAF
     columns: dict[str, npt.NDArray[Any]] = {
         "node": np.arange(count),
         "feature": tree.feature,
@@ -185,44 +121,14 @@ def _lowered(tree: Tree) -> dict[str, npt.NDArray[Any]]:
         "false": np.where(is_leaf, 0, tree.right),
         "missing_true": (tree.missing_left & ~is_leaf).astype(np.int64),
     }
-    chains: list[dict[str, npt.NDArray[Any]]] = []
-    for node, pieces in tree.pieces.items():
-        chain = _chain(tree, node, pieces, count)
-        count += len(pieces.bounds) - 1
-        for name, values in chain.items():
-            columns[name] = columns[name].copy() if not chains else columns[name]
-            columns[name][node] = values[0]
-        chains.append({name: values[1:] for name, values in chain.items()})
-    columns = {name: np.concatenate([v, *(c[name] for c in chains)]) for name, v in columns.items()}
     leaves = np.flatnonzero(is_leaf)
+    values = np.asarray(tree.values, np.float64)[leaves]
+    if tree.pieces:
+        columns, unreached = lowered_pieces(tree, columns)
+        leaves = np.concatenate([leaves, unreached])
+        values = np.concatenate([values, np.zeros((len(unreached), values.shape[1]))])
     return columns | {
         "leaf_node": np.repeat(leaves, len(tree.outputs)),
         "leaf_output": np.tile(np.array(tree.outputs, np.int64), len(leaves)),
-        "leaf_value": np.asarray(tree.values, np.float64)[leaves].ravel(),
-    }
-
-
-def _chain(tree: Tree, node: int, pieces: Pieces, free: int) -> dict[str, npt.NDArray[Any]]:
-    """One ONNX node a bound; the first keeps the node's own id, the others are numbered from `free`.
-
-    A true branch leads to the side of the interval that ends there, a false branch to the next bound, the last false
-    branch to the side of the last interval. ONNX Runtime lets true branches share a target and false ones not: each
-    side is reached by one false branch at most.
-    """
-    count = len(pieces.bounds)
-    goes_left = (np.arange(count + 1) % 2 == 0) == pieces.first_left
-    sides = np.where(goes_left, tree.left[node], tree.right[node])
-    ids = np.concatenate([[node], np.arange(free, free + count - 1)]).astype(np.int64)
-    wanted = goes_left == bool(tree.missing_left[node])
-    missing = np.zeros(count, np.int64)
-    # NaN fails every comparison and so reaches the last interval, unless a bound before it leads where NaN belongs.
-    if not wanted[-1]:
-        missing[int(np.argmax(wanted[:-1]))] = 1
-    return {
-        "node": ids,
-        "feature": np.full(count, tree.feature[node], np.int64),
-        "threshold": np.array(pieces.bounds, np.float64),
-        "true": sides[:-1],
-        "false": np.concatenate([ids[1:], sides[-1:]]),
-        "missing_true": missing,
+        "leaf_value": values.ravel(),
     }
