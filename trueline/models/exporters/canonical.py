@@ -35,6 +35,7 @@ def canonical(model: onnx.ModelProto) -> onnx.ModelProto:
     names = _Names({i.name for i in inputs})
     known = {i.name: i.name for i in inputs}
     _rename(graph, known, names)
+    _constants_for_subgraphs(graph)
     _name_outputs(graph, [known.get(o, o) for o in outputs], {i.name for i in inputs})
     del copy.metadata_props[:]
     copy.doc_string = copy.graph.doc_string = ""
@@ -106,6 +107,21 @@ def _subgraph(graph: onnx.GraphProto, outer: dict[str, str], names: _Names) -> N
     for value in graph.output:
         value.name = known.get(value.name, value.name)
     graph.name, graph.doc_string = "inner", ""
+
+
+def _constants_for_subgraphs(graph: onnx.GraphProto) -> None:
+    """Constants that subgraphs read become nodes: `onnx.compose` forgets their names when it prefixes."""
+    from onnx import helper
+
+    inside = {name for node in graph.node for name in set(_read(node)) - set(node.input)}
+    moved = [i for i in graph.initializer if i.name in inside]
+    if not moved:
+        return
+    nodes = [helper.make_node("Constant", [], [i.name], value=i) for i in moved] + list(graph.node)
+    kept = [i for i in graph.initializer if i.name not in inside]
+    del graph.node[:], graph.initializer[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend(kept)
 
 
 def _read(node: onnx.NodeProto) -> list[str]:
