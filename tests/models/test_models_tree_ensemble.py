@@ -15,18 +15,13 @@ import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx.reference import ReferenceEvaluator
 from tree_cases import run
 
 from trueline._core.runtime import make_session
-from trueline.models.exporters.tree_ensemble import (
-    Ensemble,
-    Pieces,
-    Tree,
-    constant_tree,
-    ensemble_graph,
-    integer_pieces,
-)
+from trueline.models.exporters.tree_ensemble import Ensemble, ensemble_graph
 from trueline.models.exporters.tree_ensemble_links import LINKS, finished_model
+from trueline.models.exporters.tree_ensemble_nodes import Pieces, Tree, constant_tree, integer_pieces
 from trueline.models.exporters.tree_ensemble_parts import in_two_parts, largest_sum
 
 ROOT = Path(__file__).parents[2]
@@ -171,6 +166,36 @@ def test_sets_of_categories_hold_their_members_alone(
     assert session.run(None, {"x": x[:, None]})[0].tolist() == np.where(left, 1.0, 2.0).tolist()
 
 
+def set_tree(members: list[int], feature: int = 0) -> Tree:
+    """One split by a set; 1 for members, 2 for others."""
+    nodes = np.array([feature, -1, -1])
+    children = np.array([1, 0, 0]), np.array([2, 0, 0])
+    pieces = integer_pieces(members, inside_left=True, strict=False, from_minus_one=True)
+    leaves = np.array([[0.0], [1.0], [2.0]])
+    return Tree(nodes, np.zeros(3), *children, np.zeros(3, bool), leaves, pieces={0: pieces})
+
+
+def test_a_set_of_twenty_thousand_runs_is_read_and_searched() -> None:
+    """As a chain it would be so deep that ONNX Runtime, which reads trees by recursion, would crash."""
+    session = make_session(model_of(Ensemble((set_tree(list(range(0, 40_000, 2))),)), 1).SerializeToString())
+    x = np.arange(-5, 40_010, dtype=np.float32)
+    expected = np.where((x >= 0) & (x < 40_000) & (x % 2 == 0), 1.0, 2.0)
+    np.testing.assert_array_equal(session.run(None, {"x": x[:, None]})[0], expected)
+
+
+@pytest.mark.parametrize("sets", [False, True])
+def test_the_reference_implementation_of_onnx_reads_it_alike(sets: bool) -> None:
+    """In single precision: the reference does not know double thresholds."""
+    rng = np.random.default_rng(8)
+    trees = tuple(drawn_tree(rng, 1, True) for _ in range(3))
+    if sets:
+        pieces = integer_pieces([0, 2, 4, 9, 11, 30, 32, 34, 36], True, strict=True, from_minus_one=False)
+        trees = (replace(set_tree([0]), pieces={0: pieces}), *trees)
+    made = model_of(Ensemble(trees, (0.5,), strict=True, single=True), 2)
+    x = values_beside(trees, rng)
+    np.testing.assert_array_equal(ReferenceEvaluator(made).run(None, {"x": x})[0], run(made, x))
+
+
 def test_an_ensemble_without_trees_and_one_of_leaves_alone_give_their_base() -> None:
     x = np.array([[1.0], [np.nan]], np.float32).repeat(20, 0)
     for single in (False, True):
@@ -254,8 +279,10 @@ def test_large_sums_keep_their_differences_for_softmax(seed: int, scale: float) 
 def test_the_browsers_runtime_gives_the_same_bits(single: bool, tmp_path: Path) -> None:
     rng = np.random.default_rng(4)
     trees = tuple(drawn_tree(rng, 1, single, depth=5) for _ in range(20))
-    made = model_of(Ensemble(trees, (0.5,), strict=single, single=single), 2)
+    sets = () if single else (set_tree(list(range(0, 400, 2))), set_tree([1, 2, 9, 40], 1))
+    made = model_of(Ensemble((*trees, *sets), (0.5,), strict=single, single=single), 2)
     x = values_beside(trees, rng, 2000)
+    x[::3] = rng.integers(-2, 403, x[::3].shape)
     (tmp_path / "model.onnx").write_bytes(made.SerializeToString())
     (tmp_path / "x.bin").write_bytes(x.astype("<f4").tobytes())
     script = f"""

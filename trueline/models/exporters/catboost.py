@@ -20,7 +20,8 @@ from trueline._core.errors import ModelError
 from trueline.models.exporters.base import Arrays
 from trueline.models.exporters.boosters import Boosted, BoosterExporter, BoosterOutput
 from trueline.models.exporters.heads import probabilities_of
-from trueline.models.exporters.tree_ensemble import Ensemble, Tree
+from trueline.models.exporters.tree_ensemble import Ensemble
+from trueline.models.exporters.tree_ensemble_nodes import Tree
 
 __all__ = ["CatboostExporter", "read_booster"]
 

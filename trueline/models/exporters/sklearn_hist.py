@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from trueline._core.errors import ModelError
 from trueline.models.exporters.boosters import Boosted, boosted_model
-from trueline.models.exporters.tree_ensemble import Ensemble, Pieces, Tree
+from trueline.models.exporters.tree_ensemble import Ensemble
+from trueline.models.exporters.tree_ensemble_nodes import Pieces, Tree
 from trueline.models.inputs import DEFAULT_INPUT
 
 if TYPE_CHECKING:

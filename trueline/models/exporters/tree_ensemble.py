@@ -21,17 +21,15 @@ import numpy.typing as npt
 
 from trueline.models.exporters.tree_ensemble_nodes import (
     LEAF,
-    Pieces,
     Tree,
     constant_tree,
-    integer_pieces,
     lowered_pieces,
 )
 
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["RAW", "Ensemble", "Pieces", "Tree", "constant_tree", "ensemble_graph", "integer_pieces"]
+__all__ = ["RAW", "Ensemble", "ensemble_graph"]
 
 RAW = "booster:raw"
 _DOUBLE = "booster:double"

@@ -12,7 +12,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from trueline.models.exporters.tree_ensemble import Ensemble, Tree
+from trueline.models.exporters.tree_ensemble import Ensemble
+from trueline.models.exporters.tree_ensemble_nodes import Tree
 
 __all__ = ["in_two_parts", "largest_sum"]
 

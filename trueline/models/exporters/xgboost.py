@@ -18,7 +18,8 @@ from trueline._core.errors import ModelError
 from trueline.models.exporters.base import Arrays
 from trueline.models.exporters.boosters import Boosted, BoosterExporter, BoosterOutput, Linear
 from trueline.models.exporters.heads import probabilities_of
-from trueline.models.exporters.tree_ensemble import Ensemble, Tree, integer_pieces
+from trueline.models.exporters.tree_ensemble import Ensemble
+from trueline.models.exporters.tree_ensemble_nodes import Tree, integer_pieces
 
 __all__ = ["XgboostExporter", "read_booster"]
 
