@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from trueline.training import Categorical, Float, Int, ListOf, Space, Suggest
 from trueline.training.tuning.grid import grid_points, grid_problems, values_of
 from trueline.training.tuning.settings import SearchSettings
 from trueline.training.tuning.space import checked_space, draw_from, is_conditional
-from trueline.training.tuning.study import drawn_trials
+from trueline.training.tuning.study import drawn_trials, require_optuna
 
 pytest.importorskip("optuna", reason="the tune extra is not installed")
 
@@ -211,3 +213,12 @@ def test_settings_tell_all_that_is_wrong() -> None:
     assert len(more.problems()) == 2
     with pytest.raises(ConfigError, match="the search is set up wrongly"):
         wrong.check()
+
+
+def test_the_room_is_cheap_and_a_missing_optuna_is_told_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "import sys; from trueline.training import Space, Int, tune; Space(a=Int(0, 1)).check(); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"optuna", "pyarrow", "pandas", "sqlalchemy", "onnx"} & set(loaded)
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(ConfigError, match=r"a search needs Optuna.*\n.*pip install 'trueline\[tune\]'"):
+        require_optuna()

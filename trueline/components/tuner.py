@@ -198,6 +198,8 @@ def _space(given: Any, fixed: Mapping[str, Any], sampler: str) -> tuple[Any, lis
         function = UserFunction.of(given) if isinstance(given, str | UserFunction) or inspect.isroutine(given) else None
         loaded = function.load() if function is not None else given
         if is_conditional(loaded):
+            if function is None:
+                return None, [f"cannot use its space: {given!r} is no function that stands at a file's top level"]
             return function, grid_problems(loaded) if sampler == "grid" else []
         space: Any = checked_space(loaded, fixed)
         return space.to_json(), grid_problems(space) if sampler == "grid" else []

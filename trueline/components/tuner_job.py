@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,7 +96,7 @@ class _Jobs:
     def __init__(self, ctx: ExecutionContext, settings: SearchSettings) -> None:
         self._code: UserFunction = ctx.params["run_fn"]
         self._began = self._code.fingerprint()
-        self._resume = ctx.resume_dir
+        self._ctx = ctx
         left_out = ("search", "space", "hyperparameters")
         params = {name: value for name, value in ctx.params.items() if name not in left_out}
         inputs = {name: found for name, found in ctx.inputs.items() if name != "hyperparameters"}
@@ -113,9 +114,14 @@ class _Jobs:
                 f"the code of {self._code} changed while the search ran",
                 hint="run again: the search begins anew with the code as it is now.",
             )
-        kept = Path(self._resume, "trials", f"{number:05d}") if self._resume else folder / "kept"
-        own = {"hyperparameters": dict(hyperparameters), "folder": str(folder), "resume_dir": str(kept)}
+        kept = str(_kept(self._ctx, number))
+        own = {"hyperparameters": dict(hyperparameters), "folder": str(folder), "resume_dir": kept}
         return {**self._job, **own}
+
+
+def _kept(ctx: ExecutionContext, number: int) -> Path:
+    """Where a trial's checkpoints are: one that was struck with the search goes on from them."""
+    return Path(ctx.resume_dir or ctx.tmp_dir, "kept-trials", f"{number:05d}")
 
 
 class _Told:
@@ -126,10 +132,12 @@ class _Told:
         self._trials: list[TrialRecord] = []
 
     def __call__(self, record: TrialRecord) -> None:
-        """One trial."""
+        """One trial; what it kept for going on is not needed any more."""
         from trueline.training.tuning.records import best_of
 
         self._trials.append(record)
+        shutil.rmtree(_kept(self._ctx, record.number), ignore_errors=True)
+        shutil.rmtree(Path(self._ctx.tmp_dir, "trials", f"trial-{record.number:05d}"), ignore_errors=True)
         self._ctx.log.info(
             "trial %s %s: %s = %s with %s%s", record.number, record.state.lower(), self._settings.objective,
             record.value, dict(record.hyperparameters), f" ({record.error})" if record.error else "",
