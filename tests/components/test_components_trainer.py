@@ -214,3 +214,34 @@ def test_every_argument_is_a_parameter_or_an_input(tmp_path: Path) -> None:
     (tmp_path / "model.py").write_text(CODE)
     made = nodes(tmp_path)[-1]
     assert names == set(made.params) | set(Trainer.INPUTS)
+
+
+EMBEDDED = """
+def run_fn(fn_args):
+    from trueline import Fitted
+
+    assert fn_args.label is None
+    x, y, _ = fn_args.train.arrays()
+    assert y is None
+    assert x.shape == (fn_args.train.dataset.num_rows, 2)
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+    import numpy as np
+
+    weights = numpy_helper.from_array(np.linalg.svd(x - x.mean(axis=0), full_matrices=False)[2].T.copy(), "w")
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["e"])],
+        "projection",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 2])],
+        [helper.make_tensor_value_info("e", TensorProto.FLOAT, [None, 2])],
+        [weights],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return Fitted(model, output="embedding")
+"""
+
+
+def test_a_model_without_a_label(tmp_path: Path) -> None:
+    model = Model.load(output(run(tmp_path, EMBEDDED, label=None, name="place"), "model"))
+    assert (model.task, model.name) == ("embedding", "place")
+    assert model.info["training"]["missing_labels"] == 0

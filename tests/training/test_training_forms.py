@@ -172,3 +172,22 @@ def test_tfx_names(raw: pa.Table, transform: Any, tmp_path: Path) -> None:
     read = list(fn_args.data_accessor.record_batch_factory(fn_args.train_files, Options()))
     assert max(b.num_rows for b in read) == 15
     assert pa.Table.from_batches(read).column("__row__").equals(table.column("__row__"))
+
+
+@pytest.mark.frameworks
+def test_a_torch_loader_gives_the_same_batches_from_workers(raw: pa.Table, transform: Any) -> None:
+    """An epoch, and what is left of the next after a stop: processes of their own change nothing."""
+    pytest.importorskip("torch")
+    alone = args(raw, transform).train.torch_loader(16)
+    wanted = [b.x[:, 1].tolist() for b in alone]
+    loader = args(raw, transform).train.torch_loader(16, workers=2)
+    assert [b.x[:, 1].tolist() for b in loader] == wanted
+    for taken, _ in enumerate(alone, 1):
+        if taken == 3:
+            break
+    state = alone.state()
+    loader.load_state(state)
+    alone.load_state(state)
+    rest = [b.x[:, 1].tolist() for b in loader]
+    assert rest == [b.x[:, 1].tolist() for b in alone]
+    assert len(rest) == len(loader) - 3
