@@ -120,6 +120,9 @@ def test_rows_that_cannot_be_fitted_are_refused(arguments: Any, said: str) -> No
         ({"method": "temperature", "curves": [{"temperature": 0}]}, "not positive"),
         ({"method": "temperature", "curves": []}, "no curve"),
         ({"method": "os:system", "curves": []}, "no calibration"),
+        ({"method": "sigmoid"}, "does not parse"),
+        ({"method": "sigmoid", "curves": [{"a": "x", "b": []}]}, "does not parse"),
+        ({"method": ["sigmoid"], "curves": []}, "does not parse"),
     ],
 )
 def test_a_description_that_does_not_hold_together_is_refused(data: Any, said: str) -> None:

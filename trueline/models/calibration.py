@@ -81,8 +81,15 @@ class Calibration:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Calibration:
-        """The calibration that `to_json` described."""
-        return cls(data["method"], tuple(dict(c) for c in data["curves"]), int(data.get("rows", 0)))
+        """The calibration that `to_json` described.
+
+        Raises:
+            ModelError: it does not hold together.
+        """
+        try:
+            return cls(data["method"], tuple(dict(c) for c in data["curves"]), int(data.get("rows", 0)))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"the calibration does not parse: {type(error).__name__}: {error}") from error
 
 
 def fit_calibration(

@@ -54,7 +54,8 @@ class Fitted:
     """A trained model and what cannot be read off it.
 
     Attributes:
-        model: the framework's own object.
+        model: the framework's own object; an ONNX graph (`OnnxModel`); a function (`PythonModel`, or the top-level
+            function itself).
         inputs: input name -> features in order, for a model with several inputs; None: one input of all features.
             An input whose features are all int64 stays int64 (embedding ids), any other is float32.
         output: what the model returns: ``logits`` (softmax, or sigmoid for one column, is put into the graph),
