@@ -5,9 +5,9 @@ make a set: categories ``{2, 3, 7}`` are intervals of integers, as is "zero or m
 bounds becomes a search of nodes with one comparison each. So one mode of comparison serves a whole ensemble, sets
 have no limit of size, and operator set 3 of ai.onnx.ml suffices, which every runtime has.
 
-The ensemble is written in double precision: features, which are float32, are widened exactly, thresholds are not
+An ensemble is written in double precision: features, which are float32, are widened exactly, thresholds are not
 rounded, and leaves are added in double. The sum is rounded once to float32. On ONNX Runtime this costs nothing that
-can be measured.
+can be measured. XGBoost alone adds in float32 and has float32 thresholds; `Ensemble.single` adds as it does.
 """
 
 from __future__ import annotations
