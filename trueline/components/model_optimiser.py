@@ -42,7 +42,8 @@ class ModelOptimiser(Component):
         examples: raw examples to measure on, as they came from ExampleGen.
         transform_graph: it brings the sample of raw rows for scales and for the comparison.
         eval_config: metrics, slices and thresholds, see `trueline.model_analysis.EvalConfig`.
-        max_loss: metric -> how much worse than the original's a variant's may be, in the metric's unit, on any slice.
+        max_loss: metric, by class name or key -> how much worse than the original's a variant's may be, in the
+            metric's unit, on any slice.
         variants: names in `trueline.models.optimise.VARIANTS`, in the order in which equals are preferred.
         max_difference: largest difference of a score on the sample; None: any.
         max_class_changes: share of the sample's rows that may change class; None: any.
@@ -111,11 +112,11 @@ def _problems(
     if config is None:
         return [*problems, "needs an EvalConfig as eval_config"]
     problems += [f"eval_config: {problem}" for problem in config_problems(config)]
-    known = _directions(config)
+    known = _metrics(config)
     for metric, loss in max_loss.items():
         if metric not in known:
             problems.append(f"max_loss: {metric!r} is none of the eval_config's metrics. {did_you_mean(metric, known)}")
-        elif known[metric] is None:
+        elif known[metric][1] is None:
             problems.append(f"max_loss: whether a higher {metric} is better is not known")
         if not isinstance(loss, int | float) or isinstance(loss, bool) or not 0 <= loss < math.inf:
             problems.append(f"max_loss: {metric} may lose {loss!r}; write a number from 0")
@@ -124,15 +125,15 @@ def _problems(
     return problems
 
 
-def _directions(config: EvalConfig) -> dict[str, str | None]:
-    """Metric key -> ``HIGHER_IS_BETTER``, ``LOWER_IS_BETTER`` or None."""
+def _metrics(config: EvalConfig) -> dict[str, tuple[str, str | None]]:
+    """Metric, by its key and by its class name -> its key and ``HIGHER_IS_BETTER``, ``LOWER_IS_BETTER`` or None."""
     from trueline.model_analysis.metrics import find_metric
     from trueline.model_analysis.rules import metric_key
 
-    found = {}
+    found: dict[str, tuple[str, str | None]] = {}
     for metric in (m for spec in config.metrics_specs for m in spec.metrics):
-        record = find_metric(metric.class_name)
-        found[metric_key(metric)] = record.better if record is not None else None
+        record, key = find_metric(metric.class_name), metric_key(metric)
+        found[key] = found[metric.class_name] = (key, record.better if record is not None else None)
     return found
 
 
@@ -174,7 +175,7 @@ def execute(ctx: ExecutionContext) -> None:
     found = evaluate_models(models, dataset, config, baseline=original, engine=ctx.engine)
     for name in models:
         if name != ORIGINAL:
-            _judge(tried[name], tried[ORIGINAL], found.models[name], ctx.params["max_loss"], _directions(config))
+            _judge(tried[name], tried[ORIGINAL], found.models[name], ctx.params["max_loss"], _metrics(config))
     chosen = _choose(tried, ctx.params["prefer"])
     first = {chosen: found.models[chosen]} | dict(found.models)
     ModelsResult(first).save(ctx.output("evaluation").uri)
@@ -237,7 +238,11 @@ def losses(result: EvalResult, metric: str, direction: str) -> dict[str, float |
 
 
 def _judge(
-    entry: Tried, original: Tried, result: EvalResult, limits: Mapping[str, float], directions: Mapping[str, str | None]
+    entry: Tried,
+    original: Tried,
+    result: EvalResult,
+    limits: Mapping[str, float],
+    metrics: Mapping[str, tuple[str, str | None]],
 ) -> None:
     """Notes every reason against a variant."""
     if entry.bytes >= original.bytes:
@@ -245,7 +250,8 @@ def _judge(
     if not result.validation_result.missing_thresholds:
         entry.reasons += [failure.sentence for failure in result.validation_result.failures]
     for metric, limit in limits.items():
-        by_slice = losses(result, metric, directions[metric] or "")
+        key, direction = metrics[metric]
+        by_slice = losses(result, key, direction or "")
         known = [loss for loss in by_slice.values() if loss is not None]
         entry.loss[metric] = max(known, default=None)
         for name, loss in by_slice.items():
