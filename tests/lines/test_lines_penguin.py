@@ -62,7 +62,7 @@ def test_the_line_completes(ran):
 
 
 def test_classes_are_the_texts_of_the_label_column(ran, pushed):
-    model = Model.load(pushed)
+    model = Model.load(pushed, allow_host=["penguin_steps"])
     assert model.classes == SPECIES
     assert model.task == "multiclass"
     table = raw(ran)
@@ -73,7 +73,7 @@ def test_classes_are_the_texts_of_the_label_column(ran, pushed):
 
 
 def test_an_unmeasured_penguin_is_answered_and_its_species_is_not_asked_for(pushed):
-    model = Model.load(pushed)
+    model = Model.load(pushed, allow_host=["penguin_steps"])
     names = {feature.name for feature in model.runtime.inputs}
     assert "Species" not in names
     assert {"Date Egg", "Sex", "Culmen Length (mm)"} <= names
@@ -84,7 +84,7 @@ def test_an_unmeasured_penguin_is_answered_and_its_species_is_not_asked_for(push
 
 
 def test_the_server_answers_as_this_process_does_if_its_operator_allows_the_host_step(ran, pushed):
-    model = Model.load(pushed)
+    model = Model.load(pushed, allow_host=["penguin_steps"])
     table = raw(ran).select([feature.name for feature in model.runtime.inputs])
     expected = {"probabilities": model.predict_proba(table).tolist()}
     report = validate_in_server(pushed, table.to_pylist(), expected=expected, allow_host=("penguin_steps",))
@@ -94,7 +94,7 @@ def test_the_server_answers_as_this_process_does_if_its_operator_allows_the_host
 
 def test_without_leave_the_host_step_is_refused_by_name(pushed):
     with pytest.raises(ModelError, match="penguin_steps"):
-        Model.load(pushed, allow_host=())
+        Model.load(pushed)
     report = validate_in_server(pushed, [])
     assert not report.ok
     assert "penguin_steps" in report.message
