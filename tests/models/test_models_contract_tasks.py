@@ -172,3 +172,16 @@ def test_the_artifact_is_json_of_format_one(ranking: Model) -> None:
     assert info["about"] == {}
     assert info["training"] == {}
     assert info["signature"]["outputs"][0]["meaning"] == "score"
+
+
+def test_the_servers_metadata_has_shapes_and_no_examples(embedding: Model) -> None:
+    """A row of real data lies in the artifact for people; clients are told types alone."""
+    from trueline.serving.payloads import metadata
+
+    answer = metadata("places", 1, embedding.runtime)
+    definition = answer["metadata"]["signature_def"]["signature_def"]["serving_default"]
+    dims = [d["size"] for d in definition["outputs"]["embedding"]["tensor_shape"]["dim"]]
+    assert dims == ["-1", "5"]
+    assert answer["trueline"]["task"] == "embedding"
+    assert all("example" not in f for f in answer["trueline"]["inputs"])
+    assert all("example" in f for f in embedding.info["signature"]["inputs"])
