@@ -1,4 +1,4 @@
-"""The ready-made trainers as nodes: options and structure, every mistake told at once; several of them, and a choice."""
+"""The ready-made trainers as nodes: options and structure, every mistake told at once; several, and a choice."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ def held_out_auc(bench: Bench, model: Model) -> float:
     return auc(rows.column("yes").to_numpy(zero_copy_only=False), probability, np.ones(len(probability)))
 
 
-FAST = [("xgboost", {}), ("lightgbm", {}), ("sklearn", {"estimator": "logistic_regression"})]
+FAST = [("xgboost", {}), ("lightgbm", {}), ("sklearn", {}), ("sklearn", {"estimator": "logistic_regression"})]
 
 
 @pytest.mark.parametrize(("trainer", "ready"), FAST)
