@@ -146,6 +146,10 @@ def test_the_targets_refuse_by_name_and_write_nothing(line: Any, tmp_path: Path)
         save_saved_model(model, out, sample=line.table)
     with pytest.raises(ModelError, match="not the transform that the model was trained on"):
         save_saved_model(model, out, transform=other, sample=line.table)
+    binary = built(line, tmp_path / "binary", "binary-sigmoid").with_decision(str(tmp_path / "decided"), threshold=0.3)
+    for save in (save_saved_model, save_litert):
+        with pytest.raises(ModelError, match="no place for the threshold and calibration"):
+            save(binary, out, sample=line.table)
     assert not (tmp_path / "out").exists()
 
 

@@ -76,7 +76,8 @@ def network_of(model: Model, target: str) -> TfNetwork:
         target: what is made of it, for errors.
 
     Raises:
-        ModelError: a model of another framework, one without native files, and files that do not parse.
+        ModelError: a model of another framework, one without native files or with a decision, and files that do not
+            parse.
     """
     files, framework = model.native().files, model.info["framework"]
     if framework not in _FRAMEWORKS:
@@ -88,6 +89,12 @@ def network_of(model: Model, target: str) -> TfNetwork:
     if _FACTS not in files:
         raise ModelError(
             f"{target} cannot be made: {model.native().note or 'there are no native files'}", where=model.uri
+        )
+    if model.info.get("decision"):
+        raise ModelError(
+            f"{target} has no place for the threshold and calibration that the model was given",
+            where=model.uri,
+            hint="export the model that they were given to, and apply them to its probabilities where it runs.",
         )
     inputs, output = _facts(model)
     try:

@@ -99,7 +99,8 @@ def _frozen(function: Callable[..., Any], inputs: Sequence[TensorRows]) -> Any:
         return tf.identity(function(*tensors), name="out")
 
     traced = tf.function(named, input_signature=input_specs(inputs), autograph=False)
-    frozen = convert_variables_to_constants_v2(traced.get_concrete_function(), lower_control_flow=False)
+    with _quiet():
+        frozen = convert_variables_to_constants_v2(traced.get_concrete_function(), lower_control_flow=False)
     definition = frozen.graph.as_graph_def()
     if not _calls(definition):
         definition.library.Clear()
@@ -163,13 +164,15 @@ def graph_function(content: bytes, inputs: int) -> Any:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the converter's notes on itself."""
-    logger = logging.getLogger("tf2onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    """Without the converters' notes on themselves."""
+    loggers = [logging.getLogger(name) for name in ("tf2onnx", "tensorflow")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
