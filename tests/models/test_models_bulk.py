@@ -239,3 +239,24 @@ def test_host_steps_do_not_run_unless_they_are_allowed(host_model: tuple[Model, 
         predict_dataset(model.uri, table, str(tmp_path / "out"))
     made = predict_dataset(model.uri, table, str(tmp_path / "out"), allow_host=["models_host_code"])
     assert made.num_rows() == table.num_rows
+
+
+@pytest.mark.parametrize(
+    ("function", "output", "label"),
+    [("linear", "prediction", "tips"), ("wide", "embedding", None), ("scaled", "probabilities", "species")],
+)
+def test_python_models_of_every_task_are_predicted_where_they_are_allowed(
+    line: Any, tmp_path: Path, function: str, output: Any, label: str | None
+) -> None:
+    from trueline.models import PythonModel
+
+    code = "models_python_code"
+    classes = ["Adelie", "Chinstrap", "Gentoo"] if output == "probabilities" else None
+    given = PythonModel(f"{code}:{function}", output=output, classes=classes)
+    features = ["depth", "mass"] if label is None else ["length_filled", "depth", "mass"]
+    built = line.build(given, tmp_path / "m", label, features)
+    made = predict_dataset(built.uri, line.table, str(tmp_path / "out"), allow_host=[code])
+    assert made.table().to_pydict() == built.predict(line.table).to_pydict()
+    assert made.table().schema.names[1] == output
+    with pytest.raises(ModelError, match=code):
+        predict_dataset(built.uri, line.table, str(tmp_path / "no"))
