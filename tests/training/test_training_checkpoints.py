@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from trueline._core.errors import ArtifactError, ConfigError, ModelError
 from trueline.training import Checkpoints, EarlyStopping, MetricLog, read_metrics
-from trueline.training.checkpoints import EARLIER_METRICS
+from trueline.training.tracking import EARLIER_METRICS
 
 
 def test_the_newest_is_found_and_the_oldest_go(tmp_path: Path) -> None:

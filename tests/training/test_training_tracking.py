@@ -143,6 +143,34 @@ def test_values_and_parameters_reach_mlflow(transform: Any, tmp_path: Path, monk
     assert "hunter" not in "".join(p.read_text() for p in (tmp_path / "mlruns").rglob("*") if p.is_file())
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_a_failed_training_is_a_failed_run(transform: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("mlflow")
+    store = (tmp_path / "mlruns").as_uri()
+    monkeypatch.setenv(URI_VARIABLE, store)
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+
+    def breaks(fn_args: FnArgs) -> Any:
+        fn_args.log("loss", 1.0, 0)
+        raise KeyError("absent")
+
+    fn_args = args(transform, tmp_path / "run")
+    with pytest.raises(KeyError):
+        run_training(breaks, fn_args)
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(store)
+    (run,) = client.search_runs([client.get_experiment_by_name("trueline").experiment_id])
+    assert (run.info.status, run.data.metrics) == ("FAILED", {"loss": 1.0})
+
+
+def test_another_log_in_the_folder_is_none_of_this_run(transform: Any, tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").write_text("somebody else's\n")
+    fn_args = args(transform, tmp_path)
+    run_training(fitted, fn_args)
+    assert list(fn_args.tracker.summary) == ["train/loss", "seen"]
+
+
 def test_a_broken_server_is_one_warning_without_its_address(
     transform: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

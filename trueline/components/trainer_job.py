@@ -40,10 +40,10 @@ def work(ctx: ExecutionContext, rank: int = 0, world_size: int = 1) -> None:
     """The share of one process; rank 0 exports, checks and writes for all."""
     from trueline.models import build_model
     from trueline.models.about import checked_training
-    from trueline.training.checkpoints import EARLIER_METRICS
     from trueline.training.facts import training_facts
     from trueline.training.progress import PROGRESS_FACTS
     from trueline.training.run import run_training
+    from trueline.training.tracking import EARLIER_METRICS
 
     working_dir = store.join((ctx.resume_dir if rank == 0 else "") or ctx.tmp_dir, "model_run")
     _begin(Path(working_dir))
@@ -77,8 +77,7 @@ def work(ctx: ExecutionContext, rank: int = 0, world_size: int = 1) -> None:
 
 def _begin(working_dir: Path) -> None:
     """An empty folder; only the log of a killed run stays, for a training that goes on from a checkpoint."""
-    from trueline.training.checkpoints import EARLIER_METRICS
-    from trueline.training.tracking import METRICS_FILE
+    from trueline.training.tracking import EARLIER_METRICS, METRICS_FILE
 
     log, before = working_dir / METRICS_FILE, working_dir / EARLIER_METRICS
     kept = log if log.exists() else before

@@ -17,13 +17,12 @@ from typing import Any
 
 from trueline._core import store
 from trueline._core.errors import ArtifactError, ConfigError, did_you_mean
-from trueline.training.tracking import METRICS_FILE
+from trueline.training.tracking import EARLIER_METRICS, METRICS_FILE
 
-__all__ = ["EARLIER_METRICS", "Checkpoint", "Checkpoints"]
+__all__ = ["Checkpoint", "Checkpoints"]
 
 CHECKPOINT_FILE = "checkpoint.json"
 CHECKPOINT_FORMAT = 1
-EARLIER_METRICS = "metrics.before.jsonl"
 _PREFIX, _UNDONE = "step-", ".undone-"
 Writer = Callable[[str], object]
 

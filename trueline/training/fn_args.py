@@ -64,7 +64,6 @@ class FnArgs(TfxNames):
         name: the model's name.
         transform_output: the transform's folder (TFX's name), or "".
         schema_path: the schema's file, or "".
-        on_log: called with metric, value and step after each `log`; what trueline itself listens with.
         report: takes facts for the run's live table; None: there is no table.
     """
 
@@ -93,7 +92,6 @@ class FnArgs(TfxNames):
     name: str = "model"
     transform_output: str = ""
     schema_path: str = ""
-    on_log: list[Callable[[str, float, int | None], None]] = field(default_factory=list, compare=False, repr=False)
     report: Callable[[Mapping[str, Any]], None] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
@@ -193,8 +191,6 @@ class FnArgs(TfxNames):
             ModelError: a value that is no number, or a step that is no integer.
         """
         self.tracker.log(metric, value, step)
-        for listener in self.on_log:
-            listener(str(metric), float(value), step)
 
     @cached_property
     def checkpoints(self) -> Checkpoints:

@@ -36,19 +36,24 @@ def run_training(run_fn: Callable[[FnArgs], Any], fn_args: FnArgs) -> Fitted:
     with seeded(fn_args.seed):
         try:
             returned = run_fn(fn_args)
-        except ValueError as error:
-            if "nan" in str(error).lower() and (incomplete := _incomplete(fn_args)):
-                error.add_note(
-                    f"Hint: these features have missing or NaN values: {', '.join(incomplete)}; use tlt.fill_missing "
-                    "in preprocessing_fn, or an estimator that takes NaN."
-                )
+        except BaseException as error:
+            fn_args.tracker.close(failed=True)
+            _tell_of_nan(error, fn_args)
             raise
-        finally:
-            fn_args.tracker.close()
+    fn_args.tracker.close()
     fitted = _fitted(returned, getattr(run_fn, "__name__", "run_fn"), fn_args)
     if fitted.inputs is not None:
         model_inputs(fn_args.train.features, fitted.inputs)
     return fitted
+
+
+def _tell_of_nan(error: BaseException, fn_args: FnArgs) -> None:
+    """Where an estimator chokes on NaN, which features have some."""
+    if isinstance(error, ValueError) and "nan" in str(error).lower() and (incomplete := _incomplete(fn_args)):
+        error.add_note(
+            f"Hint: these features have missing or NaN values: {', '.join(incomplete)}; use tlt.fill_missing "
+            "in preprocessing_fn, or an estimator that takes NaN."
+        )
 
 
 def _fitted(returned: Any, name: str, fn_args: FnArgs) -> Fitted:

@@ -17,9 +17,11 @@ from trueline._core.errors import ModelError
 if TYPE_CHECKING:
     from trueline.training.fn_args import FnArgs
 
-__all__ = ["METRICS_FILE", "MetricLog", "MetricSummary", "Sink", "Tracker", "read_metrics"]
+__all__ = ["EARLIER_METRICS", "METRICS_FILE", "MetricLog", "MetricSummary", "Sink", "Tracker", "read_metrics"]
 
 METRICS_FILE = "metrics.jsonl"
+EARLIER_METRICS = "metrics.before.jsonl"
+"""The log of a killed run, beside that of the run that may go on from its checkpoint."""
 
 
 class Sink(Protocol):
@@ -29,8 +31,8 @@ class Sink(Protocol):
         """One value."""
         ...
 
-    def close(self) -> None:
-        """Writes what is held; no value comes afterwards."""
+    def close(self, failed: bool = False) -> None:
+        """Writes what is held; no value comes afterwards. The training ended well, or failed."""
         ...
 
 
@@ -127,14 +129,15 @@ class Tracker:
 
     @classmethod
     def of_run(cls, fn_args: FnArgs) -> Self:
-        """For a run; what its log holds already, of a run that was killed, is taken in first."""
+        """For a run; what the log of a run that was killed held until the checkpoint is taken in first."""
         from trueline.training.tracking_mlflow import mlflow_sink
         from trueline.training.tracking_tensorboard import TensorBoardFiles
 
         if fn_args.rank:
             return cls(None)
         made = cls(MetricLog(fn_args.working_dir), [TensorBoardFiles(store.join(fn_args.working_dir, "tensorboard"))])
-        for entry in read_metrics(fn_args.working_dir):
+        goes_on = store.exists(store.join(fn_args.working_dir, EARLIER_METRICS))
+        for entry in read_metrics(fn_args.working_dir) if goes_on else ():
             made._tell(entry["metric"], entry["value"], entry["step"])
         told = mlflow_sink(fn_args)
         if told is not None:
@@ -155,8 +158,8 @@ class Tracker:
         for sink in self.sinks:
             sink.add(metric, value, at)
 
-    def close(self) -> None:
+    def close(self, failed: bool = False) -> None:
         """Lets the listeners write what they hold."""
         for sink in self.sinks:
-            sink.close()
+            sink.close(failed)
         self.sinks = []

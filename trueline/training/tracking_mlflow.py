@@ -85,6 +85,7 @@ class MlflowRun:
         self._kept = Path(store.local_path(checkpoint_dir), RUN_FILE)
         self._queue: queue.SimpleQueue[_Metric | None] = queue.SimpleQueue()
         self._failure: str | None = None
+        self._status = "FINISHED"
         self._thread = threading.Thread(target=self._send, name="trueline-mlflow", daemon=True)
         self._thread.start()
 
@@ -93,8 +94,9 @@ class MlflowRun:
         if self._failure is None:
             self._queue.put((_UNFIT.sub("_", metric), value, int(time.time() * 1000), step))
 
-    def close(self) -> None:
+    def close(self, failed: bool = False) -> None:
         """Waits until all is sent, but not for ever; a failure is told here, once, and is none of the training."""
+        self._status = "FAILED" if failed else "FINISHED"
         self._queue.put(None)
         self._thread.join(self.patience)
         if self._thread.is_alive():
@@ -128,7 +130,7 @@ class MlflowRun:
             held, ended = self._next()
             if held:
                 client.log_batch(run, metrics=[Metric(*values) for values in held])
-        client.set_terminated(run)
+        client.set_terminated(run, self._status)
         self._kept.unlink(missing_ok=True)
 
     def _next(self) -> tuple[list[_Metric], bool]:

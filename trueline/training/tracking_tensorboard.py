@@ -39,7 +39,7 @@ class TensorBoardFiles:
         if len(self._held) >= _HELD or now - self._written > _SECONDS:
             self._flush(now)
 
-    def close(self) -> None:
+    def close(self, failed: bool = False) -> None:
         """Writes what is held."""
         if self._held:
             self._flush(time.time())

@@ -117,7 +117,7 @@ class _Watch:
             self.stopped = True
             raise _Stopped
 
-    def close(self) -> None:
+    def close(self, failed: bool = False) -> None:
         """Nothing is held."""
 
 
