@@ -66,6 +66,17 @@ def test_temperature_is_the_least_log_loss() -> None:
     assert loss(best) <= min(loss(best * 1.001), loss(best * 0.999))
 
 
+def test_rows_without_a_label_are_left_out() -> None:
+    import pyarrow as pa
+
+    p, y, w = scores(60)
+    gaps = pa.array([None if i % 5 == 0 else bool(v) for i, v in enumerate(y)])
+    kept = np.arange(60) % 5 != 0
+    made = fit_calibration(p, gaps, w, classes=[False, True])
+    assert made == fit_calibration(p[kept], y[kept], w[kept])
+    assert made.rows == 48
+
+
 @pytest.mark.parametrize("method", ["sigmoid", "isotonic", "temperature"])
 def test_more_classes_sum_to_one_and_a_refit_gives_the_same_bits(method: Any) -> None:
     rng = np.random.default_rng(2)

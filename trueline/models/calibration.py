@@ -94,7 +94,7 @@ class Calibration:
 
 def fit_calibration(
     probabilities: npt.ArrayLike,
-    labels: npt.ArrayLike,
+    labels: Any,
     weights: npt.ArrayLike | None = None,
     method: Method = "sigmoid",
     *,
@@ -104,7 +104,8 @@ def fit_calibration(
 
     Args:
         probabilities: the model's own, ``[N, C]``, or ``[N]`` of the second class.
-        labels: the true classes ``[N]``: their places 0..C-1 (or bools), or values of `classes`.
+        labels: the true classes ``[N]``: their places 0..C-1 (or bools), or values of `classes`; an Arrow array, a
+            list or an array. Rows without a label (None, NaN) are left out.
         weights: non-negative weights ``[N]``; 1 each by default.
         method: ``sigmoid`` (few rows), ``isotonic`` (some thousands of rows) or ``temperature`` (many classes).
         classes: the label's values in the order of the probabilities.
@@ -115,8 +116,13 @@ def fit_calibration(
     if method not in get_args(Method):
         raise ModelError(f"there is no calibration {method!r}", hint=did_you_mean(str(method), get_args(Method)))
     p = _matrix(np.asarray(probabilities, np.float64))
-    y = _places(np.asarray(labels), classes, p.shape[1])
-    w = np.ones(len(y)) if weights is None else np.asarray(weights, np.float64)
+    given: list[Any] = labels.to_pylist() if hasattr(labels, "to_pylist") else np.asarray(labels).tolist()
+    w = np.ones(len(given)) if weights is None else np.asarray(weights, np.float64)
+    if not len(given) == len(p) == len(w):
+        raise ModelError(f"{len(p)} rows of probabilities, {len(given)} labels, {len(w)} weights: they are not one set")
+    there = np.array([v is not None and v == v for v in given], bool)
+    p, w = p[there], w[there]
+    y = _places(np.array([v for v in given if v is not None and v == v]), classes, p.shape[1])
     _check(p, y, w)
     if method == "temperature":
         return Calibration(method, (_temperature(p, y, w),), len(y))
@@ -149,9 +155,7 @@ def _places(labels: npt.NDArray[Any], classes: Sequence[Any] | None, count: int)
 
 def _check(p: Floats, y: npt.NDArray[np.int64], w: Floats) -> None:
     problems = []
-    if not len(y) == len(p) == len(w) or y.ndim != 1 or w.ndim != 1:
-        problems.append(f"{len(p)} rows of probabilities, {len(y)} labels, {len(w)} weights")
-    elif not np.isfinite(p).all() or (p < 0).any() or (p > 1 + 1e-6).any():
+    if not np.isfinite(p).all() or (p < 0).any() or (p > 1 + 1e-6).any():
         problems.append("probabilities outside 0..1")
     elif not np.isfinite(w).all() or (w < 0).any():
         problems.append("weights that are negative or not finite")
