@@ -25,6 +25,7 @@ from trueline.models import Model, Predictions, build_model
 from trueline.pipeline import ArtifactHandle, Importer, Pipeline
 from trueline.pipeline.artifacts import Examples as ExamplesType
 from trueline.pipeline.artifacts import Model as ModelType
+from trueline.runners import LocalRunner
 from trueline.training import FnArgs
 
 ROWS = pa.table(
@@ -174,3 +175,28 @@ def test_the_component_has_the_output_that_was_asked_for(tmp_path):
     bad = BulkInferrer(examples=examples, model=model, example_splits=[])
     with pytest.raises(ConfigError, match="no example_splits to predict"):
         Pipeline("p", [*nodes, bad], root=tmp_path)
+
+
+def test_in_a_line_it_runs_once_and_is_taken_from_the_cache(made, tmp_path):
+    nodes = [
+        Importer(source_uri=handle.uri, artifact_type=kind, node_id=kind.TYPE_NAME)
+        for handle, kind in zip(made, (ExamplesType, ModelType), strict=True)
+    ]
+    examples, model = (node.outputs["result"] for node in nodes)
+    states = []
+    for _ in range(2):
+        inferrer = BulkInferrer(
+            examples=examples,
+            model=model,
+            example_splits=["eval"],
+            output_columns=["*", "guess"],
+            rename={"label": "guess"},
+        )
+        result = LocalRunner().run(Pipeline("line", [*nodes, inferrer], root=tmp_path / "root"))
+        assert result.ok
+        node = result.nodes["BulkInferrer"]
+        states.append(str(node.state))
+        found = Predictions.open(node.outputs["inference_result"][0].uri)
+        assert found.table().schema.names == ["__row__", "word", "size", "label", "guess"]
+        assert found.num_rows("eval") == 30
+    assert states[0] != states[1]
