@@ -14,11 +14,12 @@ tf = pytest.importorskip("tensorflow", reason="NOT TESTED HERE: no TensorFlow; r
 
 import keras  # noqa: E402
 from keras_cases import DENSE, IDS, KERAS_CASES, SPECIES  # noqa: E402
+from sklearn.linear_model import LinearRegression  # noqa: E402
 
 import trueline.transform as tlt  # noqa: E402
 from trueline._core.errors import ModelError, ParityError  # noqa: E402
 from trueline.engine.base import Dataset  # noqa: E402
-from trueline.models import Fitted, JaxModel, Model  # noqa: E402
+from trueline.models import Fitted, Model  # noqa: E402
 from trueline.models.litert import save_litert  # noqa: E402
 from trueline.models.saved_model import save_saved_model  # noqa: E402
 
@@ -133,13 +134,13 @@ def test_litert_and_its_account_of_the_preprocessing(line: Any, tmp_path: Path, 
 
 def test_the_targets_refuse_by_name_and_write_nothing(line: Any, tmp_path: Path) -> None:
     out = str(tmp_path / "out")
-    jax = line.build(Fitted(JaxModel(lambda _, x: x.sum(1), ())), tmp_path / "jax", "tips", DENSE)
+    linear = line.build(line.fit(LinearRegression(), "tips", DENSE), tmp_path / "linear", "tips", DENSE)
     model = built(line, tmp_path / "m", "regression")
     other = tlt.analyze(tlt.trace(lambda x: {"depth": x["depth"]}, line.transform.raw_features()), line_data(line))
-    with pytest.raises(ModelError, match="a jax model has no TensorFlow form, which the SavedModel is made of"):
-        save_saved_model(jax, out, transform=line.transform, sample=line.table)
-    with pytest.raises(ModelError, match="a jax model has no TensorFlow form, which LiteRT is made of"):
-        save_litert(jax, out, sample=line.table)
+    with pytest.raises(ModelError, match="a sklearn model has no TensorFlow form, which the SavedModel is made of"):
+        save_saved_model(linear, out, transform=line.transform, sample=line.table)
+    with pytest.raises(ModelError, match="a sklearn model has no TensorFlow form, which LiteRT is made of"):
+        save_litert(linear, out, sample=line.table)
     with pytest.raises(ModelError, match="give raw rows as sample"):
         save_litert(model, out)
     with pytest.raises(ModelError, match="give transform="):
