@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["dynamic_int8", "embeddings_int8", "matrix_weight"]
 
 _STEPS = 127.0
+_MIDDLE = 128  # uint8 by uint8: on x86 signed by signed is slow, and unsigned by signed saturates without VNNI
 _TINY = np.float32(1e-30)
 Floats = npt.NDArray[np.float32]
 
@@ -76,6 +77,7 @@ def dynamic_int8(part: onnx.ModelProto) -> Counter[str]:
     known = tensors(graph)
     nodes: list[onnx.NodeProto] = []
     shared = {"axes": np.array([-1], np.int64), "step": np.float32(1 / _STEPS), "tiny": _TINY, "zero": np.float32(0)}
+    shared |= {"middle": np.float32(_MIDDLE), "offset": np.uint8(_MIDDLE)}
     for node in graph.node:
         product = matrix_weight(node, known)
         if product is None:
@@ -83,7 +85,8 @@ def dynamic_int8(part: onnx.ModelProto) -> Counter[str]:
             continue
         name = node.output[0]
         weight, scale = _scaled(product.weight, 0)
-        for key, value in {f"{name}:weight": weight, f"{name}:scale": scale.reshape(-1)}.items():
+        lifted = (weight.astype(np.int16) + _MIDDLE).astype(np.uint8)
+        for key, value in {f"{name}:weight": lifted, f"{name}:scale": scale.reshape(-1)}.items():
             graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value), key))
         nodes += _row_by_row(product, name)
         changed[node.op_type] += 1
@@ -115,8 +118,9 @@ def _row_by_row(product: Product, name: str) -> list[onnx.NodeProto]:
         ("Add", [tensor("above_zero"), tensor("nothing")], "row_scale", {}),
         ("Div", [product.x, tensor("row_scale")], "steps", {}),
         ("Round", [tensor("steps")], "rounded", {}),
-        ("Cast", [tensor("rounded")], "int8", {"to": TensorProto.INT8}),
-        ("MatMulInteger", [tensor("int8"), tensor("weight")], "sum", {}),
+        ("Add", [tensor("rounded"), "model/int8/middle"], "lifted", {}),
+        ("Cast", [tensor("lifted")], "uint8", {"to": TensorProto.UINT8}),
+        ("MatMulInteger", [tensor("uint8"), tensor("weight"), "model/int8/offset", "model/int8/offset"], "sum", {}),
         ("Cast", [tensor("sum")], "float", {"to": TensorProto.FLOAT}),
         ("Mul", [tensor("float"), tensor("row_scale")], "by_row", {}),
     ]
