@@ -76,3 +76,15 @@ def test_without_skops_the_note_says_so(monkeypatch: pytest.MonkeyPatch) -> None
     files, note = native(LogisticRegression().fit(X, Y))
     assert files == {}
     assert "skops is not installed" in note
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_labels_that_differ_from_the_estimators_own_are_said() -> None:
+    from sklearn.svm import SVC
+
+    from trueline.models import Fitted
+    from trueline.models.exporters import exporter_of
+
+    fitted = make_pipeline(StandardScaler(), SVC(probability=True, random_state=0)).fit(X, Y)
+    assert "SVC.predict may differ" in exporter_of(Fitted(fitted)).native_files()[1]
+    assert "may differ" not in exporter_of(Fitted(LogisticRegression().fit(X, Y))).native_files()[1]

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SklearnExporter"]
 
+_OTHER_LABELS = ("SVC", "NuSVC")
+"""Classifiers whose own ``predict`` follows another function than their probabilities (scikit-learn says so)."""
+
 
 class SklearnExporter:
     """One fitted estimator or pipeline."""
@@ -117,8 +120,13 @@ class SklearnExporter:
     def native_files(self) -> tuple[dict[str, bytes], str]:
         """The estimator in skops' format, which holds no code, where that takes it."""
         from trueline.models.exporters.sklearn_native import native
+        from trueline.models.exporters.sklearn_repairs import last_step
 
-        return native(self.model)
+        files, note = native(self.model)
+        last = last_step(getattr(self.model, "best_estimator_", self.model))
+        if type(last).__name__ in _OTHER_LABELS:
+            note += f"; the label is the class of the largest probability, {type(last).__name__}.predict may differ"
+        return files, note
 
     def versions(self) -> dict[str, str]:
         """scikit-learn and skl2onnx."""
