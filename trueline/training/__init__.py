@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from trueline.training.batching import Batches, batches
     from trueline.training.checkpoints import Checkpoint, Checkpoints
     from trueline.training.device import resolve_device
+    from trueline.training.distributed import group
     from trueline.training.early_stopping import EarlyStopping
     from trueline.training.fn_args import FnArgs
     from trueline.training.forms import RawRows
@@ -45,6 +46,7 @@ _HOMES = {
     "Suggest": "trueline.training.tuning.suggest",
     "TuneResult": "trueline.training.tuning.result",
     "batches": "trueline.training.batching",
+    "group": "trueline.training.distributed",
     "read_metrics": "trueline.training.tracking",
     "resolve_device": "trueline.training.device",
     "run_training": "trueline.training.run",
@@ -70,6 +72,7 @@ __all__ = [
     "Suggest",
     "TuneResult",
     "batches",
+    "group",
     "read_metrics",
     "resolve_device",
     "run_training",
