@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import json
 import struct
 import subprocess
@@ -278,3 +279,39 @@ def test_literals_read_back_as_they_were(value: Any) -> None:
     assert ast.parse(text, mode="eval")
     if "math." not in text:
         assert ast.literal_eval(text) == value
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sklearn", "xgboost", "lightgbm"])
+def test_the_taxi_line_as_a_file(kind: str, tmp_path: Path) -> None:
+    """Buckets, vocabularies with hashes, z-scores and real gaps: every row of the example's data."""
+    from trueline.engine.base import Dataset
+    from trueline.training import FnArgs
+    from trueline.transform.datasets import opened
+
+    folder = Path(__file__).resolve().parents[2] / "examples" / "taxi"
+    spec = importlib.util.spec_from_file_location("taxi_features", folder / "model.py")
+    assert spec is not None
+    assert spec.loader is not None
+    taxi = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(taxi)
+    with opened(str(folder / "data" / "taxi.csv")) as dataset:
+        table = pa.Table.from_batches(list(dataset.batches(None)))
+    made, output = tlt.analyze_and_transform(table, taxi.preprocessing_fn)
+    x, y, _ = FnArgs.create(train=Dataset.from_table(made, 2000), transform=output, label=taxi.LABEL).train.arrays()
+    sample = table.slice(0, 2000)
+    fitted = Fitted(_boosted(kind, x, y))
+    model = build_model(fitted, uri=str(tmp_path / "m"), transform=output, label=taxi.LABEL, sample=sample, name="taxi")
+    report = save_python(model, str(tmp_path), table)
+    assert report["rows"] == table.num_rows > 10_000
+    assert report["max_difference"] < 1e-6
+
+
+def _boosted(kind: str, x: Any, y: Any) -> Any:
+    if kind == "sklearn":
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        return HistGradientBoostingClassifier(max_iter=30, random_state=0).fit(x, y)
+    if kind == "xgboost":
+        return pytest.importorskip("xgboost").XGBClassifier(n_estimators=30, max_depth=4, nthread=1).fit(x, y)
+    return pytest.importorskip("lightgbm").LGBMClassifier(n_estimators=30, n_jobs=1, verbose=-1).fit(x, y)

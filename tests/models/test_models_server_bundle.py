@@ -70,7 +70,9 @@ def test_it_installs_into_an_empty_environment_and_answers(logistic: Model, line
     print(f"site-packages: {size:.0f} MB")
     assert size <= 175, f"{size:.0f} MB"
     listed = {line.partition("==")[0] for line in (bundle / "requirements.txt").read_text().splitlines()}
-    installed = {p.name.removesuffix(".dist-info").rpartition("-")[0].replace("_", "-").lower() for p in site.glob("*.dist-info")}
+    installed = {
+        p.name.removesuffix(".dist-info").rpartition("-")[0].replace("_", "-").lower() for p in site.glob("*.dist-info")
+    }
     assert installed == {name.lower() for name in listed}
     _answers(bundle, logistic, line)
 

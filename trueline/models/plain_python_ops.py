@@ -31,6 +31,8 @@ def _each(template: str, *, rounds: bool = False) -> Say:
     def say(w: Writer, node: onnx.NodeProto, x: Sequence[Operand]) -> None:
         out = node.output[0]
         shape, dtype = w.seen_shape(out), str(w.seen[out].dtype)
+        if "{2}" in template and len(x) < 3:
+            raise Refusal("it lacks an operand")
         if math.prod(shape) == 1:
             alone = template.endswith("({})")
             text = template.format(*(o.text if o.atomic or alone else f"({o.text})" for o in x))
@@ -241,12 +243,6 @@ def _arg_max(w: Writer, node: onnx.NodeProto, x: Sequence[Operand]) -> None:
     w.bind(node.output[0], f"largest_at({x[0].text})")
 
 
-def _clip(w: Writer, node: onnx.NodeProto, x: Sequence[Operand]) -> None:
-    if len(x) != 3:
-        raise Refusal("it has one bound")
-    _each("no_more(no_less({}, {}), {})")(w, node, x)
-
-
 OPERATORS: Mapping[str, Say] = {
     "Abs": _each("abs({})"),
     "Add": _each("{} + {}", rounds=True),
@@ -254,7 +250,7 @@ OPERATORS: Mapping[str, Say] = {
     "ArgMax": _arg_max,
     "Cast": _cast,
     "Ceil": _whole("ceil"),
-    "Clip": _clip,
+    "Clip": _each("no_more(no_less({0}, {1}), {2})"),
     "Concat": _concat,
     "Div": _divide,
     "Equal": _each("{} == {}"),
