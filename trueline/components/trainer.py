@@ -41,6 +41,8 @@ class Trainer(ReadyTrainers, Component):
             environment's ``TRUELINE_DEVICE`` goes before it.
         processes: how many processes train together.
         distributed: what starts them: ``torchrun`` or ``ray``; ``torchrun`` where there are several and none is named.
+        tolerance: how far the exported model may be from the framework's own: ``absolute``, ``relative``,
+            ``class_changes``; see `trueline.models.Tolerance`.
         about: what the model's card says: ``description``, ``licence``, ``intended_use``, ``owner``.
 
     Outputs: ``model`` and ``model_run`` (what was logged with ``fn_args.log``, and the working folder).
@@ -83,6 +85,7 @@ class Trainer(ReadyTrainers, Component):
         device: str = "auto",
         processes: int = 1,
         distributed: Literal["torchrun", "ray"] | None = None,
+        tolerance: Mapping[str, float] | None = None,
         about: Mapping[str, str] | None = None,
     ) -> None:
         code, problems = code_reference(run_fn, module_file, "run_fn")
@@ -105,6 +108,7 @@ class Trainer(ReadyTrainers, Component):
             "device": device,
             "processes": processes,
             "distributed": distributed,
+            "tolerance": dict(tolerance) if tolerance is not None else None,
             "about": dict(about or {}),
         }
         inputs = {

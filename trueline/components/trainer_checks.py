@@ -11,6 +11,7 @@ from trueline._core.errors import did_you_mean
 __all__ = ["DISTRIBUTED", "training_problems"]
 
 DISTRIBUTED = ("torchrun", "ray")
+TOLERANCES = ("absolute", "relative", "class_changes")
 _COUNTS = ("train_steps", "eval_steps", "epochs")
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
@@ -32,6 +33,11 @@ def training_problems(params: Mapping[str, Any]) -> list[str]:
         found.append(f"distributed={params['distributed']!r}. {did_you_mean(str(params['distributed']), DISTRIBUTED)}")
     if not isinstance(params["device"], str) or not _DEVICE.fullmatch(params["device"]):
         found.append(f"device={params['device']!r}: give auto, cpu, cuda, cuda:<number> or mps")
+    for name, value in (params.get("tolerance") or {}).items():
+        if name not in TOLERANCES:
+            found.append(f"tolerance has {name!r}. {did_you_mean(str(name), TOLERANCES)}")
+        elif isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+            found.append(f"tolerance[{name!r}] is {value!r}: give a number from 0 to below 1")
     for name, text in params["about"].items():
         if name not in ABOUT_KEYS:
             found.append(f"about has {name!r}. {did_you_mean(str(name), ABOUT_KEYS)}")

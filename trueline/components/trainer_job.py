@@ -38,7 +38,7 @@ def execute(ctx: ExecutionContext) -> None:
 
 def work(ctx: ExecutionContext, rank: int = 0, world_size: int = 1) -> None:
     """The share of one process; rank 0 exports, checks and writes for all."""
-    from trueline.models import build_model
+    from trueline.models import Tolerance, build_model
     from trueline.models.about import checked_training
     from trueline.training.facts import training_facts
     from trueline.training.progress import PROGRESS_FACTS
@@ -60,6 +60,7 @@ def work(ctx: ExecutionContext, rank: int = 0, world_size: int = 1) -> None:
         name=ctx.params["name"],
         about=ctx.params["about"],
         training=training,
+        tolerance=Tolerance(**ctx.params["tolerance"]) if ctx.params["tolerance"] is not None else None,
         **{name: ctx.params[name] for name in ("label", "weight", "features")},
     )
     facts = {"rows": training["rows"], "missing_labels": training["missing_labels"], **_facts(model.info)}

@@ -63,7 +63,8 @@ def build_model(
         features: transform outputs in the order of training; all but label and weight by default.
         sample: raw rows for the parity gate, with ``__row__`` where they have it.
         name: the model's name.
-        tolerance: of the parity gate.
+        tolerance: of the parity gate; by default `Tolerance()`, or what the framework's exporter says where it computes
+            in float32 throughout (neural networks: 1e-4).
         about: what people should know of the model: texts under `ABOUT_KEYS`.
         training: facts of the training as JSON values: seed, hyperparameters, rows, metrics, device, steps.
 
@@ -88,7 +89,7 @@ def build_model(
     after = PythonPart(exported.python) if exported.python is not None else None
     session = OnnxGraph(graph, transform.feeds(names), steps, transform.raw_features(names), after=after)
     checked = Checked(exporter, exported, inputs, transform, sample)
-    report = _gate(checked, merged, session, tolerance)
+    report = _gate(checked, merged, session, tolerance or getattr(exporter, "tolerance", None))
     targets, targets_info = build_targets(transform, label, weight) if label is not None else (None, None)
     native, note = exporter.native_files()
     info = _info(name, checked, label, weight, report)

@@ -23,6 +23,7 @@ __all__ = [
     "Head",
     "Output",
     "Task",
+    "Tolerance",
     "head_of",
     "python_classes",
 ]
@@ -110,6 +111,21 @@ class Head:
     def columns(self) -> int:
         """Columns of the main output: its shape is ``[N, columns]``, or ``[N]`` where this is 0."""
         return len(self.classes) or self.size
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far the exported model may be from the framework's own.
+
+    Attributes:
+        absolute: of a probability or prediction.
+        relative: of the framework's value, added to `absolute`.
+        class_changes: share of rows that may change class; at least one row may.
+    """
+
+    absolute: float = 1e-5
+    relative: float = 1e-5
+    class_changes: float = 1e-4
 
 
 def python_classes(values: Sequence[Any] | np.ndarray[Any, Any], label: RawFeature) -> tuple[ClassValue, ...]:

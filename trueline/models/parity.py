@@ -19,7 +19,7 @@ import numpy.typing as npt
 from trueline._core.errors import ModelError, ParityError
 from trueline._core.rowid import ROW_COLUMN, describe_row
 from trueline._core.runtime import OnnxGraph
-from trueline.models.contract import Head
+from trueline.models.contract import Head, Tolerance
 from trueline.models.exporters.base import Exported, Exporter
 from trueline.models.inputs import ModelInput, input_arrays
 from trueline.models.merge import LABEL
@@ -34,21 +34,6 @@ __all__ = ["Checked", "ParityReport", "Tolerance", "check_parity", "compare", "s
 _CHUNK = 8192
 _LISTED = 10
 _SMALL_BATCHES = (1, 7)
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """How far the exported model may be from the framework's own.
-
-    Attributes:
-        absolute: of a probability or prediction.
-        relative: of the framework's value, added to `absolute`.
-        class_changes: share of rows that may change class; at least one row may.
-    """
-
-    absolute: float = 1e-5
-    relative: float = 1e-5
-    class_changes: float = 1e-4
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from trueline._core.errors import ModelError
 from trueline._core.values import RawFeature
-from trueline.models.contract import NO_LABEL, Fitted, Head, Output, head_of
+from trueline.models.contract import NO_LABEL, Fitted, Head, Output, Tolerance, head_of
 from trueline.models.exporters.base import Arrays, Exported
 from trueline.models.exporters.canonical import canonical
 from trueline.models.exporters.heads import append_head, probabilities_of
@@ -159,6 +159,8 @@ class NetworkExporter(ABC):
     """One network; see `trueline.models.exporters.base.Exporter` for what it provides."""
 
     framework = ""
+    tolerance = Tolerance(1e-4, 1e-4)
+    """Networks add in float32, each runtime in its own order: what normalisation divides by can be small."""
 
     def __init__(self, fitted: Fitted) -> None:
         self.fitted = fitted
