@@ -2,7 +2,7 @@
 
 * ``python``: a block whose first line is a comment with a file name is that file; others run in order, in one
   namespace a page. ``raises=Name``: it must raise that error. ``needs=a,b``: left out, with the output that follows,
-  where one of these packages is not installed.
+  where one of these packages is not installed. ``needs=frameworks`` leaves it to the group of heavy frameworks.
 * ``js needs=node``: a file, named in a comment on its first line, that node runs with onnxruntime-web.
 * ``console run``: each line after ``$ `` is a command that must end with 0, or with the last one's ``exit=N``. What
   stands between is the output: every line must be found in the real output (in any order, for nodes run side by

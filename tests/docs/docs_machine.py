@@ -17,7 +17,10 @@ from typing import Any
 
 from docs_blocks import ROOT, Block, missing_lines
 
-__all__ = ["Machine", "installed"]
+__all__ = ["HEAVY", "Machine", "installed"]
+
+HEAVY = "frameworks"
+"""What a block needs that is left to the group of heavy frameworks, see `Machine`."""
 
 DOCUMENTED_PORT = "8501"
 WEB_PACKAGES = ROOT / ".venvs" / "web" / "node_modules"
@@ -38,10 +41,12 @@ class Machine:
         folder: where commands run; ``cd`` changes it.
         outputs: what each command printed, by command.
         left_out: blocks that need a package which is not installed here.
+        heavy: whether blocks that say ``needs=frameworks`` are carried out.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, heavy: bool = False) -> None:
         self.folder = folder
+        self.heavy = heavy
         self.outputs: dict[str, str] = {}
         self.executed: list[Block] = []
         self.left_out: list[Block] = []
@@ -71,7 +76,7 @@ class Machine:
             kind = self._commands
         if kind is None:
             return
-        if not all(map(installed, block.needs)):
+        if not all(self.heavy if need == HEAVY else installed(need) for need in block.needs):
             self.left_out.append(block)
         elif block.language != "text" or not self._after_left_out:
             kind(block)

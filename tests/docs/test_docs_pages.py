@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 from docs_blocks import ROOT, blocks_of, pages
-from docs_machine import Machine, installed
+from docs_machine import HEAVY, Machine, installed
 
 PAGES = [page for page in pages() if page not in ("README.md", "docs/reference.md")]
 NEEDED = {"import torch": "torch", "RayEngine(": "ray"}
+HEAVY_PAGES = [page for page in PAGES if any(HEAVY in block.needs for block in blocks_of(page))]
 CHURN = ("data", "model.py", "pipeline.py", "serving", "trueline-out")
 
 
@@ -97,8 +98,22 @@ def test_a_page_is_true(page, reader):
     assert [place for place in asked if place not in done] == []
 
 
+@pytest.mark.frameworks
+@pytest.mark.skipif(shutil.which("curl") is None or os.name != "posix", reason="the pages ask with curl in a shell")
+@pytest.mark.filterwarnings("ignore")  # what frameworks say of each other
+@pytest.mark.parametrize("page", HEAVY_PAGES)
+def test_a_page_is_true_with_heavy_frameworks(page, reader, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    reader.heavy = True
+    for block in blocks_of(page):
+        reader.carry_out(block)
+    assert any(HEAVY in block.needs for block in reader.executed)
+    assert [b.place for b in reader.left_out if HEAVY in b.needs and "tensorflow" not in b.needs] == []
+
+
 @pytest.mark.parametrize(
-    ("place", "package"), [(b.place, package) for page in PAGES for b in blocks_of(page) for package in b.needs]
+    ("place", "package"),
+    [(b.place, package) for page in PAGES for b in blocks_of(page) for package in b.needs if package != HEAVY],
 )
 def test_a_block_that_needs_more_is_carried_out(place, package):
     """It ran with its page, or stands among the skipped tests."""

@@ -43,6 +43,20 @@ def test_one_of_the_same_step_is_replaced_and_a_function_may_write(tmp_path: Pat
     assert [p.name for p in tmp_path.iterdir()] == ["step-000000000003"]
 
 
+def test_a_relative_folder_and_one_behind_a_link_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real", target_is_directory=True)
+    for folder in ("here", "link/there"):
+        kept = Checkpoints(folder)
+        kept.save(1, {"a": b"1", "in/b": b"2"})
+        last = kept.latest()
+        assert last is not None
+        assert last.files == ("a", "in/b")
+        with pytest.raises(ConfigError, match="plain names"):
+            kept.save(2, {"../a": b""})
+
+
 @pytest.mark.parametrize("harm", ["cut", "changed", "gone", "no list", "list cut"])
 def test_a_damaged_one_is_passed_over(tmp_path: Path, harm: str) -> None:
     kept = Checkpoints(str(tmp_path))

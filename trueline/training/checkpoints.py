@@ -232,6 +232,7 @@ def _write(folder: Path, files: Mapping[str, bytes] | Writer) -> None:
         for name in _names(folder):
             _sync_file(folder / name)
         return
+    folder = folder.resolve()  # a relative one, or one behind a link, is no parent of a resolved path
     for name, content in files.items():
         path = folder / name
         if not name or folder not in path.resolve().parents or name == CHECKPOINT_FILE:
