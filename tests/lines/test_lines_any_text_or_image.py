@@ -10,6 +10,7 @@ from matrix import DATA, run_line
 pytestmark = [
     pytest.mark.frameworks,
     pytest.mark.filterwarnings("ignore:.*:FutureWarning"),  # Lightning's, of the PyTorch that it runs on
+    pytest.mark.filterwarnings("ignore:.*accept a copy keyword.*:DeprecationWarning"),  # Keras', on PyTorch
     pytest.mark.filterwarnings("ignore:.*does not have many workers.*"),
     pytest.mark.shared,
     pytest.mark.skipif(not DATA.exists(), reason=f"the data sets are not at {DATA}"),
