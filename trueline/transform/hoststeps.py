@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["host", "importable"]
 
+_BY_PATH = "_trueline_"  # how the line names a user's file that is no module of a package
+
 _DTYPES = ("float64", "int64", "bool", "utf8", "timestamp")
 
 
@@ -105,7 +107,12 @@ def importable(tracer: Tracer, function: Callable[..., Any] | str) -> str:
     except EngineError as error:
         hint = "put the function at the top level of an installed package."
         raise tracer.error(error.message, hint) from error
-    module = path.partition(":")[0]
+    module, _, name = path.partition(":")
+    if module.startswith(_BY_PATH):
+        raise tracer.error(
+            f"{name!r} stands in a file that the line loads by its path, and no other process finds it by a name",
+            "move it into a module of its own that can be imported by its name, and import it from there.",
+        )
     if module == "__main__" or not callable(found) or (callable(function) and found is not function):
         raise tracer.error(
             f"{path!r} is not importable elsewhere by that name",
