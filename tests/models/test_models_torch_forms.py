@@ -84,6 +84,17 @@ class Bag(nn.Module):
         return self.last(self.bag(ids))
 
 
+class IdsAmongNumbers(nn.Module):
+    """Ids and numbers are one matrix of floats, as fn_args gives them without named inputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.last = nn.Embedding(4, 3), nn.Linear(4, 3)
+
+    def forward(self, x: Any) -> Any:
+        return self.last(torch.cat([x[:, :1], self.embedding(x[:, 1].long())], dim=1))
+
+
 class Tied(nn.Module):
     """One weight under two names."""
 
@@ -150,6 +161,17 @@ def test_every_form_agrees_with_torch_in_any_batch(
     for start, size in ((0, line.table.num_rows), (3, 1), (5, 7)):
         found = main_output(model, line.table.slice(start, size))
         np.testing.assert_allclose(found.reshape(size, -1), own[start : start + size], rtol=2e-5, atol=1e-5)
+
+
+def test_ids_in_a_column_of_floats_are_looked_up(line: Any, tmp_path: Path) -> None:
+    module = seeded(IdsAmongNumbers)
+    fitted = Fitted(module, output="logits", classes=SPECIES)
+    model = line.build(fitted, tmp_path / "m", "species", ["depth", "island"])
+    x = np.stack([line.fn_args("species", [n]).train.arrays()[0][:, 0] for n in ("depth", "island")], axis=1)
+    with torch.no_grad():
+        own = torch.softmax(module(torch.from_numpy(x)).double(), dim=1).numpy()
+    there = line.table.filter(line.table.column("species").is_valid())
+    np.testing.assert_allclose(model.predict_proba(there), own, atol=1e-6)
 
 
 def test_tied_weights_come_back_tied_and_the_bytes_are_the_same(line: Any, tmp_path: Path) -> None:

@@ -119,7 +119,10 @@ def _traced(module: torch.nn.Module, arguments: tuple[Any, ...], names: Sequence
 
 
 def _check_batches(module: torch.nn.Module, model: onnx.ModelProto, examples: Mapping[str, npt.NDArray[Any]]) -> None:
-    """The graph answers as the module does for batches that the exporter has not seen."""
+    """The graph answers as the module does for batches that the exporter has not seen.
+
+    Numbers lie from 0 to 1: a module may take ids from float columns, and none is below 0.
+    """
     import torch
 
     from trueline._core.runtime import make_session
@@ -131,7 +134,7 @@ def _check_batches(module: torch.nn.Module, model: onnx.ModelProto, examples: Ma
         arrays = {n: np.zeros((rows, *a.shape[1:]), a.dtype) for n, a in examples.items()}
         for array in arrays.values():
             if array.dtype == np.float32:
-                array[:] = rng.standard_normal(array.shape)
+                array[:] = rng.random(array.shape)
         with torch.no_grad():
             own = module(*(torch.from_numpy(a) for a in arrays.values())).double().numpy()
         found = session.run(None, {n: a for n, a in arrays.items() if n in wanted})[0]
