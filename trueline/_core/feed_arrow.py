@@ -82,10 +82,13 @@ def column_from_arrow(
     if array.type != target:
         fits = pa.types.is_null(array.type) or feature.dtype == "float32" or widened_type(array.type) == target
         integral = feature.dtype == "float64" and pa.types.is_integer(array.type)
-        if not fits and not integral:
+        try:
+            if not fits and not integral:
+                raise pa.ArrowInvalid("another type")
+            array = array.cast(target, safe=False)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             empty = Column(np.zeros(len(array)), np.zeros(len(array), bool))
             return empty, [f"column {feature.name!r}: expected {target}, got {array.type}"]
-        array = array.cast(target, safe=False)
     present = _valid(array)
     if feature.kind == "scalar":
         return Column(_scalars(array, feature.dtype, blank), present), []

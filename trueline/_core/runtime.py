@@ -22,6 +22,7 @@ from trueline._core.host import HOST_PREFIX, HostStep, check_allowed, run_host_s
 from trueline._core.host_forms import fed_values
 from trueline._core.manifest import Manifest, read_manifest
 from trueline._core.model_files import read_graph, read_json
+from trueline._core.model_form import check_model_form, check_outputs
 from trueline._core.providers import wanted_providers
 from trueline._core.python_model import PythonPart, PythonStep
 from trueline._core.sessions import make_session as make_session
@@ -95,7 +96,11 @@ class OnnxGraph:
         return self._outputs({n: arrays[n] for n in self._wanted})
 
     def _outputs(self, arrays: Arrays) -> dict[str, npt.NDArray[Any]]:
-        made = dict(zip(self._made_names, self._run(self._made_names, arrays, None), strict=True))
+        try:
+            values = self._run(self._made_names, arrays, None)
+        except Exception as error:  # ONNX Runtime's own kinds have no common base
+            raise ModelError(f"the graph fails on these rows: {error}") from error
+        made = dict(zip(self._made_names, values, strict=True))
         return made if self._after is None else self._after(made)
 
     def run_packed(self, packed: Packed) -> dict[str, npt.NDArray[Any]]:
@@ -227,11 +232,12 @@ class ModelRuntime:
                 raise ModelError(
                     f"model.json has format {info['format']}, this version reads {MODEL_FORMAT}", where=uri
                 )
+            check_model_form(info, uri)
             host = read_json(uri, "host.json") if store.exists(store.join(uri, "host.json")) else {"steps": []}
             runtime = cls(uri, info, manifest, [HostStep.from_json(s) for s in host["steps"]], chosen, allow_host)
             check_allowed([*runtime.steps, *([runtime.python] if runtime.python else [])], allow_host)
-            runtime.graph  # noqa: B018 - loads the session now, so that a bad file is known at load time
-        except (ValueError, KeyError, TypeError) as error:
+            check_outputs(info, runtime.graph.output_names, uri)  # loads the session, so that a bad file is known now
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ModelError(f"the model's files do not parse: {type(error).__name__}: {error}", where=uri) from error
         return runtime
 
@@ -255,9 +261,15 @@ class ModelRuntime:
             raise ModelError(
                 f"the model has no label: there is nothing to compare its {self.info['task']} with", where=self.uri
             )
-        steps = [HostStep.from_json(s) for s in data.get("host", [])]
-        check_allowed(steps, self.allow_host)
-        return OnnxGraph(read_graph(self.uri, "targets.onnx"), Feeds.from_json(data["feeds"]), steps)
+        try:
+            steps = [HostStep.from_json(s) for s in data.get("host", [])]
+            check_allowed(steps, self.allow_host)
+            made = OnnxGraph(read_graph(self.uri, "targets.onnx"), Feeds.from_json(data["feeds"]), steps)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ModelError(f"the label does not parse: {type(error).__name__}: {error}", where=self.uri) from error
+        if absent := sorted(set(data["outputs"].values()) - set(made.output_names)):
+            raise ModelError(f"targets.onnx does not make {', '.join(map(repr, absent))}", where=self.uri)
+        return made
 
     @property
     def inputs(self) -> tuple[RawFeature, ...]:

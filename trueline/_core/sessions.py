@@ -37,7 +37,8 @@ def make_session(model: bytes | str, providers: Sequence[str] = ("cpu",)) -> Any
     try:
         if isinstance(model, bytes) and _EXTENSIONS in model:
             options.register_custom_ops_library(extensions_library())
-        session = onnxruntime.InferenceSession(model, options, providers=chosen)
+        # without its own way of trying again on another provider, which prints to standard output
+        session = onnxruntime.InferenceSession(model, options, providers=chosen, enable_fallback=0)
         check_loaded(session, providers)
         return session
     except (ConfigError, ModelError):

@@ -119,6 +119,8 @@ def open_uri(uri: str, mode: str = "rb") -> IO[Any]:
             path = local_path(uri)
             if "w" in mode:
                 path.parent.mkdir(parents=True, exist_ok=True)
+            elif path.exists() and not path.is_file():  # opening a pipe would wait for ever
+                raise ArtifactError(f"{uri} is no file")
             return open(path, mode)
         with _told(uri):
             filesystem, path_text = _remote(uri)
@@ -256,11 +258,16 @@ def copy_tree(source: str, target: str) -> None:
     """Copies all files below a folder, whatever stores the two lie in; a manifest is copied last.
 
     Raises:
-        ArtifactError: when the source is not there.
+        ArtifactError: when the source is not there, or a link below it leads out of it: nothing from elsewhere is
+            given away with it.
     """
     if not exists(source):
         raise ArtifactError(f"{source} does not exist")
     names = walk(source)
+    if is_local(source):
+        root = local_path(source).resolve()
+        if outside := [name for name in names if not (root / name).resolve().is_relative_to(root)]:
+            raise ArtifactError("links lead out of the folder", where=source, problems=outside[:20])
     for name in sorted(names, key=lambda n: (n == "MANIFEST.json", n)):
         with open_uri(join(source, name)) as reader, open_uri(join(target, name), "wb") as writer:
             shutil.copyfileobj(reader, writer, 1 << 20)

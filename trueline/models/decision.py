@@ -121,8 +121,10 @@ def _checked(model: Model, decision: Decision) -> Head:
         problems.append("neither threshold nor calibration is given, so nothing would change")
     if problems:
         raise ModelError(f"this decision does not fit {model.name}", problems=problems)
-    label = next(o for o in model.runtime.outputs if o["name"] == LABEL)
-    return Head(model.info["task"], classes, label["dtype"])
+    dtypes = {str(o["name"]): o["dtype"] for o in model.runtime.outputs}
+    if LABEL not in dtypes or PROBABILITIES not in dtypes:
+        raise ModelError(f"{model.name} has no {PROBABILITIES} and {LABEL}", where=model.uri, problems=sorted(dtypes))
+    return Head(model.info["task"], classes, dtypes[LABEL])
 
 
 def _replace_outputs(made: onnx.ModelProto, head: Head, decision: Decision) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trueline._core.errors import ModelError
+from trueline._core.model_form import check_model_form
 from trueline._core.rowid import ROW_COLUMN
 from trueline._core.runtime import ModelRuntime
 from trueline.models.contract import PROBABILITIES
@@ -56,7 +57,9 @@ class Model:
             ArtifactError: the folder is incomplete or was changed.
             ModelError: files that do not parse, or code that is not allowed: the error says what to pass.
         """
-        return cls(ModelRuntime.load(str(uri), allow_host=allow_host))
+        runtime = ModelRuntime.load(str(uri), allow_host=allow_host)
+        check_model_form(runtime.info, runtime.uri, ("parity", "transform"))
+        return cls(runtime)
 
     @property
     def uri(self) -> str:

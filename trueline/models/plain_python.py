@@ -64,6 +64,9 @@ def save_python(model: Model, uri: str, sample: pa.Table, *, tolerance: Toleranc
     """
     if sample.num_rows == 0:
         raise ModelError("the sample for checking the Python file has no rows", hint="give some real raw rows.")
+    names = {f.name for f in model.runtime.inputs}
+    if absent := sorted(names - set(sample.schema.names)):
+        raise ModelError("the sample lacks raw features of the model", problems=absent)
     source = python_source(model, sample)
     answers = _run(source, [f.name for f in model.runtime.inputs], sample)
     worst = _compare(model, sample, answers, tolerance or Tolerance())
@@ -198,12 +201,16 @@ _MAIN = """if __name__ == "__main__":  # JSON rows in, one a line; JSON answers 
 
 
 def _title(model: Model) -> str:
-    text = f"{model.name}, {model.task} of {model.label}"
+    return _harmless(f"{model.name}, {model.task} of {model.label}")
+
+
+def _harmless(text: str) -> str:
+    """A model's own words for a docstring: nothing that ends it, or that begins another line."""
     return re.sub(r'[\\"\x00-\x1f]', "_", text)
 
 
 def _about(model: Model) -> list[str]:
-    outputs = ", ".join(str(o["name"]) for o in model.runtime.outputs)
+    outputs = _harmless(", ".join(str(o["name"]) for o in model.runtime.outputs))
     return [
         "predict(row) takes a dict of the fields in FIELDS (type, and whether it may be missing) and gives",
         f"{outputs}. Numbers are rounded to float32 where the model's are.",
@@ -240,10 +247,15 @@ def _run(source: str, names: list[str], sample: pa.Table) -> list[dict[str, Any]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.py"
         path.write_text(source, encoding="utf-8")
-        done = subprocess.run(
-            [sys.executable, "-I", "-X", "utf8", str(path)],
-            input="\n".join(lines), capture_output=True, encoding="utf-8", timeout=_SECONDS, cwd=folder, check=False,
-        )  # fmt: skip
+        try:
+            done = subprocess.run(
+                [sys.executable, "-I", "-X", "utf8", str(path)],
+                input="\n".join(lines), capture_output=True, encoding="utf-8", timeout=_SECONDS, cwd=folder,
+                check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            hint = "give fewer sample rows, or export --to onnx."
+            raise ModelError(f"the generated file has not answered after {_SECONDS} s", hint=hint) from error
     if done.returncode != 0:
         raise ModelError(f"the generated file fails: {(done.stderr.strip().splitlines() or ['no word'])[-1]}")
     return [json.loads(line) for line in done.stdout.splitlines()]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trueline.models.optimise.weights import attribute
-from trueline.models.plain_python_writer import Operand, Refusal, Writer
+from trueline.models.plain_python_writer import Operand, Refusal, Writer, literal
 
 if TYPE_CHECKING:
     import onnx
@@ -221,7 +221,9 @@ def _label_encoder(w: Writer, node: onnx.NodeProto, x: Sequence[Operand]) -> Non
         default = numpy_helper.to_array(default).reshape(-1).tolist()[0]
     default = default.decode() if isinstance(default, bytes) else default
     table = w.constant(f"{node.input[0]}_table", dict(zip(found["keys"], found["values"], strict=True)))
-    _each(f"{table}.get({{}}, {default!r})")(w, node, x)
+    # braces in a label are the label's: the text around them is a template
+    fallback = literal(default).replace("{", "{{").replace("}", "}}")
+    _each(f"{table}.get({{0}}, {fallback})")(w, node, x)
 
 
 def _murmur(w: Writer, node: onnx.NodeProto, x: Sequence[Operand]) -> None:
