@@ -33,6 +33,7 @@ __all__ = [
     "walk",
     "write_bytes",
     "write_text",
+    "writing",
 ]
 
 
@@ -155,18 +156,32 @@ def read_text(uri: str) -> str:
 
 def write_bytes(uri: str, data: bytes) -> None:
     """Writes a file at once: under another name, flushed to disk, then renamed."""
+    if is_local(uri):
+        with writing(uri) as handle:
+            handle.write(data)
+        return
+    with _told(uri):
+        filesystem, path_text = _remote(uri)
+        filesystem.makedirs(path_text.rsplit("/", 1)[0], exist_ok=True)
+        filesystem.pipe_file(path_text, data)
+
+
+@contextlib.contextmanager
+def writing(uri: str) -> Iterator[IO[bytes]]:
+    """A file for more than `write_bytes` should hold: it takes its name, flushed to disk, when the block ends.
+
+    Other stores show an object when it is closed, which an error in the block does too.
+    """
     if not is_local(uri):
-        with _told(uri):
-            filesystem, path_text = _remote(uri)
-            filesystem.makedirs(path_text.rsplit("/", 1)[0], exist_ok=True)
-            filesystem.pipe_file(path_text, data)
+        with open_uri(uri, "wb") as handle:
+            yield handle
         return
     path = local_path(uri)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         with open(temporary, "wb") as handle:
-            handle.write(data)
+            yield handle
             handle.flush()
             os.fsync(handle.fileno())
         os.replace(temporary, path)

@@ -1,8 +1,8 @@
 """A folder that a web server can give out: a graph, its feeds in JavaScript, and a page to try them.
 
 ``<graph>.onnx``, ``feeds.json`` (format 1: what the graph reads and gives), ``feeds.mjs``, ``graph.mjs``,
-``iso_time.mjs``, ``page.mjs`` and ``index.html``; onnxruntime-web lies in ``ort/`` or at an address of one's own. The scripts need
-no build step and run in node as well.
+``iso_time.mjs``, ``page.mjs`` and ``index.html``; onnxruntime-web lies in ``ort/`` or at an address of one's own. The
+scripts need no build step and run in node as well.
 """
 
 from __future__ import annotations

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import os
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Any
 
 from trueline._core import store
@@ -48,27 +46,8 @@ def write_predictions(predictions: Predictions, out: str, kind: str) -> None:
     Raises:
         DataError: a column that a table of text cannot hold.
     """
-    with _whole(out) as handle:
+    with store.writing(out) as handle:
         _WRITERS[kind](predictions, handle)
-
-
-@contextlib.contextmanager
-def _whole(out: str) -> Iterator[IO[bytes]]:
-    """A file that gets its name when it is whole; elsewhere than here the store does that when it is closed."""
-    if not store.is_local(out):
-        with store.open_uri(out, "wb") as handle:
-            yield handle
-        return
-    target = store.local_path(out)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-    try:
-        with open(temporary, "wb") as handle:
-            yield handle
-        os.replace(temporary, target)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
 
 
 def _parquet(predictions: Predictions, handle: IO[bytes]) -> None:

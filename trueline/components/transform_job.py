@@ -44,11 +44,6 @@ def write_block(
 
     batch = with_sources_from(_graph(graph_uri).transform(block.read(), training=training), first_source)
     name = f"{folder}/part-{block.number:05d}.parquet"
-    writer = PartWriter(uri, name, batch.schema, max(batch.num_rows, 1))
-    try:
+    with PartWriter(uri, name, batch.schema, max(batch.num_rows, 1)) as writer:
         writer.write(batch)
-        writer.close()
-    except BaseException:
-        writer.abort()
-        raise
     return [name, batch.num_rows]

@@ -68,16 +68,11 @@ def scatter_file(
     chunks: list[list[tuple[str, int, int]]] = []
     left_out = {"filtered": 0, "sampled_out": 0}
     for chunk in _chunks(block.uri, schema, keep, left_out):
-        writer = PartWriter(staging, scattered_name(block.number, len(chunks)), schema, 1 << 40)
         groups = []
-        try:
+        with PartWriter(staging, scattered_name(block.number, len(chunks)), schema, 1 << 40) as writer:
             for split, bucket, rows in _sorted_rows(chunk, given, sources, seed, buckets):
                 writer.write_block(rows)
                 groups.append((split, bucket, rows.num_rows))
-            writer.close()
-        except BaseException:
-            writer.abort()
-            raise
         chunks.append(groups)
     return {"chunks": chunks, **left_out}
 
@@ -137,12 +132,8 @@ def gather(block: Block, *, uri: str, seed: int, block_rows: int, splits: Sequen
     if table.nbytes >= 1 << 31:
         raise DataError("a bucket of the shuffle holds more than 2 GiB", hint="shuffle fewer rows at a time.")
     name = f"Split-{splits[block.number]}/part-{block.number:05d}.parquet"
-    writer = PartWriter(uri, name, table.schema, block_rows)
-    try:
+    with PartWriter(uri, name, table.schema, block_rows) as writer:
         for start in range(0, len(order), block_rows):
             for batch in table.take(pa.array(order[start : start + block_rows])).to_batches():
                 writer.write(batch)
         return writer.close()
-    except BaseException:
-        writer.abort()
-        raise

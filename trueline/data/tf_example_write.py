@@ -15,7 +15,7 @@ from trueline.data.tf_example_wire import BYTES, FLOAT, INT64
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["example_records", "write_examples_tfrecord"]
+__all__ = ["example_records", "varint", "write_examples_tfrecord"]
 
 _BATCH_ROWS = 8_192
 _CACHED = 4_096
@@ -83,7 +83,8 @@ def _maps(columns: list[list[bytes]], rows: int) -> list[bytes]:
     return [b"".join(row) for row in zip(*columns, strict=True)] if columns else [b""] * rows
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
+    """Protobuf's number of variable length: seven bits a byte, the least first; a negative one as its 64 bits."""
     value &= (1 << 64) - 1
     out = bytearray()
     while value > 0x7F:
@@ -94,7 +95,7 @@ def _varint(value: int) -> bytes:
 
 
 def _field(number: int, contents: bytes) -> bytes:
-    return bytes([number << 3 | 2]) + _varint(len(contents)) + contents
+    return bytes([number << 3 | 2]) + varint(len(contents)) + contents
 
 
 def _list_of_bytes(values: list[Any]) -> bytes:
@@ -109,7 +110,7 @@ def _list_of_floats(values: list[Any]) -> bytes:
 
 
 def _list_of_ints(values: list[Any]) -> bytes:
-    return _field(1, b"".join([_varint(int(v)) for v in values])) if values else b""
+    return _field(1, b"".join([varint(int(v)) for v in values])) if values else b""
 
 
 _LISTS: dict[int, Callable[[list[Any]], bytes]] = {

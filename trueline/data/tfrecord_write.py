@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import struct
-import uuid
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from typing import IO, Any
 
 import numpy as np
 
@@ -40,7 +36,7 @@ def write_tfrecord(uri: str, records: Iterable[bytes], compression: str | None =
     if compression not in (None, *_WINDOW):
         raise ConfigError(f"compression is {compression!r}", hint=f"give {', '.join(_WINDOW)} or None.")
     count = 0
-    with _whole_file(uri) as handle:
+    with store.writing(uri) as handle:
         packer = None if compression is None else zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOW[compression])
         for frames, number in _framed(records):
             handle.write(frames if packer is None else packer.compress(frames))
@@ -76,22 +72,3 @@ def frames(records: list[bytes]) -> bytes:
     for record, length_crc, data_crc in zip(records, length_crcs, data_crcs, strict=True):
         parts += (header(len(record), length_crc), record, footer(data_crc))
     return b"".join(parts)
-
-
-@contextmanager
-def _whole_file(uri: str) -> Iterator[IO[Any]]:
-    """A file that takes its name when it is whole; other stores show an object when it is closed."""
-    if not store.is_local(uri):
-        with store.open_uri(uri, "wb") as handle:
-            yield handle
-        return
-    path = store.local_path(uri)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        with store.open_uri(str(temporary), "wb") as handle:
-            yield handle
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise

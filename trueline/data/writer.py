@@ -10,7 +10,7 @@ import contextlib
 import os
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from trueline._core import store
 from trueline._core.errors import ConfigError, DataError
@@ -27,7 +27,7 @@ __all__ = ["ExamplesWriter", "PartWriter", "remove_strays"]
 
 
 class PartWriter:
-    """One Parquet file of full blocks.
+    """One Parquet file of full blocks; also a context manager, which finishes the file or, after an error, drops it.
 
     Args:
         uri: the artifact's folder.
@@ -88,6 +88,16 @@ class PartWriter:
             with contextlib.suppress(Exception):
                 store.remove_tree(self._target)
         self._writer = self._sink = self._temporary = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        try:
+            if kind is None:
+                self.close()
+        finally:
+            self.abort()  # nothing is left to drop after a close that succeeded
 
     def blocks(self) -> list[StoredBlock]:
         """The file's blocks, numbered from 0."""

@@ -104,13 +104,8 @@ def predict_block(
     ]
     made = pa.RecordBatch.from_arrays(arrays, [name for name, _, _ in columns])
     name = f"{folder}/part-{block.number:05d}.parquet"
-    writer = PartWriter(uri, name, made.schema, max(made.num_rows, 1))
-    try:
+    with PartWriter(uri, name, made.schema, max(made.num_rows, 1)) as writer:
         writer.write_block(made)
-        writer.close()
-    except BaseException:
-        writer.abort()
-        raise
     return [name, made.num_rows]
 
 

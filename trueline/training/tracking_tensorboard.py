@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from trueline._core import store
+from trueline.data.tf_example_write import varint
 from trueline.data.tfrecord_write import frames
 
 __all__ = ["TensorBoardFiles"]
@@ -59,25 +60,14 @@ class TensorBoardFiles:
         return folder / f"events.out.tfevents.{number:010d}.trueline"
 
 
-def _varint(value: int) -> bytes:
-    """A number of protobuf: seven bits a byte, the least first; negative ones as 64 bits."""
-    value &= 0xFFFF_FFFF_FFFF_FFFF
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
 def _part(tag: int, content: bytes) -> bytes:
-    return bytes([tag]) + _varint(len(content)) + content
+    return bytes([tag]) + varint(len(content)) + content
 
 
 def _event(now: float, step: int, metric: bytes, value: float) -> bytes:
     """``Event{wall_time=1, step=2, summary=5{value=1{tag=1, simple_value=2}}}``."""
     scalar = _part(0x0A, metric) + b"\x15" + _single(value)
-    return b"\x09" + _DOUBLE(now) + b"\x10" + _varint(step) + _part(0x2A, _part(0x0A, scalar))
+    return b"\x09" + _DOUBLE(now) + b"\x10" + varint(step) + _part(0x2A, _part(0x0A, scalar))
 
 
 def _single(value: float) -> bytes:
