@@ -137,6 +137,26 @@ def test_every_kind_of_source_gives_the_same(line: Any, model: Model, tmp_path: 
     assert made.table().to_pydict() == model.predict(table).to_pydict()
 
 
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_text_files_hold_numbers_of_32_bits_too(tmp_path: Path, ending: str) -> None:
+    import pyarrow.csv as pc
+    from sklearn.tree import DecisionTreeRegressor
+
+    size = np.random.default_rng(0).normal(0, 1, 60).astype(np.float32)
+    table = pa.table({"size": size, "y": size.astype(np.float64) * 3})
+    features = [RawFeature("size", "float32", optional=False), RawFeature("y", "float64", optional=False)]
+    transform = tlt.analyze(tlt.trace(lambda i: {"size": i["size"], "y": i["y"]}, features), Dataset.from_table(table))
+    fitted = Fitted(DecisionTreeRegressor(random_state=0).fit(size[:, None], table.column("y").to_numpy()))
+    model = build_model(fitted, uri=str(tmp_path / "m"), transform=transform, label="y", sample=table)
+    path = tmp_path / f"rows.{ending}"
+    if ending == "csv":
+        pc.write_csv(table, path)
+    else:
+        path.write_text("".join(f'{{"size": {value}}}\n' for value in size.tolist()))
+    made = predict_dataset(model, str(path), str(tmp_path / "out"))
+    assert made.table().column("prediction").to_pylist() == model.predict(table).column("prediction").to_pylist()
+
+
 def test_data_that_does_not_fit_is_refused_before_anything_is_written(line: Any, model: Model, tmp_path: Path) -> None:
     wrong = line.table.drop_columns(["island"]).append_column("iland", line.table.column("island"))
     wrong = wrong.set_column(3, "mass", pa.array(["heavy"] * wrong.num_rows))
@@ -260,3 +280,15 @@ def test_python_models_of_every_task_are_predicted_where_they_are_allowed(
     assert made.table().schema.names[1] == output
     with pytest.raises(ModelError, match=code):
         predict_dataset(built.uri, line.table, str(tmp_path / "no"))
+
+
+def test_a_file_of_other_columns_than_declared_is_refused(line: Any, model: Model, tmp_path: Path) -> None:
+    predict_dataset(model, line.table, str(tmp_path / "made"))
+    place = tmp_path / "made" / "inference.json"
+    content = json.loads(place.read_text())
+    content["schema"] = content["schema"][:-1] if isinstance(content["schema"], list) else content["schema"]
+    if isinstance(content["schema"], dict):
+        content["schema"]["fields"] = content["schema"]["fields"][:-1]
+    place.write_text(json.dumps(content))
+    with pytest.raises(ArtifactError, match="other columns"):
+        Predictions.open(str(tmp_path / "made")).table()

@@ -23,6 +23,8 @@ from onnx import helper
 import trueline.transform as tlt
 from trueline._core.errors import ModelError, ParityError
 from trueline._core.runtime import make_session
+from trueline._core.values import RawFeature
+from trueline.engine.base import Dataset
 from trueline.models import Fitted, Model, Tolerance, build_model
 from trueline.models import plain_python_helpers as helpers
 from trueline.models.plain_python import python_source, save_python
@@ -114,6 +116,23 @@ def test_what_a_client_sends_wrongly_is_named(line: Any, tmp_path: Path) -> None
     )
     row = {"depth": [17], "mass": 4000, "length": None}
     assert run(Path(path), [row])[0]["prediction"] == pytest.approx(model.predict([row | {"depth": 17}])[0][0].as_py())
+
+
+def test_raw_numbers_of_32_bits_are_rounded_as_the_model_does(tmp_path: Path) -> None:
+    from sklearn.tree import DecisionTreeRegressor
+
+    sizes = np.random.default_rng(0).normal(0, 1, 200).astype(np.float32)
+    table = pa.table({"size": pa.array(sizes, mask=sizes > 1.5), "y": sizes.astype(np.float64) * 3})
+    features = [RawFeature("size", "float32"), RawFeature("y", "float64", optional=False)]
+    made = tlt.trace(lambda i: {"size": i["size"], "y": i["y"]}, features)
+    transform = tlt.analyze(made, Dataset.from_table(table, 100))
+    x = np.where(sizes > 1.5, np.float32(np.nan), sizes)[:, None]
+    fitted = Fitted(DecisionTreeRegressor(random_state=0).fit(x, table.column("y").to_numpy()))
+    model = build_model(fitted, uri=str(tmp_path / "m"), transform=transform, label="y", sample=table)
+    path = Path(save_python(model, str(tmp_path / "m.py"), table)["path"])
+    rows = [{"size": value} for value in (0.1, 1, None, -1e30, float(np.nextafter(np.float32(0.1), 1)))]
+    expected = [model.predict([row])["prediction"][0].as_py() for row in rows]
+    assert [answer["prediction"] for answer in run(path, rows)] == expected
 
 
 def test_names_and_texts_cannot_become_code(tmp_path: Path) -> None:

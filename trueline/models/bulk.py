@@ -285,7 +285,11 @@ def _dataset(bulk: BulkModel, data: Any) -> Iterator[Dataset]:
             name = name.removesuffix(packed)
         factory = _TEXT_ENDINGS.get(name.rpartition(".")[2])
         if factory is not None:
-            types = {f.name: f.dtype for f in bulk.runtime.inputs if f.kind == "scalar" and f.dtype != "bytes"}
+            types = {
+                f.name: "float64" if f.dtype == "float32" else f.dtype  # text has no float32; the feed rounds
+                for f in bulk.runtime.inputs
+                if f.kind == "scalar" and f.dtype != "bytes"
+            }
             data = SourceSpec(f"trueline.data.{factory}", {"input_base": location, "schema_types": types})
     with opened(data) as dataset:
         yield dataset

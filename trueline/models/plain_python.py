@@ -128,7 +128,7 @@ def _seen(whole: onnx.ModelProto, graph: OnnxGraph, sample: pa.Table) -> dict[st
     return arrays | opened.run(arrays)
 
 
-_FILLS = {"float64": "0.0", "utf8": '""', "bool": "False"}
+_FILLS = {"float64": "0.0", "float32": "0.0", "utf8": '""', "bool": "False"}
 
 
 def _inputs(w: Writer, features: Sequence[RawFeature]) -> None:

@@ -187,12 +187,13 @@ def take(dtype: str, value: Any) -> Any:
             raise ValueError
         apart = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
         return (apart.days * 86_400 + apart.seconds) * 1_000_000 + apart.microseconds
-    kinds: dict[str, tuple[type, ...]] = {"float64": (float, int), "utf8": (str,), "bool": (bool,)}
-    if type(value) not in kinds.get(dtype, (int,)):
+    number = dtype in ("float64", "float32")
+    kinds: dict[str, tuple[type, ...]] = {"utf8": (str,), "bool": (bool,)}
+    if type(value) not in ((float, int) if number else kinds.get(dtype, (int,))):
         raise ValueError
     if dtype in ("int64", "timestamp") and int64(value) != value:
         raise ValueError
-    return float(value) if dtype == "float64" else value
+    return (float(value) if dtype == "float64" else f32(value)) if number else value
 
 
 def check_row(row: dict[str, Any], fields: dict[str, tuple[str, bool]]) -> dict[str, Any]:

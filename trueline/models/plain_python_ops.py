@@ -141,6 +141,9 @@ def _concat(w: Writer, node: onnx.NodeProto, x: Sequence[Operand]) -> None:
         raise Refusal("it joins tables column by column")
     if any(o.size == 0 for o in x):
         raise Refusal("it joins lists of changing length")
+    if len(x) == 1:
+        w.bind(node.output[0], x[0].text, atomic=x[0].atomic)
+        return
     parts = [o.text if o.size == 1 else f"*{o.text}" for o in x]
     plain = ", ".join(parts)
     w.bind(node.output[0], f"[{plain}]" if len(plain) < _LINE else "\n".join(["[", *(f"    {p}," for p in parts), "]"]))
