@@ -11,13 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import tensorflow as tf
 
 import trueline.transform as tlt
 from trueline._core.values import RawFeature
 from trueline.engine.base import Dataset
 from trueline.training import FnArgs, run_training
 from trueline.training.seeds import seeded
+
+tf = pytest.importorskip("tensorflow")
 
 # Keras turns TensorFlow's variables into arrays in a way that numpy 2 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
