@@ -247,7 +247,8 @@ def test_an_output_without_a_row_dimension_is_refused_at_load(tmp_path: Path) ->
 
     graph.graph.node.append(helper.make_node("Size", ["fare"], ["count"]))
     graph.graph.output.append(helper.make_tensor_value_info("count", TensorProto.INT64, []))
-    write_model(tmp_path / "base" / "1", graph, outputs=[*OUTPUTS, {"name": "count", "dtype": "int64", "shape": []}])
+    count = {"name": "count", "dtype": "int64", "shape": [], "meaning": "count"}
+    write_model(tmp_path / "base" / "1", graph, outputs=[*OUTPUTS, count])
 
     async def main() -> None:
         async with running({"taxi": tmp_path / "base"}, wait=False) as (app, _):

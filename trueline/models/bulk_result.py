@@ -55,7 +55,10 @@ class Predictions:
             if data["format"] != INFERENCE_FORMAT:
                 raise ArtifactError(f"format {data['format']!r}; this release reads {INFERENCE_FORMAT}", where=place)
             blocks = {str(name): tuple(map(_block, split["blocks"])) for name, split in data["splits"].items()}
-            return cls(uri, schema_from_json(data["schema"]), data["model"], blocks)
+            model = dict(data["model"])
+            if not isinstance(model.get("classes") or [], list):
+                raise ValueError("the model's classes are no list")
+            return cls(uri, schema_from_json(data["schema"]), model, blocks)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ArtifactError(f"the file is damaged: {type(error).__name__}: {error}", where=place) from error
 
@@ -79,9 +82,16 @@ class Predictions:
         return Dataset((Shard(0, blocks),), self.arrow_schema)
 
     def batches(self, split: str | None = None) -> Iterator[pa.RecordBatch]:
-        """Rows of a split, or of all, block by block."""
+        """Rows of a split, or of all, block by block.
+
+        Raises:
+            ArtifactError: a file that holds other columns than ``inference.json`` says.
+        """
         for name in [split] if split else self.splits:
-            yield from self.dataset(name).batches()
+            for batch in self.dataset(name).batches():
+                if not batch.schema.equals(self.arrow_schema):
+                    raise ArtifactError(f"a file of {name!r} has other columns than {INFERENCE_NAME}", where=self.uri)
+                yield batch
 
     def table(self, split: str | None = None) -> pa.Table:
         """Rows of a split, or of all, in memory."""

@@ -216,13 +216,16 @@ class Checkpoints:
         folder = self.folder / f"{_PREFIX}{step:012d}"
         try:
             about = json.loads((folder / CHECKPOINT_FILE).read_bytes())
-            whole = about["format"] == CHECKPOINT_FORMAT and all(
-                _hash(folder / name) == digest for name, digest in about["files"].items()
+            inside = not any(name.startswith("/") or ".." in name.split("/") for name in about["files"])
+            whole = (
+                inside
+                and about["format"] == CHECKPOINT_FORMAT
+                and all(_hash(folder / name) == digest for name, digest in about["files"].items())
             )
             names = tuple(sorted(about["files"]))
             made = Checkpoint(int(about["step"]), str(folder), names, about["metrics"], about["state"])
             return (made, int(about["logged"])) if whole and made.step == step else None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
             return None
 
 

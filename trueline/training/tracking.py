@@ -85,8 +85,10 @@ def read_metrics(working_dir: str) -> list[dict[str, Any]]:
         try:
             data = json.loads(line)
             step = data["step"]
+            if step is not None and (isinstance(step, bool) or not isinstance(step, int)):
+                raise ValueError(f"step is {step!r}")
             entries.append({"metric": str(data["metric"]), "value": float(data["value"]), "step": step})
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise ModelError(f"the entry does not parse: {error}", where=f"{uri} line {number}") from error
     return entries
 

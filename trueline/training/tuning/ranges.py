@@ -156,10 +156,10 @@ def range_problems(value: Any) -> list[str]:
 
 
 def is_number(value: object, whole: bool) -> bool:
-    """Whether it is a finite number (no bool), an integer if `whole`."""
+    """Whether it is a finite number (no bool) of at most 64 bits, an integer if `whole`."""
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
         return False
-    return math.isfinite(value)
+    return abs(value) < 1 << 63 if isinstance(value, int) else math.isfinite(value)
 
 
 def _number_problems(value: Float | Int) -> list[str]:

@@ -6,10 +6,17 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from trueline._core.errors import ArtifactError
-from trueline.training.tuning.ranges import Range, range_from_json, range_to_json
+from trueline.training.tuning.ranges import (
+    Categorical,
+    Range,
+    is_number,
+    range_from_json,
+    range_problems,
+    range_to_json,
+)
 
 __all__ = ["Journal", "MemoryJournal", "TrialRecord", "TrialState", "best_of", "ranked"]
 
@@ -70,7 +77,7 @@ class TrialRecord:
             ArtifactError: a record that is none.
         """
         try:
-            return cls(
+            made = cls(
                 number=int(data["number"]),
                 state=data["state"],
                 hyperparameters=dict(data["hyperparameters"]),
@@ -83,8 +90,31 @@ class TrialRecord:
                 error=data["error"],
                 marks=dict(data["marks"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ArtifactError(f"the record of a trial does not parse: {error!r}") from error
+        if problems := made._problems():
+            raise ArtifactError(f"the record of trial {made.number} does not hold together", problems=problems)
+        return made
+
+    def _problems(self) -> list[str]:
+        """What readers rely on: a known state, and for each draw the range that it came from."""
+        known: tuple[str, ...] = get_args(TrialState)
+        found = [] if self.state in known else [f"state is {self.state!r}"]
+        error: object = self.error
+        if error is not None and not isinstance(error, str):
+            found.append(f"error is {self.error!r}")
+        if self.state == "COMPLETE" and self.value is None:
+            found.append("it is complete and has no value")
+        if self.params.keys() != self.ranges.keys():
+            return [*found, f"it has draws {sorted(self.params)} of ranges {sorted(self.ranges)}"]
+        for name, drawn in self.ranges.items():
+            value = self.params[name]
+            found += [f"the range of {name!r} {problem}" for problem in range_problems(drawn)]
+            if not isinstance(drawn, Categorical) and not is_number(value, False):
+                found.append(f"the draw {name!r} is {value!r}, which is no number")
+            elif isinstance(drawn, Categorical) and not found and value not in list(drawn.choices):
+                found.append(f"the draw {name!r} is {value!r}, which is none of its choices")
+        return found
 
     def to_text(self) -> str:
         """`to_json` as text, always the same for the same trial."""

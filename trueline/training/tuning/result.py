@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from trueline._core.errors import ArtifactError
+from trueline._core.errors import ArtifactError, ConfigError
 from trueline.training.tuning.importance import parameter_importance
 from trueline.training.tuning.records import TrialRecord, best_of
 from trueline.training.tuning.settings import SearchSettings
@@ -99,9 +99,9 @@ class TuneResult:
         if data.get("format") != RESULT_FORMAT:
             raise ArtifactError(f"results of a search have format {data.get('format')!r}, this is {RESULT_FORMAT}")
         try:
-            settings = SearchSettings(**data["settings"])
+            settings = SearchSettings(**data["settings"]).check()
             return cls(tuple(TrialRecord.from_json(t) for t in data["trials"]), settings, dict(data["fixed"]))
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError, ConfigError) as error:
             raise ArtifactError(f"results of a search do not parse: {error!r}") from error
 
     def view(self) -> Html:
