@@ -9,7 +9,8 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+if importlib.util.find_spec("tensorflow") is not None:
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 _FILE = Path(__file__).parents[1] / "models" / "conftest.py"
 _spec = importlib.util.spec_from_file_location("models_conftest", _FILE)

@@ -14,7 +14,10 @@ keras = pytest.importorskip("keras", reason="NOT TESTED HERE: no Keras; run `mak
 
 from keras_cases import KERAS_CASES, check_case  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+pytestmark = [
+    pytest.mark.skipif(keras.backend.backend() == "torch", reason="the cases run on torch in tests/models"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning"),
+]
 
 
 @pytest.mark.parametrize("case", KERAS_CASES, ids=lambda c: c.name)
