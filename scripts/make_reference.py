@@ -21,8 +21,8 @@ from typing import Any
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference.md"
 ROOMS = (
     "trueline.components", "trueline.pipeline", "trueline.runners", "trueline.data", "trueline.data_validation",
-    "trueline.schema", "trueline.transform", "trueline.training", "trueline.models", "trueline.model_analysis",
-    "trueline.serving", "trueline.metadata", "trueline.engine", "trueline.display",
+    "trueline.schema", "trueline.transform", "trueline.training", "trueline.models", "trueline.models.optimise",
+    "trueline.model_analysis", "trueline.serving", "trueline.metadata", "trueline.engine", "trueline.display",
 )  # fmt: skip
 WIDTH = 110
 HEAD = """# Reference
