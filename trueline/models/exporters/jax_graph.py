@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from trueline._core.errors import ModelError
 from trueline.models.exporters.jax_repairs import pool_over_images
 from trueline.models.exporters.network import with_inputs
+from trueline.models.exporters.quiet import quiet
 from trueline.models.inputs import ModelInput
 
 if TYPE_CHECKING:
@@ -45,12 +44,8 @@ def jax_function_graph(function: Callable[..., Any], inputs: Sequence[ModelInput
 
     names = [f"in{i}" for i in range(len(inputs))]
     specs = [_Spec(("N", i.width), jnp.int32 if i.dtype == "int64" else jnp.float32) for i in inputs]
-    logger = logging.getLogger("jax2onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet("jax2onnx"):
             model = jax2onnx.to_onnx(function, specs, opset=_OPSET, input_names=names, output_names=["raw"])
     except Exception as error:
         lines = [line for line in str(error).splitlines() if line.strip()] or ["no reason given"]
@@ -58,8 +53,6 @@ def jax_function_graph(function: Callable[..., Any], inputs: Sequence[ModelInput
             f"{described} cannot be converted to ONNX by jax2onnx: {type(error).__name__}: {lines[0]}",
             hint="the function must be pure, free of control flow over values, and made of operations it knows.",
         ) from error
-    finally:
-        logger.setLevel(level)
     pool_over_images(model)
     return with_inputs(model, dict(zip(names, inputs, strict=True)))
 

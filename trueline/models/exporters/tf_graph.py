@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from trueline._core.errors import ModelError
 from trueline.models.exporters.network import with_inputs
+from trueline.models.exporters.quiet import quiet
 from trueline.models.inputs import ModelInput
 
 if TYPE_CHECKING:
@@ -59,7 +57,7 @@ def function_graph(function: Callable[..., Any], inputs: Sequence[ModelInput], d
 
     specs = input_specs(inputs)
     try:
-        with _quiet():
+        with quiet("tf2onnx", "tensorflow"):
             model, _ = tf2onnx.convert.from_graph_def(
                 _frozen(function, inputs),
                 input_names=[f"{s.name}:0" for s in specs],
@@ -99,7 +97,7 @@ def _frozen(function: Callable[..., Any], inputs: Sequence[TensorRows]) -> Any:
         return tf.identity(function(*tensors), name="out")
 
     traced = tf.function(named, input_signature=input_specs(inputs), autograph=False)
-    with _quiet():
+    with quiet("tf2onnx", "tensorflow"):
         frozen = convert_variables_to_constants_v2(traced.get_concrete_function(), lower_control_flow=False)
     definition = frozen.graph.as_graph_def()
     if not _calls(definition):
@@ -160,19 +158,3 @@ def graph_function(content: bytes, inputs: int) -> Any:
         return wrapped.prune(feeds, "out:0")
     except (KeyError, ValueError) as error:
         raise ModelError(f"native/graph.pb lacks an input or its output: {error}") from error
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the converters' notes on themselves."""
-    loggers = [logging.getLogger(name) for name in ("tf2onnx", "tensorflow")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

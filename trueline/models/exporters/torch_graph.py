@@ -6,23 +6,22 @@ refused. Both may keep the example's batch size: their graphs must answer as the
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import linecache
-import logging
 import os
 import re
 import sysconfig
 import tempfile
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from trueline._core.errors import ModelError
+from trueline.models.exporters.quiet import quiet
 
 if TYPE_CHECKING:
     import onnx
@@ -49,14 +48,14 @@ def module_graph(module: torch.nn.Module, examples: Mapping[str, npt.NDArray[Any
 
     arguments = tuple(torch.from_numpy(a) for a in examples.values())
     try:
-        with _quiet():
+        with quiet("torch.onnx"):
             model = _exported(module, arguments, list(examples))
             _check_batches(module, model, examples)
             return model
     except Exception as error:
         first = error
     try:
-        with _quiet():
+        with quiet("torch.onnx"):
             model = _traced(module, arguments, list(examples))
             _check_batches(module, model, examples)
             return model
@@ -167,17 +166,3 @@ def _is_users(path: str) -> bool:
     parts = os.path.normpath(path).split(os.sep)
     installed = {"site-packages", "dist-packages"}.intersection(parts)
     return not (installed or path.startswith((_OURS, sysconfig.get_path("stdlib"), "<")))
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the exporters' warnings on their own internals and on packages they would know more with."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
