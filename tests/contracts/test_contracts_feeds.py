@@ -139,7 +139,7 @@ def test_columns_of_unequal_length_and_unknown_ones() -> None:
         feeds.from_columns({"a": [1], "b": [1, 2]})
     with pytest.raises(FeedError, match="unknown field 'c'"):
         feeds.from_columns({"a": [1], "c": [1]})
-    with pytest.raises(FeedError, match="expected a list"):
+    with pytest.raises(FeedError, match=r"expected a list(.|\n)*a single row is a dict in a list"):
         feeds.from_columns({"a": "12"})
     assert feeds.from_columns({"a": [1, 2]})["b:present"].tolist() == [False, False]
 

@@ -87,6 +87,11 @@ def test_targets_give_label_presence_and_weight(line: Any, tmp_path: Path) -> No
     assert label.null_count > 0
     np.testing.assert_array_equal(weight, line.table.column("importance").to_numpy().astype(np.float32))
     assert [f["name"] for f in model.info["targets"]["feeds"]] == ["species", "importance"]
+    columns = line.table.select(["species", "importance"])
+    for form in (line.table.to_pandas(), columns.to_pylist(), columns.to_pydict()):
+        again, heavy = model.targets(form)
+        assert again.equals(label)
+        np.testing.assert_array_equal(heavy, weight)
 
 
 def test_a_label_that_is_always_there_and_named_as_an_output(tmp_path: Path) -> None:

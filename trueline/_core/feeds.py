@@ -221,7 +221,10 @@ def _as_list(name: str, values: Any) -> list[Any]:
         return list(values.tolist())
     if isinstance(values, tuple):
         return list(values)
-    raise FeedError(f"column {name!r}: expected a list, got {type(values).__name__}")
+    raise FeedError(
+        f"column {name!r}: expected a list, got {type(values).__name__}",
+        hint="a dict holds columns, each a list of values; a single row is a dict in a list: [{...}].",
+    )
 
 
 def _absent(feature: RawFeature, rows: int) -> Column:

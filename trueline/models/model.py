@@ -11,7 +11,7 @@ import numpy.typing as npt
 from trueline._core.errors import ModelError
 from trueline._core.model_form import check_model_form
 from trueline._core.rowid import ROW_COLUMN
-from trueline._core.runtime import ModelRuntime
+from trueline._core.runtime import ModelRuntime, OnnxGraph
 from trueline.models.contract import PROBABILITIES
 from trueline.models.model_data import Rows, python_columns, tabular
 
@@ -184,14 +184,7 @@ class Model:
             FeedError: rows that do not fit the signature; every problem is named.
             ModelError: a form of data that is none of `predict`'s.
         """
-        table = tabular(data, self.runtime.inputs)
-        if table is not None:
-            starts = range(0, max(table.num_rows, 1), _CHUNK)
-            parts = [self.runtime.predict_arrow(table.slice(start, _CHUNK)) for start in starts]
-            return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
-        if isinstance(data, Sequence) and not isinstance(data, str | bytes):
-            return self.runtime.predict_rows(data)
-        return self.runtime.predict_columns(python_columns(data, self.runtime.inputs))
+        return _run(self.runtime, data)
 
     def explain(self, data: Rows, method: str = "ablation", **options: Any) -> Any:
         """Why the model says what it says of these rows.
@@ -240,25 +233,24 @@ class Model:
 
         return with_decision(self, str(uri), threshold=threshold, calibration=calibration, chosen_on=chosen_on)
 
-    def targets(self, table: pa.Table | pa.RecordBatch) -> tuple[pa.Array, npt.NDArray[np.float32] | None]:
+    def targets(self, data: Rows) -> tuple[pa.Array, npt.NDArray[np.float32] | None]:
         """The true labels of raw rows, and their weights.
 
         Args:
-            table: raw rows with the label's columns.
+            data: raw rows with the label's columns, as for `predict`.
 
         Returns:
             The label as an Arrow array with nulls where it is missing, and float32 weights ``[N]``, None where the
             model has no weight.
 
         Raises:
+            FeedError: rows that do not have the label's columns; every problem is named.
             ModelError: the model has no label.
         """
         import pyarrow as pa
 
         graph, names = self.runtime.targets, self.info["targets"]["outputs"]
-        starts = range(0, max(table.num_rows, 1), _CHUNK)
-        parts = [graph.predict_arrow(table.slice(start, _CHUNK)) for start in starts]
-        found = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+        found = _run(graph, data)
         values, present = found[names["label"]], found[names["present"]]
         label = pa.array(values, pa.string() if values.dtype == object else None, mask=~present)
         return label, found[names["weight"]] if "weight" in names else None
@@ -284,3 +276,16 @@ class Model:
 
     def __repr__(self) -> str:
         return f"Model({self.name!r}, task={self.task!r}, label={self.label!r}, uri={self.uri!r})"
+
+
+def _run(graph: ModelRuntime | OnnxGraph, data: Rows) -> dict[str, npt.NDArray[Any]]:
+    """The outputs of a graph for raw rows in any form; tables go through it piece by piece."""
+    features = graph.inputs if isinstance(graph, ModelRuntime) else graph.feeds.features
+    table = tabular(data, features)
+    if table is not None:
+        starts = range(0, max(table.num_rows, 1), _CHUNK)
+        parts = [graph.predict_arrow(table.slice(start, _CHUNK)) for start in starts]
+        return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+    if isinstance(data, Sequence) and not isinstance(data, str | bytes):
+        return graph.predict_rows(data)
+    return graph.predict_columns(python_columns(data, features))
