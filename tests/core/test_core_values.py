@@ -141,3 +141,17 @@ def test_a_missing_module_is_told_with_the_extra_that_brings_it() -> None:
     assert missing_extra_hint(error) == "pip install 'trueline[torch]'"
     assert describe_error(error, "here").endswith("pip install 'trueline[torch]'")
     assert missing_extra_hint(ModuleNotFoundError("No module named 'mine'", name="mine")) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "line", "reason"),
+    [
+        (ValueError("\n too long \nby 3"), "too long", "ValueError: too long"),
+        (AssertionError(), "AssertionError", "AssertionError"),
+        (KeyError("x"), "'x'", "KeyError: 'x'"),
+    ],
+)
+def test_an_error_is_told_in_one_line_even_where_it_says_nothing(error: Exception, line: str, reason: str) -> None:
+    from trueline._core.errors import first_line, reason_of
+
+    assert (first_line(error), reason_of(error)) == (line, reason)

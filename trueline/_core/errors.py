@@ -39,6 +39,8 @@ __all__ = [
     "TransformError",
     "TruelineError",
     "did_you_mean",
+    "first_line",
+    "reason_of",
 ]
 
 
@@ -132,3 +134,19 @@ def did_you_mean(name: str, existing: Iterable[str], *, limit: int = 12) -> str:
     listed = ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
     start = f"Did you mean {close[0]!r}? " if close else ""
     return f"{start}There is: {listed}."
+
+
+def first_line(error: BaseException) -> str:
+    """The first line with words in what an error says; its kind where it says nothing, as a bare ``assert`` does."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next(filter(None, lines), type(error).__name__)
+
+
+def reason_of(error: BaseException) -> str:
+    """An error's kind and the first line of what it says.
+
+    >>> reason_of(ValueError("too long\\nby 3")), reason_of(AssertionError())
+    ('ValueError: too long', 'AssertionError')
+    """
+    kind, line = type(error).__name__, first_line(error)
+    return kind if line == kind else f"{kind}: {line}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from trueline._core.errors import ArtifactError, EngineError, did_you_mean
+from trueline._core.errors import ArtifactError, EngineError, did_you_mean, first_line
 from trueline.engine.base import DEFAULT_BLOCK_ROWS, Block, Dataset, Shard
-from trueline.engine.parquet_pool import POOL, first_line
+from trueline.engine.parquet_pool import POOL
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -13,9 +13,9 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from trueline._core import store
-from trueline._core.errors import ArtifactError
+from trueline._core.errors import ArtifactError, first_line
 
-__all__ = ["POOL", "ParquetPool", "first_line"]
+__all__ = ["POOL", "ParquetPool"]
 
 _KEPT_OPEN = 16
 _Key = tuple[str, tuple[str, ...], tuple[int, int]]
@@ -92,11 +92,6 @@ def _open(uri: str, dictionaries: tuple[str, ...]) -> Any:
         return pq.ParquetFile(source, read_dictionary=list(dictionaries))
     except (OSError, pa.ArrowException) as error:
         raise ArtifactError(f"this is no readable Parquet file: {first_line(error)}", where=uri) from error
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of a library's message."""
-    return str(error).partition("\n")[0]
 
 
 POOL = ParquetPool(_KEPT_OPEN)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from trueline._core.errors import reason_of
 from trueline._core.runtime import OnnxGraph
 from trueline._core.sessions import make_session
 from trueline.models.exporters.base import Arrays
@@ -55,7 +56,7 @@ def locate(checked: Checked, merged: onnx.ModelProto, session: OnnxGraph, tolera
             if found := ask(checked, merged, row, arrays, fed, tolerance):
                 return [found]
     except Exception as error:  # the gate's own finding must not be lost with its explanation
-        return [f"where the two part cannot be told: {type(error).__name__}: {str(error).splitlines()[0]}"]
+        return [f"where the two part cannot be told: {reason_of(error)}"]
     return []
 
 

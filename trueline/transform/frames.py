@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from trueline._core.errors import FeedError
+from trueline._core.errors import FeedError, first_line
 from trueline._core.values import RawFeature, arrow_type_of
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def frame_table(frame: Any, features: Sequence[RawFeature]) -> pa.Table:
             elif pa.types.is_floating(column.type) and pa.types.is_int64(wanted):
                 table = table.set_column(place, feature.name, column.cast(wanted))
         except pa.ArrowInvalid as error:
-            problems.append(f"column {feature.name!r}: expected int64: {str(error).splitlines()[0]}")
+            problems.append(f"column {feature.name!r}: expected int64: {first_line(error)}")
     if problems:
         raise FeedError("the frame does not fit the raw features", problems=problems)
     return table

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from trueline._core.errors import TransformError, did_you_mean
+from trueline._core.errors import TransformError, did_you_mean, first_line
 from trueline._core.values import RawFeature
 from trueline.transform.analyzers import Vocabulary
 from trueline.transform.graph import Graph
@@ -178,7 +178,7 @@ class TransformViews:
             try:
                 arrays[feature.name] = pa.array(columns[feature.name], arrow_type_of(feature))
             except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeError) as error:
-                problems.append(f"column {feature.name!r}: expected {feature.dtype}: {str(error).splitlines()[0]}")
+                problems.append(f"column {feature.name!r}: expected {feature.dtype}: {first_line(error)}")
         if problems:
             raise FeedError("the rows do not fit the raw features", problems=problems)
         if len({len(a) for a in arrays.values()}) > 1:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from trueline._core.errors import ModelError
+from trueline._core.errors import ModelError, reason_of
 from trueline.models.contract import Fitted
 from trueline.models.exporters.base import Arrays
 from trueline.models.exporters.jax_graph import jax_function_graph, jax_version
@@ -77,9 +77,7 @@ class JaxExporter(NetworkExporter):
             out = self._pure.call(*(jnp.asarray(ids[n]) for n in names))
         except Exception as error:
             shapes = ", ".join(f"{n} {ids[n].dtype}{list(ids[n].shape)}" for n in names)
-            raise ModelError(
-                f"{self._described} fails on {shapes}: {type(error).__name__}: {str(error).splitlines()[0]}"
-            ) from error
+            raise ModelError(f"{self._described} fails on {shapes}: {reason_of(error)}") from error
         return one_output(out, self._described)
 
     def graph(self) -> onnx.ModelProto:

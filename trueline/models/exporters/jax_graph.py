@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trueline._core.errors import ModelError
+from trueline._core.errors import ModelError, reason_of
 from trueline.models.exporters.jax_repairs import pool_over_images
 from trueline.models.exporters.network import with_inputs
 from trueline.models.exporters.quiet import quiet
@@ -48,9 +48,8 @@ def jax_function_graph(function: Callable[..., Any], inputs: Sequence[ModelInput
         with quiet("jax2onnx"):
             model = jax2onnx.to_onnx(function, specs, opset=_OPSET, input_names=names, output_names=["raw"])
     except Exception as error:
-        lines = [line for line in str(error).splitlines() if line.strip()] or ["no reason given"]
         raise ModelError(
-            f"{described} cannot be converted to ONNX by jax2onnx: {type(error).__name__}: {lines[0]}",
+            f"{described} cannot be converted to ONNX by jax2onnx: {reason_of(error)}",
             hint="the function must be pure, free of control flow over values, and made of operations it knows.",
         ) from error
     pool_over_images(model)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from trueline._core.errors import ModelError
+from trueline._core.errors import ModelError, first_line
 from trueline._core.values import RawFeature
 from trueline.models.contract import Fitted, Output
 from trueline.models.exporters.base import Arrays
@@ -88,8 +88,7 @@ class KerasExporter(NetworkExporter):
             raise
         except Exception as error:
             shapes = ", ".join(f"{n} {arrays[n].dtype}{list(arrays[n].shape)}" for n in names)
-            lines = str(error).splitlines() or [type(error).__name__]
-            raise ModelError(f"{self.described} fails on {shapes}: {lines[0]}") from error
+            raise ModelError(f"{self.described} fails on {shapes}: {first_line(error)}") from error
         return one_output(np.concatenate(parts) if isinstance(parts[0], np.ndarray) else parts[0], self.described)
 
     def meaning(self, label: RawFeature) -> Output:

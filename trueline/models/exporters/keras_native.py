@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from trueline._core.errors import ModelError
+from trueline._core.errors import ModelError, first_line
 from trueline.models.exporters.keras_graph import Packed
 from trueline.models.exporters.weights import load_tensors, save_tensors
 from trueline.models.inputs import ModelInput
@@ -66,7 +66,7 @@ def load_keras(config: bytes, weights: bytes) -> Any:
     except ModelError:
         raise
     except Exception as error:
-        raise ModelError(f"the Keras model cannot be made again: {str(error).splitlines()[0]}") from error
+        raise ModelError(f"the Keras model cannot be made again: {first_line(error)}") from error
     for layer in model._flatten_layers(include_self=False, recursive=True):
         if hasattr(layer, "finalize_state"):
             layer.finalize_state()
@@ -75,8 +75,7 @@ def load_keras(config: bytes, weights: bytes) -> Any:
 
 def _reason(error: Exception) -> str:
     named = getattr(error, "problems", None)
-    lines = str(error).splitlines() or [type(error).__name__]
-    return ", ".join(named) if named else lines[0]
+    return ", ".join(named) if named else first_line(error)
 
 
 def _config(model: Any) -> dict[str, Any]:

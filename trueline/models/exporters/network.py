@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from trueline._core.errors import ModelError
+from trueline._core.errors import ModelError, first_line
 from trueline._core.values import RawFeature
 from trueline.models.contract import NO_LABEL, Fitted, Head, Output, Tolerance, head_of
 from trueline.models.exporters.base import Arrays, Exported
@@ -150,7 +150,7 @@ def _check_runs(model: onnx.ModelProto, examples: Arrays, described: str) -> Non
                 raise ModelError(f"it gives {len(found)} rows for {rows}")
     except Exception as error:
         raise ModelError(
-            f"the ONNX graph of {described} does not run: {str(error).splitlines()[0]}",
+            f"the ONNX graph of {described} does not run: {first_line(error)}",
             hint="write the network with other operations; the converter of its framework is at fault.",
         ) from error
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trueline._core.errors import ModelError
+from trueline._core.errors import ModelError, first_line, reason_of
 from trueline.models.exporters.sklearn_repairs import last_step, prepared
 from trueline.models.exporters.sklearn_trees import route_missing
 
@@ -54,7 +54,7 @@ def converted(estimator: Any, width: int, *, probabilities: bool) -> tuple[onnx.
             )
     except Exception as error:
         raise ModelError(
-            f"{name} cannot be exported: {type(error).__name__}: {str(error).splitlines()[0]}",
+            f"{name} cannot be exported: {reason_of(error)}",
             hint="use an estimator that can be (docs/models.md lists them); put preprocessing into preprocessing_fn.",
         ) from error
     route_missing(made, last_step(source))
@@ -90,7 +90,7 @@ def _try(model: onnx.ModelProto, output: str, width: int, name: str) -> None:
         (found,) = session.run([output], {session.get_inputs()[0].name: rows})
     except Exception as error:
         raise ModelError(
-            f"{name} cannot be exported: its graph does not run: {str(error).splitlines()[0][:200]}",
+            f"{name} cannot be exported: its graph does not run: {first_line(error)[:200]}",
             hint="use another estimator, or other parameters of it.",
         ) from error
     if len(found) != len(rows):

@@ -11,6 +11,8 @@ import warnings
 import zipfile
 from typing import Any
 
+from trueline._core.errors import reason_of
+
 __all__ = ["native"]
 
 _DATE = (1980, 1, 1, 0, 0, 0)
@@ -30,7 +32,7 @@ def native(estimator: Any) -> tuple[dict[str, bytes], str]:
             data = _settled(skops_io.dumps(estimator))
             unknown = sorted(skops_io.get_untrusted_types(data=data))
     except Exception as error:
-        reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        reason = reason_of(error)
         return {}, f"skops does not take {type(estimator).__name__} ({reason[:200]}); the ONNX graph is the model"
     trust = f"; to be trusted on reading: {', '.join(unknown)}" if unknown else ""
     return {_NAME: data}, f"skops.io.load reads it without executing code{trust}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from trueline._core.errors import ModelError
+from trueline._core.errors import ModelError, reason_of
 from trueline.models.contract import Fitted
 from trueline.models.exporters.base import Arrays
 from trueline.models.exporters.network import NetworkExporter, one_output
@@ -59,9 +59,7 @@ class TensorflowExporter(NetworkExporter):
             raise
         except Exception as error:
             shapes = ", ".join(f"{n} {arrays[n].dtype}{list(arrays[n].shape)}" for n in names)
-            raise ModelError(
-                f"{self.described} fails on {shapes}: {type(error).__name__}: {str(error).splitlines()[0]}"
-            ) from error
+            raise ModelError(f"{self.described} fails on {shapes}: {reason_of(error)}") from error
         return one_output(out.numpy() if hasattr(out, "numpy") else out, self.described)
 
     def graph(self) -> onnx.ModelProto:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from trueline._core.errors import ModelError
+from trueline._core.errors import ModelError, reason_of
 from trueline.models.exporters.network import with_inputs
 from trueline.models.exporters.quiet import quiet
 from trueline.models.inputs import ModelInput
@@ -65,9 +65,8 @@ def function_graph(function: Callable[..., Any], inputs: Sequence[ModelInput], d
                 opset=_OPSET,
             )
     except Exception as error:
-        lines = [line for line in str(error).splitlines() if line.strip()] or ["no reason given"]
         raise ModelError(
-            f"{described} cannot be converted to ONNX by tf2onnx: {type(error).__name__}: {lines[0]}",
+            f"{described} cannot be converted to ONNX by tf2onnx: {reason_of(error)}",
             hint="only numeric operations that tf2onnx knows can be; text belongs in preprocessing_fn.",
         ) from error
     kinds = sorted({n.op_type for n in model.graph.node if n.domain not in ("", "ai.onnx", "ai.onnx.ml")})

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from trueline._core.errors import ModelError
+from trueline._core.errors import ModelError, first_line
 
 if TYPE_CHECKING:
     import torch
@@ -53,7 +53,7 @@ def cpu_copy(module: torch.nn.Module) -> torch.nn.Module:
         made: torch.nn.Module = copy.deepcopy(found, _memo(found))
     except (RuntimeError, TypeError, AttributeError) as error:
         raise ModelError(
-            f"{type(found).__name__} cannot be copied: {str(error).splitlines()[0]}",
+            f"{type(found).__name__} cannot be copied: {first_line(error)}",
             hint="a module must hold parameters and buffers, not results of a computation, open files or locks.",
         ) from error
     for parent in list(made.modules()):
