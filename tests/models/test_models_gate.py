@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import numpy_helper
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.linear_model import LogisticRegression
 
 from trueline._core.errors import ModelError, ParityError
@@ -88,11 +88,11 @@ def test_wrong_routing_of_missing_values_is_found_without_such_rows_in_the_sampl
 
     monkeypatch.setattr(sklearn_convert, "route_missing", lambda *_: None)
     assert sklearn_trees.route_missing is not sklearn_convert.route_missing
-    fitted = line.fit(RandomForestClassifier(10, random_state=0), "species", GAPPY)
+    fitted = line.fit(ExtraTreesRegressor(10, random_state=0), "importance", GAPPY)
     whole = line.table.filter(line.table.column("length").is_valid())
     with pytest.raises(ParityError, match="feature 'length' missing: the framework says"):
         build_model(
-            fitted, uri=str(tmp_path / "m"), transform=line.transform, label="species", features=GAPPY, sample=whole
+            fitted, uri=str(tmp_path / "m"), transform=line.transform, label="importance", features=GAPPY, sample=whole
         )
     assert nothing_written()
 

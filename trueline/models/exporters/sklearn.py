@@ -99,7 +99,7 @@ class SklearnExporter:
         return Exported(_graph(g, one, made, head), head)
 
     def predict(self, arrays: Arrays) -> npt.NDArray[np.float64]:
-        """``predict_proba`` or ``predict``, float64.
+        """``predict_proba`` or ``predict``, float64; naive Bayes is asked in double precision, as it is exported.
 
         Raises:
             ModelError: the estimator refuses the rows, as most refuse missing values.
@@ -107,6 +107,8 @@ class SklearnExporter:
         from sklearn.base import is_classifier
 
         (x,) = arrays.values()
+        if _is_bayes(self.model):
+            x = x.astype(np.float64)
         try:
             if is_classifier(self.model):
                 return np.asarray(self.model.predict_proba(x), np.float64)
@@ -134,6 +136,12 @@ class SklearnExporter:
         import sklearn
 
         return {"scikit-learn": sklearn.__version__, "skl2onnx": skl2onnx.__version__}
+
+
+def _is_bayes(model: Any) -> bool:
+    """Whether scikit-learn would have too few digits in float32: see `sklearn_scores.gaussian_bayes`."""
+    inner = getattr(model, "estimator", None) if type(model).__name__ == "CalibratedClassifierCV" else model
+    return type(inner).__name__ == "GaussianNB"
 
 
 def _check_order(own: npt.NDArray[Any], declared: Sequence[Any]) -> None:

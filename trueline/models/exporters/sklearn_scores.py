@@ -17,6 +17,7 @@ __all__ = [
     "decision",
     "dummy_classifier",
     "dummy_regressor",
+    "gaussian_bayes",
     "interpolated",
     "isotonic",
     "kernel_ridge",
@@ -74,6 +75,27 @@ def linear_discriminant(g: Nodes, estimator: Any, x: str, want: Want) -> str:
         return g.add("Softmax", scores, axis=1)
     second = g.add("Sigmoid", scores)
     return g.add("Concat", g.add("Sub", 1.0, second), second, axis=1)
+
+
+def gaussian_bayes(g: Nodes, estimator: Any, x: str, want: Want) -> str:
+    """Softmax of the joint log likelihood.
+
+    scikit-learn computes it in the precision of x. A feature that never varied in training, such as the column of
+    unseen words, has a variance near 0; where it does vary, float32 has no digit left and probabilities do not sum to
+    1. Double precision has them.
+    """
+    if want != "probabilities":
+        raise refuse(estimator, f"it has no {want}", "use LogisticRegression.")
+    wide, parts = g.double(x), []
+    for prior, mean, variance in zip(estimator.class_prior_, estimator.theta_, estimator.var_, strict=True):
+        mean, variance = np.asarray(mean, np.float64), np.asarray(variance, np.float64)
+        apart = g.add("Sub", wide, g.constant(mean.reshape(1, -1)))
+        terms = g.add("Div", g.add("Mul", apart, apart), g.constant(variance.reshape(1, -1)))
+        total = g.add("ReduceSum", terms, g.integers([1]), keepdims=1)
+        with np.errstate(divide="ignore"):
+            start = float(np.log(prior) - 0.5 * np.log(2 * np.pi * variance).sum())
+        parts.append(g.add("Add", g.add("Mul", total, -0.5), start))
+    return g.add("Softmax", g.add("Concat", *parts, axis=1), axis=1)
 
 
 def _rows(g: Nodes, x: str, values: npt.NDArray[np.float64]) -> str:
