@@ -228,6 +228,34 @@ def test_a_writer_that_breaks_off_leaves_nothing(model: Model, tmp_path: Path, m
     assert not list(tmp_path.iterdir())
 
 
+def test_nothing_is_written_into_the_model_itself(model: Model, data: Path, capsys: Any) -> None:
+    before = sorted(Path(model.uri).rglob("*"))
+    for out in ("inside", "native/inside"):
+        assert run_command(["export", model.uri, "--to", "onnx", "-o", f"{model.uri}/{out}"]) == 2
+        assert "within the model itself" in capsys.readouterr().err
+    for out in ("out.csv", "native/out.parquet", "folder"):
+        assert run_command(["predict", model.uri, str(data / "rows.csv"), "-o", f"{model.uri}/{out}"]) == 2
+        assert "within the model itself" in capsys.readouterr().err
+    assert sorted(Path(model.uri).rglob("*")) == before
+
+
+@pytest.mark.parametrize(("name", "said"), [("file/out", "file exists"), ("x" * 300, "file name too long")])
+def test_places_that_cannot_be_are_sentences(
+    model: Model, data: Path, tmp_path: Path, capsys: Any, name: str, said: str
+) -> None:
+    (tmp_path / "file").write_text("x")
+    for command in (
+        ["export", model.uri, "--to", "onnx", "-o", f"{tmp_path}/{name}"],
+        ["predict", model.uri, str(data / "rows.csv"), "-o", f"{tmp_path}/{name}.csv"],
+    ):
+        assert run_command(command) == 1
+        told = capsys.readouterr().err
+        assert said in told
+        assert "Hint: " in told
+        assert "--debug" not in told
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
 def test_every_target_stands_in_the_help() -> None:
     from trueline.cli.export import export
 

@@ -86,3 +86,11 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, change: dict[str, A
     found = kept.latest()
     assert found is not None
     assert found.step == 1
+
+
+def test_what_a_killed_process_was_saving_goes_with_the_next_checkpoint(tmp_path: Path) -> None:
+    left = tmp_path / ".undone-7-1"
+    left.mkdir()
+    (left / "weights").write_bytes(b"half")
+    Checkpoints(str(tmp_path)).save(8, {"a": b"1"})
+    assert [p.name for p in tmp_path.iterdir()] == ["step-000000000008"]

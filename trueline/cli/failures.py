@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import traceback
 from collections.abc import Mapping
 
@@ -26,6 +27,21 @@ EXIT_CODES: Mapping[int, str] = {
     INTERRUPTED: "interrupted",
 }
 
+_OS_HINTS: Mapping[int, str] = {
+    errno.EACCES: "give a place that this user may read and write.",
+    errno.EPERM: "give a place that this user may read and write.",
+    errno.EROFS: "this file system can only be read: give another place.",
+    errno.ENOSPC: "the disk is full: free some space, or write elsewhere.",
+    errno.EDQUOT: "the quota of this user is used up: free some space, or write elsewhere.",
+    errno.EFBIG: "the system allows no larger file here.",
+    errno.ENAMETOOLONG: "give a shorter name.",
+    errno.ENOENT: "nothing can be read or made there.",
+    errno.ENOTDIR: "a part of this path is a file and no folder.",
+    errno.EEXIST: "a file stands where a folder is needed.",
+    errno.EISDIR: "this is a folder; give a file.",
+    errno.EMFILE: "too many files are open: raise the limit (ulimit -n).",
+}
+
 
 def exit_code_of(error: BaseException) -> int:
     """The exit code that an error means."""
@@ -44,7 +60,12 @@ def print_failure(error: BaseException, *, debug: bool) -> None:
         click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
         return
     text = str(error)
-    if not isinstance(error, TruelineError):
+    if isinstance(error, OSError) and error.strerror:
+        place = f"{error.filename}: " if error.filename is not None else ""
+        text = f"{place}{error.strerror.lower()}"
+        if hint := _OS_HINTS.get(error.errno or 0):
+            text += f"\nHint: {hint}"
+    elif not isinstance(error, TruelineError):
         hint = missing_extra_hint(error) or "run it again as `trueline --debug ...` for the traceback."
         text = f"{type(error).__name__}: {text}\nHint: {hint}"
     click.echo(click.style("Error: ", fg="red", bold=True) + text, err=True)

@@ -65,17 +65,21 @@ def predict(data: str, model: str, out: str, force: bool, reading: DataOptions, 
     from trueline.cli.predict_write import check_target, write_predictions
 
     kind = check_target(out, force)
+    place = model_folder(model)
+    local = store.is_local(out) and store.is_local(place)
+    if local and store.local_path(out).resolve().is_relative_to(store.local_path(place).resolve()):
+        raise ConfigError("this lies within the model itself", where=out, hint="write somewhere else.")
     found = find_data(data, reading)
     if not found.has_rows:
         raise ConfigError("statistics have no rows to predict", where=data, hint="give the data.")
     if reading.max_rejects:
         raise ConfigError("every row gets a prediction: --max-rejects is not for this command", hint="mend the rows.")
     if kind == "folder":
-        made = _predict(model_folder(model), found, out, **asked)
+        made = _predict(place, found, out, **asked)
         click.echo(f"Wrote {made.num_rows()} predictions to {out}")
         return
     with tempfile.TemporaryDirectory(prefix="trueline-") as folder:
-        made = _predict(model_folder(model), found, os.path.join(folder, "predictions"), **asked)
+        made = _predict(place, found, os.path.join(folder, "predictions"), **asked)
         write_predictions(made, out, kind)
     click.echo(f"Wrote {made.num_rows()} predictions to {out}")
 

@@ -150,6 +150,8 @@ def export_model(
     """
     target = check_target(to)
     place = store.local_path(out)
+    if store.is_local(model.uri) and place.resolve().is_relative_to(store.local_path(model.uri).resolve()):
+        raise ConfigError("this lies within the model itself", where=out, hint="give a folder outside of it.")
     if place.exists() and (not place.is_dir() or any(place.iterdir())):
         raise ConfigError("there is something already", where=out, hint="give a folder that is absent or empty.")
     if target.needs_sample and sample is None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 import time
 import traceback
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from trueline._core import store as files
@@ -29,6 +31,7 @@ from trueline.pipeline.publish import (
 )
 from trueline.pipeline.resolve import check_contents, resolve_inputs, resolve_system
 from trueline.pipeline.results import NodeResult
+from trueline.pipeline.resume import drop_old, resume_folder
 from trueline.pipeline.run_context import RunContext
 
 __all__ = ["launch", "reuse", "skip"]
@@ -97,10 +100,27 @@ def _handles(outputs: Mapping[str, list[Artifact]]) -> dict[str, list[ArtifactHa
 def _execute(
     run: RunContext, node: CompiledNode, inputs: Mapping[str, list[ArtifactHandle]], key: Key, miss: Miss
 ) -> NodeResult:
+    tmp = run.work_dir / "tmp" / run.run_id / node.id
+    home = run.work_dir / "resume" / node.id
+    with resume_folder(home, key.digest, tmp / f"{key.digest[:32]}-{run.run_id}") as resume:
+        result = _execute_in(run, node, inputs, key, miss, tmp, resume)
+    if result.state == "COMPLETE":
+        with contextlib.suppress(OSError):  # tidying fails no node
+            drop_old(home)
+    return result
+
+
+def _execute_in(
+    run: RunContext,
+    node: CompiledNode,
+    inputs: Mapping[str, list[ArtifactHandle]],
+    key: Key,
+    miss: Miss,
+    tmp: Path,
+    resume: Path,
+) -> NodeResult:
     execution, outputs = register(run, node, inputs, key, miss.reason)
     assert execution.id is not None
-    tmp = run.work_dir / "tmp" / run.run_id / node.id
-    resume = run.work_dir / "resume" / node.id / key.digest
     outcome = Outcome()
     try:
         tmp.mkdir(parents=True, exist_ok=True)

@@ -108,7 +108,8 @@ class Checkpoints:
         about = self._about(step, metrics, state, keep)
         self.folder.mkdir(parents=True, exist_ok=True)
         undone = self.folder / f"{_UNDONE}{step}-{os.getpid()}"
-        shutil.rmtree(undone, ignore_errors=True)
+        for left in self.folder.glob(f"{_UNDONE}*"):  # of a killed process: one process writes at a time
+            shutil.rmtree(left, ignore_errors=True)
         undone.mkdir()
         try:
             _write(undone, files)
