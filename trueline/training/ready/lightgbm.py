@@ -12,18 +12,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trueline.models.contract import Fitted
-from trueline.training.ready.columns import columns_of, select
-from trueline.training.ready.options import checked_options
-from trueline.training.ready.rows import Rows, eval_rows, train_rows
-from trueline.training.ready.task import ReadyTask, ready_config, task_of
-from trueline.training.ready.trees import fitted_trees, log_iterations
+from trueline.training.ready.rows import Rows
+from trueline.training.ready.trees import BoosterPlan, booster_plan, fitted_trees, log_iterations
 
 if TYPE_CHECKING:
     from trueline.training.fn_args import FnArgs
 
 __all__ = ["run_fn"]
 
-_CATEGORIES = (3, 1000)
 _SMALL = 2000
 _OBJECTIVES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "binary": ("binary", ("binary_logloss", "auc")),
@@ -44,30 +40,24 @@ def run_fn(fn_args: FnArgs) -> Fitted:
     """
     import lightgbm
 
-    options = checked_options("lightgbm", {**ready_config(fn_args).get("options", {}), **fn_args.hyperparameters})
-    task, columns = task_of(fn_args), columns_of(fn_args)
-    rows, by_class = train_rows(fn_args, task)
-    watched = eval_rows(fn_args, task, by_class)
-    categorical = [c.index for c in select(rows.x, columns, *_CATEGORIES)]
-    parameters = _parameters(fn_args, task, options, len(rows.y))
-    train = _dataset(rows, categorical, parameters)
+    plan = booster_plan(fn_args, "lightgbm")
+    parameters = _parameters(fn_args, plan)
+    train = _dataset(plan.rows, plan.categorical, parameters)
     history: dict[str, Any] = {}
     callbacks = [lightgbm.record_evaluation(history)]
     sets, names = [train], ["train"]
-    if watched is not None:
-        sets.append(_dataset(watched, categorical, parameters, train))
+    if plan.watched is not None:
+        sets.append(_dataset(plan.watched, plan.categorical, parameters, train))
         names.append("eval")
-        patience = options.get("early_stopping_rounds", 50)
-        callbacks.append(lightgbm.early_stopping(patience, first_metric_only=True, verbose=False))
-    rounds = fn_args.train_steps or options.get("n_estimators") or (1000 if watched is not None else 300)
-    booster = lightgbm.train(parameters, train, rounds, valid_sets=sets, valid_names=names, callbacks=callbacks)
+        callbacks.append(lightgbm.early_stopping(plan.patience, first_metric_only=True, verbose=False))
+    booster = lightgbm.train(parameters, train, plan.rounds, valid_sets=sets, valid_names=names, callbacks=callbacks)
     log_iterations(fn_args, history)
-    best = booster.best_iteration if booster.best_iteration > 0 else rounds
-    return fitted_trees(fn_args, lightgbm.Booster(model_str=booster.model_to_string(num_iteration=best)), task)
+    best = booster.best_iteration if booster.best_iteration > 0 else plan.rounds
+    return fitted_trees(fn_args, lightgbm.Booster(model_str=booster.model_to_string(num_iteration=best)), plan.task)
 
 
-def _parameters(fn_args: FnArgs, task: ReadyTask, options: Mapping[str, Any], rows: int) -> dict[str, Any]:
-    objective, metrics = _OBJECTIVES[task.task]
+def _parameters(fn_args: FnArgs, plan: BoosterPlan) -> dict[str, Any]:
+    (objective, metrics), rows = _OBJECTIVES[plan.task.task], len(plan.rows.y)
     chosen: dict[str, Any] = {
         "objective": objective,
         "metric": list(metrics),
@@ -77,17 +67,17 @@ def _parameters(fn_args: FnArgs, task: ReadyTask, options: Mapping[str, Any], ro
         "subsample": 0.8,
         "subsample_freq": 1,
         "colsample_bytree": 0.8,
-        "num_threads": options.get("threads", 1),
+        "num_threads": plan.options.get("threads", 1),
         "seed": fn_args.seed,
         "deterministic": True,
         "force_row_wise": True,
         "verbosity": -1,
     }
-    if task.task == "multiclass":
-        chosen["num_class"] = len(task.classes)
-    if task.task == "ranking":
+    if plan.task.task == "multiclass":
+        chosen["num_class"] = len(plan.task.classes)
+    if plan.task.task == "ranking":
         chosen["eval_at"] = [10]
-    return chosen | {name: value for name, value in options.items() if name not in _ELSEWHERE}
+    return chosen | {name: value for name, value in plan.options.items() if name not in _ELSEWHERE}
 
 
 def _dataset(rows: Rows, categorical: Sequence[int], parameters: Mapping[str, Any], reference: Any = None) -> Any:

@@ -15,18 +15,14 @@ import numpy as np
 
 from trueline._core.errors import ModelError
 from trueline.models.contract import Fitted
-from trueline.training.ready.columns import columns_of, select
-from trueline.training.ready.options import checked_options
-from trueline.training.ready.rows import Rows, eval_rows, train_rows
-from trueline.training.ready.task import ReadyTask, ready_config, task_of
-from trueline.training.ready.trees import fitted_trees, log_iterations
+from trueline.training.ready.rows import Rows
+from trueline.training.ready.trees import BoosterPlan, booster_plan, fitted_trees, log_iterations
 
 if TYPE_CHECKING:
     from trueline.training.fn_args import FnArgs
 
 __all__ = ["run_fn"]
 
-_CATEGORIES = (3, 1000)
 _OBJECTIVES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "binary": ("binary:logistic", ("auc", "logloss")),
     "multiclass": ("multi:softprob", ("merror", "mlogloss")),
@@ -46,36 +42,30 @@ def run_fn(fn_args: FnArgs) -> Fitted:
     """
     import xgboost
 
-    options = checked_options("xgboost", {**ready_config(fn_args).get("options", {}), **fn_args.hyperparameters})
-    task, columns = task_of(fn_args), columns_of(fn_args)
-    rows, by_class = train_rows(fn_args, task)
-    watched = eval_rows(fn_args, task, by_class)
-    categorical = {c.index for c in select(rows.x, columns, *_CATEGORIES)}
-    types = ["c" if c.index in categorical else "float" for c in columns]
-    train = _matrix(rows, types)
+    plan = booster_plan(fn_args, "xgboost")
+    types = ["c" if c.index in plan.categorical else "float" for c in plan.columns]
+    train = _matrix(plan.rows, types)
     evals = [(train, "train")]
     stop: list[Any] = []
-    if watched is not None:
-        evals.append((_matrix(watched, types), "eval"))
-        patience = options.get("early_stopping_rounds", 50)
-        stop = [xgboost.callback.EarlyStopping(rounds=patience, save_best=True)]
+    if plan.watched is not None:
+        evals.append((_matrix(plan.watched, types), "eval"))
+        stop = [xgboost.callback.EarlyStopping(rounds=plan.patience, save_best=True)]
     history: dict[str, dict[str, Sequence[float]]] = {}
-    rounds = fn_args.train_steps or options.get("n_estimators") or (1000 if watched is not None else 300)
     booster = xgboost.train(
-        _parameters(fn_args, task, options),
+        _parameters(fn_args, plan),
         train,
-        rounds,
+        plan.rounds,
         evals=evals,
         evals_result=history,
         callbacks=stop,
         verbose_eval=False,
     )
     log_iterations(fn_args, history)
-    return fitted_trees(fn_args, booster, task)
+    return fitted_trees(fn_args, booster, plan.task)
 
 
-def _parameters(fn_args: FnArgs, task: ReadyTask, options: Mapping[str, Any]) -> dict[str, Any]:
-    objective, metrics = _OBJECTIVES[task.task]
+def _parameters(fn_args: FnArgs, plan: BoosterPlan) -> dict[str, Any]:
+    objective, metrics = _OBJECTIVES[plan.task.task]
     chosen: dict[str, Any] = {
         "objective": objective,
         "eval_metric": list(metrics),
@@ -88,9 +78,9 @@ def _parameters(fn_args: FnArgs, task: ReadyTask, options: Mapping[str, Any]) ->
         "device": "cuda" if fn_args.device.startswith("cuda") else "cpu",
         "verbosity": 0,
     }
-    if task.task == "multiclass":
-        chosen["num_class"] = len(task.classes)
-    given = {_NAMES.get(name, name): value for name, value in options.items()}
+    if plan.task.task == "multiclass":
+        chosen["num_class"] = len(plan.task.classes)
+    given = {_NAMES.get(name, name): value for name, value in plan.options.items()}
     return chosen | {name: value for name, value in given.items() if name is not None}
 
 
