@@ -146,6 +146,29 @@ def test_the_number_of_threads_changes_no_byte(bench: Bench, trainer: str) -> No
     assert (made[0] / "model.onnx").read_bytes() == (made[1] / "model.onnx").read_bytes()
 
 
+@pytest.mark.torch
+def test_trainings_in_one_folder_do_not_go_on_from_each_other(bench: Bench, tmp_path: Path) -> None:
+    """As in a notebook, whose trainings share the working folder: other labels, weights of classes or seeds."""
+    pytest.importorskip("torch")
+    from trueline.training.ready.torch_mlp import run_fn
+
+    def trained(folder: str, label: str, ready: dict[str, Any], seed: int) -> Any:
+        options = {"hidden": [4], "epochs": 1, "batch_size": 256}
+        args = bench.fn_args(label, ready, seed=seed, hyperparameters=options, checkpoint_dir=str(tmp_path / folder))
+        return {name: value.tolist() for name, value in run_fn(args).model.state_dict().items()}
+
+    asked: list[tuple[str, dict[str, Any], int]] = [
+        ("yes", {}, 1),
+        ("yes", {"class_weight": "balanced"}, 1),
+        ("yes", {}, 2),
+        ("grade", {"task": "multiclass"}, 1),
+    ]
+    shared = [trained("shared", *one) for one in asked]
+    assert shared == [trained(f"own-{i}", *one) for i, one in enumerate(asked)]
+    assert shared[0] != shared[1]
+    assert shared[0] != shared[2]
+
+
 @pytest.mark.frameworks
 def test_the_network_is_good_deterministic_and_goes_on_after_a_kill(bench: Bench, tmp_path: Path) -> None:
     from trueline.training.checkpoints import Checkpoints

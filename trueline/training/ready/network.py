@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -64,6 +66,22 @@ class NetworkPlan:
     def outputs(self) -> int:
         """Columns of the network's output: one logit for two classes, or one number."""
         return len(self.task.classes) if len(self.task.classes) > 2 else 1
+
+    def fingerprint(self, fn_args: FnArgs) -> str:
+        """What tells this training from another in the same folder: all that decides its weights."""
+        facts: list[Any] = [
+            self.task.task,
+            self.task.classes,
+            self.inputs,
+            dict(self.options),
+            self.epochs,
+            self.target,
+        ]
+        facts += [fn_args.label, fn_args.weight, fn_args.features, fn_args.seed, fn_args.train_steps]
+        facts += [fn_args.world_size, fn_args.train.num_rows, fn_args.eval.num_rows if fn_args.eval else None]
+        arrays = [self.mean, self.scale, *([] if self.by_class is None else [self.by_class])]
+        content = json.dumps(facts, sort_keys=True, default=str).encode() + b"".join(a.tobytes() for a in arrays)
+        return hashlib.sha256(content).hexdigest()[:16]
 
     def batches(self, split: SplitData, rows: int, **order: Any) -> Batches:
         """Batches of (x, y, w) as `SplitData.batches` gives them, for `batch`."""

@@ -19,7 +19,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from trueline._core import store
 from trueline.models.contract import Fitted
+from trueline.training.checkpoints import Checkpoints
 from trueline.training.ready.network import Batch, NetworkPlan, network_plan
 from trueline.training.ready.scores import scores
 from trueline.training.ready.torch_module import TableNetwork
@@ -83,6 +85,9 @@ class _Training:
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=options["learning_rate"], weight_decay=options["weight_decay"]
         )
+        # trainings that share a folder, as those of a notebook do, do not go on from each other
+        folder = store.join(fn_args.checkpoint_dir, f"torch_mlp-{plan.fingerprint(fn_args)}")
+        self.checkpoints = Checkpoints(folder, writes=fn_args.rank == 0, metrics_of=fn_args.working_dir)
         self.steps = 0
         self.best = float("inf")
         self.waited = 0
@@ -108,11 +113,11 @@ class _Training:
     def _save(self, epoch: int, over: bool) -> None:
         best = self.best if self.best < float("inf") else None
         state = {"epoch": epoch, "steps": self.steps, "best": best, "waited": self.waited, "over": over}
-        self.fn_args.checkpoints.save_torch(epoch, state=state, **self._parts)
+        self.checkpoints.save_torch(epoch, state=state, **self._parts)
 
     def _resume(self) -> tuple[int, bool]:
         """The epoch to begin with, and whether nothing is left to do."""
-        found = self.fn_args.checkpoints.latest()
+        found = self.checkpoints.latest()
         if found is None:
             return 0, False
         found.load_torch(**self._parts)
