@@ -74,8 +74,8 @@ def test_onnx_comes_with_a_short_script_that_asks_it(model: Model, tmp_path: Pat
     script = (out / "predict.py").read_text()
     assert len([line for line in script.splitlines() if line.strip()]) <= 22
     done = subprocess.run(
-        [sys.executable, "-I", "-W", "error", "predict.py"], cwd=out, capture_output=True, text=True, check=False
-    )
+        [sys.executable, "-I", "-W", "error", str(out / "predict.py")], capture_output=True, text=True, check=False
+    )  # in any working folder
     assert done.returncode == 0, done.stderr
     example = json.loads((out / "feeds.json").read_text())["example"]
     expected = model.predict([example])

@@ -23,6 +23,13 @@ def test_every_file_of_a_template_is_copied(name, tmp_path, capsys):
     assert "trueline run pipeline.py" in capsys.readouterr().out
 
 
+def test_the_list_of_templates_needs_no_folder_and_a_project_does(capsys):
+    assert main(["init", "--list"]) == 0
+    assert all(name in capsys.readouterr().out for name in TEMPLATES)
+    assert main(["init"]) == 2
+    assert "trueline init DIRECTORY" in capsys.readouterr().err
+
+
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path, capsys):
     (tmp_path / "mine.txt").write_text("mine")
     assert main(["init", str(tmp_path)]) == 2

@@ -86,3 +86,23 @@ def test_what_the_users_code_raises_is_told_at_its_own_line(tmp_path, text, line
     with pytest.raises(ConfigError, match=said) as caught:
         load_pipeline(str(file))
     assert caught.value.where == f"{file}:{line}"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("from trueline.components import BulkInferer\n", "Did you mean 'BulkInferrer'"),
+        ("from trueline.components import Trainer\nTrainer.lightgbmm()\n", "Did you mean 'lightgbm'"),
+        ("from trueline.components import Pusher\nPusher(modl=1)\n", "Did you mean 'model'"),
+        ("from trueline.training import Int\nInt(1, 2, logg=True)\n", "Did you mean 'log'"),
+        ("import trueline.transform as tlt\ntlt.scale_to_z_scor\n", "Did you mean 'scale_to_z_score'"),
+        ("def mine(a): ...\nmine(b=1)\n", "--debug"),
+        ("{}.keyz\n", "--debug"),
+    ],
+)
+def test_a_name_of_trueline_that_is_misspelt_is_told_with_the_right_one(tmp_path, text, said):
+    file = tmp_path / "pipeline.py"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_pipeline(str(file))
+    assert said in str(caught.value)

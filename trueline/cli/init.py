@@ -8,10 +8,10 @@ __all__ = ["init"]
 
 
 @click.command()
-@click.argument("directory")
+@click.argument("directory", required=False)
 @click.option("--template", default="taxi", show_default=True, help="Which template; `--list` names them.")
 @click.option("--list", "list_templates", is_flag=True, help="List the templates and stop.")
-def init(directory: str, template: str, list_templates: bool) -> None:
+def init(directory: str | None, template: str, list_templates: bool) -> None:
     """Make a new project in DIRECTORY: a pipeline, a model, sample data, tests, a README.
 
     The folder must be empty or not there yet; nothing is ever overwritten.
@@ -22,6 +22,8 @@ def init(directory: str, template: str, list_templates: bool) -> None:
         for name, about in TEMPLATES.items():
             click.echo(f"{name:12} {about}")
         return
+    if directory is None:
+        raise click.UsageError("name the folder: trueline init DIRECTORY")
     files = copy_template(template, directory)
     click.echo(f"Made {directory} from template {template}: {', '.join(files)}")
     click.echo(f"Next:\n  cd {directory}\n  trueline run pipeline.py")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import ConfigError, TruelineError, did_you_mean
 from trueline._core.extras import missing_extra_hint
+from trueline.cli.slips import meant_hint
 
 if TYPE_CHECKING:
     from trueline.pipeline import Pipeline
@@ -103,7 +104,9 @@ def _users_errors(file: str) -> Iterator[None]:
         raise ConfigError(
             f"{type(error).__name__}: {error}",
             where=users_line(error) or file,
-            hint=missing_extra_hint(error) or "run it again as `trueline --debug ...` for the traceback.",
+            hint=missing_extra_hint(error)
+            or meant_hint(error)
+            or "run it again as `trueline --debug ...` for the traceback.",
         ) from error
 
 

@@ -47,8 +47,8 @@ def save_litert(model: Model | str, uri: str, *, sample: pa.Table | None = None)
         ParityError: LiteRT answers otherwise; nothing is written.
     """
     loaded = model if isinstance(model, Model) else Model.load(model)
-    rows = sample_rows(sample, _TARGET)
     network = network_of(loaded, _TARGET)
+    rows = sample_rows(sample, _TARGET)
     if loaded.runtime.steps:
         raise ModelError(
             "the model has Python steps before its graph, which a device does not have",

@@ -18,13 +18,14 @@ __all__ = ["feeds_document", "save_onnx"]
 _SAMPLE = '''\
 """Asks model.onnx with ONNX Runtime and numpy alone; feeds.json says what it reads."""
 import json
+from pathlib import Path
 import numpy as np
 import onnxruntime
 
-with open("feeds.json", encoding="utf-8") as file:
-    FEEDS = json.load(file)
+HERE = Path(__file__).parent
+FEEDS = json.loads((HERE / "feeds.json").read_text(encoding="utf-8"))
 TYPES = {"utf8": (object, ""), "bool": (bool, False), "int64": ("int64", 0), "timestamp": ("int64", 0)}
-session = onnxruntime.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])
+session = onnxruntime.InferenceSession(HERE / "model.onnx", providers=["CPUExecutionProvider"])
 
 def predict(rows):
     arrays = {}

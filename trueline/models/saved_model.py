@@ -67,8 +67,8 @@ def save_saved_model(
         ParityError: the SavedModel answers otherwise; nothing is written.
     """
     loaded = model if isinstance(model, Model) else Model.load(model)
-    rows = sample_rows(sample, _TARGET)
     network = network_of(loaded, _TARGET)
+    rows = sample_rows(sample, _TARGET)
     made, signatures, feeds = _module(loaded, network, _transform_of(loaded, transform))
     import tensorflow as tf
 
