@@ -132,6 +132,18 @@ def test_the_signature_of_a_loaded_saved_model_and_functions_are_models(line: An
         np.testing.assert_allclose(main_output(made, line.table), own, rtol=1e-5, atol=1e-5)
 
 
+def test_gelu_travels_though_the_converter_has_no_erfc(line: Any, tmp_path: Path) -> None:
+    import keras
+
+    keras.utils.set_random_seed(3)
+    features = ["length_filled", "depth", "mass"]
+    network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(8, "gelu"), keras.layers.Dense(1)])
+    model = line.build(Fitted(network, output="prediction"), tmp_path / "m", "importance", features)
+    x, _, _ = line.fn_args("importance", features).train.arrays()
+    own = np.asarray(network(x)).reshape(-1)
+    np.testing.assert_allclose(model.predict(line.table).column("prediction").to_numpy(), own, atol=1e-5)
+
+
 def test_missing_values_travel_through_alike(line: Any, tmp_path: Path) -> None:
     function = tf.function(lambda x: tf.reduce_sum(tf.where(tf.math.is_nan(x), 9.0 * tf.ones_like(x), x), 1))
     model = line.build(Fitted(function), tmp_path / "m", "tips", ["length", "depth"])

@@ -75,7 +75,27 @@ def function_graph(function: Callable[..., Any], inputs: Sequence[ModelInput], d
             f"{described} uses operations that ONNX does not have: {', '.join(kinds)}",
             hint="write them with other operations of TensorFlow.",
         )
+    _without_erfc(model.graph)
     return with_inputs(model, {f"{s.name}:0": i for s, i in zip(specs, inputs, strict=True)})
+
+
+def _without_erfc(graph: onnx.GraphProto) -> None:
+    """TensorFlow's gelu is made of erfc, which tf2onnx leaves as it is: ``1 - erf`` in its place."""
+    import numpy as np
+    from onnx import helper, numpy_helper
+
+    nodes = list(graph.node)
+    if all(node.op_type != "Erfc" for node in nodes):
+        return
+    graph.initializer.append(numpy_helper.from_array(np.array(1, np.float32), "erfc:one"))
+    del graph.node[:]
+    for node in nodes:
+        if node.op_type != "Erfc":
+            graph.node.append(node)
+            continue
+        inner = f"{node.output[0]}:erf"
+        graph.node.append(helper.make_node("Erf", list(node.input), [inner], name=f"{node.name}:erf"))
+        graph.node.append(helper.make_node("Sub", ["erfc:one", inner], list(node.output), name=node.name))
 
 
 def frozen_graph(function: Callable[..., Any], inputs: Sequence[TensorRows]) -> bytes:
