@@ -7,9 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from trueline._core import store
 from trueline._core.errors import ModelError, ParityError
-from trueline._core.manifest import write_manifest
 from trueline._core.python_model import PythonPart
 from trueline._core.runtime import MODEL_FORMAT, OnnxGraph
 from trueline._core.values import RawFeature
@@ -25,6 +23,7 @@ from trueline.models.parity_locate import locate
 from trueline.models.parity_missing import try_missing
 from trueline.models.signature import signature
 from trueline.models.targets import build_targets
+from trueline.models.written import write_model_files
 
 if TYPE_CHECKING:
     import onnx
@@ -101,7 +100,7 @@ def build_model(
         **{f"native/{path}": content for path, content in native.items()},
         "model.json": _json(info),
     }
-    _write(uri, files)
+    write_model_files(uri, files)
     return Model.load(uri, allow_host=None)
 
 
@@ -177,12 +176,3 @@ def _info(name: str, checked: Checked, label: str | None, weight: str | None, re
         "transform": transform.content_hash,
         **({} if python is None else {"python": python.to_json()}),
     }
-
-
-def _write(uri: str, files: dict[str, bytes]) -> None:
-    """All files, the manifest last: until then no reader takes the folder for a model."""
-    if store.exists(store.join(uri, "MANIFEST.json")):
-        raise ModelError("there is a finished artifact already", where=uri, hint="write into a folder of its own.")
-    for path, content in files.items():
-        store.write_bytes(store.join(uri, path), content)
-    write_manifest(uri, ARTIFACT, MODEL_FORMAT)

@@ -11,13 +11,13 @@ import numpy as np
 
 from trueline._core import store
 from trueline._core.errors import ModelError, ParityError
-from trueline._core.manifest import MANIFEST_NAME, write_manifest
+from trueline._core.manifest import MANIFEST_NAME
 from trueline._core.model_files import read_file, read_graph
-from trueline._core.runtime import MODEL_FORMAT
 from trueline._core.sessions import make_session
 from trueline.models.calibration import Calibration
 from trueline.models.contract import PROBABILITIES, Head
 from trueline.models.outputs import LABEL, MODEL, append_outputs
+from trueline.models.written import write_model_files
 
 if TYPE_CHECKING:
     import onnx
@@ -94,9 +94,7 @@ def with_decision(
     files["model.onnx"] = bytes(made.SerializeToString(deterministic=True))
     text = json.dumps(info, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False)
     files["model.json"] = (text + "\n").encode()
-    for path, content in files.items():
-        store.write_bytes(store.join(uri, path), content)
-    write_manifest(uri, "Model", MODEL_FORMAT)
+    write_model_files(uri, files)
     return type(model).load(uri, allow_host=model.runtime.allow_host)
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from trueline._core import store
 from trueline._core.errors import ConfigError, ModelError, did_you_mean
-from trueline._core.manifest import MANIFEST_NAME, write_manifest
-from trueline._core.model_files import read_graph
-from trueline._core.runtime import MODEL_FORMAT, OnnxGraph
+from trueline._core.manifest import MANIFEST_NAME
+from trueline._core.model_files import read_file, read_graph
+from trueline._core.runtime import OnnxGraph
 from trueline.models.model import Model
 from trueline.models.optimise.compare import Difference, features_of, scores_apart
 from trueline.models.optimise.float16 import float16
@@ -20,6 +20,7 @@ from trueline.models.optimise.int8 import dynamic_int8
 from trueline.models.optimise.int8_static import static_int8
 from trueline.models.optimise.part import cut_part, put_back
 from trueline.models.optimise.weights import fold_weights, operators
+from trueline.models.written import write_model_files
 
 if TYPE_CHECKING:
     import onnx
@@ -167,8 +168,6 @@ def _info(
 
 def _write(model: Model, uri: str, graph: bytes, info: Mapping[str, Any]) -> None:
     text = json.dumps(info, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
-    files = {name: store.join(model.uri, name) for name in _COPIED}
-    content = {name: store.read_bytes(path) for name, path in files.items() if store.exists(path)}
-    for name, data in (content | {"model.onnx": graph, "model.json": text.encode()}).items():
-        store.write_bytes(store.join(uri, name), data)
-    write_manifest(uri, "Model", MODEL_FORMAT)
+    there = [name for name in _COPIED if store.exists(store.join(model.uri, name))]
+    content = {name: read_file(model.uri, name) for name in there}
+    write_model_files(uri, content | {"model.onnx": graph, "model.json": text.encode()})
