@@ -22,8 +22,6 @@ __all__ = [
     "union",
 ]
 
-_PASS = (None, "passthrough")
-
 
 def pipeline(g: Nodes, estimator: Any, x: str, want: Want) -> str:
     """Every step on what the one before it gives."""

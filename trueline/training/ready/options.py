@@ -13,7 +13,7 @@ from typing import Any
 
 from trueline._core.errors import ConfigError, did_you_mean
 
-__all__ = ["OPTIONS", "TRAINERS", "Option", "checked_options", "option_problems"]
+__all__ = ["OPTIONS", "Option", "checked_options", "option_problems"]
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,6 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
     "keras": tuple(option for option in _NETWORK if option is not _THREADS),
 }
 """Options by trainer; those of scikit-learn are the parameters of the chosen estimator."""
-TRAINERS: tuple[str, ...] = ("sklearn", *OPTIONS)
 
 
 def option_problems(trainer: str, given: Mapping[str, Any], known: Sequence[str] = ()) -> list[str]:
