@@ -226,3 +226,11 @@ def test_rows_on_which_a_graph_fails_are_an_error_of_ours(
     with pytest.raises(ModelError, match="ONNX Runtime"):
         Model.load(sealed(folder))
     assert capfd.readouterr().out == "", "nothing is tried again elsewhere, and standard output is the user's"
+
+
+def test_native_files_are_those_that_the_manifest_vouches_for(folder: Path) -> None:
+    (folder / "native" / "added.ubj").write_bytes(b"slipped in later")
+    model = Model.load(str(folder))
+    assert model.native().files == ("model.skops",)
+    with pytest.raises(ModelError, match="no native file 'added"):
+        model.native().read("added.ubj")

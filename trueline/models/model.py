@@ -133,7 +133,9 @@ class Model:
         """The framework's own files, as bytes; nothing of them is opened or run."""
         from trueline.models.native import native_of
 
-        return native_of(self.uri, self.info.get("native"))
+        manifest = self.runtime.manifest
+        paths = None if manifest is None else [f.path for f in manifest.files]
+        return native_of(self.uri, self.info.get("native"), paths)
 
     def predict(self, data: Rows) -> pa.Table:
         """Predictions for raw rows.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from trueline._core import store
@@ -53,7 +53,8 @@ class Native:
         return {name: self.read(name) for name in self.files}
 
 
-def native_of(uri: str, note: str | None) -> Native:
-    """The native files of a model's folder."""
-    inside = [p.removeprefix(f"{_FOLDER}/") for p in store.walk(uri) if p.startswith(f"{_FOLDER}/")]
+def native_of(uri: str, note: str | None, paths: Iterable[str] | None = None) -> Native:
+    """The native files of a model's folder: those among `paths`, which its manifest vouches for, where it has one."""
+    found = store.walk(uri) if paths is None else paths
+    inside = [p.removeprefix(f"{_FOLDER}/") for p in found if p.startswith(f"{_FOLDER}/")]
     return Native(uri, note or "", tuple(sorted(inside)))
