@@ -7,6 +7,7 @@ JAX has no global generator: ``jax.random.key(fn_args.seed)``. The order of Pyth
 from __future__ import annotations
 
 import contextlib
+import importlib
 import random
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,14 +29,14 @@ def seeded(seed: int) -> Iterator[None]:
     tell their state: they stay seeded.
     """
     python, legacy = random.getstate(), np.random.get_state()
-    torch = sys.modules.get("torch")
+    torch = _imported("torch")
     before = torch.get_rng_state() if torch is not None else None
     random.seed(seed)
     np.random.seed(seed % 2**32)
     watch = _SeedOnImport(seed)
     for name, sow in _SEEDERS.items():
-        if name in sys.modules:
-            sow(sys.modules[name], seed)
+        if (module := _imported(name)) is not None:
+            sow(module, seed)
     sys.meta_path.insert(0, watch)
     try:
         yield
@@ -45,6 +46,16 @@ def seeded(seed: int) -> Iterator[None]:
         np.random.set_state(legacy)
         if torch is not None and before is not None:
             torch.set_rng_state(before)
+
+
+def _imported(name: str) -> Any:
+    """A module that is there, whole: one that another thread is just importing is waited for."""
+    if name not in sys.modules:
+        return None
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
 
 
 def _torch(module: Any, seed: int) -> None:
