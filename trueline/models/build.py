@@ -14,6 +14,7 @@ from trueline._core.values import RawFeature
 from trueline.models.about import checked_about, checked_training
 from trueline.models.contract import NO_LABEL, Fitted
 from trueline.models.exporters.registry import exporter_of
+from trueline.models.fitted_names import check_fitted_names
 from trueline.models.inputs import input_arrays, model_inputs, select_features
 from trueline.models.leakage import leakage_report
 from trueline.models.merge import merge_model
@@ -80,6 +81,7 @@ def build_model(
     target = _label_of(transform, label, fitted)
     exporter = exporter_of(fitted)
     inputs = exporter.inputs(model_inputs(offered, fitted.inputs))
+    check_fitted_names(fitted.model, inputs)
     used = [f.name for i in inputs for f in i.features]
     names = list(dict.fromkeys(used))
     exported = exporter.to_onnx(inputs, target)

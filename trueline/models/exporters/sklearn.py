@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from trueline._core.errors import ModelError
+from trueline._core.errors import ModelError, first_line
 from trueline._core.values import RawFeature
 from trueline.models.contract import Fitted, Head, Task, head_of, python_classes
 from trueline.models.exporters.base import Arrays, Exported
@@ -115,8 +115,10 @@ class SklearnExporter:
             return np.asarray(self.model.predict(x), np.float64).reshape(len(x))
         except ValueError as error:
             raise ModelError(
-                f"{self._name} refuses rows that its features give: {str(error).splitlines()[0]}",
-                hint="use fill_missing in preprocessing_fn for features that may be missing.",
+                f"{self._name} refuses rows that its features give: {first_line(error)}",
+                hint="fit on x of fn_args.train.arrays(), a matrix; give columns by their number in fn_args.features."
+                if "dataframe" in str(error).lower()
+                else "use fill_missing in preprocessing_fn for features that may be missing.",
             ) from error
 
     def native_files(self) -> tuple[dict[str, bytes], str]:
