@@ -17,6 +17,7 @@ from trueline.components import (
     CsvExampleGen,
     Evaluator,
     ModelSelector,
+    Resolver,
     SchemaGen,
     StatisticsGen,
     Trainer,
@@ -105,6 +106,12 @@ def test_every_mistake_is_told_when_the_node_is_built() -> None:
 )
 def test_estimators_are_scikit_learns_own(arguments: dict[str, Any], said: str) -> None:
     assert said in "\n".join(made("sklearn", **arguments).problems)
+
+
+def test_a_base_model_that_would_be_ignored_is_told() -> None:
+    base = Resolver(strategy="latest_blessed", node_id="Old").outputs["model"]
+    for kind in ("sklearn", "xgboost", "lightgbm", "torch_mlp"):
+        assert "starts from no base_model" in "\n".join(made(kind, base_model=base).problems)
 
 
 def test_a_ranking_needs_a_query() -> None:

@@ -242,6 +242,8 @@ def test_the_label_decides_on_the_task_unless_it_is_said(bench: Bench) -> None:
         task_of(bench.fn_args("kind", {"task": "binary"}))
     with pytest.raises(ModelError, match=r"no task 'binry'[\s\S]*binary"):
         task_of(bench.fn_args("yes", {"task": "binry"}))
+    with pytest.raises(ModelError, match=r"label 'kind' is text(.|\n)*leave task out"):
+        task_of(bench.fn_args("kind", {"task": "regression"}))
 
 
 def test_the_schema_says_what_a_category_is(bench: Bench) -> None:

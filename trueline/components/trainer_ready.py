@@ -97,6 +97,10 @@ def _ready(cls: Any, trainer: str, arguments: dict[str, Any], more: Mapping[str,
     problems = [*_structure_problems(trainer, ready), *_option_problems(trainer, ready, left, sorted(own))]
     if (given.get("processes") or 1) > 1 and trainer not in _IN_PROCESSES:
         problems.append(f"trains in one process: of the ready-made trainers only {_IN_PROCESSES[0]} shares its work")
+    if given.get("base_model") is not None:
+        problems.append(
+            "starts from no base_model: a ready-made trainer trains anew. A run_fn can read fn_args.base_model"
+        )
     for problem in problems:
         node.note(problem)
     return node

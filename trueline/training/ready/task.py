@@ -84,6 +84,11 @@ def task_of(fn_args: FnArgs) -> ReadyTask:
     if asked is not None and asked not in _TASKS:
         raise ModelError(f"there is no task {asked!r}", hint=did_you_mean(str(asked), _TASKS))
     if asked in ("regression", "ranking"):
+        if label.dtype == "utf8":
+            raise ModelError(
+                f"label {label.name!r} is text, and task={asked!r} needs numbers",
+                hint="leave task out: each text is a class then.",
+            )
         return ReadyTask(cast(Task, asked))
     if asked is None and label.dtype in ("float32", "float64"):
         return ReadyTask("regression")
