@@ -99,6 +99,8 @@ def exporter_of(fitted: Fitted) -> Exporter:
         factory: ExporterFactory = getattr(importlib.import_module(module_name), name)
         return factory(fitted)
     except ImportError as error:
+        if (error.name or "").partition(".")[0] == "trueline":
+            raise  # a defect of ours is no missing package
         raise ModelError(
             f"exporting a {record.framework} model needs a package that is not installed: {error}",
             hint=f"pip install 'trueline[{record.extra}]'" if record.extra else None,
