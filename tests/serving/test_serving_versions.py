@@ -114,7 +114,7 @@ def corrupt_models(tmp_path: Path) -> dict[str, Path]:
         "row 0, field 'fare': expected float64": warm,
         "expected": warm_shape,
         "do not parse": no_json,
-        "host steps from modules that are not allowed": host,
+        "runs Python of modules that are not allowed": host,
         "other contents than were written": changed,
     }
 

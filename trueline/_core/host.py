@@ -135,7 +135,7 @@ def check_allowed(steps: Sequence[HasModule], allow: Collection[str] | None) -> 
     refused = sorted({s.module for s in steps if s.module not in allow})
     if refused:
         raise ModelError(
-            f"the model has host steps from modules that are not allowed here: {', '.join(refused)}",
+            f"the model runs Python of modules that are not allowed here: {', '.join(refused)}",
             hint="allow them by name if you trust these installed packages: "
             f"allow_host={refused!r} when loading it, {' '.join(f'--allow-host {m}' for m in refused)} in the server.",
         )

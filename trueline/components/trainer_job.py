@@ -27,13 +27,19 @@ _PASSED = ("label", "weight", "features", "custom_config", "seed", "train_steps"
 
 
 def execute(ctx: ExecutionContext) -> None:
-    """Trains, exports, checks, writes the model; what the run left goes to ``model_run``."""
+    """Trains, exports, checks, writes the model; what the run left goes to ``model_run``.
+
+    Trainers whose nodes are threads of one process come one after the other.
+    """
+    from trueline.training.seeds import alone
+
     if ctx.params["processes"] > 1:
         from trueline.components.trainer_distributed import train_in_processes
 
         train_in_processes(ctx)
     else:
-        work(ctx)
+        with alone():
+            work(ctx)
 
 
 def work(ctx: ExecutionContext, rank: int = 0, world_size: int = 1) -> None:

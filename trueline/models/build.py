@@ -12,7 +12,7 @@ from trueline._core.python_model import PythonPart
 from trueline._core.runtime import MODEL_FORMAT, OnnxGraph
 from trueline._core.values import RawFeature
 from trueline.models.about import checked_about, checked_training
-from trueline.models.contract import NO_LABEL, Fitted
+from trueline.models.contract import NO_LABEL, Fitted, Head
 from trueline.models.exporters.registry import exporter_of
 from trueline.models.fitted_names import check_fitted_names
 from trueline.models.inputs import input_arrays, model_inputs, select_features
@@ -85,6 +85,7 @@ def build_model(
     used = [f.name for i in inputs for f in i.features]
     names = list(dict.fromkeys(used))
     exported = exporter.to_onnx(inputs, target)
+    _check_meaning(fitted, exported.head, exporter.framework)
     merged = merge_model(transform.to_onnx(names), exported, inputs, transform.feeds(names))
     graph, steps = _serialise(merged), transform.host_steps(names)
     after = PythonPart(exported.python) if exported.python is not None else None
@@ -120,6 +121,17 @@ def _gate(checked: Checked, merged: onnx.ModelProto, session: OnnxGraph, toleran
     limits = report.tolerance
     tried, refused = try_missing(exporter, exported, inputs, few, limits.absolute, limits.relative)
     return replace(report, missing_tried=tried, missing_refused=refused)
+
+
+def _check_meaning(fitted: Fitted, head: Head, framework: str) -> None:
+    """What `Fitted` says of the output is what the exporter made of it; never passed over in silence."""
+    tasks = {"prediction": ("regression",), "score": ("ranking",), "embedding": ("embedding",)}
+    wanted = tasks.get(fitted.output or "", ("binary", "multiclass"))
+    if fitted.output is not None and head.task not in wanted:
+        raise ModelError(
+            f"Fitted says output={fitted.output!r}, and this {framework} model is a {head.task} model",
+            hint="leave output out: the model says it itself; or train one that gives what you want.",
+        )
 
 
 def _label_of(transform: TransformOutput, label: str | None, fitted: Fitted) -> RawFeature:

@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import random
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
@@ -18,7 +19,20 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["seeded"]
+__all__ = ["alone", "seeded"]
+
+_ALONE = threading.RLock()
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """One training at a time in this process; others wait here.
+
+    Global generators are seeded for one training, converters are quietened and mended for one export, and the OpenMP
+    libraries of several frameworks do not bear being entered by several threads at once.
+    """
+    with _ALONE:
+        yield
 
 
 @contextlib.contextmanager

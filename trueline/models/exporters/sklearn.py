@@ -66,7 +66,7 @@ class SklearnExporter:
         from sklearn.base import is_classifier, is_regressor
 
         if is_regressor(self.model):
-            return head_of(label, "prediction", 1, None)
+            return head_of(label, "score" if self.fitted.output == "score" else "prediction", 1, None)
         if not is_classifier(self.model):
             raise ModelError(f"{self._name} is neither a classifier nor a regressor")
         if not hasattr(self.model, "predict_proba"):

@@ -78,7 +78,10 @@ class StatsmodelsExporter:
         """Whether a generalised model's mean is the probability of one of two classes."""
         if self._kind not in _GENERALISED or type(self.model.family).__name__ != "Binomial":
             return False
-        return self.fitted.output != "prediction" and set(np.unique(self.model.endog).tolist()) <= {0.0, 1.0}
+        return self.fitted.output not in ("prediction", "score") and set(np.unique(self.model.endog).tolist()) <= {
+            0.0,
+            1.0,
+        }
 
     def head(self, label: RawFeature) -> Head:
         """Two classes for binary models, those of the fit for MNLogit and OrderedModel, a regression otherwise."""
@@ -88,7 +91,7 @@ class StatsmodelsExporter:
         if self._kind in (_MULTINOMIAL, _ORDERED):
             own = self._own_classes(label) if classes is None else classes
             return head_of(label, "probabilities", self._classes, own)
-        return head_of(label, "prediction", 1, None)
+        return head_of(label, "score" if self.fitted.output == "score" else "prediction", 1, None)
 
     @property
     def _classes(self) -> int:
