@@ -233,6 +233,61 @@ def test_weights_beyond_half_precision_are_refused() -> None:
         float16(embedding_model(np.full((2, 2), 1e6, np.float32)))
 
 
+def masked_model(*more: onnx.NodeProto) -> onnx.ModelProto:
+    """Values outside a range become 0: booleans and whole numbers beside the arithmetic."""
+    nodes = [
+        helper.make_node("Less", ["x", "low"], ["below"]),
+        helper.make_node("Greater", ["x", "high"], ["above"]),
+        helper.make_node("Or", ["below", "above"], ["outside"]),
+        helper.make_node("Not", ["outside"], ["inside"]),
+        helper.make_node("And", ["inside", "flag"], ["kept"]),
+        helper.make_node("Mod", ["count", "two"], ["odd"]),
+        helper.make_node("Cast", ["odd"], ["flag"], to=TensorProto.BOOL),
+        helper.make_node("Where", ["kept", "x", "nothing"], ["masked"]),
+        *more,
+        helper.make_node("Relu", ["masked"], ["y"]),
+    ]
+    order = [0, 1, 2, 3, 5, 6, 4, *range(7, len(nodes))]
+    constants = {"low": np.float32([-1]), "high": np.float32([1]), "nothing": np.float32([0]), "two": np.array([2])}
+    x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, ["N", 3]) for n in "xy")
+    count = helper.make_tensor_value_info("count", TensorProto.INT64, ["N", 1])
+    tensors = [numpy_helper.from_array(v, n) for n, v in constants.items()]
+    graph = helper.make_graph([nodes[i] for i in order], "g", [x, count], [y], tensors)
+    opsets = [helper.make_opsetid(d, v) for d, v in (("", 20), ("ai.onnx.ml", 3), ("some.where", 1))]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=10)
+
+
+def test_operators_on_booleans_and_whole_numbers_need_no_half_precision() -> None:
+    """And, Or, Not and Mod stay as they are and are not counted; what computes on floats is in float16."""
+    model, rng = masked_model(), np.random.default_rng(0)
+    feeds = {"x": rng.normal(size=(50, 3)).astype(np.float32), "count": rng.integers(0, 9, (50, 1))}
+    before = make_session(model.SerializeToString()).run(None, feeds)[0]
+    assert float16(model) == {"Less": 1, "Greater": 1, "Where": 1, "Relu": 1}
+    onnx.checker.check_model(model, full_check=True)
+    after = make_session(model.SerializeToString()).run(None, feeds)[0]
+    assert np.abs(after - before).max() < 1e-3
+    infos = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph.value_info
+    types = {v.name: v.type.tensor_type.elem_type for v in infos}
+    assert types["masked"] == TensorProto.FLOAT16
+    assert (types["kept"], types["odd"]) == (TensorProto.BOOL, TensorProto.INT64)
+    assert ((after == 0) == (before == 0)).all()
+    assert next(n for n in model.graph.node if n.op_type == "Cast" and n.output[0] == "flag").attribute[0].i == 9
+
+
+def test_an_operator_on_floats_that_has_no_half_precision_is_still_refused() -> None:
+    """Also one whose other parameters could be float16, and one whose types nobody can tell."""
+    model = masked_model(helper.make_node("Normalizer", ["masked"], ["n"], domain="ai.onnx.ml", norm="L1"))
+    with pytest.raises(ModelError, match="cannot be computed in float16") as caught:
+        float16(model)
+    assert caught.value.problems == ("Normalizer has no form in float16",)
+    fixed = masked_model(helper.make_node("Resize", ["masked", "", "low"], ["n"]))
+    with pytest.raises(ModelError, match="Resize has no form in float16"):
+        float16(fixed)
+    unknown = masked_model(helper.make_node("Strange", ["masked"], ["n"], domain="some.where"))
+    with pytest.raises(ModelError, match="Strange has no form in float16"):
+        float16(unknown)
+
+
 def test_a_graph_that_was_not_merged_here_is_refused(network: Model) -> None:
     with pytest.raises(ModelError, match="where its model begins and ends is not known"):
         cut_part(embedding_model(np.ones((2, 2), np.float32)), network.info)

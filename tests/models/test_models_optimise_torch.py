@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from trueline._core.errors import ModelError
@@ -212,3 +213,20 @@ def test_teachers_and_students_that_do_not_fit_are_told() -> None:
         distil(np.full((4, 2), 0.5), stack(), x, loss=DistillationLoss(share=1.0))
     with pytest.raises(ModelError, match=r"temperature=0 is not above 0[\s\S]*share=2 is not between 0 and 1"):
         DistillationLoss(0, 2)
+
+
+@pytest.mark.parametrize("label", ["species", "importance"])
+def test_the_ready_network_has_a_form_in_half_precision(label: str, line: Any, tmp_path: Path) -> None:
+    """Trainer.torch_mlp: its checks for gaps and unknown categories work on booleans and whole numbers."""
+    from trueline.training.ready.torch_mlp import run_fn
+
+    ready = {"ready": {"options": {"epochs": 2, "hidden": [64, 32]}}}
+    features = ["length", "depth", "mass", "island", "ringed"]
+    args = line.fn_args(label, features, working_dir=str(tmp_path / "run"), custom_config=ready)
+    model = line.build(run_fn(args), tmp_path / "m", label, features, name="ready")
+    half = optimise(model, str(tmp_path / "half"), variant="float16", sample=line.table, max_difference=0.02)
+    changed = half.info["optimised"]["changed"]
+    assert changed["Gemm"] == 3
+    assert not {"And", "Not", "Or"} & set(changed)
+    there = {node.op_type for node in onnx.load(str(tmp_path / "m" / "model.onnx")).graph.node}
+    assert there & {"And", "Not", "Or"}, "the case is meant to have some"

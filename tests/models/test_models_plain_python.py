@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import helper
 
@@ -79,6 +79,69 @@ def test_the_file_answers_as_the_model_on_every_row(name: str, line: Any, tmp_pa
             np.testing.assert_allclose(np.array(found), np.array(wanted), atol=1e-5, rtol=1e-5)
     apart = np.abs(np.array([a[expected.column_names[1]] for a in answers]) - np.array(expected.column(1).to_pylist()))
     assert report["max_difference"] == pytest.approx(apart.max(), abs=1e-12)
+
+
+def answers_as(model: Model, line: Any, folder: Path) -> str:
+    """The file's text, when it answers as the model on every row."""
+    path = Path(save_python(model, str(folder / "out"), line.table)["path"])
+    answers, expected = run(path, as_rows(model, line.table)), model.predict(line.table)
+    assert len(answers) == line.table.num_rows
+    for column in expected.column_names[1:]:
+        found, wanted = [a[column] for a in answers], expected.column(column).to_pylist()
+        if column == "label":
+            assert found == wanted
+        else:
+            np.testing.assert_allclose(np.array(found), np.array(wanted), atol=1e-6, rtol=1e-6)
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("label", ["species", "big_tipper", "importance"])
+def test_the_ready_linear_trainer_has_a_file(label: str, line: Any, tmp_path: Path) -> None:
+    """One-hot categories, gaps of one column or two filled with the mean, scaled numbers."""
+    from trueline.training.ready.sklearn import run_fn
+
+    args = line.fn_args(label, GAPPY, working_dir=str(tmp_path), custom_config={"ready": {"estimator": "linear"}})
+    model = line.build(run_fn(args), tmp_path / "m", label, GAPPY, name="ready")
+    assert "one_hot(" in answers_as(model, line, tmp_path)
+
+
+@pytest.mark.parametrize("voters", [1, 2, 4])
+def test_soft_votes_have_a_file(voters: int, line: Any, tmp_path: Path) -> None:
+    """Sums of one, two and more parts; the trees of one part are not those of another."""
+    from sklearn import ensemble, linear_model, tree
+
+    parts = [
+        ("logistic", linear_model.LogisticRegression(max_iter=200)),
+        ("tree", tree.DecisionTreeClassifier(max_depth=3, random_state=0)),
+        ("forest", ensemble.RandomForestClassifier(3, max_depth=3, random_state=0)),
+        ("boosting", ensemble.HistGradientBoostingClassifier(max_iter=2, random_state=0)),
+    ]
+    vote = ensemble.VotingClassifier(parts[:voters], voting="soft", weights=[2, 1, 1, 3][:voters])
+    model = line.build(line.fit(vote, "species", FEATURES), tmp_path / "m", "species", FEATURES, name="vote")
+    answers_as(model, line, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["Logit", "Probit", "OLS", "Poisson", "MNLogit"])
+def test_statsmodels_have_a_file(kind: str, line: Any, tmp_path: Path) -> None:
+    """Computed in double precision, as the models themselves are."""
+    sm = pytest.importorskip("statsmodels.api")
+    label = {"OLS": "importance", "Poisson": "tips", "MNLogit": "species"}.get(kind, "big_tipper")
+    features = FEATURES[:3]
+    x, y, _ = line.fn_args(label, features).train.arrays()
+    names, numbers = np.unique(y, return_inverse=True) if kind == "MNLogit" else (None, y)
+    more = {} if kind == "OLS" else {"disp": 0}
+    fitted = Fitted(
+        getattr(sm, kind)(numbers, sm.add_constant(x)).fit(**more), classes=None if names is None else names.tolist()
+    )
+    model = line.build(fitted, tmp_path / "m", label, features, name="stats")
+    assert "products(" in answers_as(model, line, tmp_path)
+
+
+def test_a_category_outside_an_encoder_is_an_error_or_all_zeros() -> None:
+    assert helpers.one_hot(3, [1, 3], True) == helpers.one_hot(3, [1, 3], False) == [0.0, 1.0]
+    assert helpers.one_hot("c", ["a", "b"], False) == [0.0, 0.0]
+    with pytest.raises(ValueError, match="unknown category 'c'"):
+        helpers.one_hot("c", ["a", "b"], True)
 
 
 def test_the_file_reads_as_a_person_would_write_it(line: Any, tmp_path: Path) -> None:
@@ -200,7 +263,7 @@ def test_a_changed_graph_is_caught_by_the_comparison(
 
     model = line.build(line.fit(Ridge(), "importance", FEATURES), tmp_path / "m", "importance", FEATURES)
     honest = plain_python.python_source
-    monkeypatch.setattr(plain_python, "python_source", lambda *a: honest(*a).replace("f32(sum(", "f32(0.9 * sum("))
+    monkeypatch.setattr(plain_python, "python_source", lambda *a: honest(*a).replace("sum(w * v", "0.9 * sum(w * v"))
     with pytest.raises(ParityError, match="differs from the model"):
         save_python(model, str(tmp_path / "m.py"), line.table)
     monkeypatch.setattr(
@@ -224,6 +287,7 @@ def test_integers_wrap_as_numpy_does(value: int) -> None:
     assert helpers.int32(value) == np.array(value % 2**32, np.uint32).astype(np.int32)
 
 
+@settings(deadline=None)  # each example opens a session
 @given(st.text(max_size=40), st.integers(0, 2**32 - 1))
 def test_murmur_is_the_runtimes(text: str, seed: int) -> None:
     assert helpers.murmur3(text, seed % 2**31) == _hashed(text, seed % 2**31)

@@ -26,7 +26,10 @@ __all__ = [
     "no_less",
     "no_more",
     "normalized",
+    "one_hot",
+    "products",
     "rounded",
+    "shares",
     "sign",
     "softmax",
     "square_root",
@@ -118,12 +121,17 @@ def largest_at(values: list[float]) -> int:
     return max(range(len(values)), key=values.__getitem__)
 
 
-def softmax(values: list[float]) -> list[float]:
-    """exp(v) / sum of exp, rounded to float32."""
+def shares(values: list[float]) -> list[float]:
+    """exp(v) / sum of exp."""
     top = max(values)
     powers = [math.exp(value - top) for value in values]
     total = sum(powers)
-    return [f32(power / total) for power in powers]
+    return [power / total for power in powers]
+
+
+def softmax(values: list[float]) -> list[float]:
+    """exp(v) / sum of exp, rounded to float32."""
+    return [f32(share) for share in shares(values)]
 
 
 def normalized(values: list[float], norm: str) -> list[float]:
@@ -133,12 +141,24 @@ def normalized(values: list[float], norm: str) -> list[float]:
     return [f32(value / total) if total else value for value in values]
 
 
-def linear(values: list[float], weights: list[list[float]], offsets: list[float]) -> list[float]:
-    """One sum of products a list of weights, plus its offset, rounded to float32."""
+def products(values: list[float], weights: list[list[float]], offsets: list[float]) -> list[float]:
+    """One sum of products a list of weights, plus its offset."""
     return [
-        f32(sum(w * v for w, v in zip(row, values, strict=True)) + offset)
+        sum(w * v for w, v in zip(row, values, strict=True)) + offset
         for row, offset in zip(weights, offsets, strict=True)
     ]
+
+
+def linear(values: list[float], weights: list[list[float]], offsets: list[float]) -> list[float]:
+    """As products, rounded to float32."""
+    return [f32(total) for total in products(values, weights, offsets)]
+
+
+def one_hot(value: Any, categories: list[Any], strict: bool) -> list[float]:
+    """1.0 at the value's category and 0.0 at the others; raises ValueError for no category where that is an error."""
+    if strict and value not in categories:
+        raise ValueError(f"unknown category {value!r}")
+    return [1.0 if value == category else 0.0 for category in categories]
 
 
 def walk(tree: list[Any], values: list[float], strict: bool) -> list[float]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trueline.models.optimise.weights import attribute
-from trueline.models.plain_python_ops import Say
+from trueline.models.plain_python_each import Say
 from trueline.models.plain_python_writer import Operand, Refusal, Writer, literal
 
 if TYPE_CHECKING:
@@ -28,15 +28,16 @@ def _vector(operand: Operand) -> str:
 def _linear(w: Writer, node: onnx.NodeProto, x: Operand, weights: list[list[float]], offsets: list[float]) -> None:
     """One sum of products for each output."""
     name = node.output[0]
-    made = f"linear({_vector(x)}, {w.constant(name + '_weights', weights)}, {w.constant(name + '_offsets', offsets)})"
+    sums = "products" if x.dtype == "float64" else "linear"
+    made = f"{sums}({_vector(x)}, {w.constant(name + '_weights', weights)}, {w.constant(name + '_offsets', offsets)})"
     w.bind(name, made if len(weights) > 1 else f"{made}[0]")
 
 
 def _product(w: Writer, node: onnx.NodeProto, x: Sequence[Operand]) -> None:
     """MatMul and Gemm by a constant matrix."""
     weight, bias = x[1].value, x[2] if len(x) > 2 else None
-    if weight is None or weight.ndim != 2 or x[0].dtype != "float32" or attribute(node, "transA", 0):
-        raise Refusal("it is not a product with a constant matrix of float32")
+    if weight is None or weight.ndim != 2 or x[0].dtype not in ("float32", "float64") or attribute(node, "transA", 0):
+        raise Refusal("it is not a product with a constant matrix of floating point")
     if bias is not None and bias.value is None:
         raise Refusal("what it adds is not constant")
     columns = weight if attribute(node, "transB", 0) else weight.T
@@ -50,7 +51,7 @@ def _softmax(w: Writer, node: onnx.NodeProto, x: Sequence[Operand]) -> None:
     shape = x[0].shape
     if math.prod(shape[: attribute(node, "axis", -1) % len(shape)]) != 1 or x[0].size == 1:
         raise Refusal("it works across a table")
-    w.bind(node.output[0], f"softmax({x[0].text})")
+    w.bind(node.output[0], f"{'shares' if x[0].dtype == 'float64' else 'softmax'}({x[0].text})")
 
 
 def _scores(w: Writer, name: str, text: str, transform: str, second: str | None) -> None:
@@ -194,9 +195,10 @@ def _sum_of_trees(w: Writer, name: str, ensemble: Ensemble, x: Operand) -> str:
     """Lines that add up the leaves; the variable, a list."""
     vector = w.pinned(x, name + "_inputs") if x.size > 1 else f"[{x.text}]"
     if _is_small(ensemble):
-        for i, tree in enumerate(ensemble.trees):
+        first = len(w.functions)  # there may be ensembles before this one
+        for i, tree in enumerate(ensemble.trees, first):
             w.functions.append("\n".join([f"def tree_{i}(x):", *_nested(tree, 0, ensemble.strict, 1)]))
-        listed = ", ".join(f"tree_{i}" for i in range(len(ensemble.trees)))
+        listed = ", ".join(f"tree_{i}" for i in range(first, len(w.functions)))
         trees, call = w.deferred("trees", f"[{listed}]"), f"tree({vector})"
     else:
         trees = w.constant("trees", ensemble.trees)
