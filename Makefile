@@ -64,6 +64,8 @@ test-tensorflow: ## the transform in TensorFlow and LiteRT, models of TensorFlow
 bench: $(VENV)/.bench ## benchmarks: JSON on standard output
 	$(BIN)/python -P benchmarks/statistics.py
 	$(BIN)/python -P benchmarks/transform.py
+	$(BIN)/python -P benchmarks/bulk.py
+	$(BIN)/python -P benchmarks/optimise.py
 	$(BIN)/python -P benchmarks/serving.py
 
 format: $(VENV)/.dev ## formats the code

@@ -1,7 +1,7 @@
 """Batch inference beside bare ONNX Runtime on the same rows, for a linear model and for gradient boosting.
 
-    python benchmarks/bulk.py --data taxi.csv [--rows 1000000] [--rounds 3]
-    python benchmarks/bulk.py --data taxi.csv --memory      peak memory of 1M and 10M rows
+    python benchmarks/bulk.py [--data taxi.csv] [--rows 1000000] [--rounds 3]
+    python benchmarks/bulk.py --memory      peak memory of 1M and 10M rows
 
 The table is the given CSV of taxi trips, repeated; the features are those of the taxi example (z-scores, buckets, two
 vocabularies). Prints one JSON object. `bare`: `session.run` on arrays that were made before, texts as strings, in
@@ -18,6 +18,7 @@ if sys.path and sys.path[0].endswith("benchmarks"):
     del sys.path[0]  # this folder holds a `statistics.py` that would hide the standard library's
 
 import argparse
+import importlib.util
 import json
 import os
 import platform
@@ -45,22 +46,17 @@ from trueline.models import Fitted, Model, build_model, predict_dataset  # noqa:
 
 BLOCK_ROWS = 65_536
 PIECES = (8_192, 65_536)
-DENSE = ("trip_miles", "fare", "trip_seconds")
-BUCKETED = ("pickup_latitude", "pickup_longitude", "dropoff_latitude", "dropoff_longitude")
-WORDS = ("payment_type", "company")
-NUMBERS = ("trip_start_hour", "trip_start_day", "trip_start_month", "pickup_community_area", "dropoff_community_area")
+EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "taxi"
 
 
-def preprocessing(x: Any) -> dict[str, Any]:
-    """The features of the taxi example."""
-    out = {name: tlt.scale_to_z_score(tlt.fill_missing(x[name], 0)) for name in DENSE}
-    out |= {name: tlt.bucketize(tlt.fill_missing(x[name], 0.0), 10) for name in BUCKETED}
-    for name in WORDS:
-        filled = tlt.fill_missing(x[name], "unknown")
-        out[name] = tlt.compute_and_apply_vocabulary(filled, top_k=1000, num_oov_buckets=10)
-    out |= {name: tlt.fill_missing(x[name], -1) for name in NUMBERS}
-    out["big_tipper"] = x["tips"] > 0.2 * x["fare"]
-    return out
+def example() -> Any:
+    """The taxi example's own module: its features and its label."""
+    spec = importlib.util.spec_from_file_location("taxi_model", EXAMPLE / "model.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def make_models(data: str, folder: Path) -> pa.Table:
@@ -73,9 +69,10 @@ def make_models(data: str, folder: Path) -> pa.Table:
     from trueline.training import FnArgs
 
     table = pa.Table.from_batches([widen(b) for b in pc.read_csv(data).combine_chunks().to_batches()])
-    transform = tlt.analyze(tlt.trace(preprocessing, raw_features(table.schema)), Dataset.from_table(table))
+    taxi = example()
+    transform = tlt.analyze(tlt.trace(taxi.preprocessing_fn, raw_features(table.schema)), Dataset.from_table(table))
     train = Dataset.from_table(transform.transform(table))
-    x, y, _ = FnArgs.create(train=train, transform=transform, label="big_tipper").train.arrays()
+    x, y, _ = FnArgs.create(train=train, transform=transform, label=taxi.LABEL).train.arrays()
     estimators = {
         "linear": LogisticRegression(max_iter=50),
         "gradient boosting": HistGradientBoostingClassifier(max_iter=100, random_state=0),
@@ -84,7 +81,7 @@ def make_models(data: str, folder: Path) -> pa.Table:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             fitted = Fitted(estimator.fit(x, y))
-        build_model(fitted, uri=str(folder / name), transform=transform, label="big_tipper", sample=table.slice(0, 500))
+        build_model(fitted, uri=str(folder / name), transform=transform, label=taxi.LABEL, sample=table.slice(0, 500))
     return table
 
 
@@ -156,7 +153,7 @@ def peak(folder: Path, path: str) -> float:
 def main() -> None:
     """Runs the benchmark and prints its JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--data", required=True, help="the CSV of taxi trips")
+    parser.add_argument("--data", default=str(EXAMPLE / "data" / "taxi.csv"), help="a CSV of taxi trips")
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--memory", action="store_true")

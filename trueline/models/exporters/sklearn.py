@@ -5,6 +5,7 @@ Compositions and what skl2onnx does wrongly are written by hand (`sklearn_emit`)
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -110,9 +111,12 @@ class SklearnExporter:
         if _is_bayes(self.model):
             x = x.astype(np.float64)
         try:
-            if is_classifier(self.model):
-                return np.asarray(self.model.predict_proba(x), np.float64)
-            return np.asarray(self.model.predict(x), np.float64).reshape(len(x))
+            with warnings.catch_warnings():
+                # fitted on a frame, asked with a matrix: that their columns agree was checked before
+                warnings.filterwarnings("ignore", "X does not have valid feature names")
+                if is_classifier(self.model):
+                    return np.asarray(self.model.predict_proba(x), np.float64)
+                return np.asarray(self.model.predict(x), np.float64).reshape(len(x))
         except ValueError as error:
             raise ModelError(
                 f"{self._name} refuses rows that its features give: {first_line(error)}",
