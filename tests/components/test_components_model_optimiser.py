@@ -214,3 +214,11 @@ def test_all_that_cannot_work_is_told_before_anything_runs(tmp_path: Path) -> No
         eval_config=config(),
     )
     assert any("nothing by which a variant could fail" in p for p in free.problems)
+    measured_at = MetricConfig("Precision", config={"thresholds": 0.4})  # a metric's own option is no gate
+    ungated = ModelOptimiser(
+        model=channel(kinds.Model, "M"),
+        examples=channel(kinds.Examples, "E"),
+        transform_graph=channel(kinds.TransformGraph, "T"),
+        eval_config=EvalConfig(metrics_specs=(MetricsSpec(metrics=(measured_at,)),)),
+    )
+    assert any("nothing by which a variant could fail" in p for p in ungated.problems)

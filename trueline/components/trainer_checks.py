@@ -33,7 +33,7 @@ def training_problems(params: Mapping[str, Any]) -> list[str]:
         found.append(f"distributed={params['distributed']!r}. {did_you_mean(str(params['distributed']), DISTRIBUTED)}")
     if not isinstance(params["device"], str) or not _DEVICE.fullmatch(params["device"]):
         found.append(f"device={params['device']!r}: give auto, cpu, cuda, cuda:<number> or mps")
-    for name, value in (params.get("tolerance") or {}).items():
+    for name, value in (params["tolerance"] or {}).items():
         if name not in TOLERANCES:
             found.append(f"tolerance has {name!r}. {did_you_mean(str(name), TOLERANCES)}")
         elif isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:

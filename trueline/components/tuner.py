@@ -137,6 +137,7 @@ class Tuner(ReadyTrainers, Component):
             "name": label or "model",
             "processes": 1,
             "distributed": None,
+            "tolerance": None,
             "about": {},
         }
         inputs = {
