@@ -9,6 +9,12 @@ from __future__ import annotations
 from trueline._core.lazy import lazy_names
 
 _PUBLIC = {
+    "AggregationOptions": "config",
+    "BinarizationOptions": "config",
+    "ConfidenceIntervalOptions": "config",
+    "CrossSliceMetricThreshold": "config",
+    "CrossSlicingSpec": "config",
+    "ExampleWeightOptions": "config",
     "EvalConfig": "config",
     "EvalOptions": "config",
     "EvalResult": "result",

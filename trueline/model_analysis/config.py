@@ -13,8 +13,14 @@ from trueline.model_analysis.config_json import decode, encode, freeze
 __all__ = [
     "DIRECTIONS",
     "EVAL_CONFIG_FORMAT",
+    "AggregationOptions",
+    "BinarizationOptions",
+    "ConfidenceIntervalOptions",
+    "CrossSliceMetricThreshold",
+    "CrossSlicingSpec",
     "EvalConfig",
     "EvalOptions",
+    "ExampleWeightOptions",
     "GenericChangeThreshold",
     "GenericValueThreshold",
     "MetricConfig",
@@ -31,9 +37,18 @@ DIRECTIONS = ("HIGHER_IS_BETTER", "LOWER_IS_BETTER")
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """Where labels, predictions and weights stand in a table that already holds predictions.
+    """A model's name, and where labels, predictions and weights stand in a table that already holds predictions.
 
     A `Model` brings its own label and weight, so `evaluate` needs no model spec.
+
+    Attributes:
+        name: needed where there are several models.
+        label_key: column of the label; `label_keys` maps outputs to columns where there are several outputs.
+        prediction_key: column of the prediction; `prediction_keys` by output.
+        example_weight_key: column of the weight; `example_weight_keys` by output.
+        is_baseline: the model that the others are compared with; one at most.
+        model_type, signature_name, preprocessing_function_names, padding_options, inference_batch_size: of TFMA;
+            they are kept and written, and change nothing here, where a `Model` states all of it.
     """
 
     name: str = ""
@@ -41,6 +56,17 @@ class ModelSpec:
     prediction_key: str | None = None
     example_weight_key: str | None = None
     is_baseline: bool = False
+    label_keys: Mapping[str, str] = field(default_factory=dict)
+    prediction_keys: Mapping[str, str] = field(default_factory=dict)
+    example_weight_keys: Mapping[str, str] = field(default_factory=dict)
+    model_type: str = ""
+    signature_name: str = ""
+    preprocessing_function_names: tuple[str, ...] = ()
+    padding_options: Mapping[str, Any] = field(default_factory=dict)
+    inference_batch_size: int | None = None
+
+    def __post_init__(self) -> None:
+        freeze(self)
 
 
 @dataclass(frozen=True)
@@ -52,21 +78,27 @@ class SlicingSpec:
         feature_values: column -> value; only rows with this value. ``"1"`` also matches the integer 1, ``"1.5"`` the
             float.
         expression: a condition in trueline's expression language, e.g. ``"fare > 20"``; unknown is not true.
+        buckets: numeric column -> ascending boundaries; a value on a boundary belongs to the bucket above it. NaN has
+            a bucket of its own.
+        slice_keys_sql: TFMA's ``SELECT STRUCT(...)`` in the forms that have a counterpart here.
     """
 
     feature_keys: tuple[str, ...] = ()
     feature_values: Mapping[str, str] = field(default_factory=dict)
     expression: str | None = None
+    buckets: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    slice_keys_sql: str = ""
 
     def __post_init__(self) -> None:
         freeze(self)
         texts = {k: _value_text(v) for k, v in self.feature_values.items()}
         object.__setattr__(self, "feature_values", texts)
+        object.__setattr__(self, "buckets", {k: tuple(float(x) for x in v) for k, v in self.buckets.items()})
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The feature columns it names, sorted, without those of the expression."""
-        return tuple(sorted({*self.feature_keys, *self.feature_values}))
+        return tuple(sorted({*self.feature_keys, *self.feature_values, *self.buckets}))
 
     def __str__(self) -> str:
         parts = [f"{k}={self.feature_values[k]}" if k in self.feature_values else k for k in self.columns]
@@ -75,6 +107,22 @@ class SlicingSpec:
 
 def _value_text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@dataclass(frozen=True)
+class CrossSlicingSpec:
+    """Pairs of slices whose metrics are subtracted: the baseline slice's value minus each compared slice's.
+
+    Attributes:
+        baseline_spec: describes the slice on the left.
+        slicing_specs: the slices on the right; none given means every other slice.
+    """
+
+    baseline_spec: SlicingSpec = field(default_factory=lambda: SlicingSpec())
+    slicing_specs: tuple[SlicingSpec, ...] = ()
+
+    def __post_init__(self) -> None:
+        freeze(self)
 
 
 @dataclass(frozen=True)
@@ -96,19 +144,34 @@ class GenericChangeThreshold:
         absolute: bound of the difference, in the metric's unit.
         relative: bound of the difference divided by the baseline's value.
         direction: ``HIGHER_IS_BETTER`` or ``LOWER_IS_BETTER``; None takes the metric's own direction.
+        test: what sampling noise does. ``"worse"``: the candidate is refused only where it is worse beyond the bound
+            *and* beyond noise (the benefit of the doubt is the candidate's). ``"non_inferior"``: it passes only where
+            the whole interval of the change is on the right side of the bound (the candidate has to show it).
+            ``"value"``: TFMA's rule, the bare change is compared with the bound.
+        confidence: level of this check; None takes `EvalOptions.confidence`.
     """
 
     absolute: float | None = None
     relative: float | None = None
     direction: str | None = None
+    test: str = "worse"
+    confidence: float | None = None
 
 
 @dataclass(frozen=True)
 class MetricThreshold:
-    """What one metric must satisfy: its value, its change against the baseline, or both."""
+    """What one metric must satisfy: its value, its change against the baseline, or both.
+
+    Attributes:
+        value_threshold: bounds of the value.
+        change_threshold: bounds of the change.
+        undefined: what an undefined value does: ``"fail"`` closes the gate and names the slice, ``"pass"`` lets it
+            through and says so in the verdict.
+    """
 
     value_threshold: GenericValueThreshold | None = None
     change_threshold: GenericChangeThreshold | None = None
+    undefined: str = "fail"
 
 
 @dataclass(frozen=True)
@@ -123,20 +186,86 @@ class PerSliceMetricThreshold:
 
 
 @dataclass(frozen=True)
+class CrossSliceMetricThreshold:
+    """A threshold for the differences between slices of certain pairs; each pair must occur in the data."""
+
+    cross_slicing_specs: tuple[CrossSlicingSpec, ...] = ()
+    threshold: MetricThreshold = field(default_factory=MetricThreshold)
+
+    def __post_init__(self) -> None:
+        freeze(self)
+
+
+@dataclass(frozen=True)
+class BinarizationOptions:
+    """Makes binary problems of a multi-class one; one key each.
+
+    Attributes:
+        class_ids: one class against the rest, by its number.
+        k_list: the prediction that is k-th from above, and its label.
+        top_k_list: the k greatest predictions as positives, all others never.
+    """
+
+    class_ids: tuple[int, ...] = ()
+    k_list: tuple[int, ...] = ()
+    top_k_list: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        freeze(self)
+
+
+@dataclass(frozen=True)
+class AggregationOptions:
+    """One number out of all classes.
+
+    Attributes:
+        micro_average: every class of every row is a binary row of its own.
+        macro_average: mean over the classes of `class_weights`, weighted by them.
+        weighted_macro_average: the same, weighted by the classes' frequency too.
+        class_weights: class number -> weight; for macro averages these are the classes that count.
+        top_k_list: aggregates the k greatest predictions.
+    """
+
+    micro_average: bool = False
+    macro_average: bool = False
+    weighted_macro_average: bool = False
+    class_weights: Mapping[int, float] = field(default_factory=dict)
+    top_k_list: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        freeze(self)
+        weights = {int(k): float(v) for k, v in self.class_weights.items()}
+        object.__setattr__(self, "class_weights", weights)
+
+
+@dataclass(frozen=True)
+class ExampleWeightOptions:
+    """Whether metrics are weighted, unweighted or both; neither means weighted where there is a weight."""
+
+    weighted: bool = False
+    unweighted: bool = False
+
+
+@dataclass(frozen=True)
 class MetricConfig:
     """One metric: TFMA's class name, its options, and its thresholds.
 
     Attributes:
-        class_name: e.g. ``"AUC"``.
+        class_name: e.g. ``"AUC"``; of a metric of one's own, the name of the class or function in `module`; of
+            scikit-learn, a function of ``sklearn.metrics``.
+        module: where `class_name` stands: empty for those known here, ``sklearn.metrics``, or an importable module.
         config: options of the metric; ``name`` renames its key.
         threshold: holds on every slice, the overall one included.
         per_slice_thresholds: hold on the slices of their own specs.
+        cross_slice_thresholds: hold on the differences between slices.
     """
 
     class_name: str
     config: Mapping[str, Any] = field(default_factory=dict)
     threshold: MetricThreshold | None = None
     per_slice_thresholds: tuple[PerSliceMetricThreshold, ...] = ()
+    cross_slice_thresholds: tuple[CrossSliceMetricThreshold, ...] = ()
+    module: str = ""
 
     def __post_init__(self) -> None:
         freeze(self)
@@ -144,22 +273,53 @@ class MetricConfig:
 
 @dataclass(frozen=True)
 class MetricsSpec:
-    """Metrics, and thresholds by metric key.
+    """Metrics, what they are computed on, and thresholds by metric key.
 
     Attributes:
         metrics: the metrics to compute.
         thresholds: metric key -> threshold on every slice.
         per_slice_thresholds: metric key -> thresholds on slices.
+        cross_slice_thresholds: metric key -> thresholds on differences between slices.
+        model_names: the models to compute them for; none given means all.
+        output_names: the outputs of models with several.
+        output_weights: output -> weight: one more key, the weighted mean over outputs.
+        binarize: binary problems out of a multi-class one.
+        aggregate: one number out of all classes.
+        example_weights: weighted, unweighted or both.
+        query_key: the column whose equal values are one query, for ranking metrics.
     """
 
     metrics: tuple[MetricConfig, ...] = ()
     thresholds: Mapping[str, MetricThreshold] = field(default_factory=dict)
     per_slice_thresholds: Mapping[str, tuple[PerSliceMetricThreshold, ...]] = field(default_factory=dict)
+    cross_slice_thresholds: Mapping[str, tuple[CrossSliceMetricThreshold, ...]] = field(default_factory=dict)
+    model_names: tuple[str, ...] = ()
+    output_names: tuple[str, ...] = ()
+    output_weights: Mapping[str, float] = field(default_factory=dict)
+    binarize: BinarizationOptions | None = None
+    aggregate: AggregationOptions | None = None
+    example_weights: ExampleWeightOptions | None = None
+    query_key: str = ""
 
     def __post_init__(self) -> None:
         freeze(self)
-        frozen = {k: tuple(v) for k, v in self.per_slice_thresholds.items()}
-        object.__setattr__(self, "per_slice_thresholds", frozen)
+        for name in ("per_slice_thresholds", "cross_slice_thresholds"):
+            object.__setattr__(self, name, {k: tuple(v) for k, v in getattr(self, name).items()})
+
+
+@dataclass(frozen=True)
+class ConfidenceIntervalOptions:
+    """How intervals are made.
+
+    Attributes:
+        method: ``JACKKNIFE`` (delete a group, `EvalOptions.noise_groups` groups), ``POISSON_BOOTSTRAP`` (groups of rows
+            drawn with Poisson multiplicities) or ``CLOSED_FORM`` (the metric's own formula where it has one, else the
+            jackknife).
+        resamples: of the bootstrap.
+    """
+
+    method: str = "JACKKNIFE"
+    resamples: int = 200
 
 
 @dataclass(frozen=True)
@@ -174,6 +334,12 @@ class EvalOptions:
         seed: of the hash that deals rows into groups.
         exact_rank_rows: up to so many rows a slice, AUC and its kin are exact; above, a 10,000-bucket histogram.
         max_slices: more slices than this are an error, so that memory stays bounded.
+        confidence_intervals: the method of intervals.
+        multiplicity: how the level is shared among all change checks of the evaluation: ``bonferroni``, ``holm``,
+            ``benjamini_hochberg`` (false discovery rate) or ``none``.
+        hold_queries: ranking metrics keep the rows of all queries, so that a query's rows may lie anywhere; otherwise
+            they must follow each other.
+        include_default_metrics, disabled_outputs: of TFMA; kept, and change nothing here.
     """
 
     min_slice_size: int = 1
@@ -183,6 +349,14 @@ class EvalOptions:
     seed: int = 0
     exact_rank_rows: int = 20_000
     max_slices: int = 10_000
+    confidence_intervals: ConfidenceIntervalOptions = field(default_factory=ConfidenceIntervalOptions)
+    multiplicity: str = "bonferroni"
+    hold_queries: bool = False
+    include_default_metrics: bool = True
+    disabled_outputs: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        freeze(self)
 
 
 @dataclass(frozen=True)
@@ -194,13 +368,15 @@ class EvalConfig:
         slicing_specs: the slices. None given means the overall slice alone; as in TFMA, a list without an empty
             `SlicingSpec` has no overall slice.
         options: how it is measured.
-        model_specs: column names for tables that already hold predictions.
+        model_specs: names of models, and column names for tables that already hold predictions.
+        cross_slicing_specs: pairs of slices that are compared with each other.
     """
 
     metrics_specs: tuple[MetricsSpec, ...] = ()
     slicing_specs: tuple[SlicingSpec, ...] = ()
     options: EvalOptions = field(default_factory=EvalOptions)
     model_specs: tuple[ModelSpec, ...] = ()
+    cross_slicing_specs: tuple[CrossSlicingSpec, ...] = ()
 
     def __post_init__(self) -> None:
         freeze(self)
