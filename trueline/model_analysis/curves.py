@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trueline.model_analysis.moments import Floats
+from trueline.model_analysis.rows import Floats
 
 __all__ = ["CURVE_AREAS", "Curve", "average_precision", "best_where", "extreme_curves"]
 

@@ -5,21 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from trueline.model_analysis.measured import Change, Estimate, Measured, SliceMetrics
-from trueline.model_analysis.moments import Floats
-from trueline.model_analysis.noise import standard_errors
+from trueline.model_analysis.checked import COUNTERS, MODEL_COUNTERS
+from trueline.model_analysis.measured import Change, CrossSliceMetrics, Estimate, Measured, SliceMetrics
+from trueline.model_analysis.noise import upper_tail
 from trueline.model_analysis.plan import BASELINE
+from trueline.model_analysis.resample import Resampling, resampling_of
+from trueline.model_analysis.rows import Floats
 from trueline.model_analysis.rules import PlannedMetric
-from trueline.model_analysis.slices import OVERALL, SliceKey, key_text
+from trueline.model_analysis.slices import OVERALL, SliceKey, cross_pairs, key_text
+from trueline.model_analysis.values import Values, measure_values
 
 if TYPE_CHECKING:
-    from trueline.model_analysis.accumulator import MetricAccumulator, SliceState
+    from trueline.model_analysis.accumulator import MetricAccumulator
     from trueline.model_analysis.plan import EvalPlan
+    from trueline.model_analysis.slice_state import SliceState
 
 __all__ = ["finish", "finish_models"]
 
@@ -36,15 +39,12 @@ def finish_models(accumulator: MetricAccumulator) -> dict[str, Measured]:
     ordered = sorted(accumulator.slices.items(), key=lambda item: (len(item[0]), key_text(item[0])))
     kept = [(k, s) for k, s in ordered if k == OVERALL or int(s.rows.sum()) >= least]
     small = tuple((k, int(s.rows.sum())) for k, s in ordered if k != OVERALL and int(s.rows.sum()) < least)
-    states = [state for _, state in kept]
-    values, bounds = _values(accumulator, states)
-    occupied = np.array([int((s.rows > 0).sum()) for s in states], dtype=np.int64)
+    work = _Work(plan, kept, resampling_of(plan.config.options, plan.groups))
     measured = {}
     for pair in _pairs(plan.models):
-        errors, change_errors = _errors(values, occupied, pair, plan.groups)
-        found = _Found(values, errors, change_errors, bounds)
-        slices = tuple(_slice_metrics(plan, key, state, i, found, pair) for i, (key, state) in enumerate(kept))
-        measured[plan.models[pair[0]]] = Measured(slices, small, accumulator.rows, accumulator.missing_labels)
+        slices = tuple(work.slice_metrics(i, pair) for i in range(len(kept)))
+        cross = work.cross(pair)
+        measured[plan.models[pair[0]]] = Measured(slices, small, accumulator.rows, accumulator.missing_labels, cross)
     return measured
 
 
@@ -54,112 +54,141 @@ def _pairs(models: Sequence[str]) -> list[tuple[int, ...]]:
     return [(place, *base) for place, name in enumerate(models) if name != BASELINE]
 
 
-@dataclass(frozen=True)
-class _Found:
-    """Arrays by metric key, over slices: values ``[S, M, 1 + G]``, errors ``[S, M]``, errors of changes ``[S]``."""
+@dataclass
+class _Work:
+    """Values of all metrics ``[S, M, 1 + X]``, turned into estimates slice by slice."""
 
-    values: dict[str, Floats]
-    errors: dict[str, Floats]
-    change_errors: dict[str, Floats]
-    bounds: dict[tuple[str, int, int], float]
+    plan: EvalPlan
+    kept: Sequence[tuple[SliceKey, SliceState]]
+    resampling: Resampling
 
+    def __post_init__(self) -> None:
+        states = [state for _, state in self.kept]
+        self.values: Values = measure_values(self.plan, states, self.resampling)
+        self.occupied = np.array([int((s.rows > 0).sum()) for s in states], dtype=np.int64)
+        self.shown = [p for p in self.plan.metrics if not p.private]
 
-def _errors(
-    values: dict[str, Floats], occupied: npt.NDArray[np.int64], pair: Sequence[int], groups: int
-) -> tuple[dict[str, Floats], dict[str, Floats]]:
-    if groups == 1:
-        return {}, {}
-    single = {key: standard_errors(v[:, :, 1:], occupied[:, None]) for key, v in values.items()}
-    if len(pair) == 1:
-        return single, {}
-    mine, base = pair
-    return single, {key: standard_errors(v[:, mine, 1:] - v[:, base, 1:], occupied) for key, v in values.items()}
-
-
-def _slice_metrics(
-    plan: EvalPlan, key: SliceKey, state: SliceState, index: int, found: _Found, pair: Sequence[int]
-) -> SliceMetrics:
-    """A candidate's metrics on a slice, and the baseline's; `pair` holds their places among the models."""
-    estimates: list[dict[str, Estimate]] = [{} for _ in pair]
-    changes: dict[str, Change] = {}
-    for planned in plan.metrics:
-        name = planned.key
-        for place, m in enumerate(pair):
-            value = float(found.values[name][index, m, 0])
-            reason = _undefined(planned, state, m, value, plan)
-            error = _number(found.errors[name][index, m]) if found.errors else None
-            bound = _number(found.bounds.get((name, index, m), math.nan))
-            estimates[place][name] = Estimate(None, reason) if reason else Estimate(value, None, error, bound)
+    def slice_metrics(self, index: int, pair: Sequence[int]) -> SliceMetrics:
+        """A candidate's metrics on a slice, and the baseline's; `pair` holds their places among the models."""
+        key, state = self.kept[index]
+        by_model = [{p.key: self._estimate(p, index, m) for p in self._measured_on(m)} for m in pair]
+        changes = {}
         if len(pair) == 2:
-            error = _number(found.change_errors[name][index]) if found.change_errors else None
-            changes[name] = _change(estimates[0][name], estimates[1][name], error)
-    return SliceMetrics(
-        key,
-        int(state.rows.sum()),
-        int(state.counters[0]),
-        int((state.rows > 0).sum()),
-        estimates[0],
-        estimates[1] if len(estimates) == 2 else {},
-        changes,
-    )
+            changes = {
+                name: self._change(self.values.numbers[name][index, list(pair)], by_model, name, index)
+                for name in by_model[0]
+                if name in by_model[1] and name in self.values.numbers
+            }
+        return SliceMetrics(
+            key,
+            int(state.rows.sum()),
+            int(state.counters[0]),
+            int(self.occupied[index]),
+            by_model[0],
+            by_model[1] if len(pair) == 2 else {},
+            changes,
+        )
+
+    def _measured_on(self, model: int) -> list[PlannedMetric]:
+        name = self.plan.models[model]
+        return [
+            p
+            for p in self.shown
+            if not (p.metric.needs_baseline and name == BASELINE) and (not p.models or name in (*p.models, BASELINE))
+        ]
+
+    def _estimate(self, planned: PlannedMetric, index: int, model: int) -> Estimate:
+        state, key = self.kept[index][1], planned.key
+        if (key, index, model) in self.values.data:
+            data = self.values.data[key, index, model]
+            reason = _unusable(planned, state, model, self.plan)
+            return Estimate(None, reason) if reason else Estimate(None, None, data=data)
+        values = self.values.numbers[key][index, model]
+        value = float(values[0])
+        reason = _undefined(planned, state, model, value, self.plan)
+        if reason:
+            return Estimate(None, reason)
+        error = self._error(values[1:], self.occupied[index])
+        low, high = self._interval(value, error, int(self.occupied[index]))
+        return Estimate(value, None, error, _number(self.values.bounds.get((key, index, model), math.nan)), low, high)
+
+    def _error(self, variants: Floats, occupied: Any) -> float | None:
+        return _number(float(self.resampling.errors(variants, occupied))) if self.resampling.variants else None
+
+    def _interval(self, value: float, error: float | None, groups: int) -> tuple[float | None, float | None]:
+        if error is None:
+            return None, None
+        reach = self.resampling.reach(groups) * error
+        return value - reach, value + reach
+
+    def _change(self, values: Floats, by_model: list[dict[str, Estimate]], name: str, index: int) -> Change:
+        """`values` are ``[2, 1 + X]``: candidate and baseline."""
+        mine, base = by_model[0][name], by_model[1][name]
+        if mine.value is None or base.value is None:
+            return Change(None)
+        return self._difference(mine.value - base.value, values[0, 1:] - values[1, 1:], int(self.occupied[index]))
+
+    def _difference(self, value: float, variants: Floats, groups: int) -> Change:
+        error = self._error(variants, groups)
+        low, high = self._interval(value, error, groups)
+        return Change(value, error, low, high, _p_value(value, error, groups))
+
+    def cross(self, pair: Sequence[int]) -> tuple[CrossSliceMetrics, ...]:
+        """Differences between the slices that the cross-slicing specs pair, of slices of the minimum size."""
+        specs = self.plan.config.cross_slicing_specs
+        if not specs:
+            return ()
+        place = {key: index for index, (key, _) in enumerate(self.kept)}
+        pairs, _ = cross_pairs(specs, list(place))
+        return tuple(self._cross_slice(pair, place[left], place[right]) for left, right in pairs)
+
+    def _cross_slice(self, pair: Sequence[int], left: int, right: int) -> CrossSliceMetrics:
+        groups = int(min(self.occupied[left], self.occupied[right]))
+        by_model: list[dict[str, Estimate]] = []
+        for m in pair:
+            names = [p for p in self._measured_on(m) if p.key in self.values.numbers]
+            by_model.append({p.key: self._cross_estimate(p, left, right, m, groups) for p in names})
+        changes = {}
+        if len(pair) == 2:
+            for name in by_model[0].keys() & by_model[1].keys():
+                numbers = self.values.numbers[name]
+                gaps = numbers[left, list(pair)] - numbers[right, list(pair)]
+                mine, base = by_model[0][name].value, by_model[1][name].value
+                known = mine is not None and base is not None
+                changes[name] = (
+                    self._difference(float(mine or 0) - float(base or 0), gaps[0, 1:] - gaps[1, 1:], groups)
+                    if known
+                    else Change(None)
+                )
+        key = (self.kept[left][0], self.kept[right][0])
+        return CrossSliceMetrics(key, by_model[0], by_model[1] if len(pair) == 2 else {}, dict(sorted(changes.items())))
+
+    def _cross_estimate(self, planned: PlannedMetric, left: int, right: int, model: int, groups: int) -> Estimate:
+        sides = [self._estimate(planned, index, model) for index in (left, right)]
+        for side, index in zip(sides, (left, right), strict=True):
+            if side.value is None:
+                from trueline.model_analysis.slices import slice_name
+
+                return Estimate(None, f"on {slice_name(self.kept[index][0])}: {side.undefined}")
+        numbers = self.values.numbers[planned.key]
+        variants = numbers[left, model, 1:] - numbers[right, model, 1:]
+        found = self._difference((sides[0].value or 0.0) - (sides[1].value or 0.0), variants, groups)
+        return Estimate(found.value, None, found.standard_error, None, found.low, found.high)
 
 
-def _values(
-    accumulator: MetricAccumulator, states: Sequence[SliceState]
-) -> tuple[dict[str, Floats], dict[tuple[str, int, int], float]]:
-    """By metric key ``[S, M, 1 + G]``: the value, then (with noise) the value without each group; and error bounds."""
-    plan = accumulator.plan
-    models, extra = len(plan.models), plan.groups if plan.groups > 1 else 0
-    values = {p.key: np.full((len(states), models, 1 + extra), np.nan) for p in plan.metrics}
-    bounds: dict[tuple[str, int, int], float] = {}
-    if not states:
-        return values, bounds
-    by_group = np.stack([s.sums for s in states])
-    sums = by_group.sum(axis=-1, keepdims=True)
-    if extra:
-        sums = np.concatenate([sums, sums - by_group], axis=-1)
-    place = {name: k for k, name in enumerate(plan.moments)}
-    with np.errstate(all="ignore"):
-        for planned in plan.metrics:
-            if planned.metric.finish is not None:
-                values[planned.key] = planned.metric.finish(lambda name: sums[:, :, place[name]], planned.options)
-        for index, state in enumerate(states):
-            for m in range(models):
-                _rank_values(plan.metrics, state, index, m, values, bounds)
-    return values, bounds
-
-
-def _rank_values(
-    metrics: Sequence[PlannedMetric],
-    state: SliceState,
-    index: int,
-    model: int,
-    values: dict[str, Floats],
-    bounds: dict[tuple[str, int, int], float],
-) -> None:
-    if state.rank is None:
-        return
-    whole, extremes = state.rank.curve(model)
-    extra = next(iter(values.values())).shape[2] > 1
-    without = state.rank.curves_without_groups(model) if extra else None
-    for planned in metrics:
-        if planned.metric.curve is not None:
-            values[planned.key][index, model, 0] = planned.metric.curve(whole, planned.options)[0]
-            if without is not None:
-                values[planned.key][index, model, 1:] = planned.metric.curve(without, planned.options)
-            if extremes is not None:
-                off = np.abs(planned.metric.curve(extremes, planned.options) - values[planned.key][index, model, 0])
-                bounds[planned.key, index, model] = float(off.max())
-
-
-def _undefined(planned: PlannedMetric, state: SliceState, model: int, value: float, plan: EvalPlan) -> str | None:
-    """Why a value is undefined, or None."""
-    missing, bad_weight, bad_label, label_outside = (int(c) for c in state.counters[:4])
-    bad, outside = (int(c) for c in state.counters[4 + 2 * model : 6 + 2 * model])
+def _unusable(planned: PlannedMetric, state: SliceState, model: int, plan: EvalPlan) -> str | None:
+    """Why no value of a slice can be trusted, whatever its sums are; or None."""
+    width = len(COUNTERS) + len(plan.models) * len(MODEL_COUNTERS)
+    start = plan.outputs.index(planned.view.output) * width
+    missing, bad_weight, bad_label, label_outside = (int(c) for c in state.counters[start : start + 4])
+    own = start + len(COUNTERS) + len(MODEL_COUNTERS) * model
+    bad, outside = (int(c) for c in state.counters[own : own + 2])
+    if planned.metric.needs_baseline and plan.has_baseline:
+        base = start + len(COUNTERS) + len(MODEL_COUNTERS) * (len(plan.models) - 1)
+        bad += int(state.counters[base])
     reads = planned.metric.reads
-    not_label = (
-        "are none of the model's classes" if plan.task not in ("regression", "ranking") else "are NaN or infinite"
-    )
+    classes = plan.task not in ("regression", "ranking")
+    not_label = "are none of the model's classes" if classes else "are NaN or infinite"
     causes = (
         (bad_weight > 0, f"{bad_weight} weights are negative, NaN or infinite"),
         ("label" in reads and bad_label > 0, f"{bad_label} labels {not_label}"),
@@ -167,17 +196,28 @@ def _undefined(planned: PlannedMetric, state: SliceState, model: int, value: flo
         ("score" in reads and outside > 0, f"{outside} predictions lie outside 0..1"),
         ("score" in reads and label_outside > 0, f"{label_outside} labels lie outside 0..1"),
         (bool(reads) and not state.rows.any(), f"no row has a label ({missing} are missing)"),
-        (math.isnan(value), planned.metric.undefined or "the value is not a number"),
-        (bool(reads) and not state.sums[model, plan.moments.index("weight")].any(), "the weights add up to 0"),
-        (math.isinf(value), "the value is infinite"),
     )
     return next((reason for holds, reason in causes if holds), None)
 
 
-def _change(candidate: Estimate, baseline: Estimate, error: float | None) -> Change:
-    if candidate.value is None or baseline.value is None:
-        return Change(None)
-    return Change(candidate.value - baseline.value, error)
+def _undefined(planned: PlannedMetric, state: SliceState, model: int, value: float, plan: EvalPlan) -> str | None:
+    """Why a value is undefined, or None."""
+    causes = (
+        (math.isnan(value), planned.metric.undefined or "the value is not a number"),
+        (bool(planned.metric.reads) and not state.sums[model, 0].any(), "the weights add up to 0"),
+        (math.isinf(value), "the value is infinite"),
+    )
+    found = _unusable(planned, state, model, plan)
+    return found or next((reason for holds, reason in causes if holds), None)
+
+
+def _p_value(value: float, error: float | None, groups: int) -> float | None:
+    """Two-sided, of no difference; without any noise every difference is certain."""
+    if error is None:
+        return None
+    if error == 0:
+        return 1.0 if value == 0 else 0.0
+    return min(1.0, 2 * upper_tail(abs(value) / error, max(groups - 1, 1)))
 
 
 def _number(value: float) -> float | None:

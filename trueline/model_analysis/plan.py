@@ -8,11 +8,24 @@ from functools import cached_property
 from typing import Any
 
 from trueline.model_analysis.config import EvalConfig
+from trueline.model_analysis.metrics import TABLES
 from trueline.model_analysis.rules import PlannedMetric, planned_metrics, rules_of
+from trueline.model_analysis.views import View
 
-__all__ = ["BASELINE", "CANDIDATE", "EvalPlan", "make_plan"]
+__all__ = ["BASELINE", "BOOTSTRAP_GROUPS", "CANDIDATE", "EvalPlan", "PlannedTable", "make_plan"]
 
 CANDIDATE, BASELINE = "candidate", "baseline"
+BOOTSTRAP_GROUPS = 128
+"""Groups of rows that the bootstrap draws; their own noise adds less than 5 % to a standard error."""
+
+
+@dataclass(frozen=True)
+class PlannedTable:
+    """A histogram that the pass keeps: on which view, under which name, how wide."""
+
+    view: View
+    name: str
+    width: int
 
 
 @dataclass(frozen=True)
@@ -21,10 +34,11 @@ class EvalPlan:
 
     Attributes:
         config: the checked configuration.
-        task: ``binary``, ``regression``, ``multiclass`` or ``ranking``.
-        classes: number of classes of a multi-class task, else 0.
+        task: one of `metrics.TASKS`.
+        classes: number of classes of a multi-class or multi-label task, else 0.
         models: names of the candidates, ``("candidate",)`` where there is one; then ``"baseline"`` if it is measured.
         groups: groups of rows for the noise; 1 where no noise is asked for.
+        outputs: names of the outputs; one empty name where there is one.
     """
 
     config: EvalConfig
@@ -32,22 +46,52 @@ class EvalPlan:
     classes: int
     models: tuple[str, ...]
     groups: int
+    outputs: tuple[str, ...] = ("",)
 
     @cached_property
     def metrics(self) -> tuple[PlannedMetric, ...]:
         """The metrics, with keys and options."""
         return planned_metrics(self.config, self.task, self.classes)
 
-    @cached_property
-    def moments(self) -> tuple[str, ...]:
-        """Names of all sums, each once; that of the weights always, for without weight nothing was measured."""
-        names = [name for metric in self.metrics for name in metric.moments(self.classes)]
-        return tuple(dict.fromkeys([*names, "weight"]))
-
     @property
-    def ranked(self) -> bool:
-        """Whether any metric needs the order of scores."""
-        return any(metric.metric.curve for metric in self.metrics)
+    def has_baseline(self) -> bool:
+        """Whether the last model is a baseline."""
+        return self.models[-1] == BASELINE
+
+    @cached_property
+    def sums(self) -> dict[tuple[View, str], int]:
+        """(view, moment) -> place among all sums; the first is the weight, for without it nothing was measured."""
+        wanted: dict[tuple[View, str], None] = {(View(self.outputs[0]), "weight"): None}
+        views = {planned.key: planned.view for planned in self.metrics}
+        for planned in self.metrics:
+            if not planned.metric.query:
+                wanted |= dict.fromkeys((planned.view, name) for name in planned.moments(self.classes))
+            if planned.mean_of is not None and planned.mean_of.by_frequency:
+                wanted |= dict.fromkeys((views[text], "label") for _, text in planned.mean_of.parts)
+        return {key: place for place, key in enumerate(wanted)}
+
+    @cached_property
+    def ranked(self) -> tuple[View, ...]:
+        """The views of which the order of scores is needed."""
+        return tuple(dict.fromkeys(p.view for p in self.metrics if p.metric.curve and p.mean_of is None))
+
+    @cached_property
+    def tables(self) -> tuple[PlannedTable, ...]:
+        """The histograms, each once."""
+        wanted = dict.fromkeys((p.view, name) for p in self.metrics for name in p.tables(self.classes))
+        return tuple(PlannedTable(v, n, _width(n, self.classes)) for v, n in wanted)
+
+    @cached_property
+    def owns(self) -> tuple[PlannedMetric, ...]:
+        """The metrics with a state of their own."""
+        return tuple(p for p in self.metrics if p.metric.own is not None and p.mean_of is None)
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the data that metrics read."""
+        found = [p.options.get(option) for p in self.metrics for option in p.metric.columns]
+        keys = [spec.query_key for spec in self.config.metrics_specs if spec.query_key]
+        return tuple(dict.fromkeys([*(c for c in found if isinstance(c, str) and c), *keys]))
 
     def to_json(self) -> dict[str, Any]:
         """JSON values alone."""
@@ -57,20 +101,35 @@ class EvalPlan:
             "classes": self.classes,
             "models": list(self.models),
             "groups": self.groups,
+            "outputs": list(self.outputs),
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> EvalPlan:
         """The plan that `to_json` described."""
         config = EvalConfig.from_json(data["config"])
-        return cls(config, data["task"], int(data["classes"]), tuple(data["models"]), int(data["groups"]))
+        models, outputs = tuple(data["models"]), tuple(data["outputs"])
+        return cls(config, data["task"], int(data["classes"]), models, int(data["groups"]), outputs)
+
+
+def _width(name: str, classes: int) -> int:
+    base, _, parameter = name.partition("@")
+    return TABLES[base].width(parameter, classes)
 
 
 def make_plan(
-    config: EvalConfig, task: str, classes: int, baseline: bool, candidates: Sequence[str] = (CANDIDATE,)
+    config: EvalConfig,
+    task: str,
+    classes: int,
+    baseline: bool,
+    candidates: Sequence[str] = (CANDIDATE,),
+    outputs: Sequence[str] = ("",),
 ) -> EvalPlan:
     """The plan of a checked configuration; noise is measured for change thresholds, and for intervals where asked."""
     gated = baseline and any(rule.threshold.change_threshold for rule in rules_of(config))
-    noise = gated or config.options.compute_confidence_intervals
     models = (*candidates, BASELINE) if baseline else tuple(candidates)
-    return EvalPlan(config, task, classes, models, config.options.noise_groups if noise else 1)
+    groups = 1
+    if gated or config.options.compute_confidence_intervals:
+        bootstrap = config.options.confidence_intervals.method == "POISSON_BOOTSTRAP"
+        groups = max(BOOTSTRAP_GROUPS, config.options.noise_groups) if bootstrap else config.options.noise_groups
+    return EvalPlan(config, task, classes, models, groups, tuple(outputs))

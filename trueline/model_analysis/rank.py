@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trueline.model_analysis.curves import Curve, extreme_curves
-from trueline.model_analysis.moments import Floats
+from trueline.model_analysis.rows import Floats
 
 __all__ = ["COARSE_BUCKETS", "FINE_BUCKETS", "RankStore", "pack_ranks", "unpack_ranks"]
 
@@ -24,20 +24,19 @@ Array = npt.NDArray[Any]
 
 
 class RankStore:
-    """Scores of M models with shared labels and weights, of one slice.
+    """Scores of one model on one slice.
 
     Args:
-        models: M.
         groups: G, groups of rows for the noise; 1 means none is measured.
         cap: rows kept exactly.
     """
 
-    def __init__(self, models: int, groups: int, cap: int) -> None:
-        self.models, self.groups, self.cap = models, groups, cap
+    def __init__(self, groups: int, cap: int) -> None:
+        self.groups, self.cap = groups, cap
         self._count = 0
-        self._chunks: list[tuple[Floats, Array]] = []  # float64 [2 + M, n]: positive weight, negative weight, scores
-        self._fine: npt.NDArray[np.float64] | None = None  # [M, 2, FINE_BUCKETS]
-        self._coarse: Floats | None = None  # [M, G, 2, COARSE_BUCKETS]
+        self._chunks: list[tuple[Floats, Array]] = []  # float64 [3, n]: positive weight, negative weight, score
+        self._fine: Floats | None = None  # [2, FINE_BUCKETS]
+        self._coarse: Floats | None = None  # [G, 2, COARSE_BUCKETS]
 
     @property
     def exact(self) -> bool:
@@ -45,8 +44,8 @@ class RankStore:
         return self._fine is None
 
     def add(self, positive: Floats, negative: Floats, scores: Floats, groups: Array) -> None:
-        """Takes in n rows: weights of the two classes ``[n]``, scores ``[M, n]`` within 0..1, groups ``[n]``."""
-        self._take(np.concatenate([positive[None], negative[None], scores]), groups.astype(np.uint8))
+        """Takes in n rows: weights of the two classes ``[n]``, scores ``[n]`` within 0..1, groups ``[n]``."""
+        self._take(np.stack([positive, negative, scores]), groups.astype(np.uint8))
 
     def _take(self, rows: Floats, groups: Array) -> None:
         self._count += rows.shape[1]
@@ -58,23 +57,22 @@ class RankStore:
 
     def _spill(self) -> None:
         if self._fine is None:
-            self._fine = np.zeros((self.models, 2, FINE_BUCKETS))
-            self._coarse = np.zeros((self.models, self.groups, 2, COARSE_BUCKETS)) if self.groups > 1 else None
+            self._fine = np.zeros((2, FINE_BUCKETS))
+            self._coarse = np.zeros((self.groups, 2, COARSE_BUCKETS)) if self.groups > 1 else None
             chunks, self._chunks = self._chunks, []
             for rows, groups in chunks:
                 self._bin(rows, groups)
 
     def _bin(self, rows: Floats, groups: Array) -> None:
         assert self._fine is not None
-        for m in range(self.models):
-            fine = np.minimum((rows[2 + m] * FINE_BUCKETS).astype(np.int64), FINE_BUCKETS - 1)
+        fine = np.minimum((rows[2] * FINE_BUCKETS).astype(np.int64), FINE_BUCKETS - 1)
+        for side in (0, 1):
+            self._fine[side] += np.bincount(fine, rows[side], FINE_BUCKETS)
+        if self._coarse is not None:
+            place = groups.astype(np.int64) * COARSE_BUCKETS + fine // (FINE_BUCKETS // COARSE_BUCKETS)
             for side in (0, 1):
-                self._fine[m, side] += np.bincount(fine, rows[side], FINE_BUCKETS)
-            if self._coarse is not None:
-                place = groups.astype(np.int64) * COARSE_BUCKETS + fine // (FINE_BUCKETS // COARSE_BUCKETS)
-                for side in (0, 1):
-                    counted = np.bincount(place, rows[side], self.groups * COARSE_BUCKETS)
-                    self._coarse[m, :, side] += counted.reshape(self.groups, COARSE_BUCKETS)
+                counted = np.bincount(place, rows[side], self.groups * COARSE_BUCKETS)
+                self._coarse[:, side] += counted.reshape(self.groups, COARSE_BUCKETS)
 
     def merge(self, other: Self) -> None:
         """Takes in the rows that follow this slice's."""
@@ -93,7 +91,7 @@ class RankStore:
 
     def _joined(self) -> tuple[Floats, Array]:
         if not self._chunks:
-            return np.zeros((2 + self.models, 0)), np.zeros(0, dtype=np.uint8)
+            return np.zeros((3, 0)), np.zeros(0, dtype=np.uint8)
         rows = np.concatenate([r for r, _ in self._chunks], axis=1)
         return rows, np.concatenate([g for _, g in self._chunks])
 
@@ -115,35 +113,34 @@ class RankStore:
             self._fine, self._coarse = arrays["fine"], arrays.get("coarse")
             self._count = int(arrays["count"][0])
 
-    def curve(self, model: int) -> tuple[Curve, Curve | None]:
-        """The model's curve of the whole slice (R = 1), and for histograms the two that it must lie between (R = 2)."""
+    def curve(self) -> tuple[Curve, Curve | None]:
+        """The curve of the whole slice (R = 1), and for histograms the two that it must lie between (R = 2)."""
         if self._fine is not None:
-            positive, negative = self._fine[model]
+            positive, negative = self._fine
             return Curve.of(positive[None], negative[None]), extreme_curves(positive, negative)
-        places, rows, _ = self._places(model)
+        places, rows, _ = self._places()
         count = int(places.max()) + 1 if len(places) else 0
         sides = [np.bincount(places, rows[side], count)[None].astype(np.float64) for side in (0, 1)]
         return Curve.of(sides[0], sides[1]), None
 
-    def curves_without_groups(self, model: int) -> Curve:
-        """The model's curves of the slice without each group of rows (R = G)."""
+    def variants(self, multiplicity: Floats) -> Curve:
+        """The curves of the slice with each noise group taken so many times: ``[G, R]`` gives R curves."""
         if self._coarse is not None:
-            by_group = self._coarse[model].transpose(1, 0, 2)
+            by_group = self._coarse.transpose(1, 0, 2)
         else:
-            places, rows, groups = self._places(model)
+            places, rows, groups = self._places()
             count = int(places.max()) + 1 if len(places) else 0
             flat = groups.astype(np.int64) * count + places
             by_group = np.stack(
                 [np.bincount(flat, rows[side], self.groups * count).reshape(self.groups, count) for side in (0, 1)]
             )
-        whole = by_group.sum(axis=1, keepdims=True)
-        rest = np.maximum(whole - by_group, 0.0)
-        return Curve.of(rest[0], rest[1])
+        made = [np.einsum("gt,gr->rt", side, multiplicity) for side in by_group]
+        return Curve.of(made[0], made[1])
 
-    def _places(self, model: int) -> tuple[npt.NDArray[np.int64], Floats, Array]:
+    def _places(self) -> tuple[npt.NDArray[np.int64], Floats, Array]:
         """For each row the rank of its score among the distinct scores."""
         rows, groups = self._joined()
-        places = np.unique(rows[2 + model], return_inverse=True)[1].astype(np.int64)
+        places = np.unique(rows[2], return_inverse=True)[1].astype(np.int64)
         return places, rows, groups
 
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
@@ -17,28 +16,19 @@ import numpy.typing as npt
 from trueline._core.errors import DataError, ModelError
 from trueline.model_analysis.accumulator import MetricAccumulator
 from trueline.model_analysis.measured import Measured
-from trueline.model_analysis.moments import Floats
 from trueline.model_analysis.plan import EvalPlan
+from trueline.model_analysis.rows import Floats
+from trueline.model_analysis.views import BatchData, OutputData
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from trueline._core.runtime import ModelRuntime
 
-__all__ = ["BATCH_EVALUATOR", "MODELS_EVALUATOR", "Batch", "BatchEvaluator", "ModelsEvaluator", "load_runtime"]
+__all__ = ["BATCH_EVALUATOR", "MODELS_EVALUATOR", "BatchEvaluator", "ModelsEvaluator", "load_runtime"]
 
 BATCH_EVALUATOR = "trueline.model_analysis.sources:BatchEvaluator"
 MODELS_EVALUATOR = "trueline.model_analysis.sources:ModelsEvaluator"
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Labels, predictions and weights of a batch, as `MetricAccumulator.update_arrays` takes them."""
-
-    labels: Floats
-    predictions: Mapping[str, Floats]
-    weights: Floats | None
-    present: npt.NDArray[np.bool_] | None
 
 
 class _Evaluator:
@@ -60,7 +50,7 @@ class _Evaluator:
         if not batch.num_rows:
             return
         data = _SOURCES[self._source["kind"]](self._source, self._core.plan, batch)
-        self._core.update_arrays(data.labels, data.predictions, data.weights, batch, data.present)
+        self._core.update(data)
 
     def merge(self, other: Self) -> None:
         """Takes in the state of the blocks that follow."""
@@ -127,7 +117,7 @@ _NUMBERS = {"regression": "prediction", "ranking": "score"}
 """Tasks whose output is one number a row, and its name."""
 
 
-def _from_models(source: Mapping[str, Any], plan: EvalPlan, batch: pa.RecordBatch) -> Batch:
+def _from_models(source: Mapping[str, Any], plan: EvalPlan, batch: pa.RecordBatch) -> BatchData:
     runtimes = {name: load_runtime(m["uri"], m["fingerprint"], m["allow_host"]) for name, m in source["models"].items()}
     candidate = runtimes[plan.models[0]]
     targets = candidate.targets.predict_arrow(batch)
@@ -140,7 +130,7 @@ def _from_models(source: Mapping[str, Any], plan: EvalPlan, batch: pa.RecordBatc
         name: _model_scores(runtime.predict_arrow(batch), plan.task, runtime.classes, candidate.classes)
         for name, runtime in runtimes.items()
     }
-    return Batch(labels, predictions, weights, present)
+    return BatchData(batch, {"": OutputData(labels, predictions, weights, present)})
 
 
 def _class_numbers(label: npt.NDArray[Any], classes: list[Any]) -> Floats:
@@ -160,7 +150,7 @@ def _model_scores(outputs: Mapping[str, npt.NDArray[Any]], task: str, own: Any, 
     return probabilities[:, 1] if task == "binary" else probabilities
 
 
-def _from_table(source: Mapping[str, Any], plan: EvalPlan, batch: pa.RecordBatch) -> Batch:
+def _from_table(source: Mapping[str, Any], plan: EvalPlan, batch: pa.RecordBatch) -> BatchData:
     labels, present = _numbers(batch, source["label"])
     weights = None
     if source["weight"] is not None:
@@ -170,7 +160,7 @@ def _from_table(source: Mapping[str, Any], plan: EvalPlan, batch: pa.RecordBatch
         name: _matrix(batch, column, plan.classes) if plan.task == "multiclass" else _numbers(batch, column)[0]
         for name, column in source["predictions"].items()
     }
-    return Batch(labels, predictions, weights, present)
+    return BatchData(batch, {"": OutputData(labels, predictions, weights, present)})
 
 
 def _numbers(batch: pa.RecordBatch, name: str) -> tuple[Floats, npt.NDArray[np.bool_]]:
@@ -210,7 +200,7 @@ def _matrix(batch: pa.RecordBatch, name: str, classes: int) -> Floats:
     return out
 
 
-_SOURCES: dict[str, Callable[[Mapping[str, Any], EvalPlan, Any], Batch]] = {
+_SOURCES: dict[str, Callable[[Mapping[str, Any], EvalPlan, Any], BatchData]] = {
     "models": _from_models,
     "table": _from_table,
 }

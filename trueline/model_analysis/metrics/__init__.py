@@ -1,0 +1,8 @@
+"""The metrics: one file a family, joined in one table."""
+
+from __future__ import annotations
+
+from trueline.model_analysis.metrics.record import HIGHER, LOWER, TASKS, Metric
+from trueline.model_analysis.metrics.table import METRICS, MOMENTS, TABLES, find_metric, metric_names
+
+__all__ = ["HIGHER", "LOWER", "METRICS", "MOMENTS", "TABLES", "TASKS", "Metric", "find_metric", "metric_names"]

@@ -1,0 +1,37 @@
+"""All metrics, moments and tables, joined from the families."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from trueline.model_analysis.metrics.areas import RANK_METRICS
+from trueline.model_analysis.metrics.confusion import CONFUSION_METRICS
+from trueline.model_analysis.metrics.means import LOSS_METRICS, MEAN_METRICS
+from trueline.model_analysis.metrics.multiclass import CLASS_METRICS
+from trueline.model_analysis.metrics.record import TASKS, Metric, Table
+from trueline.model_analysis.moments import CLASS_MOMENTS, SCALAR_MOMENTS, Moment
+
+__all__ = ["METRICS", "MOMENTS", "TABLES", "find_metric", "metric_names"]
+
+MOMENTS: Mapping[str, Moment] = {**SCALAR_MOMENTS, **CLASS_MOMENTS}
+"""Name before the ``@`` -> what one row gives."""
+TABLES: Mapping[str, Table] = {}
+"""Name before the ``@`` -> a histogram."""
+METRICS: dict[tuple[str, str], Metric] = {
+    (metric.class_name, task): metric
+    for metric in (*CONFUSION_METRICS, *MEAN_METRICS, *LOSS_METRICS, *RANK_METRICS, *CLASS_METRICS)
+    for task in metric.tasks
+}
+
+
+def metric_names(task: str | None = None) -> tuple[str, ...]:
+    """Class names of all metrics, or of those of one task."""
+    return tuple(sorted({cls for cls, of in METRICS if task is None or of == task}))
+
+
+def find_metric(class_name: str, task: str | None = None) -> Metric | None:
+    """The metric of this class for a task (any task where None is given), or None."""
+    for of in TASKS if task is None else (task,):
+        if (class_name, of) in METRICS:
+            return METRICS[class_name, of]
+    return None

@@ -1,0 +1,132 @@
+"""All metrics as arrays, slices by models by variants: whatever is computed from them has its noise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trueline.model_analysis.metrics.record import Sums, over
+from trueline.model_analysis.plan import BASELINE
+from trueline.model_analysis.resample import Resampling
+from trueline.model_analysis.rows import Floats
+from trueline.model_analysis.rules import PlannedMetric
+
+if TYPE_CHECKING:
+    from trueline.model_analysis.plan import EvalPlan
+    from trueline.model_analysis.slice_state import SliceState
+
+__all__ = ["Values", "measure_values"]
+
+
+@dataclass
+class Values:
+    """What the sums of S slices and M models say.
+
+    Attributes:
+        numbers: key -> ``[S, M, 1 + X]``: the value, then that of each variant; NaN where undefined.
+        bounds: (key, slice, model) -> how far a value from a histogram can be from the exact one.
+        data: (key, slice, model) -> structured values.
+    """
+
+    numbers: dict[str, Floats]
+    bounds: dict[tuple[str, int, int], float] = field(default_factory=dict)
+    data: dict[tuple[str, int, int], Any] = field(default_factory=dict)
+
+
+def measure_values(plan: EvalPlan, states: Sequence[SliceState], resampling: Resampling) -> Values:
+    """All values of a plan."""
+    shape = (len(states), len(plan.models), 1 + resampling.variants)
+    values = Values({p.key: np.full(shape, np.nan) for p in plan.metrics if p.metric.data is None})
+    if not states:
+        return values
+    sums = resampling.of_sums(np.stack([s.sums for s in states]))  # [S, M, K, 1 + X]
+    with np.errstate(all="ignore"):
+        for planned in plan.metrics:
+            if planned.mean_of is None and planned.metric.finish is not None:
+                values.numbers[planned.key] = planned.metric.finish(_sums_of(planned, plan, sums), planned.options)
+        _curves(plan, states, resampling, values)
+        _structured(plan, states, sums, values)
+        _owns(plan, states, values)
+        for planned in plan.metrics:
+            if planned.mean_of is not None:
+                values.numbers[planned.key] = _mean_of(planned, plan, values, sums)
+    return values
+
+
+def _sums_of(planned: PlannedMetric, plan: EvalPlan, sums: Floats) -> Sums:
+    def look(name: str) -> Floats:
+        found: Floats = sums[:, :, plan.sums[planned.view, name]]
+        return found
+
+    return look
+
+
+def _curves(plan: EvalPlan, states: Sequence[SliceState], resampling: Resampling, values: Values) -> None:
+    for place, view in enumerate(plan.ranked):
+        metrics = [p for p in plan.metrics if p.metric.curve and p.view == view and p.mean_of is None]
+        for index, state in enumerate(states):
+            for m in range(len(plan.models)):
+                store = state.ranks[place][m]
+                whole, extremes = store.curve()
+                varied = store.variants(resampling.multiplicity) if resampling.variants else None
+                for planned in metrics:
+                    curve = planned.metric.curve
+                    assert curve is not None
+                    numbers = values.numbers[planned.key][index, m]
+                    numbers[0] = curve(whole, planned.options)[0]
+                    if varied is not None:
+                        numbers[1:] = curve(varied, planned.options)
+                    if extremes is not None:
+                        off = np.abs(curve(extremes, planned.options) - numbers[0])
+                        values.bounds[planned.key, index, m] = float(off.max())
+
+
+def _structured(plan: EvalPlan, states: Sequence[SliceState], sums: Floats, values: Values) -> None:
+    places = {(table.view, table.name): place for place, table in enumerate(plan.tables)}
+    for planned in plan.metrics:
+        if planned.metric.data is None:
+            continue
+        for index, state in enumerate(states):
+            for m in range(len(plan.models)):
+                tables = {name: state.tables[at][m] for (view, name), at in places.items() if view == planned.view}
+                look = _look(tables, _sums_of(planned, plan, sums), index, m)
+                values.data[planned.key, index, m] = planned.metric.data(look, planned.options)
+
+
+def _look(tables: Mapping[str, Floats], sums: Sums, index: int, model: int) -> Sums:
+    """One slice's and model's table or sum of a name."""
+
+    def look(name: str) -> Floats:
+        found: Floats = tables[name] if name in tables else sums(name)[index, model, 0]
+        return found
+
+    return look
+
+
+def _owns(plan: EvalPlan, states: Sequence[SliceState], values: Values) -> None:
+    for place, planned in enumerate(plan.owns):
+        for index, state in enumerate(states):
+            for m, model in enumerate(plan.models):
+                if planned.metric.needs_baseline and model == BASELINE:
+                    continue
+                found = state.owns[place][m].finish()
+                if isinstance(found, (int, float)) and not isinstance(found, bool):
+                    values.numbers[planned.key][index, m] = np.nan
+                    values.numbers[planned.key][index, m, 0] = float(found)
+                else:
+                    values.data[planned.key, index, m] = found
+
+
+def _mean_of(planned: PlannedMetric, plan: EvalPlan, values: Values, sums: Floats) -> Floats:
+    assert planned.mean_of is not None
+    views = {p.key: p.view for p in plan.metrics}
+    total, weights = np.zeros(()), np.zeros(())
+    for weight, text in planned.mean_of.parts:
+        own: Floats = np.full(values.numbers[text].shape, weight)
+        if planned.mean_of.by_frequency:
+            own = own * sums[:, :, plan.sums[views[text], "label"]]
+        total, weights = total + own * values.numbers[text], weights + own
+    return over(total, weights)
