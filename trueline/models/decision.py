@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,24 +38,46 @@ class Decision:
         threshold: the label is the second class where its (calibrated) probability is at least this; None: the class
             of the greatest probability, the first of equals.
         calibration: what the model's own probabilities go through, or None.
-        chosen_on: what the two were chosen on, for people: a split, a date, a cost.
+        chosen_on: what they were chosen on, for people: a split, a date, a cost.
+        cost_matrix: what it costs to say one class (column) where another is true (row), in the order of the classes;
+            the label is the class of the least expected cost, the first of equals.
+        evidence: how they were chosen, as JSON; see `trueline.model_analysis.choose_decision`.
     """
 
     threshold: float | None = None
     calibration: Calibration | None = None
     chosen_on: str | None = None
+    cost_matrix: tuple[tuple[float, ...], ...] | None = None
+    evidence: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; `from_json` is its inverse."""
         calibration = None if self.calibration is None else self.calibration.to_json()
-        return {"threshold": self.threshold, "calibration": calibration, "chosen_on": self.chosen_on}
+        made: dict[str, Any] = {
+            "threshold": self.threshold, "calibration": calibration, "chosen_on": self.chosen_on,
+        }  # fmt: skip
+        if self.cost_matrix is not None:
+            made["cost_matrix"] = [list(row) for row in self.cost_matrix]
+        if self.evidence is not None:
+            made["evidence"] = dict(self.evidence)
+        return made
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Decision:
         """The decision that `to_json` described."""
         given = data.get("calibration")
         calibration = None if given is None else Calibration.from_json(given)
-        return cls(data.get("threshold"), calibration, data.get("chosen_on"))
+        return cls(
+            data.get("threshold"),
+            calibration,
+            data.get("chosen_on"),
+            _matrix(data.get("cost_matrix")),
+            data.get("evidence"),
+        )
+
+
+def _matrix(rows: Any) -> tuple[tuple[float, ...], ...] | None:
+    return None if rows is None else tuple(tuple(float(cost) for cost in row) for row in rows)
 
 
 def with_decision(
@@ -65,6 +87,8 @@ def with_decision(
     threshold: float | None = None,
     calibration: Calibration | None = None,
     chosen_on: str | None = None,
+    cost_matrix: Sequence[Sequence[float]] | None = None,
+    evidence: Mapping[str, Any] | None = None,
 ) -> Model:
     """Writes a new artifact: the same model with this decision; one that the model had before is replaced.
 
@@ -73,16 +97,20 @@ def with_decision(
         uri: an empty or absent folder.
         threshold: for two classes, of the calibrated probability of the second, from 0 to 1.
         calibration: from `fit_calibration` on the probabilities of the model without any.
-        chosen_on: what both were chosen on, for people.
+        chosen_on: what they were chosen on, for people.
+        cost_matrix: ``[C, C]``, true class by predicted class: the label is the class of the least expected cost.
+        evidence: how they were chosen, as JSON; kept in ``model.json``.
 
     Raises:
-        ModelError: no classifier, a threshold for more than two classes, a calibration for other classes, a Python
-            model, a folder that holds an artifact.
+        ModelError: no classifier, a threshold for more than two classes or beside a cost matrix, a calibration or
+            costs for other classes, a Python model, a folder that holds an artifact.
         ParityError: the new graph does not compute what the calibration says; nothing is written.
     """
     import onnx
 
-    decision = Decision(None if threshold is None else float(threshold), calibration, chosen_on)
+    decision = Decision(
+        None if threshold is None else float(threshold), calibration, chosen_on, _matrix(cost_matrix), evidence
+    )
     head = _checked(model, decision)
     if store.exists(store.join(uri, MANIFEST_NAME)):
         raise ModelError("there is a finished artifact already", where=uri, hint="write into a folder of its own.")
@@ -115,14 +143,27 @@ def _checked(model: Model, decision: Decision) -> Head:
         wanted = 1 if c.method == "temperature" or len(classes) == 2 else len(classes)
         if len(c.curves) != wanted:
             problems.append(f"the calibration has {len(c.curves)} curves, {len(classes)} classes need {wanted}")
-    if decision.threshold is None and decision.calibration is None and not model.info.get("decision"):
-        problems.append("neither threshold nor calibration is given, so nothing would change")
+    problems += _matrix_problems(decision, len(classes))
+    changes = (decision.threshold, decision.calibration, decision.cost_matrix)
+    if all(part is None for part in changes) and not model.info.get("decision"):
+        problems.append("neither threshold, calibration nor cost_matrix is given, so nothing would change")
     if problems:
         raise ModelError(f"this decision does not fit {model.name}", problems=problems)
     dtypes = {str(o["name"]): o["dtype"] for o in model.runtime.outputs}
     if LABEL not in dtypes or PROBABILITIES not in dtypes:
         raise ModelError(f"{model.name} has no {PROBABILITIES} and {LABEL}", where=model.uri, problems=sorted(dtypes))
     return Head(model.info["task"], classes, dtypes[LABEL])
+
+
+def _matrix_problems(decision: Decision, classes: int) -> list[str]:
+    if (costs := decision.cost_matrix) is None:
+        return []
+    if len(costs) != classes or any(len(row) != classes for row in costs):
+        return [f"the cost matrix is {len(costs)} x {sorted({len(r) for r in costs})}, {classes} classes need a square"]
+    problems = ["a threshold and a cost matrix are two decisions: give one"] if decision.threshold is not None else []
+    if not np.isfinite(np.asarray(costs, np.float32)).all():
+        problems.append("the cost matrix holds numbers that are not finite")
+    return problems
 
 
 def _replace_outputs(made: onnx.ModelProto, head: Head, decision: Decision) -> None:
@@ -167,14 +208,24 @@ def _try_outputs(head: Head, decision: Decision) -> float:
     found, labels = make_session(alone.SerializeToString()).run([PROBABILITIES, LABEL], {MODEL + PROBABILITIES: p})
     wanted = p if decision.calibration is None else decision.calibration.apply(p)
     difference = float(np.abs(found - wanted).max())
-    t = decision.threshold
-    chosen = found.argmax(axis=1) if t is None else (found[:, 1] >= np.float32(t)).astype(np.int64)
-    if not difference <= _ALLOWED or labels.tolist() != [head.classes[i] for i in chosen]:
+    if not difference <= _ALLOWED or not _labels_right(labels.tolist(), found, head, decision):
         raise ParityError(
             f"the graph's calibration differs from numpy's by {difference:g}; nothing was written",
             hint="an isotonic map with steps between neighbouring float32 numbers cannot be kept; fit on more rows.",
         )
     return difference
+
+
+def _labels_right(labels: list[Any], p: Any, head: Head, decision: Decision) -> bool:
+    """Whether the graph's labels are those of the decision; among classes of equal cost, rounding may choose."""
+    if decision.cost_matrix is not None:
+        expected = p.astype(np.float64) @ np.asarray(decision.cost_matrix, np.float64)
+        said = np.array([head.classes.index(label) for label in labels])
+        over = expected[np.arange(len(said)), said] - expected.min(axis=1)
+        return bool((over <= _ALLOWED * max(1.0, float(np.abs(decision.cost_matrix).max()))).all())
+    t = decision.threshold
+    chosen = p.argmax(axis=1) if t is None else (p[:, 1] >= np.float32(t)).astype(np.int64)
+    return labels == [head.classes[i] for i in chosen]
 
 
 def _probabilities(count: int, calibration: Calibration | None) -> Any:

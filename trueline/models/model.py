@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -219,6 +219,8 @@ class Model:
         threshold: float | None = None,
         calibration: Calibration | None = None,
         chosen_on: str | None = None,
+        cost_matrix: Sequence[Sequence[float]] | None = None,
+        evidence: Mapping[str, Any] | None = None,
     ) -> Model:
         """A new artifact of the same model whose graph calibrates its probabilities and decides at a threshold.
 
@@ -226,14 +228,24 @@ class Model:
             uri: an empty or absent folder.
             threshold: for two classes, of the calibrated probability of the second.
             calibration: from `trueline.models.fit_calibration`.
-            chosen_on: what both were chosen on, for people.
+            chosen_on: what they were chosen on, for people.
+            cost_matrix: ``[C, C]``, true class by predicted class: the label is the class of the least expected cost.
+            evidence: how they were chosen, as JSON; kept in ``model.json``.
 
         Raises:
             ModelError: a decision that does not fit; see `trueline.models.decision.with_decision`.
         """
         from trueline.models.decision import with_decision
 
-        return with_decision(self, str(uri), threshold=threshold, calibration=calibration, chosen_on=chosen_on)
+        return with_decision(
+            self,
+            str(uri),
+            threshold=threshold,
+            calibration=calibration,
+            chosen_on=chosen_on,
+            cost_matrix=cost_matrix,
+            evidence=evidence,
+        )
 
     def targets(self, data: Rows) -> tuple[pa.Array, npt.NDArray[np.float32] | None]:
         """The true labels of raw rows, and their weights.

@@ -52,8 +52,8 @@ def _cards(model: Model) -> list[Html]:
     if changed:
         facts.append((str(changed), "rows changed class in the check"))
     if (decision := model.decision) is not None:
-        at = "the greatest" if decision.threshold is None else number(decision.threshold)
-        facts.append((at, "threshold"))
+        rule = "the greatest" if decision.cost_matrix is None else "the least expected cost"
+        facts.append((rule if decision.threshold is None else number(decision.threshold), "threshold"))
         if decision.calibration is not None:
             facts.append((decision.calibration.method, f"calibration on {number(decision.calibration.rows)} rows"))
     return [tag("div", tag("b", _cut(value)), tag("span", name), class_="card") for value, name in facts]
