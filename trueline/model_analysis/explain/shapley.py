@@ -1,0 +1,385 @@
+"""SHAP values of raw features: exact, sampled, for trees and for sums; always adding up to the score less the base."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from trueline._core.errors import ConfigError, ModelError, did_you_mean
+from trueline.model_analysis.explain.explanation import Explanation, plain
+from trueline.model_analysis.explain.rows import Pool, row_numbers, sample_rows
+from trueline.model_analysis.explain.shapley_games import MOST_EXACT, exact_values, sampled_values, walks_of
+from trueline.model_analysis.explain.slicing import SlicesGiven, slice_specs, slices_of
+from trueline.model_analysis.explain.target import Floats, Target, model_facts, target_of
+from trueline.model_analysis.slices import slice_name, spec_columns
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from trueline.display.html import Html
+
+__all__ = ["METHODS", "ShapValues", "shap_values"]
+
+METHODS = ("auto", "exact", "sampling", "tree", "linear")
+_FEW = 8
+_CLOSE = 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class ShapValues(Explanation):
+    """What `shap_values` found.
+
+    Attributes:
+        method: how.
+        features: raw features, F, in the signature's order.
+        outputs: what each of the K scores is.
+        values: ``[N, K, F]``; over the features they add up to `scores` less `base`.
+        scores: ``[N, K]``.
+        base: the mean score of the background, ``[K]``.
+        errors: standard errors of sampled values ``[N, K, F]``; None where the values are exact.
+        rows: ``__row__`` of each row, None where it has none.
+        raw: the raw values of each row, as JSON values.
+        slices: slice name -> places of its rows.
+    """
+
+    KIND: ClassVar[str] = "shap_values"
+    TITLE: ClassVar[str] = "SHAP values"
+    method: str
+    features: tuple[str, ...]
+    outputs: tuple[str, ...]
+    values: Floats
+    scores: Floats
+    base: Floats
+    errors: Floats | None
+    rows: tuple[int | None, ...]
+    raw: tuple[tuple[Any, ...], ...]
+    slices: Mapping[str, tuple[int, ...]]
+
+    def output(self, name: str | int | None = None) -> int | None:
+        """The place of an output; None for all.
+
+        Raises:
+            ConfigError: there is no such output.
+        """
+        if name is None or isinstance(name, int):
+            if name is not None and not 0 <= name < len(self.outputs):
+                raise ConfigError(f"there is no output {name}", hint=f"there are {len(self.outputs)}, from 0 on.")
+            return name
+        if name not in self.outputs:
+            raise ConfigError(f"there is no output {name!r}", hint=did_you_mean(name, self.outputs))
+        return self.outputs.index(name)
+
+    def importance(self, output: str | int | None = None, slice: str = "Overall") -> dict[str, float]:
+        """Feature -> mean absolute value, the greatest first; of several outputs the sum over them.
+
+        Raises:
+            ConfigError: there is no such output or slice.
+        """
+        if slice not in self.slices:
+            raise ConfigError(f"there is no slice {slice!r}", hint=did_you_mean(slice, self.slices))
+        place = self.output(output)
+        chosen = self.values[list(self.slices[slice])]
+        chosen = chosen if place is None else chosen[:, [place]]
+        size = np.abs(chosen).mean(axis=0).sum(axis=0) if len(chosen) else np.zeros(len(self.features))
+        return {self.features[i]: float(size[i]) for i in np.argsort(-size, kind="stable")}
+
+    def summary(self) -> pa.Table:
+        """``slice, output, feature, rows, mean_absolute, mean, least, greatest`` of the values."""
+        import pyarrow as pa
+
+        records = []
+        for slice, places in self.slices.items():
+            for k, output in enumerate(self.outputs):
+                v = self.values[list(places), k]
+                for f, feature in enumerate(self.features):
+                    found = [np.abs(v[:, f]).mean(), v[:, f].mean(), v[:, f].min(), v[:, f].max()]
+                    records.append([slice, output, feature, len(places), *map(float, found)])
+        names = ["slice", "output", "feature", "rows", "mean_absolute", "mean", "least", "greatest"]
+        return pa.table({n: [r[i] for r in records] for i, n in enumerate(names)})
+
+    def to_table(self) -> pa.Table:
+        """One row for each row and output: ``__row__, output, score, base`` and ``attribution:<feature>``."""
+        import pyarrow as pa
+
+        n, k, _ = self.values.shape
+        columns: dict[str, Any] = {
+            "__row__": pa.array(np.repeat(np.array(self.rows, object), k).tolist(), pa.int64()),
+            "output": pa.array(list(self.outputs) * n, pa.string()),
+            "score": self.scores.reshape(-1),
+            "base": np.tile(self.base, n),
+        }
+        flat = self.values.reshape(n * k, -1)
+        return pa.table(columns | {f"attribution:{f}": flat[:, i] for i, f in enumerate(self.features)})
+
+    def to_shap(self) -> Any:
+        """The values as a ``shap.Explanation``, for the plots of the library shap (extra ``explain``).
+
+        Raises:
+            ConfigError: shap is not installed.
+        """
+        import importlib
+
+        try:
+            shap = importlib.import_module("shap")
+        except ImportError as error:
+            raise ConfigError("the library shap is not installed", hint="pip install 'trueline[explain]'") from error
+        one = len(self.outputs) == 1
+        raw = np.array([[np.nan if v is None else v for v in row] for row in self.raw], object)
+        values = self.values[:, 0] if one else self.values.transpose(0, 2, 1)
+        return shap.Explanation(
+            values=values,
+            base_values=np.tile(self.base, (len(values), 1))[:, 0] if one else np.tile(self.base, (len(values), 1)),
+            data=raw,
+            feature_names=list(self.features),
+            output_names=None if one else list(self.outputs),
+        )
+
+    def content(self) -> dict[str, Any]:
+        """JSON values."""
+        return {
+            "method": self.method,
+            "features": list(self.features),
+            "outputs": list(self.outputs),
+            "values": self.values.tolist(),
+            "scores": self.scores.tolist(),
+            "base": self.base.tolist(),
+            "errors": None if self.errors is None else self.errors.tolist(),
+            "rows": list(self.rows),
+            "raw": [list(r) for r in self.raw],
+            "slices": {k: list(v) for k, v in self.slices.items()},
+        }
+
+    @classmethod
+    def of_content(cls, model: Mapping[str, Any], options: Mapping[str, Any], content: Mapping[str, Any]) -> Self:
+        """What `content` described."""
+        c = content
+        n, k, f = len(c["rows"]), len(c["outputs"]), len(c["features"])
+        errors = None if c["errors"] is None else np.array(c["errors"], np.float64).reshape(n, k, f)
+        return cls(
+            model, options, str(c["method"]), tuple(map(str, c["features"])), tuple(map(str, c["outputs"])),
+            np.array(c["values"], np.float64).reshape(n, k, f), np.array(c["scores"], np.float64).reshape(n, k),
+            np.array(c["base"], np.float64).reshape(k), errors, tuple(c["rows"]), tuple(tuple(r) for r in c["raw"]),
+            {str(name): tuple(map(int, places)) for name, places in c["slices"].items()},
+        )  # fmt: skip
+
+    def body(self) -> Html:
+        """Importance by output and slice, the spread of the values, and the first rows as waterfalls."""
+        from trueline.model_analysis.explain.html_shapley import shap_body
+
+        return shap_body(self)
+
+
+@dataclass(frozen=True, eq=False)
+class _Game:
+    """What the methods are given."""
+
+    target: Target
+    pool: Pool
+    background: int
+    permutations: int
+    seed: int
+
+    @property
+    def own(self) -> Any:
+        """Places of the rows to explain."""
+        return np.arange(self.background, len(self.pool))
+
+
+_Found = tuple[str, tuple[str, ...], Floats, Floats, Floats, Floats | None]
+"""Method, names of the outputs, values, scores, base, errors."""
+
+
+def shap_values(
+    model: Any,
+    rows: Any,
+    background: Any = None,
+    *,
+    method: str = "auto",
+    output_class: Any = None,
+    link: str | None = None,
+    permutations: int = 16,
+    max_rows: int | None = 1000,
+    background_rows: int = 64,
+    slices: SlicesGiven = None,
+    seed: int = 0,
+) -> ShapValues:
+    """How much each raw feature moves each row's score away from the mean over the background.
+
+    Args:
+        model: a Model, or a model's folder.
+        rows: the rows to explain, in any form; of more than `max_rows` that many by the hash of ``__row__``.
+        background: rows whose values stand for "unknown"; by default those of `rows`. Of more than `background_rows`
+            that many, by the hash of ``__row__``.
+        method: ``exact`` (all coalitions, up to 12 features), ``sampling`` (permutations, with standard errors),
+            ``linear`` (exact for a score that is a sum of functions of single features, and refused for any other),
+            ``tree`` (exact for one tree ensemble: its margin, refused where a column of the ensemble is made from
+            several raw ones), or ``auto``: trees where their sum is the prediction, all coalitions up to 8 features,
+            sampling beyond.
+        output_class: the class to explain; by default the second of two, and each of more.
+        link: ``identity`` or ``log_odds``; for ``linear`` of a classifier ``log_odds`` by default.
+        permutations: pairs of walks, for sampling.
+        max_rows: rows at most; None for all.
+        background_rows: background rows at most.
+        slices: the summary is given for each of these too.
+        seed: of samples and permutations.
+
+    Raises:
+        ConfigError: a method, class, link or number that does not fit.
+        DataError: no rows, or columns that are not there.
+        ModelError: a model that the method cannot explain, and why.
+    """
+    if method not in METHODS:
+        raise ConfigError(f"there is no method {method!r}", hint=did_you_mean(str(method), METHODS))
+    if permutations < 1 or background_rows < 1 or (max_rows is not None and max_rows < 1):
+        raise ConfigError(
+            f"permutations={permutations}, background_rows={background_rows}, max_rows={max_rows}: at least 1 each"
+        )
+    specs = slice_specs(slices)
+    target = target_of(model, output_class)
+    linked = "identity" if link is None else link
+    if link is None and method == "linear" and target.columns:
+        linked = "log_odds"
+    target = target_of(target.runtime, output_class, linked)
+    table = sample_rows(rows, target, max_rows, seed, spec_columns(specs), "the data to explain")
+    others = sample_rows(rows if background is None else background, target, background_rows, seed, (), "the background")
+    import pyarrow as pa
+
+    names = list(target.feature_names)
+    pool = Pool(target, pa.concat_tables([_typed(others, target), _typed(table, target)]))
+    game = _Game(target, pool, others.num_rows, permutations, seed)
+    how, outputs, values, scores, base, errors = _METHODS[method](game)
+    options = {
+        "method": method, "output_class": plain(output_class), "link": linked, "permutations": permutations,
+        "background_rows": others.num_rows, "seed": seed, "slices": [str(s) for s in specs],
+    }  # fmt: skip
+    raw = tuple(tuple(plain(row[n]) for n in names) for row in pool.table.slice(others.num_rows).to_pylist())
+    found = {slice_name(key): tuple(places.tolist()) for key, places in slices_of(table, specs)}
+    return ShapValues(
+        model_facts(target), options, how, tuple(names), outputs, values, scores, base, errors,
+        tuple(row_numbers(table)), raw, found,
+    )  # fmt: skip
+
+
+def _typed(table: pa.Table, target: Target) -> pa.Table:
+    from trueline.models.model_data import as_table
+
+    return as_table(table, target.features)
+
+
+def _ends(game: _Game) -> tuple[Floats, Floats]:
+    """Scores of the rows ``[N, K]`` and the mean over the background ``[K]``."""
+    scores = game.target.scores(game.pool.table)
+    return scores[game.background :], scores[: game.background].mean(axis=0)
+
+
+def _exact(game: _Game) -> _Found:
+    count = len(game.target.features)
+    if count > MOST_EXACT:
+        raise ModelError(
+            f"{count} raw features have {2**count:,} coalitions; all of them are asked of up to {MOST_EXACT} features",
+            where=game.target.runtime.uri,
+            hint="use method='sampling'.",
+        )
+    values = exact_values(game.pool, game.background, game.own)
+    scores, base = _ends(game)
+    return "exact", game.target.names, _added_up(values, scores - base), scores, base, None
+
+
+def _added_up(values: Floats, total: Floats) -> Floats:
+    """The values with the rounding error of their sum, some 1e-16, dealt to the greatest of them."""
+    gap = total - values.sum(axis=2)
+    most = np.abs(values).argmax(axis=2)
+    out = values.copy()
+    np.put_along_axis(
+        out, most[:, :, None], np.take_along_axis(out, most[:, :, None], axis=2) + gap[:, :, None], axis=2
+    )
+    return out
+
+
+def _walks(game: _Game, pairs: int) -> tuple[Floats, Floats, Floats, Floats]:
+    """Values, values by pair, scores, base."""
+    walks = walks_of(len(game.target.features), pairs, game.seed)
+    values, by_pair = sampled_values(game.pool, game.background, game.own, walks)
+    scores, base = _ends(game)
+    return _added_up(values, scores - base), by_pair, scores, base
+
+
+def _sampling(game: _Game) -> _Found:
+    values, by_pair, scores, base = _walks(game, game.permutations)
+    count = by_pair.shape[2]
+    errors = by_pair.std(axis=2, ddof=1) / np.sqrt(count) if count > 1 else np.full(values.shape, np.nan)
+    return "sampling", game.target.names, values, scores, base, errors
+
+
+def _linear(game: _Game) -> _Found:
+    """Two pairs of walks agree for a sum of functions of single features, and for nothing else that they can see."""
+    values, by_pair, scores, base = _walks(game, 2)
+    gap = np.abs(by_pair - values[:, :, None]).max(initial=0.0)
+    size = max(np.abs(scores).max(initial=0.0), 1.0)
+    if gap > _CLOSE * size:
+        raise ModelError(
+            f"the score is no sum of functions of single raw features: their order matters by {gap:.3g}",
+            where=game.target.runtime.uri,
+            hint="use method='exact' or 'sampling'; for a classifier say link='log_odds'.",
+        )
+    return "linear", game.target.names, values, scores, base, None
+
+
+def _tree(game: _Game) -> _Found:
+    """Values of the ensemble's margin; what the margin is, is found by comparing it with the scores."""
+    from trueline.model_analysis.explain.shapley_trees import tree_margins, tree_values
+    from trueline.model_analysis.explain.trees_onnx import tree_model
+
+    target, pool = game.target, game.pool
+    made = tree_model(target.runtime)
+    inputs = made.inputs(pool.table)
+    margins = tree_margins(made.trees, inputs)
+    made.check(pool.table, margins)
+    values = tree_values(made.trees, inputs[: game.background], inputs[game.background :], len(target.features))
+    names = _margin_names(target, pool.table, margins)
+    keep = [k for k in target.columns if k < margins.shape[1]] if margins.shape[1] > 1 else [0]
+    keep = list(range(margins.shape[1])) if len(target.columns) == margins.shape[1] else keep
+    names = tuple(names[k] for k in keep) if len(names) == margins.shape[1] else names
+    scores, base = margins[game.background :, keep], margins[: game.background, keep].mean(axis=0)
+    return "tree", names, _added_up(values[:, keep], scores - base), scores, base, None
+
+
+def _margin_names(target: Target, table: pa.Table, margins: Floats) -> tuple[str, ...]:
+    """What the sums of the trees are, by their values: the prediction, a probability, log odds, or a margin."""
+    classes = target.runtime.classes
+    if classes is None:
+        same = np.allclose(margins, target.scores(table), rtol=_CLOSE, atol=_CLOSE)
+        return target.names if same else (f"sum of the trees behind the {target.names[0]}",)
+    everything = [target_of(target.runtime, c, link) for link in ("identity", "log_odds") for c in classes]
+    for start in (0, len(classes)):
+        found = everything[start : start + len(classes)]
+        found = found[1:] if margins.shape[1] == 1 else found
+        scores = np.concatenate([t.scores(table) for t in found], axis=1)
+        if scores.shape == margins.shape and np.allclose(scores, margins, rtol=_CLOSE, atol=_CLOSE):
+            return tuple(t.names[0] for t in found)
+    shown = classes[1:] if margins.shape[1] == 1 else classes
+    return tuple(f"margin of {c!r}" for c in shown)
+
+
+def _auto(game: _Game) -> _Found:
+    """See `shap_values`."""
+    if len(game.target.features) > _FEW and game.target.runtime.classes is None:
+        try:
+            found = _tree(game)
+        except ModelError:
+            found = None
+        if found is not None and found[1] == game.target.names:
+            return found
+    return (_exact if len(game.target.features) <= _FEW else _sampling)(game)
+
+
+_METHODS: dict[str, Callable[[_Game], _Found]] = {
+    "auto": _auto,
+    "exact": _exact,
+    "sampling": _sampling,
+    "linear": _linear,
+    "tree": _tree,
+}
