@@ -12,6 +12,7 @@ from trueline._core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from trueline.components.bulk_inferrer import BulkInferrer
+    from trueline.components.decision_chooser import DecisionChooser
     from trueline.components.distribution_validator import DistributionValidator
     from trueline.components.evaluator import Evaluator
     from trueline.components.example_diff import ExampleDiff
@@ -41,6 +42,7 @@ _HOME = {
     "BulkInferrer": "trueline.components.bulk_inferrer",
     "CsvExampleGen": "trueline.components.example_gen",
     "CustomExampleGen": "trueline.components.example_gen_more",
+    "DecisionChooser": "trueline.components.decision_chooser",
     "DistributionValidator": "trueline.components.distribution_validator",
     "Evaluator": "trueline.components.evaluator",
     "ExampleDiff": "trueline.components.example_diff",
@@ -71,6 +73,7 @@ __all__ = [
     "BulkInferrer",
     "CsvExampleGen",
     "CustomExampleGen",
+    "DecisionChooser",
     "DistributionValidator",
     "Evaluator",
     "ExampleDiff",

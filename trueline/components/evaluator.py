@@ -142,7 +142,7 @@ def _reason(result: EvalResult, judged: bool) -> str:
 
 def _overall(result: EvalResult) -> dict[str, float]:
     """The candidate's defined metrics on all rows, for the progress table."""
-    for key, metrics in result.slicing_metrics:
+    for key, metrics in result.plain_slicing_metrics:
         if not key:
             return {name: value for name, value in metrics.items() if isinstance(value, int | float)}
     return {}

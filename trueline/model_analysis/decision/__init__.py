@@ -16,6 +16,7 @@ _PUBLIC = {
     "choose_decision": "choose",
     "decision_problems": "choose",
     "decision_threshold": "choose",
+    "served_cost": "choose",
     "split_warning": "choose",
 }
 

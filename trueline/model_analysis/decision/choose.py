@@ -26,7 +26,7 @@ from trueline.models.calibration import Calibration
 if TYPE_CHECKING:
     from trueline.models.model import Model
 
-__all__ = ["AUTO", "choose_decision", "decision_problems", "decision_threshold", "split_warning"]
+__all__ = ["AUTO", "choose_decision", "decision_problems", "decision_threshold", "served_cost", "split_warning"]
 
 AUTO = "auto"
 Floats = npt.NDArray[np.float64]
@@ -79,6 +79,29 @@ def choose_decision(
         if len(matrix) == 2:
             return _two_classes(task, parsed, matrix, bounds, calibration, split)
         return _more_classes(task, parsed, matrix, calibration, split)
+
+
+def served_cost(
+    model: Model,
+    dataset: Dataset,
+    cost: Cost | CostMatrix | Mapping[str, Any],
+    *,
+    confidence: float = 0.95,
+    noise_groups: int = 32,
+    seed: int = 0,
+    engine: Engine | None = None,
+) -> Expected:
+    """What the labels that a model gives cost a row, whatever decides them.
+
+    Raises:
+        ConfigError, ModelError, DataError: as `choose_decision` does.
+    """
+    _checked(model, cost, "none", None, confidence)
+    matrix = np.asarray(matrix_of(parse_cost(cost), model.classes or ()))
+    task = _Task(model, model, dataset, engine, noise_groups, seed, confidence)
+    found: Sampled = task.run(ROW_SAMPLE, classes=len(matrix), keep=1)
+    _check_counted(found.counted, np.ones(len(matrix)), task.classes)
+    return task.expectations(np.zeros(1 + noise_groups), found.before, matrix)[1]
 
 
 def decision_threshold(model_info: Mapping[str, Any]) -> float | None:
