@@ -71,7 +71,7 @@ def measured(dataset: Dataset, engine: LocalEngine, preprocessing_fn: Any) -> di
         "statistics": generate_statistics(dataset, engine=engine),
         "transform": output.content_hash,
         "vocabularies": {name: output.vocabulary_by_name(name) for name in output.vocabularies},
-        "metrics": result.slicing_metrics,
+        "metrics": result.plain_slicing_metrics,
     }
 
 

@@ -186,7 +186,7 @@ def test_a_bar_too_high_closes_the_gate_and_everything_stays_readable(taxi):
     assert blessing.properties["reason"] == sentence
     evaluation = EvalResult.load(output(result, "Evaluator", "evaluation").uri)
     assert not evaluation.validation_result.ok
-    assert evaluation.get_metrics_for_slice()["auc"] > 0.8
+    assert evaluation.plain_metrics()["auc"] > 0.8
 
 
 def test_a_candidate_worse_than_the_model_in_use_is_refused(taxi):

@@ -96,7 +96,7 @@ def run_compute(case: dict[str, Any]) -> Reason:
         result = analyze_raw_data(pa.table(columns), config, example_weight_key=weight, task=task)
     except ConfigError as error:
         return f"refused: {error.problems[0] if error.problems else error}"
-    got = result.get_metrics_for_slice()
+    got = result.plain_metrics()
     for entry in case["expected"][0]["metrics"]:
         reason = compare(entry["key"], entry["value"], got, case["tolerance"]["absolute"])
         if reason:
@@ -160,7 +160,7 @@ def run_table(case: dict[str, Any]) -> Reason:
 
 
 def compare_slices(case: dict[str, Any], result: Any) -> Reason:
-    found = {key_of(dict(key)): values for key, values in result.slicing_metrics}
+    found = {key_of(dict(key)): values for key, values in result.plain_slicing_metrics}
     expected = [parse_pbtxt(text) for text in case["expected"]["metrics_for_slice"]]
     kept = [s for s in expected if "metric_keys_and_values" in s]
     wanted = {key_of(slice_of(one(s, "slice_key", {}))) for s in kept}

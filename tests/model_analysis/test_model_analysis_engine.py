@@ -73,7 +73,7 @@ def test_table_in_one_block_or_many_agrees_with_the_dataset_given_by_the_user(sc
         Dataset.from_table(scored, 500).deal(3), config, baseline_prediction_key="base", engine=LocalEngine(2)
     )
     assert cut.validation_result == whole.validation_result
-    for (key, one), (other_key, two) in zip(whole.slicing_metrics, cut.slicing_metrics, strict=True):
+    for (key, one), (other_key, two) in zip(whole.plain_slicing_metrics, cut.plain_slicing_metrics, strict=True):
         assert key == other_key
         assert one == pytest.approx(two, rel=1e-12)
 

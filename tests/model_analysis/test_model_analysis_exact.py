@@ -78,8 +78,8 @@ def test_binary_metrics_equal_scikit_learn_on_every_slice(data: tuple[Array, Arr
     table = pa.table({"label": label, "prediction": prediction, "w": weight, "group": group})
     config = config_of(BINARY, [SlicingSpec(), SlicingSpec(["group"])])
     result = analyze_raw_data(table, config, example_weight_key="w")
-    assert len(result.slicing_metrics) == 1 + len(set(group.tolist()))
-    for key, values in result.slicing_metrics:
+    assert len(result.plain_slicing_metrics) == 1 + len(set(group.tolist()))
+    for key, values in result.plain_slicing_metrics:
         rows_in = group == key[0][1] if key else np.ones(len(group), dtype=bool)
         y, p, w = label[rows_in], prediction[rows_in], weight[rows_in]
         for name, (_, _, oracle) in BINARY.items():
@@ -110,7 +110,7 @@ def test_regression_metrics_equal_scikit_learn(data: tuple[Array, Array, Array, 
     label = label * 7.5 - 3
     table = pa.table({"label": label, "prediction": prediction, "w": weight})
     result = analyze_raw_data(table, config_of(REGRESSION, []), example_weight_key="w", task="regression")
-    values = result.get_metrics_for_slice()
+    values = result.plain_metrics()
     for name, (_, oracle) in REGRESSION.items():
         assert values[name] == pytest.approx(oracle(label, prediction, sample_weight=weight), rel=1e-9, abs=1e-9)
 
@@ -120,10 +120,10 @@ def test_squared_correlation_equals_numpy_and_is_undefined_for_a_constant() -> N
     y, p = rng.normal(50, 3, 400), rng.normal(50, 3, 400)
     config = EvalConfig([MetricsSpec([MetricConfig("SquaredPearsonCorrelation")])])
     table = pa.table({"label": y, "prediction": p + 0.5 * y})
-    value = analyze_raw_data(table, config, task="regression").get_metrics_for_slice()["squared_pearson_correlation"]
+    value = analyze_raw_data(table, config, task="regression").plain_metrics()["squared_pearson_correlation"]
     assert value == pytest.approx(np.corrcoef(y, p + 0.5 * y)[0, 1] ** 2, rel=1e-9)
     table = pa.table({"label": y, "prediction": np.full(400, 0.1)})
-    value = analyze_raw_data(table, config, task="regression").get_metrics_for_slice()["squared_pearson_correlation"]
+    value = analyze_raw_data(table, config, task="regression").plain_metrics()["squared_pearson_correlation"]
     assert value == {"undefined": "labels or predictions are constant"}
 
 
@@ -149,7 +149,7 @@ def test_multiclass_metrics_equal_scikit_learn(rows_count: int) -> None:
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     weight = rng.random(rows_count) + 0.1
     table = pa.table({"label": label, "prediction": pa.array(p.tolist()), "w": weight})
-    values = analyze_raw_data(table, config_of(MULTI, []), example_weight_key="w").get_metrics_for_slice()
+    values = analyze_raw_data(table, config_of(MULTI, []), example_weight_key="w").plain_metrics()
     guess = p.argmax(axis=1)
     want = {
         "accuracy": sk.accuracy_score(label, guess, sample_weight=weight),
@@ -179,5 +179,5 @@ def test_interpolated_precision_recall_area_equals_the_integral_of_its_definitio
         total += np.trapezoid(precision * slope, x)
         previous = (tp, fp)
     config = EvalConfig([MetricsSpec([MetricConfig("AUCPrecisionRecall")])])
-    value = analyze_raw_data(pa.table({"label": y, "prediction": p}), config).get_metrics_for_slice()
+    value = analyze_raw_data(pa.table({"label": y, "prediction": p}), config).plain_metrics()
     assert value["auc_precision_recall"] == pytest.approx(total / y.sum(), rel=1e-5)

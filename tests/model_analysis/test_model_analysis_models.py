@@ -105,7 +105,7 @@ def test_values_equal_scikit_learn_on_the_frameworks_own_predictions(built: dict
     assert result.task == "binary"
     assert result.measured.missing_labels == int((~built["known"]).sum())
     score = built["sk"]["trees"].predict_proba(built["x"])[:, 1]
-    for key, values in result.slicing_metrics:
+    for key, values in result.plain_slicing_metrics:
         rows = built["company"] == key[0][1] if key and key[0][0] == "company" else np.ones(len(score), dtype=bool)
         if key and key[0][1] is None:
             rows = np.array(built["table"]["fare"].to_pylist())[built["known"]] > 20
@@ -141,15 +141,15 @@ def test_regression_and_multiclass_models(built: dict[str, Any]) -> None:
     result = evaluate(built["regression"], Dataset.from_table(built["table"]), config)
     guess = LinearRegression().fit(built["x"], built["tip"]).predict(built["x"])
     want = sk.root_mean_squared_error(built["tip"], guess)
-    assert result.get_metrics_for_slice()["root_mean_squared_error"] == pytest.approx(want, rel=1e-5)
+    assert result.plain_metrics()["root_mean_squared_error"] == pytest.approx(want, rel=1e-5)
     config = EvalConfig([MetricsSpec([MetricConfig("SparseCategoricalAccuracy"), MetricConfig("LogLoss")])])
     result = evaluate(built["multi"], Dataset.from_table(built["table"]), config)
     table = built["table"]
     scores = built["multi"].predict_proba(table).astype(float)
     want = sk.log_loss(table["seats"].to_pylist(), scores / scores.sum(axis=1, keepdims=True))
-    assert result.get_metrics_for_slice()["log_loss"] == pytest.approx(want, rel=1e-9)
+    assert result.plain_metrics()["log_loss"] == pytest.approx(want, rel=1e-9)
     accuracy = sk.accuracy_score(table["seats"].to_pylist(), np.array(built["multi"].classes)[scores.argmax(axis=1)])
-    assert result.get_metrics_for_slice()["sparse_categorical_accuracy"] == pytest.approx(accuracy, rel=1e-12)
+    assert result.plain_metrics()["sparse_categorical_accuracy"] == pytest.approx(accuracy, rel=1e-12)
 
 
 def test_a_baseline_of_another_task_and_metrics_of_another_task_are_refused(built: dict[str, Any]) -> None:

@@ -41,16 +41,16 @@ def test_result_survives_the_disk(result: EvalResult, tmp_path: Path) -> None:
     again = EvalResult.load(uri)
     assert again == result
     assert again.measured.too_small
-    assert again.slicing_metrics == result.slicing_metrics
+    assert again.plain_slicing_metrics == result.plain_slicing_metrics
     assert again.describe_failures() == result.describe_failures()
 
 
 def test_table_has_a_row_per_slice_and_metric(result: EvalResult) -> None:
     table = result.to_table()
-    assert table.num_rows == 2 * len(result.slicing_metrics)
+    assert table.num_rows == 2 * len(result.plain_slicing_metrics)
     first = table.to_pylist()[0]
     assert (first["slice"], first["metric"]) == ("Overall", "auc")
-    assert first["value"] == result.get_metrics_for_slice()["auc"]
+    assert first["value"] == result.plain_metrics()["auc"]
     assert first["change"] == pytest.approx(first["value"] - first["baseline"], abs=1e-15)
     assert "no threshold meets the condition" in table.to_pylist()[1]["undefined"]
 
@@ -72,7 +72,7 @@ def test_damaged_or_foreign_files_are_refused(result: EvalResult, tmp_path: Path
 
 def test_slice_that_was_not_measured_is_named(result: EvalResult) -> None:
     with pytest.raises(KeyError, match="no slice 'company=zz'; there is Overall"):
-        result.get_metrics_for_slice((("company", "zz"),))
+        result.plain_metrics((("company", "zz"),))
 
 
 def test_notebook_view_escapes_what_comes_from_data() -> None:

@@ -92,7 +92,7 @@ def test_a_score_is_measured_against_a_numeric_label(ranking: Model, line: Any) 
     names = ("ExampleCount", "MeanPrediction", "SquaredPearsonCorrelation", "MeanAbsoluteError")
     config = EvalConfig(metrics_specs=[MetricsSpec(metrics=[MetricConfig(n) for n in names])])
     result = evaluate(ranking, Dataset.from_table(line.table), config)
-    overall = dict(result.slicing_metrics)[()]
+    overall = dict(result.plain_slicing_metrics)[()]
     label, weight = ranking.targets(line.table)
     kept = np.asarray(label.is_valid())
     y, w = np.array(label.drop_null().to_pylist(), float), weight[kept]

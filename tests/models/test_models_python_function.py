@@ -85,7 +85,7 @@ def test_the_evaluator_measures_it(line: Any, tmp_path: Path) -> None:
     model = line.build(given, tmp_path / "m", "big_tipper", FILLED)
     config = EvalConfig(metrics_specs=[MetricsSpec(metrics=[MetricConfig("ExampleCount"), MetricConfig("AUC")])])
     result = evaluate(model, Dataset.from_table(line.table), config)
-    overall = dict(result.slicing_metrics)[()]
+    overall = dict(result.plain_slicing_metrics)[()]
     assert overall["example_count"] == line.table.num_rows
     assert 0 < overall["auc"] < 1
 

@@ -185,7 +185,7 @@ def _evaluation(node_id: str, uri: str) -> Iterator[Found]:
     from trueline.model_analysis import EvalResult
 
     result = EvalResult.load(uri)
-    yield "Evaluation", evaluation_view(result.slicing_metrics, result.validation_result.to_dict())
+    yield "Evaluation", evaluation_view(result.plain_slicing_metrics, result.validation_result.to_dict())
 
 
 _VIEWS: Mapping[str, Callable[[str, str], Iterator[Found]]] = {

@@ -9,11 +9,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from trueline._core import store
-from trueline._core.errors import ArtifactError
+from trueline._core.errors import ArtifactError, did_you_mean
 from trueline.model_analysis.config import EvalConfig
-from trueline.model_analysis.measured import Change, Estimate, Measured, SliceMetrics
-from trueline.model_analysis.noise import t_quantile
+from trueline.model_analysis.keys import MetricKey, SubKey
+from trueline.model_analysis.measured import Estimate, Measured, SliceMetrics
+from trueline.model_analysis.result_table import measured_table, table_measured
 from trueline.model_analysis.slices import SliceKey, key_text, parse_key, slice_name
+from trueline.model_analysis.tfma_shape import MetricsByOutput, TfmaValue, by_output
 from trueline.model_analysis.validation import ValidationResult
 
 if TYPE_CHECKING:
@@ -21,10 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["RESULT_FORMAT", "EvalResult"]
 
-RESULT_FORMAT = 1
+RESULT_FORMAT = 2
 METRICS_FILE, CONFIG_FILE, VALIDATION_FILE = "metrics.parquet", "eval_config.json", "validation.json"
 _META = b"trueline.evaluation"
-MetricValues: TypeAlias = dict[str, float | dict[str, str]]
+MetricValues: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -46,48 +48,110 @@ class EvalResult:
     models: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
-    def slicing_metrics(self) -> list[tuple[SliceKey, MetricValues]]:
-        """(slice key, metric -> value, or ``{"undefined": reason}``) of the candidate, the overall slice first."""
-        return [(s.key, _plain(s.metrics)) for s in self.measured.slices]
+    def slicing_metrics(self) -> list[tuple[Any, MetricsByOutput]]:
+        """TFMA's shape: (slice key, {output: {sub key: {metric: value}}}) of the candidate, the overall slice first.
+
+        A value is ``{"doubleValue": 0.8}``, with an interval ``{"boundedValue": {"value", "lowerBound", "upperBound",
+        "methodology"}}``, for structured metrics ``{"data": ...}``, and undefined ``{"doubleValue": "NaN",
+        "undefined": reason}``. Differences between slices follow the slices, under (baseline key, compared key).
+        """
+        return [(s.key, by_output(s.metrics, self._method)) for s in self._all]
 
     @cached_property
-    def baseline_slicing_metrics(self) -> list[tuple[SliceKey, MetricValues]]:
+    def baseline_slicing_metrics(self) -> list[tuple[Any, MetricsByOutput]]:
         """The same of the baseline; empty dictionaries without one."""
-        return [(s.key, _plain(s.baseline)) for s in self.measured.slices]
+        return [(s.key, by_output(s.baseline, self._method)) for s in self._all]
 
-    def get_metrics_for_slice(self, key: SliceKey = ()) -> MetricValues:
-        """The candidate's metrics on one slice.
+    @property
+    def _all(self) -> tuple[Any, ...]:
+        return (*self.measured.slices, *self.measured.cross)
+
+    @property
+    def _method(self) -> str:
+        return self.config.options.confidence_intervals.method
+
+    def get_metrics_for_slice(
+        self,
+        slice_name: Any = (),
+        output_name: str = "",
+        class_id: int | None = None,
+        k: int | None = None,
+        top_k: int | None = None,
+    ) -> dict[str, TfmaValue]:
+        """TFMA's values of the candidate on one slice, by metric name.
 
         Raises:
             KeyError: there is no such slice, naming those that there are.
         """
-        found = dict(self.slicing_metrics)
-        if key not in found:
-            raise KeyError(f"no slice {slice_name(key)!r}; there is {', '.join(map(slice_name, found))}")
-        return found[key]
+        self._slice(slice_name)
+        found: MetricsByOutput = dict(self.slicing_metrics)[slice_name]
+        return found.get(output_name, {}).get(SubKey(class_id, k, top_k).tfma, {})
+
+    def metric(
+        self,
+        name: str,
+        slice: Any = (),
+        *,
+        output: str = "",
+        class_id: int | None = None,
+        k: int | None = None,
+        top_k: int | None = None,
+        baseline: bool = False,
+    ) -> Estimate:
+        """One metric with its interval, or the reason why it is undefined.
+
+        Args:
+            name: the metric's name, or the whole text of its key (``"auc[micro_average]"``).
+            slice: the slice's key; a pair of keys for a difference between slices.
+            output, class_id, k, top_k: the rest of the key.
+            baseline: of the baseline, not of the candidate.
+
+        Raises:
+            KeyError: no such slice or metric, naming what there is.
+        """
+        found = self._slice(slice)
+        metrics = found.baseline if baseline else found.metrics
+        text = name if name in metrics else MetricKey(name, output, SubKey(class_id, k, top_k)).text
+        if text not in metrics:
+            raise KeyError(f"no metric {text!r} on {found.name}. {did_you_mean(text, metrics)}")
+        return metrics[text]
+
+    def plain_metrics(self, key: Any = ()) -> MetricValues:
+        """The candidate's metrics on one slice as plain values: numbers, structured data, ``{"undefined": reason}``.
+
+        Raises:
+            KeyError: there is no such slice, naming those that there are.
+        """
+        return _plain(self._slice(key).metrics)
+
+    @cached_property
+    def plain_slicing_metrics(self) -> list[tuple[SliceKey, MetricValues]]:
+        """(slice key, `plain_metrics`) of all slices, the overall one first."""
+        return [(s.key, _plain(s.metrics)) for s in self.measured.slices]
+
+    def _slice(self, key: Any) -> SliceMetrics | Any:
+        for found in self._all:
+            if found.key == key:
+                return found
+        raise KeyError(f"no slice {slice_name(key)!r}; there is {', '.join(s.name for s in self._all)}")
 
     def confidence_interval(self, metric: str, key: SliceKey = ()) -> tuple[float, float] | None:
-        """The candidate's value plus and minus t standard errors, two-sided at `EvalOptions.confidence`.
+        """The candidate's interval, two-sided at `EvalOptions.confidence`.
 
-        Centred on the reported value; t has one degree of freedom less than groups that hold rows. None where the value
-        is undefined or its noise was not measured (`EvalOptions.compute_confidence_intervals`).
+        None where the value is undefined or its noise was not measured (`EvalOptions.compute_confidence_intervals`).
         """
         found = next((s for s in self.measured.slices if s.key == key), None)
         estimate = found.metrics.get(metric) if found else None
-        if found is None or estimate is None or estimate.value is None or estimate.standard_error is None:
+        if estimate is None or estimate.low is None or estimate.high is None:
             return None
-        reach = t_quantile((1 + self.config.options.confidence) / 2, max(found.groups - 1, 1)) * estimate.standard_error
-        return estimate.value - reach, estimate.value + reach
+        return estimate.low, estimate.high
 
     def describe_failures(self) -> list[str]:
         """One sentence for each reason why a gate is closed."""
         return [failure.sentence for failure in self.validation_result.failures]
 
     def to_table(self) -> pa.Table:
-        """One row per slice and metric, with baseline, change and noise beside the value."""
-        import pyarrow as pa
-
-        rows = [_row(s, name) for s in self.measured.slices for name in s.metrics]
+        """One row per slice and metric, with baseline, change, intervals and noise beside the value."""
         meta = {
             "format": RESULT_FORMAT,
             "task": self.task,
@@ -96,15 +160,8 @@ class EvalResult:
             "missing_labels": self.measured.missing_labels,
             "too_small": [[key_text(key), count] for key, count in self.measured.too_small],
         }
-        text, real, whole = pa.string(), pa.float64(), pa.int64()
-        fields = (
-            ("slice", text), ("slice_key", text), ("rows", whole), ("missing_labels", whole), ("noise_groups", whole),
-            ("metric", text), ("value", real), ("undefined", text), ("standard_error", real), ("error_bound", real),
-            ("baseline", real), ("baseline_undefined", text), ("baseline_standard_error", real),
-            ("baseline_error_bound", real), ("change", real), ("change_standard_error", real),
-        )  # fmt: skip
         encoded = json.dumps(meta, sort_keys=True, ensure_ascii=False).encode()
-        return pa.Table.from_pylist(rows, schema=pa.schema(fields, metadata={_META: encoded}))
+        return measured_table(self.measured).replace_schema_metadata({_META: encoded})
 
     def save(self, uri: str) -> None:
         """Writes ``metrics.parquet``, ``eval_config.json`` and ``validation.json`` into a folder."""
@@ -138,10 +195,10 @@ class EvalResult:
             meta = json.loads(table.schema.metadata[_META])
         except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
             raise ArtifactError(f"this is no metrics file: {error}", where=path) from error
-        if meta.get("format") != RESULT_FORMAT:
+        if meta.get("format") not in range(1, RESULT_FORMAT + 1):
             raise ArtifactError(f"it has format {meta.get('format')}, this release reads {RESULT_FORMAT}", where=path)
         small = tuple((parse_key(text), int(count)) for text, count in meta["too_small"])
-        measured = Measured(_slices(table.to_pylist()), small, meta["rows"], meta["missing_labels"])
+        measured = table_measured(table, small, meta["rows"], meta["missing_labels"])
         return cls(
             EvalConfig.from_json(store.read_text(store.join(uri, CONFIG_FILE))),
             measured,
@@ -157,47 +214,9 @@ class EvalResult:
 
 
 def _plain(metrics: Mapping[str, Estimate]) -> MetricValues:
-    return {
-        name: estimate.value if estimate.value is not None else {"undefined": estimate.undefined or "unknown"}
-        for name, estimate in metrics.items()
-    }
+    def value(e: Estimate) -> Any:
+        if e.data is not None:
+            return e.data
+        return e.value if e.value is not None else {"undefined": e.undefined or "unknown"}
 
-
-def _row(s: SliceMetrics, name: str) -> dict[str, Any]:
-    mine, base, change = s.metrics[name], s.baseline.get(name), s.changes.get(name)
-    return {
-        "slice": s.name, "slice_key": key_text(s.key), "rows": s.rows, "missing_labels": s.missing_labels,
-        "noise_groups": s.groups, "metric": name, "value": mine.value, "undefined": mine.undefined,
-        "standard_error": mine.standard_error, "error_bound": mine.error_bound,
-        "baseline": base.value if base else None, "baseline_undefined": base.undefined if base else None,
-        "baseline_standard_error": base.standard_error if base else None,
-        "baseline_error_bound": base.error_bound if base else None,
-        "change": change.value if change else None, "change_standard_error": change.standard_error if change else None,
-    }  # fmt: skip
-
-
-def _slices(rows: list[dict[str, Any]]) -> tuple[SliceMetrics, ...]:
-    by_slice: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        by_slice.setdefault(row["slice_key"], []).append(row)
-    result = []
-    for text, group in by_slice.items():
-        first = group[0]
-        metrics = {
-            r["metric"]: Estimate(r["value"], r["undefined"], r["standard_error"], r["error_bound"]) for r in group
-        }
-        baseline = {
-            r["metric"]: Estimate(
-                r["baseline"], r["baseline_undefined"], r["baseline_standard_error"], r["baseline_error_bound"]
-            )
-            for r in group
-            if r["baseline"] is not None or r["baseline_undefined"] is not None
-        }
-        changes = {r["metric"]: Change(r["change"], r["change_standard_error"]) for r in group if baseline}
-        result.append(
-            SliceMetrics(
-                parse_key(text), first["rows"], first["missing_labels"], first["noise_groups"], metrics, baseline,
-                changes,
-            )
-        )  # fmt: skip
-    return tuple(result)
+    return {name: value(estimate) for name, estimate in metrics.items()}
