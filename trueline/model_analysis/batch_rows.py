@@ -101,7 +101,7 @@ class BatchRows:
         row = own if rows.row is None else rows.row[order]
         return Rows(
             at(rows.label), at(rows.prediction), at(rows.weight), at(rows.baseline), row, at(rows.label_matrix),
-            rows.batch, objects,
+            rows.batch, objects, self.groups[row],
         )  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from trueline.model_analysis.plan import EvalPlan
@@ -23,6 +25,8 @@ def check_output(plan: EvalPlan, data: OutputData, n: int) -> Checked:
         ValueError: arrays that are not of `n` rows.
     """
     labelled = np.ones(n, dtype=bool) if data.present is None else np.asarray(data.present, dtype=bool).reshape(n)
+    if "label" in data.objects:
+        labelled = labelled & _there(data.objects["label"])
     weight = np.ones(n) if data.weights is None else np.asarray(data.weights, dtype=np.float64).reshape(n)
     bad_weight = labelled & ~(np.isfinite(weight) & (weight >= 0))
     weight = np.where(labelled & ~bad_weight, weight, 0.0)
@@ -59,7 +63,8 @@ def _predictions(plan: EvalPlan, data: OutputData, model: str, n: int, labelled:
     """Which rows are not finite, which lie outside 0..1, and the values with a 0 in place of what is not finite."""
     if plan.task == "objects":
         none = np.zeros(n, dtype=bool)
-        return none, none, np.zeros(n)
+        column = data.objects.get(f"prediction:{model}")
+        return none if column is None else labelled & ~_there(column), none, np.zeros(n)
     values = np.asarray(data.predictions[model], dtype=np.float64)
     values = values.reshape(n, plan.classes) if plan.task in ("multiclass", "multilabel") else values.reshape(n)
     finite = np.isfinite(values)
@@ -69,3 +74,9 @@ def _predictions(plan: EvalPlan, data: OutputData, model: str, n: int, labelled:
     bad: Bools = labelled & ~np.asarray(finite.all(axis=per_row), dtype=bool)
     outside: Bools = labelled & np.asarray(beyond.any(axis=per_row), dtype=bool)
     return bad, outside, kept
+
+
+def _there(column: Any) -> Bools:
+    """Which values of an Arrow column are no nulls."""
+    found: Bools = column.is_valid().to_numpy(zero_copy_only=False)
+    return found

@@ -105,7 +105,8 @@ class _Work:
             return Estimate(None, reason) if reason else Estimate(None, None, data=data)
         values = self.values.numbers[key][index, model]
         value = float(values[0])
-        reason = _undefined(planned, state, model, value, self.plan)
+        told = self.values.reasons.get((key, index, model))
+        reason = _undefined(planned, state, model, value, self.plan, told)
         if reason:
             return Estimate(None, reason)
         error = self._error(values[1:], self.occupied[index])
@@ -200,9 +201,12 @@ def _unusable(planned: PlannedMetric, state: SliceState, model: int, plan: EvalP
     return next((reason for holds, reason in causes if holds), None)
 
 
-def _undefined(planned: PlannedMetric, state: SliceState, model: int, value: float, plan: EvalPlan) -> str | None:
-    """Why a value is undefined, or None."""
+def _undefined(
+    planned: PlannedMetric, state: SliceState, model: int, value: float, plan: EvalPlan, told: str | None
+) -> str | None:
+    """Why a value is undefined, or None; `told` is what a state of the metric's own says."""
     causes = (
+        (told is not None, told or ""),
         (math.isnan(value), planned.metric.undefined or "the value is not a number"),
         (bool(planned.metric.reads) and not state.sums[model, 0].any(), "the weights add up to 0"),
         (math.isinf(value), "the value is infinite"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,7 @@ class Rows:
         label_matrix: ``[n, C]`` where labels are several classes at once (multi-label), or were given one-hot.
         batch: the batch, with the feature columns that metrics named (`Metric.columns`).
         objects: the Arrow columns ``label`` and ``prediction`` as they are, for text, boxes, sets, images.
+        group: ``[n]`` noise group of each row; for metrics with a state of their own, else None.
     """
 
     label: Floats
@@ -48,9 +49,15 @@ class Rows:
     label_matrix: Floats | None = None
     batch: pa.RecordBatch | None = None
     objects: Mapping[str, pa.Array] = field(default_factory=dict)
+    group: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.weight)
+
+    @cached_property
+    def memo(self) -> dict[str, Any]:
+        """What several moments need of these rows and is dear to make, by a name of their own."""
+        return {}
 
     @cached_property
     def score(self) -> Floats:

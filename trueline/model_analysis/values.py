@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trueline.model_analysis.metrics.record import Sums, over
+from trueline.model_analysis.metrics.record import ResampledState, Sums, Undefined, over
 from trueline.model_analysis.plan import BASELINE
 from trueline.model_analysis.resample import Resampling
 from trueline.model_analysis.rows import Floats
@@ -29,11 +29,13 @@ class Values:
         numbers: key -> ``[S, M, 1 + X]``: the value, then that of each variant; NaN where undefined.
         bounds: (key, slice, model) -> how far a value from a histogram can be from the exact one.
         data: (key, slice, model) -> structured values.
+        reasons: (key, slice, model) -> why a metric's own state gives no value.
     """
 
     numbers: dict[str, Floats]
     bounds: dict[tuple[str, int, int], float] = field(default_factory=dict)
     data: dict[tuple[str, int, int], Any] = field(default_factory=dict)
+    reasons: dict[tuple[str, int, int], str] = field(default_factory=dict)
 
 
 def measure_values(plan: EvalPlan, states: Sequence[SliceState], resampling: Resampling) -> Values:
@@ -49,7 +51,7 @@ def measure_values(plan: EvalPlan, states: Sequence[SliceState], resampling: Res
                 values.numbers[planned.key] = planned.metric.finish(_sums_of(planned, plan, sums), planned.options)
         _curves(plan, states, resampling, values)
         _structured(plan, states, sums, values)
-        _owns(plan, states, values)
+        _owns(plan, states, resampling, values)
         for planned in plan.metrics:
             if planned.mean_of is not None:
                 values.numbers[planned.key] = _mean_of(planned, plan, values, sums)
@@ -106,17 +108,22 @@ def _look(tables: Mapping[str, Floats], sums: Sums, index: int, model: int) -> S
     return look
 
 
-def _owns(plan: EvalPlan, states: Sequence[SliceState], values: Values) -> None:
+def _owns(plan: EvalPlan, states: Sequence[SliceState], resampling: Resampling, values: Values) -> None:
     for place, planned in enumerate(plan.owns):
         for index, state in enumerate(states):
             for m, model in enumerate(plan.models):
                 if planned.metric.needs_baseline and model == BASELINE:
                     continue
-                found = state.owns[place][m].finish()
+                own = state.owns[place][m]
+                found = own.finish()
                 if isinstance(found, (int, float)) and not isinstance(found, bool):
-                    values.numbers[planned.key][index, m] = np.nan
-                    values.numbers[planned.key][index, m, 0] = float(found)
-                else:
+                    numbers = values.numbers[planned.key][index, m]
+                    numbers[0] = float(found)
+                    if resampling.variants and isinstance(own, ResampledState):
+                        numbers[1:] = own.variants(resampling.multiplicity)
+                elif isinstance(found, Undefined):
+                    values.reasons[planned.key, index, m] = found.reason
+                elif found is not None:
                     values.data[planned.key, index, m] = found
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from trueline.model_analysis.curves import Curve
 
 __all__ = [
-    "HIGHER", "LOWER", "NO_WEIGHT", "ONE_CLASS", "SCALAR", "TASKS", "Finish", "Metric", "Options", "OwnState", "Sums",
-    "Table", "mean", "over",
+    "HIGHER", "LOWER", "NO_WEIGHT", "ONE_CLASS", "SCALAR", "TASKS", "Finish", "Metric", "Options", "OwnState",
+    "ResampledState", "Sums", "Table", "Undefined", "mean", "over",
 ]  # fmt: skip
 
 TASKS = ("binary", "regression", "multiclass", "multilabel", "ranking", "objects")
@@ -55,8 +55,24 @@ class OwnState(Protocol):
         ...
 
     def finish(self) -> Any:
-        """A number (NaN where undefined), or JSON."""
+        """A number (NaN where undefined), `Undefined`, or JSON."""
         ...
+
+
+@runtime_checkable
+class ResampledState(Protocol):
+    """What an `OwnState` of a number may have more: it knows its value when groups of rows are taken otherwise."""
+
+    def variants(self, multiplicity: Floats) -> Floats:
+        """Values ``[X]`` with each noise group taken ``multiplicity[g, x]`` times, see `Rows.group`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Undefined:
+    """A value that an `OwnState` cannot give, and why."""
+
+    reason: str
 
 
 @dataclass(frozen=True)
