@@ -107,7 +107,7 @@ def test_the_metrics_own_direction_is_taken() -> None:
 def test_noise_excuses_a_worsening_but_never_a_demanded_improvement() -> None:
     noisy = judge(change(0.0), 0.79, 0.8, error=0.01)
     assert noisy.ok
-    assert "within sampling noise (1 standard errors, 1.7 are noise at 1 checks)" in noisy.within_noise[0]
+    assert "within sampling noise (1 standard errors, p = 0.16 in 1 check)" in noisy.within_noise[0]
     assert not judge(change(0.0), 0.79, 0.8, error=0.005).ok
     assert judge(change(0.0), 0.79, 0.8, error=0.005, confidence=0.99).ok
     assert not judge(change(0.01), 0.805, 0.8, error=0.5).ok

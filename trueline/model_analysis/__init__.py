@@ -22,6 +22,7 @@ _PUBLIC = {
     "EvalOptions": "config",
     "EvalResult": "result",
     "ExampleWeightOptions": "config",
+    "GateCheck": "validation",
     "GateFailure": "validation",
     "GenericChangeThreshold": "config",
     "GenericValueThreshold": "config",

@@ -1,219 +1,211 @@
 """The gates: what a configuration demands of the measured values, judged fail-closed.
 
-* A value threshold holds where lower <= value <= upper.
-* A change threshold refuses a candidate that is worse than the baseline by more than the margin *and* beyond sampling
-  noise: the paired change is more than t standard errors from 0, with t from Student's distribution at
-  `EvalOptions.confidence`, one-sided, divided among all change checks of the evaluation (Bonferroni), so that noise
-  alone closes the gate of a whole evaluation with probability 1 - confidence at most. Where the noise could not be
-  measured there is no such excuse. A demanded improvement (a bound on the better side of 0) must be seen in the value:
-  noise excuses nothing.
-* A missing slice or metric, an undefined value, or no threshold at all closes the gate.
-* Without a baseline change thresholds are not applied, and the result says so (`rubber_stamp`); their metrics must be
-  defined all the same, or the first model would pass with nothing measured and be the baseline of all that follow.
+* A value threshold holds where lower <= value <= upper, on slices and on the differences between slices.
+* A change threshold holds the candidate against the baseline, with sampling noise and for all checks of the evaluation
+  together, see `gates_change`.
+* A missing slice, pair or metric, an undefined value, or no threshold at all closes the gate.
+* Without a baseline thresholds on changes, and on metrics that are differences by nature, are not applied, and the
+  result says so (`rubber_stamp`, `notes`). The metrics of changes must be defined all the same, or the first model
+  would pass with nothing measured and be the baseline of all that follow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
-from trueline.model_analysis.config import EvalConfig, GenericChangeThreshold, GenericValueThreshold
-from trueline.model_analysis.measured import Measured, SliceMetrics
-from trueline.model_analysis.metrics import HIGHER, find_metric
-from trueline.model_analysis.noise import t_quantile
-from trueline.model_analysis.rules import Rule, metric_key, rules_of
-from trueline.model_analysis.slices import OVERALL, slice_name, spec_matches
-from trueline.model_analysis.validation import GateFailure, ValidationResult
+from trueline.model_analysis.config import EvalConfig, MetricThreshold
+from trueline.model_analysis.gates_cases import (
+    FAILED,
+    PASSED,
+    UNDEFINED_PASSED,
+    WITHIN_NOISE,
+    Case,
+    evidence,
+    undefined,
+    value_checks,
+)
+from trueline.model_analysis.gates_change import Shared, change_checks, worsening
+from trueline.model_analysis.gates_missing import missing_slices, slicing_details_of
+from trueline.model_analysis.gates_rules import GateRule, Target, gate_rules, keys_of, targets_of
+from trueline.model_analysis.measured import Measured
+from trueline.model_analysis.multiplicity import adjusted_p_values
+from trueline.model_analysis.slices import slice_name
+from trueline.model_analysis.validation import GateCheck, GateFailure, SlicingDetail, ValidationResult
 
 __all__ = ["validate_metrics"]
 
 
-@dataclass(frozen=True)
-class _Check:
-    """One rule on one slice."""
-
-    rule: Rule
-    slice: SliceMetrics
-
-
-@dataclass(frozen=True)
-class _Judged:
-    failures: tuple[GateFailure, ...] = ()
-    within_noise: tuple[str, ...] = ()
-
-
-def validate_metrics(measured: Measured, config: EvalConfig, *, has_baseline: bool) -> ValidationResult:
+def validate_metrics(
+    measured: Measured, config: EvalConfig, *, has_baseline: bool, model: str | None = None
+) -> ValidationResult:
     """Judges what was measured.
 
     Args:
         measured: the values by slice.
         config: a checked configuration.
         has_baseline: whether a baseline was measured; without one change thresholds are not applied.
+        model: the candidate's name: metrics specs for other models alone do not gate it. None takes all specs.
     """
-    rules = rules_of(config)
+    rules = gate_rules(config, model)
     if not rules:
         sentence = "No metric has a threshold, so nothing was checked and nothing is blessed."
         failure = GateFailure("", "", "no_thresholds", None, None, None, sentence)
-        return ValidationResult(False, (failure,), missing_thresholds=True)
-    applied = [rule for rule in rules if has_baseline or rule.threshold.value_threshold is not None]
-    checks = [_Check(rule, s) for rule in rules for s in measured.slices if _applies(rule, s)]
-    changes = [c for c in checks if c.rule.threshold.change_threshold is not None] if has_baseline else []
-    failures, missing = _missing_slices(applied, measured, config)
-    noise: list[str] = []
-    directions = {metric_key(m): m.class_name for spec in config.metrics_specs for m in spec.metrics}
-    for check in checks:
-        metric = find_metric(directions.get(check.rule.key, ""))
-        level = _Level(config.options.confidence, len(changes))
-        judged = _judge(check, metric.better if metric else None, has_baseline, level)
-        failures += judged.failures
-        noise += judged.within_noise
+        return ValidationResult(False, (failure,), missing_thresholds=True, model=_model_name(config, model))
+    applied = [rule for rule in rules if has_baseline or rule.applies_without_baseline]
+    pairs = _Pairs.of(rules, targets_of(measured), has_baseline)
+    judged = tuple(dict.fromkeys(pairs.judged(config, has_baseline)))
+    failures = [*missing_slices(applied, measured, config), *_failures(judged)]
     if not measured.slices and not failures:
         sentence = "The evaluation data gave no slice at all, so nothing was checked."
         failures.append(GateFailure("", "", "missing_slice", None, None, None, sentence))
-    stamped = not has_baseline and any(rule.threshold.change_threshold is not None for rule in rules)
+    left_out = [rule for rule in rules if not has_baseline and _needs_baseline(rule)]
     unique = tuple(dict.fromkeys(failures))
     return ValidationResult(
         ok=not unique,
         failures=unique,
-        rubber_stamp=stamped,
-        missing_slices=tuple(missing),
-        within_noise=tuple(dict.fromkeys(noise)),
+        rubber_stamp=bool(left_out),
+        missing_slices=_places(unique, "missing_slice"),
+        within_noise=_sentences(judged, WITHIN_NOISE),
         too_small=tuple(slice_name(key) for key, _ in measured.too_small),
-        checks=len(checks),
+        checks=pairs.count,
+        missing_cross_slices=_places(unique, "missing_cross_slice"),
+        undefined_passed=_sentences(judged, UNDEFINED_PASSED),
+        notes=_notes(left_out, not unique),
+        judged=judged,
+        thresholds=pairs.thresholds,
+        details=_details(applied, pairs.cases),
+        model=_model_name(config, model),
     )
 
 
 @dataclass(frozen=True)
-class _Level:
-    """The noise level, shared among the change checks of the evaluation."""
+class _Pairs:
+    """All rules on all slices.
 
-    confidence: float
-    checks: int
-
-    def errors(self, groups: int) -> float:
-        """How many standard errors count as noise."""
-        return t_quantile(1 - (1 - self.confidence) / max(self.checks, 1), max(groups - 1, 1))
-
-
-def _applies(rule: Rule, found: SliceMetrics) -> bool:
-    return rule.slicing_specs is None or any(spec_matches(spec, found.key) for spec in rule.slicing_specs)
-
-
-def _missing_slices(
-    rules: Sequence[Rule], measured: Measured, config: EvalConfig
-) -> tuple[list[GateFailure], list[str]]:
-    """Slices that a rule asks for and that the data does not have, or not at the minimum size.
-
-    A rule for every slice asks each configured spec for at least one slice. Slices of open feature keys may all be too
-    small; one that is named outright (by values or an expression), or that a rule names, may not.
+    Attributes:
+        cases: one for each key that is there.
+        absent: (case with the missing key), which closes the gate.
+        thresholds: every distinct threshold once.
+        count: how many (threshold, slice) pairs there are.
     """
-    failures, missing = [], []
-    for rule in rules:
-        for spec in config.slices if rule.slicing_specs is None else rule.slicing_specs:
-            if any(spec_matches(spec, s.key) for s in measured.slices):
+
+    cases: list[Case] = field(default_factory=list)
+    absent: list[Case] = field(default_factory=list)
+    thresholds: tuple[MetricThreshold, ...] = ()
+    count: int = 0
+
+    @classmethod
+    def of(cls, rules: Sequence[GateRule], targets: Sequence[Target], has_baseline: bool) -> _Pairs:
+        """Crosses rules and slices; the rules in their order, the slices in theirs."""
+        cases: list[Case] = []
+        absent: list[Case] = []
+        thresholds: list[MetricThreshold] = []
+        count = 0
+        for rule in rules:
+            if rule.native and not has_baseline:
                 continue
-            small = [rows for key, rows in measured.too_small if spec_matches(spec, key)]
-            if small and spec.feature_keys and rule.slicing_specs is None:
-                continue
-            why = (
-                f"has only {max(small)} labelled rows, fewer than the minimum of {config.options.min_slice_size}"
-                if small
-                else "does not occur in the evaluation data"
-            )
-            sentence = f"{rule.key} is gated on slice {spec}, which {why}."
-            failures.append(GateFailure(rule.key, str(spec), "missing_slice", None, None, None, sentence))
-            missing.append(str(spec))
-    return failures, list(dict.fromkeys(missing))
+            if rule.threshold not in thresholds:
+                thresholds.append(rule.threshold)
+            place, known = thresholds.index(rule.threshold), {}
+            for target in targets:
+                if not rule.applies(target):
+                    continue
+                count += 1
+                texts = tuple(target.metrics)
+                if texts not in known:
+                    known[texts] = keys_of(rule, texts)
+                found, missing = known[texts]
+                cases += [Case(rule, target, key, place) for key in found]
+                absent += [Case(rule, target, key, place) for key in missing]
+        return cls(cases, absent, tuple(thresholds), count)
+
+    def judged(self, config: EvalConfig, has_baseline: bool) -> Iterator[GateCheck]:
+        """Every bound of every case with its evidence."""
+        shared = _shared(self.cases, config) if has_baseline else None
+        for case in self.cases:
+            yield from _judge(case, shared)
+        for case in self.absent:
+            sentence = f"{case.key} was not computed on {case.target.name}."
+            for kind in _kinds(case.rule):
+                yield evidence(case, kind, FAILED, sentence, reason="missing_metric")
 
 
-def _judge(check: _Check, better: str | None, has_baseline: bool, level: _Level) -> _Judged:
-    key, found, threshold = check.rule.key, check.slice, check.rule.threshold
-    estimate = found.metrics.get(key)
-    if estimate is None:
-        return _fail(check, "missing_metric", f"{key} was not computed on {found.name}.")
-    if estimate.value is None:
-        return _fail(check, "undefined", f"{key} on {found.name} is undefined: {estimate.undefined}.")
-    judged = _Judged()
-    if threshold.value_threshold is not None:
-        judged = _judge_value(check, threshold.value_threshold, estimate.value)
-    if threshold.change_threshold is not None and has_baseline:
-        changed = _judge_change(check, threshold.change_threshold, better, level)
-        judged = _Judged(judged.failures + changed.failures, changed.within_noise)
-    return judged
-
-
-def _judge_value(check: _Check, threshold: GenericValueThreshold, value: float) -> _Judged:
-    low, high = threshold.lower_bound, threshold.upper_bound
-    start = f"{check.rule.key} on {check.slice.name} is {value:.6g}"
-    if low is not None and not value >= low:
-        text = f"{start}, below the lower bound {low:.6g} by {low - value:.3g}."
-        return _fail(check, "value_lower", text, value, low, low - value)
-    if high is not None and not value <= high:
-        text = f"{start}, above the upper bound {high:.6g} by {value - high:.3g}."
-        return _fail(check, "value_upper", text, value, high, value - high)
-    return _Judged()
-
-
-def _judge_change(check: _Check, threshold: GenericChangeThreshold, better: str | None, level: _Level) -> _Judged:
-    key, found = check.rule.key, check.slice
-    direction = threshold.direction or better
-    change, before = found.changes.get(key), found.baseline.get(key)
-    if change is None or before is None:
-        return _fail(check, "missing_metric", f"{key} was not computed for the baseline on {found.name}.")
-    if direction is None:
-        return _fail(check, "no_direction", f"{key} on {found.name}: it is not said whether higher or lower is better.")
-    if change.value is None or before.value is None:
-        text = f"{key} of the baseline on {found.name} is undefined: {before.undefined or 'no change can be computed'}."
-        return _fail(check, "undefined", text)
-    failures: list[GateFailure] = []
-    noise: list[str] = []
-    sign = 1.0 if direction == HIGHER else -1.0
-    for kind, bound in (("absolute", threshold.absolute), ("relative", threshold.relative)):
-        if bound is None:
-            continue
-        if kind == "relative" and before.value == 0:
-            text = f"{key} on {found.name} has no relative change: the baseline's value is 0."
-            failures += _fail(check, "undefined", text).failures
-            continue
-        scale = 1.0 if kind == "absolute" else abs(before.value)  # a negative baseline must not turn the sign
-        judged = _judge_bound(check, f"change_{kind}", change.value / scale, bound, sign, level)
-        failures += judged.failures
-        noise += judged.within_noise
-    return _Judged(tuple(failures), tuple(noise))
-
-
-def _judge_bound(check: _Check, kind: str, value: float, bound: float, sign: float, level: _Level) -> _Judged:
-    """One bound of the absolute or relative change; `sign` is 1 where higher is better, -1 where lower is."""
-    if sign * value >= sign * bound:
-        return _Judged()
-    key, found = check.rule.key, check.slice
-    change, old, new = found.changes[key], found.baseline[key].value, found.metrics[key].value
-    by, need = abs(bound - value), "at least" if sign > 0 else "at most"
-    unit = " of the baseline" if kind == "change_relative" else ""
-    text = (
-        f"{key} on {found.name} went from {old:.6g} (baseline) to {new:.6g}, a change of {value:+.4g}{unit} where "
-        f"{need} {bound:+.4g}{unit} is demanded: off by {by:.3g}"
+def _shared(cases: Sequence[Case], config: EvalConfig) -> Shared:
+    """The p-values of all checks that noise can excuse, each hypothesis once, adjusted together."""
+    family = dict(found for case in cases if (found := worsening(case)) is not None)
+    adjusted = adjusted_p_values(list(family.values()), config.options.multiplicity)
+    pairs = zip(family.items(), adjusted, strict=True)
+    return Shared(
+        config.options.confidence, config.options.multiplicity, {place: (p, after) for (place, p), after in pairs}
     )
-    change_value, error = change.value or 0.0, change.standard_error
-    if sign * bound > 0:
-        return _fail(check, kind, text + "; a demanded improvement has to be seen.", value, bound, by)
-    if error is None:
-        return _fail(check, kind, text + "; its sampling noise could not be measured.", value, bound, by)
-    limit = level.errors(found.groups)
-    if abs(change_value) <= limit * error:
-        share = f"{abs(change_value) / error:.2g} standard errors, {limit:.3g} are noise at {level.checks} checks"
-        return _Judged((), (f"{text}, but within sampling noise ({share}).",))
-    many = f"{abs(change_value) / error:.3g} standard errors" if error > 0 else "without any noise"
-    return _fail(check, kind, f"{text}, beyond sampling noise ({many}, {limit:.3g} allowed).", value, bound, by)
 
 
-def _fail(
-    check: _Check,
-    kind: str,
-    sentence: str,
-    value: float | None = None,
-    bound: float | None = None,
-    by: float | None = None,
-) -> _Judged:
-    name = slice_name(OVERALL) if check.slice.key == OVERALL else check.slice.name
-    return _Judged((GateFailure(check.rule.key, name, kind, value, bound, by, sentence),))
+def _judge(case: Case, shared: Shared | None) -> list[GateCheck]:
+    """The checks of one case; `shared` is None without a baseline."""
+    estimate = case.target.metrics[case.key]
+    if estimate.value is None:
+        if estimate.undefined is None:
+            text = f"{case.place} is no single number, so no threshold can hold for it."
+            return [evidence(case, kind, FAILED, text, reason="undefined") for kind in _kinds(case.rule)]
+        return [undefined(case, kind, f"{case.place} is undefined: {estimate.undefined}") for kind in _kinds(case.rule)]
+    checks = value_checks(case)
+    if case.rule.threshold.change_threshold is None:
+        return checks
+    if shared is not None:
+        return checks + change_checks(case, shared)
+    text = f"{case.place} is {estimate.value:.6g}; there was no baseline to judge its change against."
+    return [*checks, evidence(case, "defined", PASSED, text, compared=estimate.value)]
+
+
+def _kinds(rule: GateRule) -> list[str]:
+    """The bounds of a rule."""
+    value, change = rule.threshold.value_threshold, rule.threshold.change_threshold
+    bounds = {
+        "value_lower": value.lower_bound if value else None,
+        "value_upper": value.upper_bound if value else None,
+        "change_absolute": change.absolute if change else None,
+        "change_relative": change.relative if change else None,
+    }
+    return [kind for kind, bound in bounds.items() if bound is not None] or ["defined"]
+
+
+def _failures(judged: Sequence[GateCheck]) -> list[GateFailure]:
+    return [
+        GateFailure(c.metric, c.slice, c.reason or c.kind, c.compared, c.bound, c.by, c.sentence)
+        for c in judged
+        if c.outcome == FAILED
+    ]
+
+
+def _needs_baseline(rule: GateRule) -> bool:
+    return rule.native or rule.threshold.change_threshold is not None
+
+
+def _notes(left_out: Sequence[GateRule], ok: bool) -> tuple[str, ...]:
+    """That a first model is judged by value thresholds alone."""
+    if not left_out:
+        return ()
+    names = ", ".join(dict.fromkeys(rule.name for rule in left_out))
+    verdict = "passes on value thresholds alone" if ok else "was judged by value thresholds alone"
+    many = "1 threshold on a change was" if len(left_out) == 1 else f"{len(left_out)} thresholds on changes were"
+    return (f"There was no baseline, so this first model {verdict}: {many} not applied ({names}).",)
+
+
+def _places(failures: Sequence[GateFailure], kind: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(f.slice for f in failures if f.kind == kind and f.slice))
+
+
+def _sentences(judged: Sequence[GateCheck], outcome: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(check.sentence for check in judged if check.outcome == outcome))
+
+
+def _details(rules: Sequence[GateRule], cases: Sequence[Case]) -> tuple[SlicingDetail, ...]:
+    return slicing_details_of(rules, [(case.rule, case.target) for case in cases])
+
+
+def _model_name(config: EvalConfig, model: str | None) -> str:
+    """The name that TFMA's keys give to the candidate: none where there is one model alone."""
+    if len(config.model_specs) < 2:
+        return ""
+    return model if model is not None else next((m.name for m in config.model_specs if not m.is_baseline), "")

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
-from trueline.model_analysis.slices import SliceKey, slice_name
+from trueline.model_analysis.slices import CrossKey, SliceKey, slice_name
 
-__all__ = ["Change", "CrossKey", "CrossSliceMetrics", "Estimate", "Measured", "SliceMetrics"]
-
-CrossKey: TypeAlias = tuple[SliceKey, SliceKey]
-"""The baseline slice, and the slice that is compared with it."""
+__all__ = ["Change", "CrossSliceMetrics", "Estimate", "Measured", "SliceMetrics"]
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ where its own adjusted value is at most alpha.
 * ``bonferroni``: m p. Controls the probability of any false rejection (family-wise error), whatever the dependence.
 * ``holm``: step-down, ``max over j <= i of (m - j + 1) p_(j)`` (Holm 1979, "A simple sequentially rejective multiple
   test procedure"). The same guarantee, and never fewer rejections than Bonferroni.
-* ``benjamini_hochberg``: step-up, ``min over j >= i of m / j p_(j)`` (Benjamini and Hochberg 1995). Controls the expected
-  share of false rejections among all (false discovery rate) for independent or positively dependent tests: it sees more,
-  and where some slices did get worse, noise may name others beside them. Where nothing got worse it is family-wise too.
+* ``benjamini_hochberg``: step-up, ``min over j >= i of m / j p_(j)`` (Benjamini and Hochberg 1995). Controls the share
+  of false rejections among all (false discovery rate) for independent or positively dependent tests: it sees more, and
+  where some slices did get worse, noise may name others beside them. Where nothing got worse it is family-wise too.
 * ``none``: p as it is.
 """
 

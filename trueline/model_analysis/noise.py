@@ -16,12 +16,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from trueline.model_analysis.moments import Floats
+from trueline.model_analysis.rows import Floats
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["ROW_COLUMN", "row_groups", "standard_errors", "t_quantile"]
+__all__ = [
+    "ROW_COLUMN",
+    "ratio_interval",
+    "row_groups",
+    "standard_errors",
+    "t_quantile",
+    "upper_tail",
+    "worsening_p_value",
+]
 
 ROW_COLUMN = "__row__"
 
@@ -54,32 +62,99 @@ def standard_errors(without_group: Floats, occupied: npt.NDArray[np.int64]) -> F
     return np.where(occupied >= 2, errors, np.nan)
 
 
-def _t_upper_tail(t: float, dof: int) -> float:
-    """P(T > t), t >= 0, for integer degrees of freedom (Abramowitz and Stegun 26.7.3 and 26.7.4)."""
-    theta = math.atan2(t, math.sqrt(dof))
-    sine, cosine = math.sin(theta), math.cos(theta)
-    if dof % 2:
-        total, term = 0.0, cosine
-        for k in range(1, dof - 1, 2):
-            total += term
-            term *= cosine * cosine * (k + 1) / (k + 2)
-        inside = 2 / math.pi * (theta + sine * total)
-    else:
-        total, term = 0.0, 1.0
-        for k in range(0, dof - 1, 2):
-            total += term
-            term *= cosine * cosine * (k + 1) / (k + 2)
-        inside = sine * total
-    return max((1 - inside) / 2, 0.0)
+def upper_tail(t: float, dof: int) -> float:
+    """P(T > t) of Student's t: the one-sided p-value of a statistic, accurate far into the tail.
+
+    It is half the regularised incomplete beta function I_x(dof/2, 1/2) at x = dof / (dof + t^2) (Abramowitz and Stegun
+    26.7.1), for negative t one minus that of -t. An infinite t gives 0 or 1.
+    """
+    if t < 0:
+        return 1 - upper_tail(-t, dof)
+    if math.isinf(t):
+        return 0.0
+    return _beta_share(dof / (dof + t * t), t * t / (dof + t * t), dof / 2, 0.5) / 2
+
+
+def _beta_share(x: float, rest: float, a: float, b: float) -> float:
+    """The regularised incomplete beta function I_x(a, b), with `rest` = 1 - x given to full precision."""
+    if x <= 0 or rest <= 0:
+        return 0.0 if x <= 0 else 1.0
+    if x > (a + 1) / (a + b + 2):  # the fraction converges fast on the other side alone
+        return 1 - _beta_share(rest, x, b, a)
+    log_front = a * math.log(x) + b * math.log(rest) + math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
+    return math.exp(log_front) * _beta_fraction(x, a, b) / a
+
+
+def _beta_fraction(x: float, a: float, b: float) -> float:
+    """The continued fraction of the incomplete beta function (DLMF 8.17.22) by Lentz's forward evaluation."""
+    tiny, c, d = 1e-300, 1.0, 1 - (a + b) * x / (a + 1)
+    d = 1 / (d if abs(d) > tiny else tiny)
+    value = d
+    for m in range(1, 10_000):
+        before = value
+        for factor in (
+            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
+            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
+        ):
+            d, c = 1 + factor * d, 1 + factor / c
+            d, c = 1 / (d if abs(d) > tiny else tiny), c if abs(c) > tiny else tiny
+            value *= d * c
+        if abs(value - before) <= 1e-16 * abs(value):
+            break
+    return value
 
 
 @lru_cache(maxsize=1024)
 def t_quantile(probability: float, dof: int) -> float:
     """The value that a Student t variable stays below with this probability (from 0.5 to below 1)."""
     tail, low, high = 1 - probability, 0.0, 1.0
-    while _t_upper_tail(high, dof) > tail and high < 1e12:
+    while upper_tail(high, dof) > tail and high < 1e12:
         high *= 2
     for _ in range(200):
         middle = (low + high) / 2
-        low, high = (middle, high) if _t_upper_tail(middle, dof) > tail else (low, middle)
+        if not low < middle < high:
+            break
+        low, high = (middle, high) if upper_tail(middle, dof) > tail else (low, middle)
     return high
+
+
+def worsening_p_value(change: float, error: float | None, dof: int) -> float | None:
+    """One-sided p-value of "it did not get worse", for a change of which negative is worse; None where one is unknown.
+
+    Without any noise (`error` 0) a worsening is certain and everything else is none.
+    """
+    if error is None or not (math.isfinite(error) and math.isfinite(change)):
+        return None
+    if error == 0:
+        return 0.0 if change < 0 else 1.0
+    return upper_tail(-change / error, dof)
+
+
+def ratio_interval(
+    change: float, base: float, errors: tuple[float, float, float], reach: float
+) -> tuple[float, float] | None:
+    """The interval of (candidate - base) / base for base > 0, by Fieller's theorem.
+
+    It holds every ratio r for which ``change - r base`` is within `reach` of its standard errors around 0 (Fieller
+    1954, "Some problems in interval estimation"). The delta method would divide by `base` as if it were known; this
+    one is exact for normal errors. The jackknife variances of candidate, base and their paired change belong to one
+    quadratic form, so that ``cov(change, base) = (V_candidate - V_base - V_change) / 2``.
+
+    Args:
+        change: candidate - base.
+        base: the baseline's value, positive.
+        errors: standard errors of candidate, base and change.
+        reach: how many standard errors the interval reaches to each side.
+
+    Returns:
+        The two ends, or None where base lies within `reach` standard errors of 0: every ratio is possible then.
+    """
+    candidate_variance, base_variance, change_variance = (e * e for e in errors)
+    covariance = (candidate_variance - base_variance - change_variance) / 2
+    t2 = reach * reach
+    leading = base * base - t2 * base_variance
+    if leading <= 0:
+        return None
+    middle = change * base - t2 * covariance
+    root = math.sqrt(max(middle * middle - leading * (change * change - t2 * change_variance), 0.0))
+    return (middle - root) / leading, (middle + root) / leading

@@ -1,0 +1,267 @@
+"""From a configuration to what has to be judged: which threshold holds for which keys on which slices.
+
+A threshold names a metric and holds for every key of that name which its metrics spec makes: each class of `binarize`,
+the aggregate, each output, weighted and unweighted. A key that the spec asks for and nobody computed is missing, and
+what is missing closes the gate. (TFMA forms the same keys in ``metric_thresholds_from_metrics_specs``.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from trueline.model_analysis.config import CrossSlicingSpec, EvalConfig, MetricsSpec, MetricThreshold, SlicingSpec
+from trueline.model_analysis.keys import MetricKey, SubKey
+from trueline.model_analysis.measured import Change, Estimate, Measured
+from trueline.model_analysis.metrics import Metric, find_metric
+from trueline.model_analysis.rules import metric_key
+from trueline.model_analysis.slices import CrossKey, SliceKey, key_text, spec_matches
+
+__all__ = ["GateRule", "Target", "cross_matches", "gate_rules", "keys_of", "targets_of"]
+
+
+@dataclass(frozen=True)
+class GateRule:
+    """One threshold in force.
+
+    Attributes:
+        name: the metric's name, or the whole text of one key.
+        threshold: what must hold.
+        spec: the metrics spec that it stands in.
+        metric: the metric's record, None for one that is not known here.
+        slicing_specs: the slices it is for; None means every slice.
+        cross_specs: the pairs of slices it is for, instead of slices.
+        weighted: whether its keys are weighted, where the configuration says so.
+    """
+
+    name: str
+    threshold: MetricThreshold
+    spec: MetricsSpec
+    metric: Metric | None = None
+    slicing_specs: tuple[SlicingSpec, ...] | None = None
+    cross_specs: tuple[CrossSlicingSpec, ...] | None = None
+    weighted: bool | None = None
+
+    @property
+    def native(self) -> bool:
+        """Whether the metric is a difference by nature: it compares a candidate with a baseline."""
+        return self.metric is not None and self.metric.needs_baseline
+
+    @property
+    def applies_without_baseline(self) -> bool:
+        """Whether anything of it can be judged without a baseline."""
+        return self.threshold.value_threshold is not None and not self.native
+
+    def applies(self, target: Target) -> bool:
+        """Whether it holds on a slice or pair."""
+        if target.compared_key is not None:
+            return any(cross_matches(spec, (target.key, target.compared_key)) for spec in self.cross_specs or ())
+        if self.cross_specs is not None:
+            return False
+        return self.slicing_specs is None or any(spec_matches(spec, target.key) for spec in self.slicing_specs)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where thresholds are judged: a slice, or a pair of slices with their differences.
+
+    Attributes:
+        key: the slice; of a pair the baseline slice.
+        name: how it is called.
+        metrics: the candidate's values, or differences.
+        baseline: the baseline's.
+        changes: candidate minus baseline.
+        rows: labelled rows; of a pair those of the smaller slice, where known.
+        groups: noise groups that hold rows; degrees of freedom of the noise + 1.
+        compared_key: the other slice of a pair.
+    """
+
+    key: SliceKey
+    name: str
+    metrics: Mapping[str, Estimate]
+    baseline: Mapping[str, Estimate]
+    changes: Mapping[str, Change]
+    rows: int | None
+    groups: int
+    compared_key: SliceKey | None = None
+
+    @property
+    def texts(self) -> tuple[str, str | None]:
+        """Its keys as texts."""
+        return key_text(self.key), None if self.compared_key is None else key_text(self.compared_key)
+
+
+def targets_of(measured: Measured) -> tuple[Target, ...]:
+    """All slices, then all pairs of slices."""
+    single = {s.key: Target(s.key, s.name, s.metrics, s.baseline, s.changes, s.rows, s.groups) for s in measured.slices}
+    pairs = []
+    for pair in measured.cross:
+        sides = [single[key] for key in pair.key if key in single]
+        rows = min((s.rows for s in sides if s.rows is not None), default=None)
+        groups = min((s.groups for s in sides), default=2)  # both sides unknown: one degree of freedom, the least
+        pairs.append(
+            Target(pair.key[0], pair.name, pair.metrics, pair.baseline, pair.changes, rows, groups, pair.key[1])
+        )
+    return (*single.values(), *pairs)
+
+
+def gate_rules(config: EvalConfig, model: str | None = None) -> tuple[GateRule, ...]:
+    """All thresholds of a configuration, in its order.
+
+    Args:
+        config: the configuration.
+        model: the candidate's name: specs for other models alone are left out. None takes all.
+    """
+    specs = [s for s in config.metrics_specs if model is None or not s.model_names or model in s.model_names]
+    return tuple(rule for spec in specs for rule in (*_of_metrics(config, spec), *_by_name(config, spec)))
+
+
+def _of_metrics(config: EvalConfig, spec: MetricsSpec) -> Iterator[GateRule]:
+    for entry in spec.metrics:
+        record = find_metric(entry.class_name)
+        weighted = _weighted(config, spec)
+        for name, metric in _names(metric_key(entry), record):
+            if entry.threshold is not None:
+                yield GateRule(name, entry.threshold, spec, metric, weighted=weighted)
+            for per in entry.per_slice_thresholds:
+                yield GateRule(name, per.threshold, spec, metric, per.slicing_specs, weighted=weighted)
+            for cross in entry.cross_slice_thresholds:
+                yield GateRule(name, cross.threshold, spec, metric, None, cross.cross_slicing_specs, weighted)
+
+
+def _names(key: str, record: Metric | None) -> list[tuple[str, Metric | None]]:
+    """The names that a metric's class gives: its own, or those of its parts."""
+    parts = record.parts if record is not None else ()
+    return [(part.name, part) for part in parts] or [(key, record)]
+
+
+def _by_name(config: EvalConfig, spec: MetricsSpec) -> Iterator[GateRule]:
+    records = {
+        name: record
+        for entry in (e for s in (*config.metrics_specs, spec) for e in s.metrics)
+        for name, record in _names(metric_key(entry), find_metric(entry.class_name))
+    }
+
+    def record(key: str) -> Metric | None:
+        return records.get(key) or records.get(MetricKey.parse(key).name)
+
+    for key, threshold in spec.thresholds.items():
+        yield GateRule(key, threshold, spec, record(key))
+    for key, entries in spec.per_slice_thresholds.items():
+        for per in entries:
+            yield GateRule(key, per.threshold, spec, record(key), per.slicing_specs)
+    for key, crosses in spec.cross_slice_thresholds.items():
+        for cross in crosses:
+            yield GateRule(key, cross.threshold, spec, record(key), None, cross.cross_slicing_specs)
+
+
+def _weighted(config: EvalConfig, spec: MetricsSpec) -> bool | None:
+    """Whether the spec's keys are weighted, None where only the data knows."""
+    said = spec.example_weights
+    if said is not None and said.weighted != said.unweighted:
+        return said.weighted
+    if said is not None and said.weighted:
+        return True  # of both, the keys without the mark
+    if not config.model_specs:
+        return None
+    return any(m.example_weight_key or m.example_weight_keys for m in config.model_specs)
+
+
+def cross_matches(spec: CrossSlicingSpec, key: CrossKey) -> bool:
+    """Whether a pair is one of those that the spec describes; no compared specs mean every other slice."""
+    baseline, compared = key
+    if not spec_matches(spec.baseline_spec, baseline):
+        return False
+    return any(spec_matches(s, compared) for s in spec.slicing_specs) if spec.slicing_specs else compared != baseline
+
+
+def keys_of(rule: GateRule, present: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(keys that the rule holds for, keys that its spec asks for and that are not there).
+
+    Args:
+        rule: the threshold.
+        present: canonical texts of the keys that were measured.
+    """
+    texts = tuple(present)
+    if rule.name in texts and MetricKey.parse(rule.name) != MetricKey(rule.name):
+        return (rule.name,), ()
+    expands = rule.metric is None or rule.metric.expand is not None
+    return _keys_of(rule.name, _Wanted.of(rule.spec), expands, texts)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What a metrics spec makes of each of its metrics."""
+
+    outputs: tuple[str, ...]
+    weighted_outputs: bool
+    facets: tuple[tuple[SubKey, str], ...]
+    marks: tuple[bool, ...]
+
+    @classmethod
+    def of(cls, spec: MetricsSpec) -> _Wanted:
+        """That of a metrics spec."""
+        said = spec.example_weights
+        both = said is not None and said.weighted and said.unweighted
+        marks = (False, True) if both else (False,)
+        return cls(tuple(spec.output_names), bool(spec.output_weights), tuple(_facets(spec)), marks)
+
+    def texts(self, name: str) -> list[MetricKey]:
+        """The keys of one metric."""
+        outputs = (*self.outputs, *([""] if self.weighted_outputs or not self.outputs else []))
+        return [
+            MetricKey(name, o, sub, kind, mark) for o in outputs for sub, kind in self.facets for mark in self.marks
+        ]
+
+
+def _facets(spec: MetricsSpec) -> Iterator[tuple[SubKey, str]]:
+    binarize, aggregate = spec.binarize, spec.aggregate
+    if binarize is None and aggregate is None:
+        yield SubKey(), ""
+    if binarize is not None:
+        yield from ((SubKey(class_id=c), "") for c in binarize.class_ids)
+        yield from ((SubKey(k=k), "") for k in binarize.k_list)
+        yield from ((SubKey(top_k=k), "") for k in binarize.top_k_list)
+    if aggregate is not None:
+        kind = (
+            "micro_average"
+            if aggregate.micro_average
+            else "weighted_macro_average"
+            if aggregate.weighted_macro_average
+            else "macro_average"
+        )
+        yield from ((sub, kind) for sub in [SubKey(top_k=k) for k in aggregate.top_k_list] or [SubKey()])
+
+
+@lru_cache(maxsize=4096)
+def _keys_of(
+    name: str, wanted: _Wanted, expands: bool, present: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    of_name = {text: key for text in present if (key := MetricKey.parse(text)).name == name or text == name}
+    found: dict[str, None] = {}
+    missing: dict[str, None] = {}
+    for key in wanted.texts(name):
+        matching = [text for text in (key.text, name) if text in of_name and of_name[text] == key]
+        if expands or not matching:
+            matching = [text for text, other in of_name.items() if _same(key, other, wanted, expands)]
+        found.update(dict.fromkeys(matching))
+        if not matching:
+            missing[key.text] = None
+    return tuple(found), tuple(missing)
+
+
+def _same(wanted: MetricKey, found: MetricKey, spec: _Wanted, expands: bool) -> bool:
+    """Whether a measured key is one of those that were asked for.
+
+    Without `output_names` any output will do. A metric that makes sub keys of its own (the cut-offs of a ranking
+    metric) has none without, and all of them are meant.
+    """
+    free_output = not spec.outputs and not spec.weighted_outputs
+    own_sub_key = expands and not wanted.sub_key and not wanted.aggregation
+    return (
+        (free_output or wanted.output_name == found.output_name)
+        and (own_sub_key or wanted.sub_key == found.sub_key)
+        and wanted.aggregation == found.aggregation
+        and wanted.unweighted == found.unweighted
+    )
