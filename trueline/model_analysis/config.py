@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trueline._core.errors import ConfigError
-from trueline.model_analysis.config_json import decode, encode, freeze
+from trueline.model_analysis.config_json import decode, encode, freeze, parse_json
 
 __all__ = [
     "DIRECTIONS",
@@ -102,7 +102,7 @@ class SlicingSpec:
 
     def __str__(self) -> str:
         parts = [f"{k}={self.feature_values[k]}" if k in self.feature_values else k for k in self.columns]
-        return " × ".join(parts + ([self.expression] if self.expression else [])) or "Overall"
+        return " × ".join([*parts, *filter(None, (self.expression, self.slice_keys_sql))]) or "Overall"
 
 
 def _value_text(value: Any) -> str:
@@ -393,21 +393,52 @@ class EvalConfig:
 
     @classmethod
     def from_json(cls, text: str) -> EvalConfig:
-        """The configuration that `to_json` described, checked.
+        """The configuration that `to_json` described, or one of TFMA in protobuf's JSON form, checked.
+
+        Of TFMA it reads ``EvalConfig`` with field names in camelCase or as in the proto, and the file
+        ``eval_config.json`` of an evaluation. Without a format number and where nothing tells the forms apart, the text
+        is read as ours.
 
         Raises:
             ConfigError: another format, no JSON, unknown fields, wrong types, or what `validate` refuses.
         """
-        try:
-            data = json.loads(text)
-        except ValueError as error:
-            raise ConfigError(f"the evaluation config is no JSON: {error}") from error
-        if not isinstance(data, dict):
-            raise ConfigError(f"the evaluation config must be a JSON object, not {type(data).__name__}")
+        from trueline.model_analysis.config_proto_json import is_proto_json
+        from trueline.model_analysis.config_tfma import config_from_proto_json
+
+        data = parse_json(text)
+        if "format" not in data and is_proto_json(data):
+            config = config_from_proto_json(data)
+            config.validate()
+            return config
         found = data.pop("format", EVAL_CONFIG_FORMAT)
         if found != EVAL_CONFIG_FORMAT:
             raise ConfigError(f"the evaluation config has format {found}, this release reads {EVAL_CONFIG_FORMAT}")
         config = decode(cls, data)
+        config.validate()
+        return config
+
+    def to_text(self) -> str:
+        """TFMA's text proto of this configuration.
+
+        Raises:
+            ConfigError: listing all that is ours alone and has no place there, such as expressions and buckets.
+        """
+        from trueline.model_analysis.config_tfma_write import config_to_text
+
+        return config_to_text(self)
+
+    @classmethod
+    def from_text(cls, text: str) -> EvalConfig:
+        """The configuration of TFMA's text proto, checked.
+
+        A change threshold keeps TFMA's meaning, ``test="value"``; the name of a single model is erased as there.
+
+        Raises:
+            ConfigError: with all problems, each with line and column; or what `validate` refuses.
+        """
+        from trueline.model_analysis.config_tfma import config_from_text
+
+        config = config_from_text(text)
         config.validate()
         return config
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import types
 from collections.abc import Mapping
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from trueline._core.errors import ConfigError, did_you_mean
 
-__all__ = ["decode", "encode", "freeze"]
+__all__ = ["decode", "encode", "freeze", "parse_json"]
 
 T = TypeVar("T")
 _SCALARS: dict[type, tuple[type, ...]] = {str: (str,), bool: (bool,), int: (int,), float: (int, float)}
@@ -40,6 +41,32 @@ def encode(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [encode(v) for v in value]
     return value
+
+
+def parse_json(text: str) -> dict[str, Any]:
+    """A JSON object.
+
+    Raises:
+        ConfigError: no JSON, no object, a name twice in one object, or nested too deeply.
+    """
+    try:
+        data = json.loads(text, object_pairs_hook=_once)
+    except RecursionError:
+        raise ConfigError("the evaluation config is no JSON that can be read: it is nested too deeply") from None
+    except ValueError as error:
+        raise ConfigError(f"the evaluation config is no JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise ConfigError(f"the evaluation config must be a JSON object, not {type(data).__name__}")
+    return data
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the name {twice!r} stands twice in one object")
+    return made
 
 
 def decode(cls: type[T], data: Any) -> T:
