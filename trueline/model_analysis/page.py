@@ -1,0 +1,211 @@
+"""An evaluation as a page: what was measured and judged, put into the records that `display` draws."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from trueline.display.eval_page import evaluation_page_html
+from trueline.display.eval_view import Check, EvaluationPage, Failure, PairView, PlotGroup, Shift, SliceView, Value
+from trueline.display.html import join, number, tag, visible
+from trueline.model_analysis.config import EvalConfig
+from trueline.model_analysis.keys import MetricKey
+from trueline.model_analysis.measured import Change, CrossSliceMetrics, Estimate, Measured, SliceMetrics
+from trueline.model_analysis.metrics import HIGHER, METRICS, find_metric
+from trueline.model_analysis.plots.charts import plot_charts
+from trueline.model_analysis.plots.codec import is_plot
+from trueline.model_analysis.plots.store import find_plots
+from trueline.model_analysis.rules import metric_key
+from trueline.model_analysis.slices import slice_name
+from trueline.model_analysis.validation import ValidationResult
+
+if TYPE_CHECKING:
+    from trueline.model_analysis.result import EvalResult
+
+__all__ = ["directions", "evaluation_page", "number_metrics", "page_html", "slice_plots", "slice_view"]
+
+_TITLE = "Evaluation"
+_MOST_PLOTTED = 8
+_MOST_NOTES = 5
+_MOST_TEXT = 20_000
+_METHODS = {
+    "JACKKNIFE": "delete-a-group jackknife over {groups} groups",
+    "POISSON_BOOTSTRAP": "Poisson bootstrap with {resamples} resamples",
+    "CLOSED_FORM": "the metric's own formula where it has one, else the jackknife over {groups} groups",
+}
+
+
+def page_html(result: EvalResult, path: str | None = None, title: str = _TITLE) -> str:
+    """The evaluation as one self-contained page, also written to `path` if it is given."""
+    html = evaluation_page_html(evaluation_page(result, title))
+    if path is not None:
+        from trueline._core import store
+
+        store.write_text(str(path), html)
+    return html
+
+
+def evaluation_page(result: EvalResult, title: str = _TITLE) -> EvaluationPage:
+    """What the page shows."""
+    measured, verdict = result.measured, result.validation_result
+    better = directions(result.config, result.task)
+    metrics = number_metrics(measured.slices)
+    failed = _failed(verdict, metrics)
+    return EvaluationPage(
+        title=title,
+        ok=verdict.ok,
+        failures=[Failure(f.metric, f.slice, f.sentence) for f in verdict.failures],
+        notes=_notes(verdict),
+        facts=_facts(result, metrics),
+        metrics=metrics,
+        slices=[slice_view(s, metrics, better, failed) for s in measured.slices],
+        pairs=[_pair(c, metrics) for c in measured.cross],
+        checks=[Check(c.metric, c.slice, c.outcome, c.sentence, c.p_adjusted) for c in verdict.judged],
+        intervals=_intervals(measured, result.config),
+        plots=slice_plots(measured, result.config.options.confidence),
+        left_out=_left_out(measured),
+        structured=_structured(measured),
+        config=result.config.to_json(),
+        primary=_primary(verdict, metrics),
+        has_baseline=any(s.baseline for s in measured.slices),
+    )
+
+
+def directions(config: EvalConfig, task: str | None = None) -> dict[str, bool]:
+    """Whether a greater value is better, by a metric's name, where that is known."""
+    known = {m.name: m.better for m in METRICS.values() if m.better is not None}
+    for spec in config.metrics_specs:
+        for entry in spec.metrics:
+            metric = find_metric(entry.class_name, task) or find_metric(entry.class_name)
+            if metric is not None and metric.better is not None:
+                known[metric_key(entry)] = metric.better
+    return {name: better == HIGHER for name, better in known.items()}
+
+
+def number_metrics(slices: Sequence[SliceMetrics]) -> list[str]:
+    """Keys of metrics that are numbers, in their order: not those whose values are structured."""
+    keys = dict.fromkeys(key for s in slices for key in s.metrics)
+    data = {key for s in slices for key, e in s.metrics.items() if e.data is not None}
+    return [key for key in keys if key not in data]
+
+
+def slice_view(
+    s: SliceMetrics, metrics: Sequence[str], better: Mapping[str, bool], failed: frozenset[tuple[str, str]]
+) -> SliceView:
+    """A slice as `display` shows it."""
+    return SliceView(
+        s.name,
+        s.rows,
+        s.missing_labels,
+        {m: _value(s.metrics[m]) for m in metrics if m in s.metrics},
+        {m: _value(s.baseline[m]) for m in metrics if m in s.baseline},
+        {m: _shift(s.changes[m], better.get(MetricKey.parse(m).name)) for m in metrics if m in s.changes},
+        frozenset(m for m in metrics if (m, s.name) in failed),
+    )
+
+
+def slice_plots(measured: Measured, confidence: float) -> list[PlotGroup]:
+    """Charts of the first slices that have plots; how many are not drawn is said in the last one's title."""
+    found = [(key, list(plots)) for key, plots in groupby(find_plots(measured), key=lambda p: p.slice)]
+    groups = []
+    for key, plots in found[:_MOST_PLOTTED]:
+        charts = [
+            join([tag("h4", visible(p.key.text), class_="soft"), plot_charts(p.models, confidence=confidence)])
+            for p in plots
+        ]
+        groups.append(PlotGroup(slice_name(key), join(charts)))
+    left = len(found) - len(groups)
+    if left > 0:
+        said = tag("p", "render_plot(result, slicing_spec) draws them.")
+        groups.append(PlotGroup(f"{left:,} more slices have plots", said))
+    return groups
+
+
+def _value(e: Estimate) -> Value:
+    return Value(e.value, e.undefined or "", e.low, e.high, e.error_bound)
+
+
+def _shift(c: Change, better: bool | None) -> Shift:
+    return Shift(c.value, c.low, c.high, c.p_value, better)
+
+
+def _pair(c: CrossSliceMetrics, metrics: Sequence[str]) -> PairView:
+    values = {m: _value(c.metrics[m]) for m in metrics if m in c.metrics}
+    return PairView(c.name, values, {m: _value(c.baseline[m]) for m in metrics if m in c.baseline})
+
+
+def _failed(verdict: ValidationResult, metrics: Sequence[str]) -> frozenset[tuple[str, str]]:
+    """(metric, slice) of all failures; a threshold names a metric's key, or its name for all of its keys."""
+    failures = {(f.metric, f.slice) for f in verdict.failures}
+    slices = {f.slice for f in verdict.failures}
+    names = {m: MetricKey.parse(m).name for m in metrics}
+    judged = {m for m, _ in failures}
+    return frozenset(
+        (m, s) for m in metrics for s in slices if (m, s) in failures or (m not in judged and (names[m], s) in failures)
+    )
+
+
+def _primary(verdict: ValidationResult, metrics: Sequence[str]) -> list[str]:
+    """Metrics that closed a gate, then those that were judged."""
+    named = dict.fromkeys([*(f.metric for f in verdict.failures), *(c.metric for c in verdict.judged)])
+    return [m for m in named if m in metrics]
+
+
+def _notes(verdict: ValidationResult) -> list[str]:
+    notes = list(verdict.notes)
+    if verdict.rubber_stamp:
+        notes.append("Thresholds on changes were not applied: there was no baseline to compare with.")
+    for said, sentences in (
+        ("Within noise: ", verdict.within_noise),
+        ("Undefined and let pass: ", verdict.undefined_passed),
+    ):
+        notes += [said + sentence for sentence in sentences[:_MOST_NOTES]]
+        if len(sentences) > _MOST_NOTES:
+            notes.append(f"{said}{len(sentences) - _MOST_NOTES:,} more, see the bounds that were judged.")
+    if verdict.checks:
+        notes.append(f"{verdict.checks:,} pairs of a threshold and a slice were judged.")
+    return list(dict.fromkeys(notes))
+
+
+def _facts(result: EvalResult, metrics: Sequence[str]) -> dict[str, str | int]:
+    facts: dict[str, str | int] = {"labelled rows": result.measured.rows, "slices": len(result.measured.slices)}
+    facts |= {"metrics": len(metrics), "task": result.task}
+    for name, said in result.models.items():
+        text = said.get("fingerprint") or said.get("column") if isinstance(said, Mapping) else said
+        facts[str(name)] = _short(text)
+    return facts
+
+
+def _short(text: Any) -> str:
+    """The beginning of a fingerprint."""
+    said = str(text)
+    return said if len(said) <= 24 else f"{said[:12]}…"
+
+
+def _intervals(measured: Measured, config: EvalConfig) -> str:
+    if not any(e.low is not None for s in measured.slices for e in s.metrics.values()):
+        return ""
+    options = config.options
+    method = options.confidence_intervals
+    named = _METHODS.get(method.method, method.method).format(
+        groups=options.noise_groups, resamples=method.resamples
+    )  # fmt: skip
+    return f"Intervals at {number(100 * options.confidence)}%: {named}."
+
+
+def _left_out(measured: Measured) -> list[tuple[str, int]]:
+    found = [("rows without a label", measured.missing_labels)] if measured.missing_labels else []
+    return found + [(f"{slice_name(key)}: below the minimum size", rows) for key, rows in measured.too_small]
+
+
+def _structured(measured: Measured) -> list[tuple[str, str]]:
+    found = []
+    for s in measured.slices[:1]:
+        for key, estimate in s.metrics.items():
+            if estimate.data is not None and not is_plot(estimate.data):
+                text = json.dumps(estimate.data, indent=1, ensure_ascii=False)
+                more = f"\n… {len(text) - _MOST_TEXT:,} more characters" if len(text) > _MOST_TEXT else ""
+                found.append((f"{key} on {s.name}", "\n".join(map(visible, (text[:_MOST_TEXT] + more).split("\n")))))
+    return found
