@@ -47,12 +47,8 @@ def config_with(cap: int, **options: int) -> EvalConfig:
 
 
 def spec_of(config: EvalConfig) -> AccumulatorSpec[Measured]:
-    source = {
-        "kind": "table",
-        "label": "label",
-        "weight": "w",
-        "predictions": {"candidate": "prediction", "baseline": "base"},
-    }
+    columns = {"label": "label", "weight": "w", "predictions": {"candidate": "prediction", "baseline": "base"}}
+    source = {"kind": "table", "outputs": {"": columns}}
     return AccumulatorSpec(BATCH_EVALUATOR, {"source": source, "plan": make_plan(config, "binary", 0, True).to_json()})
 
 

@@ -1,4 +1,4 @@
-"""The ways in: `evaluate` and `evaluate_models` run models over a dataset, `analyze_raw_data` reads predictions."""
+"""`evaluate` and `evaluate_models`: models are run over a dataset, measured in one pass, and judged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from trueline._core.errors import ConfigError, ModelError, did_you_mean
 from trueline.engine.base import AccumulatorSpec, Dataset, Engine
 from trueline.model_analysis.check import config_problems
-from trueline.model_analysis.config import EvalConfig, ModelSpec
+from trueline.model_analysis.config import EvalConfig
+from trueline.model_analysis.datasets import as_dataset
 from trueline.model_analysis.gates import validate_metrics
 from trueline.model_analysis.measured import Measured
 from trueline.model_analysis.models_result import ModelsResult
@@ -19,11 +20,9 @@ from trueline.model_analysis.slices import spec_columns
 from trueline.model_analysis.sources import BATCH_EVALUATOR, MODELS_EVALUATOR
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from trueline._core.runtime import ModelRuntime
 
-__all__ = ["HasRuntime", "analyze_raw_data", "evaluate", "evaluate_models"]
+__all__ = ["HasRuntime", "check_config", "evaluate", "evaluate_models", "make_result", "run_pass"]
 
 
 class HasRuntime(Protocol):
@@ -37,7 +36,7 @@ class HasRuntime(Protocol):
 
 def evaluate(
     model: HasRuntime,
-    dataset: Dataset,
+    dataset: Any,
     eval_config: EvalConfig,
     *,
     baseline: HasRuntime | None = None,
@@ -47,7 +46,8 @@ def evaluate(
 
     Args:
         model: the candidate; its own ``targets.onnx`` gives labels and weights.
-        dataset: rows with the raw columns of models, labels, weights and slices.
+        dataset: rows with the raw columns of models, labels, weights and slices: a `Dataset`, or what `as_dataset`
+            makes one of.
         eval_config: metrics, slices, thresholds.
         baseline: the model to compare with, of the same task and classes.
         engine: where it runs; threads of this machine by default.
@@ -56,7 +56,7 @@ def evaluate(
         ConfigError: every problem of the configuration at once, with this model and this data in view.
         ModelError: a baseline of another task or other classes, or a model that is not complete on disk.
     """
-    runtime = model.runtime
+    dataset, runtime = as_dataset(dataset), model.runtime
     other = baseline.runtime if baseline is not None else None
     task, classes = str(runtime.info["task"]), runtime.classes or []
     if task == "embedding":
@@ -65,20 +65,20 @@ def evaluate(
             where=runtime.uri,
             hint="evaluate a model that uses the embedding, or leave the Evaluator out of the line.",
         )
-    _check_config(eval_config, task, dataset)
+    check_config(eval_config, task, dataset)
     if other is not None:
         _check_baseline(runtime, other)
     plan = make_plan(eval_config, task, len(classes) if task == "multiclass" else 0, other is not None)
     named = {CANDIDATE: runtime} | ({BASELINE: other} if other is not None else {})
     models = {name: _identity(r) for name, r in named.items()}
-    measured: Measured = _run(BATCH_EVALUATOR, *_source(named, runtime), plan, dataset, engine)
+    measured: Measured = run_pass(BATCH_EVALUATOR, *_source(named, runtime), plan, dataset, engine)
     # Where a model lies is no part of the result: equal models give equal results.
-    return _result(measured, plan, {name: {"fingerprint": m["fingerprint"]} for name, m in models.items()})
+    return make_result(measured, plan, {name: {"fingerprint": m["fingerprint"]} for name, m in models.items()})
 
 
 def evaluate_models(
     models: Mapping[str, HasRuntime],
-    dataset: Dataset,
+    dataset: Any,
     eval_config: EvalConfig,
     *,
     baseline: HasRuntime | None = None,
@@ -90,7 +90,8 @@ def evaluate_models(
 
     Args:
         models: the candidates by name; the first one's ``targets.onnx`` gives labels and weights.
-        dataset: rows with the raw columns of models, labels, weights and slices.
+        dataset: rows with the raw columns of models, labels, weights and slices: a `Dataset`, or what `as_dataset`
+            makes one of.
         eval_config: metrics, slices, thresholds.
         baseline: the model that each of them is compared with, of the same task and classes.
         engine: where it runs; threads of this machine by default.
@@ -104,10 +105,11 @@ def evaluate_models(
             f"the candidates are {', '.join(map(repr, models)) or 'none'}",
             hint=f"give one or more by name; the name {BASELINE!r} is the baseline's.",
         )
+    dataset = as_dataset(dataset)
     named = {name: model.runtime for name, model in models.items()}
     first = next(iter(named.values()))
     task, classes = str(first.info["task"]), first.classes or []
-    _check_config(eval_config, task, dataset)
+    check_config(eval_config, task, dataset)
     for name, other in list(named.items())[1:]:
         _check_candidate(name, first, other)
     if baseline is not None:
@@ -115,61 +117,13 @@ def evaluate_models(
     count = len(classes) if task == "multiclass" else 0
     plan = make_plan(eval_config, task, count, baseline is not None, list(named))
     every = named | ({BASELINE: baseline.runtime} if baseline is not None else {})
-    found: dict[str, Measured] = _run(MODELS_EVALUATOR, *_source(every, first), plan, dataset, engine)
+    found: dict[str, Measured] = run_pass(MODELS_EVALUATOR, *_source(every, first), plan, dataset, engine)
     prints = {name: {"fingerprint": _identity(r)["fingerprint"]} for name, r in every.items()}
     results = {}
     for name, measured in found.items():
         said = {CANDIDATE: prints[name]} | ({BASELINE: prints[BASELINE]} if baseline is not None else {})
-        results[name] = _result(measured, plan, said)
+        results[name] = make_result(measured, plan, said)
     return ModelsResult(results)
-
-
-def analyze_raw_data(
-    data: pa.Table | Dataset,
-    eval_config: EvalConfig,
-    *,
-    label_key: str | None = None,
-    prediction_key: str | None = None,
-    baseline_prediction_key: str | None = None,
-    example_weight_key: str | None = None,
-    task: str | None = None,
-    classes: int | None = None,
-    engine: Engine | None = None,
-) -> EvalResult:
-    """Measures predictions that stand in a table; no model is needed.
-
-    Args:
-        data: an Arrow table, or a dataset.
-        eval_config: metrics, slices, thresholds; its `model_specs` may name the columns as well.
-        label_key: the label's column (default ``label``): 0..1, a number, or a class number.
-        prediction_key: the prediction's column (default ``prediction``): a number, or a list of probabilities.
-        baseline_prediction_key: a second model's predictions, compared row by row.
-        example_weight_key: the weight's column.
-        task: ``binary``, ``regression`` or ``multiclass``; by default multi-class for a list column, else binary.
-        classes: number of classes; by default the length of the first list.
-        engine: where it runs.
-
-    Raises:
-        ConfigError: every problem of the configuration at once.
-        DataError: label, prediction or weight columns that hold no numbers.
-    """
-    dataset = data if isinstance(data, Dataset) else _numbered(data)
-    specs = {spec.is_baseline: spec for spec in eval_config.model_specs}
-    spec, other = specs.get(False, ModelSpec()), specs.get(True, ModelSpec())
-    label = label_key or spec.label_key or "label"
-    weight = example_weight_key or spec.example_weight_key
-    predictions = {CANDIDATE: prediction_key or spec.prediction_key or "prediction"}
-    second = baseline_prediction_key or other.prediction_key
-    if second:
-        predictions[BASELINE] = second
-    task = task or _guess_task(dataset, predictions[CANDIDATE])
-    wanted = {label, *predictions.values(), *([weight] if weight else [])}
-    _check_config(eval_config, task, dataset, wanted)
-    count = (classes or _count_classes(dataset, predictions[CANDIDATE])) if task == "multiclass" else 0
-    plan = make_plan(eval_config, task, count, BASELINE in predictions)
-    source = {"kind": "table", "label": label, "weight": weight, "predictions": predictions}
-    measured: Measured = _run(BATCH_EVALUATOR, source, wanted, plan, dataset, engine)
-    return _result(measured, plan, {name: {"column": column} for name, column in predictions.items()})
 
 
 def _source(named: Mapping[str, ModelRuntime], first: ModelRuntime) -> tuple[dict[str, Any], set[str]]:
@@ -179,7 +133,7 @@ def _source(named: Mapping[str, ModelRuntime], first: ModelRuntime) -> tuple[dic
     return {"kind": "models", "models": models}, wanted
 
 
-def _run(
+def run_pass(
     evaluator: str,
     source: dict[str, Any],
     wanted: set[str],
@@ -187,23 +141,30 @@ def _run(
     dataset: Dataset,
     engine: Engine | None,
 ) -> Any:
+    """The evaluator's result over the columns that are wanted, or that slices and metrics read."""
     if engine is None:
         from trueline.engine import default_engine
 
         engine = default_engine()
-    wanted = wanted | set(spec_columns(plan.config.slices)) | {ROW_COLUMN}
+    wanted = wanted | set(spec_columns(plan.config.slices)) | set(plan.columns) | {ROW_COLUMN}
     columns = [name for name in dataset.columns if name in wanted]
     spec: AccumulatorSpec[Any] = AccumulatorSpec(evaluator, {"source": source, "plan": plan.to_json()})
     return engine.run(spec, dataset, columns)
 
 
-def _result(measured: Measured, plan: EvalPlan, models: Mapping[str, Any]) -> EvalResult:
+def make_result(measured: Measured, plan: EvalPlan, models: Mapping[str, Any]) -> EvalResult:
+    """The result of a pass, judged."""
     has_baseline = BASELINE in plan.models
     verdict = validate_metrics(measured, plan.config, has_baseline=has_baseline)
     return EvalResult(plan.config, measured, verdict, plan.task, models)
 
 
-def _check_config(config: EvalConfig, task: str, dataset: Dataset, wanted: set[str] | None = None) -> None:
+def check_config(config: EvalConfig, task: str, dataset: Dataset, wanted: set[str] | None = None) -> None:
+    """Refuses a configuration that cannot work on this data.
+
+    Raises:
+        ConfigError: with every problem at once.
+    """
     problems = config_problems(config, task, dataset.columns)
     shown = [c for c in dataset.columns if not c.startswith("__")]
     problems += [
@@ -247,31 +208,3 @@ def _identity(runtime: ModelRuntime) -> dict[str, Any]:
         raise ModelError("the model has no manifest, so it cannot be identified", where=runtime.uri)
     allowed = None if runtime.allow_host is None else list(runtime.allow_host)
     return {"uri": runtime.uri, "fingerprint": runtime.manifest.fingerprint, "allow_host": allowed}
-
-
-def _numbered(table: pa.Table) -> Dataset:
-    """The table with row numbers, so that noise groups do not depend on contents."""
-    from trueline._core.rowid import row_ids
-
-    if ROW_COLUMN not in table.column_names:
-        table = table.append_column(ROW_COLUMN, row_ids(0, 0, table.num_rows))
-    return Dataset.from_table(table)
-
-
-def _guess_task(dataset: Dataset, prediction: str) -> str:
-    import pyarrow as pa
-
-    index = dataset.arrow_schema.get_field_index(prediction)
-    if index >= 0:
-        kind = dataset.arrow_schema.field(index).type
-        if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-            return "multiclass"
-    return "binary"
-
-
-def _count_classes(dataset: Dataset, prediction: str) -> int:
-    for batch in dataset.batches([prediction]):
-        for value in batch.column(0):
-            if value.is_valid:
-                return len(value)
-    return 0

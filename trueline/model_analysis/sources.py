@@ -36,8 +36,8 @@ class _Evaluator:
 
     Args:
         source: JSON: ``{"kind": "models", "models": {name: {"uri", "fingerprint",
-            "allow_host"}}}`` or ``{"kind": "table", "label",
-            "weight", "predictions": {name: column}}``.
+            "allow_host"}}}`` or ``{"kind": "table", "classes",
+            "outputs": {output: {"label", "weight", "predictions": {model: column}}}}``.
         plan: JSON of an `EvalPlan`.
     """
 
@@ -151,16 +151,50 @@ def _model_scores(outputs: Mapping[str, npt.NDArray[Any]], task: str, own: Any, 
 
 
 def _from_table(source: Mapping[str, Any], plan: EvalPlan, batch: pa.RecordBatch) -> BatchData:
-    labels, present = _numbers(batch, source["label"])
-    weights = None
-    if source["weight"] is not None:
-        weights, there = _numbers(batch, source["weight"])
-        weights = np.where(there, weights, 1.0)
-    predictions = {
-        name: _matrix(batch, column, plan.classes) if plan.task == "multiclass" else _numbers(batch, column)[0]
-        for name, column in source["predictions"].items()
+    made = {
+        name: _table_output(output, source.get("classes"), plan, batch) for name, output in source["outputs"].items()
     }
-    return BatchData(batch, {"": OutputData(labels, predictions, weights, present)})
+    return BatchData(batch, made)
+
+
+def _table_output(
+    output: Mapping[str, Any], classes: Sequence[Any] | None, plan: EvalPlan, batch: pa.RecordBatch
+) -> OutputData:
+    weights = None
+    if output["weight"] is not None:
+        weights, there = _numbers(batch, output["weight"])
+        weights = np.where(there, weights, 1.0)
+    if plan.task == "objects":
+        columns = {"label": output["label"], **{f"prediction:{m}": c for m, c in output["predictions"].items()}}
+        objects = {name: batch.column(batch.schema.get_field_index(column)) for name, column in columns.items()}
+        present = objects["label"].is_valid().to_numpy(zero_copy_only=False)
+        return OutputData(np.zeros(batch.num_rows), {}, weights, present, objects)
+    labels, present = _table_labels(batch, output["label"], classes, plan)
+    wide = plan.task in ("multiclass", "multilabel")
+    predictions = {
+        name: _matrix(batch, column, plan.classes) if wide else _numbers(batch, column)[0]
+        for name, column in output["predictions"].items()
+    }
+    return OutputData(labels, predictions, weights, present)
+
+
+def _table_labels(
+    batch: pa.RecordBatch, name: str, classes: Sequence[Any] | None, plan: EvalPlan
+) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Numbers ``[N]``, places among the classes' values ``[N]``, or a row of numbers for each ``[N, C]``."""
+    import pyarrow as pa
+
+    column = batch.column(batch.schema.get_field_index(name))
+    listed = pa.types.is_list(column.type) or pa.types.is_large_list(column.type)
+    if listed or pa.types.is_fixed_size_list(column.type):
+        return _matrix(batch, name, plan.classes), column.is_valid().to_numpy(zero_copy_only=False)
+    if classes is None:
+        return _numbers(batch, name)
+    present: npt.NDArray[np.bool_] = column.is_valid().to_numpy(zero_copy_only=False)
+    places = {value: float(place) for place, value in enumerate(classes)}
+    encoded = column.dictionary_encode()
+    by_code = np.array([places.get(v, np.nan) for v in encoded.dictionary.to_pylist()] or [np.nan])
+    return by_code[encoded.indices.fill_null(0).to_numpy(zero_copy_only=False)], present
 
 
 def _numbers(batch: pa.RecordBatch, name: str) -> tuple[Floats, npt.NDArray[np.bool_]]:

@@ -206,7 +206,7 @@ def _sign(metric: MetricConfig, task: str) -> float:
 
 
 def _measured(asked: Asked, spec: MetricsSpec, sign: float, scored: Dataset, engine: Engine) -> PermutationImportance:
-    from trueline.model_analysis.api import analyze_raw_data
+    from trueline.model_analysis.raw_data import analyze_raw_data
 
     runtime = asked.target.runtime
     task = str(runtime.info["task"])
