@@ -1,0 +1,238 @@
+"""`find_slices`: the way in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trueline._core.errors import ConfigError, DataError, did_you_mean
+from trueline.engine.base import AccumulatorSpec, Dataset, Engine
+from trueline.model_analysis.noise import ROW_COLUMN
+from trueline.model_analysis.slice_finder.axes import Axis, cells_of
+from trueline.model_analysis.slice_finder.contrasts import ADJUSTMENTS, group_of
+from trueline.model_analysis.slice_finder.found import FoundSlice, FoundSlices
+from trueline.model_analysis.slice_finder.inputs import Source, check_columns, model_source, numbered, table_source
+from trueline.model_analysis.slice_finder.lattice import Candidate
+from trueline.model_analysis.slice_finder.make_axes import Axes, make_axes
+from trueline.model_analysis.slice_finder.sample import ROW_SAMPLE, SAMPLE_ROWS, SampledRows
+from trueline.model_analysis.slice_finder.search import Found, Request, search
+from trueline.model_analysis.slice_finder.select import Judged, Rules, Selected, select
+from trueline.model_analysis.slices import SliceKey
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from trueline.model_analysis.api import HasRuntime
+
+__all__ = ["find_slices"]
+
+Bools = npt.NDArray[np.bool_]
+
+
+def find_slices(
+    model: HasRuntime | None,
+    data: pa.Table | Dataset,
+    *,
+    baseline: HasRuntime | None = None,
+    label_key: str | None = None,
+    prediction_key: str | None = None,
+    baseline_prediction_key: str | None = None,
+    example_weight_key: str | None = None,
+    task: str | None = None,
+    loss: str = "auto",
+    features: Sequence[str] | None = None,
+    extra_features: Sequence[str] = (),
+    max_order: int = 2,
+    min_rows: int | None = None,
+    min_effect: float = 0.1,
+    top_k: int = 10,
+    alpha: float = 0.05,
+    multiplicity: str = "benjamini_yekutieli",
+    confirm: bool = True,
+    buckets: int = 8,
+    max_values: int = 50,
+    max_overlap: float = 0.5,
+    seed: int = 0,
+    engine: Engine | None = None,
+) -> FoundSlices:
+    """Finds the slices of the data on which a model does worst, or became worse than a baseline.
+
+    A slice is a conjunction of conditions on columns: a value, a range of neighbouring quantile buckets of a number or
+    time, missing, NaN. The search takes at most `max_order` + 1 passes over the rows, in memory that does not grow with
+    them: one for a sample (16,384 rows) that sets buckets and values, then one a level.
+
+    The best of many slices always looks worse than it is. So the rows are dealt into two halves by the hash of their
+    row ids: slices are chosen on one, and mean losses, intervals and p-values are measured on the other, which chose
+    nothing (`confirm`). Rows without a row id are dealt by content, so that copies of one row stay together; rows that
+    belong together in another way (one customer's, one day's) make the test too sure of itself.
+
+    Args:
+        model: the candidate, whose ``targets.onnx`` gives labels and weights; None where `data` holds predictions.
+        data: rows with the columns of models, or with labels and predictions.
+        baseline: another model: then the loss is the candidate's minus the baseline's, row by row.
+        label_key: of a table, the label's column (``label``): 0..1, a number, or a class number.
+        prediction_key: of a table, the prediction's column (``prediction``): a number, or a list of probabilities.
+        baseline_prediction_key: of a table, the baseline's predictions.
+        example_weight_key: of a table, the weight's column.
+        task: of a table ``binary``, ``regression`` or ``multiclass``; by default multi-class for a list column,
+            regression where the loss is a squared or absolute error, else binary.
+        loss: ``log_loss``, ``zero_one``, ``squared_error``, ``absolute_error``, or ``auto``: the log loss, of a
+            regression the squared error.
+        features: columns to search; by default the raw columns of the model's signature, or all columns of a table but
+            label, predictions and weight.
+        extra_features: columns to search besides these.
+        max_order: most conditions of a slice, 1 to 3.
+        min_rows: least rows of a slice; by default 1 % of the rows, 32 at least.
+        min_effect: least effect size (difference of mean losses / sqrt of the mean of both variances).
+        top_k: most slices to give; with `confirm` twice as many are tested.
+        alpha: level of the adjusted p-values, and 1 - confidence of the intervals.
+        multiplicity: ``benjamini_yekutieli``, ``benjamini_hochberg``, ``bonferroni`` or ``holm``.
+        confirm: False chooses and measures on all rows, and adjusts for every slice that was judged.
+        buckets: quantile buckets of a number, 4 to 10.
+        max_values: most values of a column that are searched, the most frequent ones.
+        max_overlap: slices that share more of their rows with a better one (Jaccard index) are left out.
+        seed: of the halves and the sample.
+        engine: where it runs; threads of this machine by default.
+
+    Raises:
+        ConfigError: every problem of the arguments at once.
+        DataError: too few rows, or columns of labels, predictions or weights that hold no numbers.
+        ModelError: a task without a loss of one row, or a baseline of another task or other classes.
+    """
+    problems = _problems(max_order, min_rows, min_effect, top_k, alpha, multiplicity, buckets, max_values, max_overlap)
+    if problems:
+        raise ConfigError("the search for slices cannot run", problems=problems)
+    dataset = data if isinstance(data, Dataset) else numbered(data)
+    if model is not None:
+        keys = (label_key, prediction_key, baseline_prediction_key, example_weight_key, task)
+        source = model_source(model, baseline, loss, keys)
+    else:
+        names = {"candidate": prediction_key or "prediction"}
+        names |= {"baseline": baseline_prediction_key} if baseline_prediction_key else {}
+        source = table_source(dataset, label_key or "label", names, example_weight_key, task, loss)
+    wanted = tuple(dict.fromkeys([*(source.features if features is None else features), *extra_features]))
+    check_columns(dataset, [*wanted, *source.reads], wanted)
+    if engine is None:
+        from trueline.engine import default_engine
+
+        engine = default_engine()
+    reads = {*wanted, *source.reads, ROW_COLUMN}
+    columns = tuple(name for name in dataset.columns if name in reads)
+    sampling: AccumulatorSpec[SampledRows] = AccumulatorSpec(
+        ROW_SAMPLE, {"columns": list(wanted), "rows": SAMPLE_ROWS, "seed": seed}
+    )
+    sampled = engine.run(sampling, dataset, list(columns))
+    if sampled.table is None:
+        raise DataError("the data has no rows, so no slice can be found")
+    share = 0.01 if min_rows is None else min(min_rows / sampled.rows, 1.0)
+    found_axes = make_axes(sampled.table, wanted, buckets, max_values, share)
+    if not found_axes.axes:
+        raise ConfigError("no column can be searched", problems=[f"{k}: {v}" for k, v in found_axes.left_out.items()])
+    params = {**source.params, "halves": 2 if confirm else 1, "seed": seed}
+    request = Request(params, columns, found_axes.axes, source.weighted, max_order, min_rows, min_effect)
+    found = search(engine, dataset, request)
+    members = _members(found.candidates, found_axes.axes, sampled.table)
+    selected = select(found, members, Rules(top_k, alpha, multiplicity, max_overlap, confirm))
+    options = {
+        "max_order": max_order, "min_rows": int(found.limits.rows), "min_effect": min_effect, "top_k": top_k,
+        "alpha": alpha, "multiplicity": multiplicity, "confirm": confirm, "buckets": buckets,
+        "max_values": max_values, "max_overlap": max_overlap, "seed": seed,
+    }  # fmt: skip
+    return _result(source, found, selected, found_axes, members, options)
+
+
+def _problems(
+    max_order: int,
+    min_rows: int | None,
+    min_effect: float,
+    top_k: int,
+    alpha: float,
+    multiplicity: str,
+    buckets: int,
+    max_values: int,
+    max_overlap: float,
+) -> list[str]:
+    checks = (
+        (max_order in (1, 2, 3), f"max_order is {max_order!r}; it is 1, 2 or 3"),
+        (min_rows is None or min_rows >= 20, f"min_rows is {min_rows!r}; at least 20 rows are needed for a test"),
+        (min_effect >= 0, f"min_effect is {min_effect!r}; it is 0 or more"),
+        (top_k >= 1, f"top_k is {top_k!r}; it is 1 or more"),
+        (0 < alpha < 0.5, f"alpha is {alpha!r}; it lies between 0 and 0.5"),
+        (multiplicity in ADJUSTMENTS, f"no multiplicity {multiplicity!r}. {did_you_mean(multiplicity, ADJUSTMENTS)}"),
+        (4 <= buckets <= 10, f"buckets is {buckets!r}; it is 4 to 10"),
+        (1 <= max_values <= 200, f"max_values is {max_values!r}; it is 1 to 200"),
+        (0 < max_overlap <= 1, f"max_overlap is {max_overlap!r}; it is above 0 and at most 1"),
+    )
+    return [said for holds, said in checks if not holds]
+
+
+def _members(candidates: Sequence[Candidate], axes: Sequence[Axis], table: pa.Table) -> dict[str, Bools]:
+    """Which sampled rows are in each candidate."""
+    batch = table.combine_chunks().to_batches()[0]
+    cells = dict(zip(axes, cells_of(axes, batch), strict=True))
+    found = {}
+    for candidate in candidates:
+        inside = np.ones(batch.num_rows, dtype=bool)
+        for c in candidate.conditions:
+            inside &= (cells[c.axis] >= c.first) & (cells[c.axis] <= c.last)
+        found[candidate.name] = inside
+    return found
+
+
+def _key(candidate: Candidate) -> SliceKey:
+    pairs: list[tuple[str, Any]] = [c.pair for c in candidate.conditions if c.pair is not None]
+    expressions = [c.expression for c in candidate.conditions if c.expression is not None]
+    if expressions:
+        pairs.append((" and ".join(expressions), None))
+    return tuple(sorted(pairs, key=lambda pair: pair[0]))
+
+
+def _result(
+    source: Source, found: Found, selected: Selected, axes: Axes, members: dict[str, Bools], options: dict[str, Any]
+) -> FoundSlices:
+    total = group_of(found.total[:, -1])
+    rows = int(found.total[0].sum())
+    slices = tuple(_found_slice(j, rows, found.limits.signed, total) for j in selected.slices)
+    covered = [members[j.candidate.name] for j in selected.slices]
+    return FoundSlices(
+        slices=slices,
+        loss=source.params["loss"],
+        task=source.params["task"],
+        compared=found.limits.signed,
+        rows=rows,
+        left_out=found.left_out,
+        mean_loss=float(total.mean),
+        coverage=float(np.logical_or.reduce(covered).mean()) if covered else 0.0,
+        tested=selected.tested,
+        searched=found.searched,
+        refused=selected.refused,
+        columns=tuple(dict.fromkeys(a.column for a in axes.axes)),
+        columns_left_out=axes.left_out,
+        skipped=found.skipped,
+        passes=found.passes + 1,
+        options=options,
+    )
+
+
+def _found_slice(judged: Judged, rows: int, signed: bool, total: Any) -> FoundSlice:
+    inside = group_of(judged.candidate.inside[:, -1])
+    part = float(inside.mean * inside.weight / (total.mean * total.weight)) if not signed and total.mean > 0 else None
+    return FoundSlice(
+        key=_key(judged.candidate),
+        name=judged.candidate.name,
+        rows=judged.rows,
+        share=judged.rows / rows,
+        loss_share=part,
+        inside=judged.inside,
+        outside=judged.outside,
+        difference=judged.difference,
+        low=judged.low,
+        high=judged.high,
+        effect_size=judged.effect,
+        p_value=judged.p_value,
+        adjusted_p_value=judged.adjusted_p_value,
+        search_difference=judged.search_difference,
+    )

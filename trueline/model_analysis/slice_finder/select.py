@@ -1,0 +1,173 @@
+"""From candidates to found slices: overlaps are removed, and what is left is measured on the rows that chose nothing.
+
+A slice is *found* where it is worse than the rows outside it and, if it is a combination, worse than the rest of each
+of its parts: the largest of these p-values counts (an intersection-union test, Berger 1982), adjusted for the number of
+slices tested. The intervals hold for all found slices together in the sense of Benjamini and Yekutieli (2005, "False
+discovery rate-adjusted multiple confidence intervals for selected parameters"): with R of m found, each has the level
+1 - R alpha / m.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from trueline.model_analysis.slice_finder.contrasts import (
+    Contrast,
+    adjusted,
+    contrast,
+    group_of,
+    normal_score,
+    normal_tail,
+    t_quantile,
+    t_tail,
+)
+from trueline.model_analysis.slice_finder.lattice import PARENT_SCORE, Candidate
+from trueline.model_analysis.slice_finder.search import Found, spread_of
+
+__all__ = ["Judged", "Rules", "Selected", "select"]
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How candidates are judged: see `find_slices`."""
+
+    top_k: int
+    alpha: float
+    multiplicity: str
+    max_overlap: float
+    confirm: bool
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One found slice with its numbers."""
+
+    candidate: Candidate
+    inside: float
+    outside: float
+    rows: int
+    difference: float
+    low: float
+    high: float
+    effect: float
+    p_value: float
+    adjusted_p_value: float
+    search_difference: float
+
+
+@dataclass(frozen=True)
+class Selected:
+    """The found slices, how many were tested, and how many candidates did not hold on the other half."""
+
+    slices: tuple[Judged, ...]
+    tested: int
+    refused: int
+
+
+def select(found: Found, members: dict[str, Bools], rules: Rules) -> Selected:
+    """Chooses the slices.
+
+    Args:
+        found: what the passes found.
+        members: for the name of each candidate, which sampled rows are in it.
+        rules: how to judge.
+    """
+    spread = spread_of(found)
+    limit = 2 * rules.top_k if rules.confirm else 20 * rules.top_k
+    kept: list[Candidate] = []
+    for candidate in found.candidates:
+        if len(kept) == limit:
+            break
+        if _fresh(candidate, kept, members, rules.max_overlap) and _tells(candidate, kept, found, 0, float(spread[0])):
+            kept.append(candidate)
+    half = 1 if rules.confirm else 0
+    contrasts = [_against(c, found, half, float(spread[half])) for c in kept]
+    p = np.array([_p_value(c, k, half, float(spread[half])) for c, k in zip(kept, contrasts, strict=True)])
+    tested = len(kept) if rules.confirm else found.searched
+    corrected = adjusted(p, rules.multiplicity) if rules.confirm else _among_all(p, found, rules.multiplicity)
+    good = [
+        i for i, k in enumerate(contrasts)
+        if corrected[i] <= rules.alpha and float(k.effect) >= found.limits.effect
+    ]  # fmt: skip
+    tail = rules.alpha / 2 * max(len(good), 1) / max(tested, 1)
+    judged = [_judged(kept[i], contrasts[i], found, half, (p[i], corrected[i]), tail) for i in good]
+    judged.sort(key=lambda j: (-j.low, j.candidate.name))
+    final: list[Judged] = []
+    for one in judged:
+        if _tells(one.candidate, [j.candidate for j in final], found, half, float(spread[half])):
+            final.append(one)
+    return Selected(tuple(final[: rules.top_k]), tested, len(kept) - len(good))
+
+
+def _fresh(candidate: Candidate, kept: Sequence[Candidate], members: dict[str, Bools], most: float) -> bool:
+    """Whether no chosen slice has nearly the same rows (Jaccard index, on the sample), or ranges that overlap its."""
+    mine = members[candidate.name]
+    for other in kept:
+        if candidate.overlaps(other):
+            return False
+        theirs = members[other.name]
+        either = int((mine | theirs).sum())
+        if either and int((mine & theirs).sum()) > most * either:
+            return False
+    return True
+
+
+def _tells(candidate: Candidate, kept: Sequence[Candidate], found: Found, half: int, spread: float) -> bool:
+    """Whether it tells what each chosen slice does not: worse than the rest of one around it, else worse without it."""
+    mine, total = candidate.inside[:, half], found.total[:, half]
+    for other in kept:
+        if other.contains(candidate):
+            compared = contrast(group_of(mine), group_of(other.inside[:, half] - mine), spread)
+        else:
+            both = found.both(candidate, other)
+            if both is None or not both[0, half]:
+                continue
+            compared = contrast(group_of(mine - both[:, half]), group_of(total - mine), spread)
+        if not float(normal_score(compared.t, compared.dof)) >= PARENT_SCORE:
+            return False
+    return True
+
+
+def _against(candidate: Candidate, found: Found, half: int, spread: float) -> Contrast:
+    mine = candidate.inside[:, half]
+    return contrast(group_of(mine), group_of(found.total[:, half] - mine), spread)
+
+
+def _p_value(candidate: Candidate, against: Contrast, half: int, spread: float) -> float:
+    """The largest of those against the rows outside and against the rest of each part."""
+    mine = candidate.inside[:, half]
+    compared = [against]
+    compared += [contrast(group_of(mine), group_of(part[:, half] - mine), spread) for part in candidate.parts]
+    return max(float(t_tail(c.t, c.dof)) for c in compared)
+
+
+def _among_all(p: Floats, found: Found, method: str) -> Floats:
+    """Adjusted for every slice that was judged, chosen or not; p-values above one half count as 1."""
+    scores = np.concatenate(found.scores) if found.scores else np.zeros(0)
+    every = normal_tail(scores[scores > 0])
+    everything = adjusted(every, method, found.searched)
+    order = np.argsort(every, kind="stable")
+    places = np.searchsorted(every[order], p * (1 - 1e-9), side="left")
+    return np.array([everything[order[min(i, len(order) - 1)]] for i in places]) if len(order) else np.ones(len(p))
+
+
+def _judged(
+    candidate: Candidate, against: Contrast, found: Found, half: int, p: tuple[float, float], tail: float
+) -> Judged:
+    mine = candidate.inside
+    inside, outside = group_of(mine[:, half]), group_of(found.total[:, half] - mine[:, half])
+    reach = t_quantile(tail, float(against.dof)) * float(against.error)
+    search = group_of(mine[:, 0]), group_of(found.total[:, 0] - mine[:, 0])
+    difference = float(against.difference)
+    return Judged(
+        candidate, float(inside.mean), float(outside.mean), int(mine[0].sum()), difference, difference - reach,
+        difference + reach, float(against.effect), float(p[0]), float(p[1]),
+        float(search[0].mean) - float(search[1].mean),
+    )  # fmt: skip
