@@ -27,13 +27,10 @@ from trueline.model_analysis import (
     MetricsSpec,
     MetricThreshold,
     PerSliceMetricThreshold,
-    SliceMetrics,
     SlicingSpec,
     analyze_raw_data,
     metric_names,
-    validate_metrics,
 )
-from trueline.model_analysis.measured import Change, Estimate, Measured
 from trueline.model_analysis.metrics import find_metric
 
 SHARED = Path(__file__).parents[3] / "shared" / "conformance" / "tfma"
@@ -59,10 +56,6 @@ def check_ratchet(name: str, run: Callable[[dict[str, Any]], Reason], least: int
 
 def test_metrics_of_tfma() -> None:
     check_ratchet("metrics.jsonl", run_metrics, 100)
-
-
-def test_validation_of_tfma() -> None:
-    check_ratchet("validation.jsonl", run_validation, 70)
 
 
 # metrics
@@ -264,56 +257,3 @@ def threshold_of(text: dict[str, list[Any]]) -> MetricThreshold:
 def per_slice(text: dict[str, list[Any]]) -> PerSliceMetricThreshold:
     specs = [slicing_of(s) for s in text.get("slicing_specs", [])] or [SlicingSpec()]
     return PerSliceMetricThreshold(specs, threshold_of(one(text, "threshold", {})))
-
-
-# validation
-
-
-def run_validation(case: dict[str, Any]) -> Reason:
-    if any(not part or isinstance(part[0], list) for part in case["slice"]):
-        return "cross-slice thresholds are not implemented"
-    if "cross_slice" in case["eval_config"]:
-        return "cross-slice thresholds are not implemented"
-    text = parse_pbtxt(case["eval_config"])
-    config = config_of(text)
-    key = tuple(sorted((name, value) for name, value in case["slice"]))
-    baseline = any(one(m, "is_baseline", False) for m in text.get("model_specs", []))
-    by_kind: dict[str, dict[str, float | None]] = {"": {}, "baseline": {}, "diff": {}}
-    for entry in case["metrics"]:
-        value = entry["value"]
-        value = value["unsampled_value"] if isinstance(value, dict) else value
-        kind = "diff" if entry["key"].get("is_diff") else entry["key"].get("model_name", "").replace("candidate", "")
-        number = float(value) if value is not None else math.nan
-        weighted = all("example_weights" in s for s in text["metrics_specs"])
-        if weighted and not entry["key"].get("example_weighted"):
-            continue  # another key in TFMA, so the gated one is not found
-        by_kind.setdefault(kind, {})[entry["key"]["name"]] = None if math.isnan(number) else number
-    names = set(by_kind["baseline"]) | set(by_kind["diff"])
-    changes = {n: Change(by_kind["diff"].get(n)) for n in names}
-    candidate = {n: Estimate(v, None if v is not None else "NaN") for n, v in by_kind[""].items()}
-    for name in by_kind["diff"]:
-        if name not in by_kind["baseline"]:
-            return "metrics that are differences by nature are not implemented"
-        base, diff = by_kind["baseline"][name], by_kind["diff"][name]
-        candidate.setdefault(name, Estimate(None if base is None or diff is None else base + diff, "NaN"))
-    before = {n: Estimate(v, None if v is not None else "NaN") for n, v in by_kind["baseline"].items()}
-    measured = Measured((SliceMetrics(key, 100, 0, 30, candidate, before, changes),), (), 100)
-    verdict = validate_metrics(measured, config, has_baseline=baseline)
-    return compare_verdict(verdict, parse_pbtxt(case["expected"]["validation_result"]))
-
-
-def compare_verdict(verdict: Any, want: dict[str, list[Any]]) -> Reason:
-    """TFMA judges slice by slice and looks for missing slices later, so those are not compared."""
-    failures = [f for f in verdict.failures if f.kind != "missing_slice"]
-    expected = {
-        one(one(f, "metric_key", {}), "name")
-        for s in want.get("metric_validations_per_slice", [])
-        for f in s.get("failures", [])
-    }
-    if one(want, "missing_thresholds", False) != verdict.missing_thresholds:
-        return "missing_thresholds differs"
-    if {f.metric for f in failures if f.metric} != expected:
-        return f"failing metrics are {sorted({f.metric for f in failures})} here, {sorted(expected)} in TFMA"
-    if bool(one(want, "validation_ok", False)) != (not failures):
-        return "the verdict differs"
-    return None
