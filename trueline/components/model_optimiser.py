@@ -103,7 +103,7 @@ def _problems(
     config: EvalConfig | None, max_loss: Mapping[str, Any], variants: Sequence[str], prefer: Any, splits: Sequence[str]
 ) -> list[str]:
     from trueline.model_analysis.check import config_problems
-    from trueline.model_analysis.rules import rules_of
+    from trueline.model_analysis.gates_rules import gate_rules
     from trueline.models.optimise import VARIANTS
 
     problems = [f"no variant {v!r}. {did_you_mean(v, VARIANTS)}" for v in variants if v not in VARIANTS]
@@ -121,7 +121,7 @@ def _problems(
             problems.append(f"max_loss: whether a higher {metric} is better is not known")
         if not isinstance(loss, int | float) or isinstance(loss, bool) or not 0 <= loss < math.inf:
             problems.append(f"max_loss: {metric} may lose {loss!r}; write a number from 0")
-    if not max_loss and not rules_of(config):
+    if not max_loss and not gate_rules(config):
         problems.append('has nothing by which a variant could fail: give max_loss={"AUC": 0.002}, or thresholds')
     return problems
 

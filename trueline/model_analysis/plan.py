@@ -8,8 +8,9 @@ from functools import cached_property
 from typing import Any
 
 from trueline.model_analysis.config import EvalConfig
+from trueline.model_analysis.gates_rules import gate_rules
 from trueline.model_analysis.metrics import TABLES
-from trueline.model_analysis.rules import PlannedMetric, planned_metrics, rules_of
+from trueline.model_analysis.rules import PlannedMetric, planned_metrics
 from trueline.model_analysis.views import View
 
 __all__ = ["BASELINE", "BOOTSTRAP_GROUPS", "CANDIDATE", "EvalPlan", "PlannedTable", "make_plan"]
@@ -126,7 +127,7 @@ def make_plan(
     outputs: Sequence[str] = ("",),
 ) -> EvalPlan:
     """The plan of a checked configuration; noise is measured for change thresholds, and for intervals where asked."""
-    gated = baseline and any(rule.threshold.change_threshold for rule in rules_of(config))
+    gated = baseline and any(rule.threshold.change_threshold for rule in gate_rules(config))
     models = (*candidates, BASELINE) if baseline else tuple(candidates)
     groups = 1
     if gated or config.options.compute_confidence_intervals:
