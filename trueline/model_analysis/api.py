@@ -122,7 +122,7 @@ def evaluate_models(
     results = {}
     for name, measured in found.items():
         said = {CANDIDATE: prints[name]} | ({BASELINE: prints[BASELINE]} if baseline is not None else {})
-        results[name] = make_result(measured, plan, said)
+        results[name] = make_result(measured, plan, said, name)
     return ModelsResult(results)
 
 
@@ -152,10 +152,10 @@ def run_pass(
     return engine.run(spec, dataset, columns)
 
 
-def make_result(measured: Measured, plan: EvalPlan, models: Mapping[str, Any]) -> EvalResult:
-    """The result of a pass, judged."""
+def make_result(measured: Measured, plan: EvalPlan, models: Mapping[str, Any], model: str | None = None) -> EvalResult:
+    """The result of a pass, judged; `model` is the candidate's name where there are several."""
     has_baseline = BASELINE in plan.models
-    verdict = validate_metrics(measured, plan.config, has_baseline=has_baseline)
+    verdict = validate_metrics(measured, plan.config, has_baseline=has_baseline, model=model)
     return EvalResult(plan.config, measured, verdict, plan.task, models)
 
 

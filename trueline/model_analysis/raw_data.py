@@ -95,7 +95,7 @@ def analyze_raw_data(
         return make_result(measured, plan, said)
     found = run_pass(MODELS_EVALUATOR, source, wanted, plan, dataset, engine)
     base = {BASELINE: prints[BASELINE]} if BASELINE in prints else {}
-    return ModelsResult({n: make_result(m, plan, {CANDIDATE: prints[n]} | base) for n, m in found.items()})
+    return ModelsResult({n: make_result(m, plan, {CANDIDATE: prints[n]} | base, n) for n, m in found.items()})
 
 
 def columns_of_specs(
