@@ -12,7 +12,7 @@ from trueline.model_analysis.keys import MetricKey, SubKey
 from trueline.model_analysis.metrics import Metric, find_metric
 from trueline.model_analysis.views import View
 
-__all__ = ["MeanOf", "PlannedMetric", "Rule", "metric_key", "planned_metrics", "rules_of"]
+__all__ = ["MeanOf", "PlannedMetric", "Rule", "metric_key", "part_name", "planned_metrics", "rules_of"]
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,17 @@ def metric_key(metric: MetricConfig) -> str:
     name = metric.config.get("name")
     if isinstance(name, str) and name:
         return name
-    known = find_metric(metric.class_name)
+    known = find_metric(metric.class_name, module=metric.module)
     return known.name if known else metric.class_name
+
+
+def part_name(entry: MetricConfig, metric: Metric, part: Metric) -> str:
+    """The name of one part of a metric with several: the option ``<part>_name``, or the option ``name`` before it."""
+    own = entry.config.get(f"{part.name}_name")
+    if isinstance(own, str) and own:
+        return own
+    name = entry.config.get("name")
+    return f"{name}_{part.name.removeprefix(f'{metric.name}_')}" if isinstance(name, str) and name else part.name
 
 
 def planned_metrics(config: EvalConfig, task: str, classes: int) -> tuple[PlannedMetric, ...]:
@@ -114,12 +123,13 @@ def planned_metrics(config: EvalConfig, task: str, classes: int) -> tuple[Planne
 
 def _planned(spec: MetricsSpec, entry: MetricConfig, task: str, classes: int) -> Iterator[PlannedMetric]:
     binary = spec.binarize is not None or spec.aggregate is not None
-    metric = find_metric(entry.class_name, "binary" if binary and task in ("multiclass", "multilabel") else task)
+    sort = "binary" if binary and task in ("multiclass", "multilabel") else task
+    metric = find_metric(entry.class_name, sort, entry.module)
     if metric is None:
         return
     for part in metric.parts or (metric,):
         options = {**part.options, **entry.config, "classes": classes}
-        name = options.pop("name", None) or part.name
+        name = part_name(entry, metric, part) if metric.parts else options.pop("name", None) or part.name
         for output in spec.output_names or ("",):
             for weighted, mark in _weightings(spec):
                 for view, key, mean_of, private in _problems(spec, name, output, weighted, mark):

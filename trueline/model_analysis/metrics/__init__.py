@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 from trueline.model_analysis.metrics.record import HIGHER, LOWER, TASKS, Metric
-from trueline.model_analysis.metrics.table import METRICS, MOMENTS, TABLES, find_metric, metric_names
+from trueline.model_analysis.metrics.table import METRICS, MOMENTS, TABLES, find_metric, find_moment, metric_names
 
-__all__ = ["HIGHER", "LOWER", "METRICS", "MOMENTS", "TABLES", "TASKS", "Metric", "find_metric", "metric_names"]
+__all__ = [
+    "HIGHER",
+    "LOWER",
+    "METRICS",
+    "MOMENTS",
+    "TABLES",
+    "TASKS",
+    "Metric",
+    "find_metric",
+    "find_moment",
+    "metric_names",
+]

@@ -17,6 +17,7 @@ from trueline.model_analysis.rows import Floats, Ints, Rows
 
 if TYPE_CHECKING:
     from trueline.model_analysis.curves import Curve
+    from trueline.model_analysis.moments import Moment
 
 __all__ = [
     "HIGHER", "LOWER", "NO_WEIGHT", "ONE_CLASS", "SCALAR", "TASKS", "Finish", "Metric", "Options", "OwnState",
@@ -115,6 +116,7 @@ class Metric:
         expand: options to the sub keys that it gives a key for, with the options of each.
         closed_form: ``(values, sums, options, confidence) -> (low, high)`` where there is a formula for the interval.
         holds_slice: it keeps all rows of a slice in memory.
+        functions: moments that a metric of one's own brings itself, by their names before the ``@``.
     """
 
     class_name: str
@@ -137,6 +139,7 @@ class Metric:
     expand: Callable[[Options], Iterable[tuple[SubKey, Options]]] | None = None
     closed_form: Callable[[Floats, Sums, Options, float], tuple[Floats, Floats]] | None = None
     holds_slice: bool = False
+    functions: Mapping[str, Moment] = field(default_factory=dict)
 
 
 def over(a: Floats, b: Floats) -> Floats:

@@ -6,22 +6,41 @@ from collections.abc import Mapping
 
 from trueline.model_analysis.metrics.areas import RANK_METRICS
 from trueline.model_analysis.metrics.confusion import CONFUSION_METRICS
+from trueline.model_analysis.metrics.differences import DIFFERENCE_METRICS, DIFFERENCE_MOMENTS
 from trueline.model_analysis.metrics.means import LOSS_METRICS, MEAN_METRICS
 from trueline.model_analysis.metrics.multiclass import CLASS_METRICS
+from trueline.model_analysis.metrics.plots import PLOT_METRICS, PLOT_TABLES
 from trueline.model_analysis.metrics.record import TASKS, Metric, Table
 from trueline.model_analysis.moments import CLASS_MOMENTS, SCALAR_MOMENTS, Moment
 
-__all__ = ["METRICS", "MOMENTS", "TABLES", "find_metric", "metric_names"]
+__all__ = ["METRICS", "MOMENTS", "TABLES", "find_metric", "find_moment", "metric_names"]
 
-MOMENTS: Mapping[str, Moment] = {**SCALAR_MOMENTS, **CLASS_MOMENTS}
+MOMENTS: Mapping[str, Moment] = {**SCALAR_MOMENTS, **CLASS_MOMENTS, **DIFFERENCE_MOMENTS}
 """Name before the ``@`` -> what one row gives."""
-TABLES: Mapping[str, Table] = {}
+TABLES: Mapping[str, Table] = {**PLOT_TABLES}
 """Name before the ``@`` -> a histogram."""
 METRICS: dict[tuple[str, str], Metric] = {
     (metric.class_name, task): metric
-    for metric in (*CONFUSION_METRICS, *MEAN_METRICS, *LOSS_METRICS, *RANK_METRICS, *CLASS_METRICS)
+    for metric in (
+        *CONFUSION_METRICS,
+        *MEAN_METRICS,
+        *LOSS_METRICS,
+        *RANK_METRICS,
+        *CLASS_METRICS,
+        *DIFFERENCE_METRICS,
+        *PLOT_METRICS,
+    )
     for task in metric.tasks
 }
+
+
+def find_moment(name: str) -> Moment:
+    """The moment of this name before the ``@``; those that somebody's own metric brings are ``module:class:name``."""
+    if name in MOMENTS:
+        return MOMENTS[name]
+    from trueline.model_analysis.metrics.own import find_own_moment
+
+    return find_own_moment(name)
 
 
 def metric_names(task: str | None = None) -> tuple[str, ...]:
@@ -29,8 +48,15 @@ def metric_names(task: str | None = None) -> tuple[str, ...]:
     return tuple(sorted({cls for cls, of in METRICS if task is None or of == task}))
 
 
-def find_metric(class_name: str, task: str | None = None) -> Metric | None:
-    """The metric of this class for a task (any task where None is given), or None."""
+def find_metric(class_name: str, task: str | None = None, module: str = "") -> Metric | None:
+    """The metric of this class for a task (any task where None is given), or None.
+
+    With a module it is a function of scikit-learn or somebody's own, see `own.py`.
+    """
+    if module:
+        from trueline.model_analysis.metrics.own import find_own_metric
+
+        return find_own_metric(class_name, module, task)
     for of in TASKS if task is None else (task,):
         if (class_name, of) in METRICS:
             return METRICS[class_name, of]
