@@ -30,9 +30,16 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from trueline.model_analysis.gates_cases import FAILED, PASSED, WITHIN_NOISE, Case, evidence, undefined
-from trueline.model_analysis.measured import Change, Estimate
+from trueline.model_analysis.gates_interval import (
+    Bound,
+    change_interval,
+    change_of,
+    degrees_of_freedom,
+    errors_of,
+    p_of_inferiority,
+)
 from trueline.model_analysis.metrics import HIGHER
-from trueline.model_analysis.noise import ratio_interval, t_quantile, upper_tail, worsening_p_value
+from trueline.model_analysis.noise import t_quantile, worsening_p_value
 from trueline.model_analysis.validation import GateCheck
 
 __all__ = ["Hypothesis", "Shared", "change_checks", "worsening"]
@@ -57,25 +64,6 @@ class Shared:
     p_values: Mapping[Hypothesis, tuple[float, float]]
 
 
-@dataclass(frozen=True)
-class _Bound:
-    """One bound of a change, in the bound's unit.
-
-    Attributes:
-        kind: ``change_absolute`` or ``change_relative``.
-        bound: what is demanded.
-        sign: 1 where higher is better, -1 where lower is.
-        value: the change.
-        scale: 1, or the size of the baseline's value.
-    """
-
-    kind: str
-    bound: float
-    sign: float
-    value: float
-    scale: float
-
-
 def direction_of(case: Case) -> str | None:
     """In which direction it improves; differences between slices have no direction of their own."""
     threshold = case.rule.threshold.change_threshold
@@ -96,7 +84,7 @@ def worsening(case: Case) -> tuple[Hypothesis, float] | None:
     sign = 1.0 if direction == HIGHER else -1.0
     if not any(bound is not None and sign * bound <= 0 for bound in (threshold.absolute, threshold.relative)):
         return None
-    p = worsening_p_value(sign * change.value, change.standard_error, _dof(case))
+    p = worsening_p_value(sign * change.value, change.standard_error, degrees_of_freedom(case))
     return None if p is None else (_hypothesis(case, direction), p)
 
 
@@ -114,7 +102,7 @@ def change_checks(case: Case, shared: Shared) -> list[GateCheck]:
     if direction is None:
         text = f"{case.place}: it is not said whether higher or lower is better."
         return [evidence(case, kind, FAILED, text, reason="no_direction") for kind in kinds]
-    change, before = _change(case)
+    change, before = change_of(case)
     if change is None or before is None:
         text = f"{case.key} was not computed for the baseline on {case.target.name}."
         return [evidence(case, kind, FAILED, text, reason="missing_metric") for kind in kinds]
@@ -129,14 +117,6 @@ def change_checks(case: Case, shared: Shared) -> list[GateCheck]:
     ]
 
 
-def _change(case: Case) -> tuple[Change | None, Estimate | None]:
-    """The change and the baseline's value; for a difference by nature the value itself and 0."""
-    if not case.rule.native:
-        return case.target.changes.get(case.key), case.target.baseline.get(case.key)
-    mine = case.target.metrics[case.key]
-    return Change(mine.value, mine.standard_error), Estimate(0.0)
-
-
 def _judge(case: Case, kind: str, bound: float, sign: float, change: float, before: float, shared: Shared) -> GateCheck:
     scale = 1.0 if kind == "change_absolute" else abs(before)
     if case.rule.native and kind == "change_relative":
@@ -144,7 +124,7 @@ def _judge(case: Case, kind: str, bound: float, sign: float, change: float, befo
         return evidence(case, kind, FAILED, text, reason="undefined")
     if scale == 0:
         return undefined(case, kind, f"{case.place} has no relative change: the baseline's value is 0")
-    one = _Bound(kind, bound, sign, change / scale, scale)
+    one = Bound(kind, bound, sign, change / scale, scale)
     threshold = case.rule.threshold.change_threshold
     test = threshold.test if threshold is not None else "worse"
     if test == "non_inferior":
@@ -152,7 +132,7 @@ def _judge(case: Case, kind: str, bound: float, sign: float, change: float, befo
     return _worse(case, one, shared, bare=test == "value" or case.rule.native)
 
 
-def _text(case: Case, one: _Bound) -> str:
+def _text(case: Case, one: Bound) -> str:
     """What was found and demanded, without a verdict."""
     unit = " of the baseline" if one.kind == "change_relative" else ""
     demand = f"{_side(one)} {one.bound:+.4g}{unit} is demanded"
@@ -165,12 +145,12 @@ def _text(case: Case, one: _Bound) -> str:
     )
 
 
-def _side(one: _Bound) -> str:
+def _side(one: Bound) -> str:
     return "at least" if one.sign > 0 else "at most"
 
 
-def _record(case: Case, one: _Bound, outcome: str, sentence: str, shared: Shared, **more: object) -> GateCheck:
-    threshold, (change, _) = case.rule.threshold.change_threshold, _change(case)
+def _record(case: Case, one: Bound, outcome: str, sentence: str, shared: Shared, **more: object) -> GateCheck:
+    threshold, (change, _) = case.rule.threshold.change_threshold, change_of(case)
     error = change.standard_error if change is not None else None
     numbers: dict[str, object] = {
         "compared": one.value,
@@ -183,7 +163,9 @@ def _record(case: Case, one: _Bound, outcome: str, sentence: str, shared: Shared
         **more,
     }
     if "low" not in more:
-        low, high = _interval(case, one, t_quantile((1 + _confidence(case, shared)) / 2, _dof(case)))
+        low, high = change_interval(
+            case, one, t_quantile((1 + _confidence(case, shared)) / 2, degrees_of_freedom(case))
+        )
         numbers |= {"low": low, "high": high}
     return evidence(case, one.kind, outcome, sentence, **numbers)
 
@@ -194,40 +176,7 @@ def _confidence(case: Case, shared: Shared) -> float:
     return shared.confidence if own is None else own
 
 
-def _dof(case: Case) -> int:
-    return max(case.target.groups - 1, 1)
-
-
-def _interval(case: Case, one: _Bound, reach: float) -> tuple[float | None, float | None]:
-    """The change plus and minus so many standard errors, in the bound's unit; None where it is unknown."""
-    change, before = _change(case)
-    error = change.standard_error if change is not None else None
-    if error is None:
-        return None, None
-    if one.kind == "change_absolute":
-        return one.value - reach * error, one.value + reach * error
-    mine = case.target.metrics[case.key].standard_error
-    base = before.standard_error if before is not None else None
-    if mine is None or base is None:
-        return None, None
-    # Fieller's r belongs to a positive base: candidate and baseline of both signs turned give the same change / |base|.
-    found = ratio_interval(one.value * one.scale, one.scale, _turned(case, mine, base, error), reach)
-    return found if found is not None else (None, None)
-
-
-def _turned(case: Case, mine: float, base: float, error: float) -> tuple[float, float, float]:
-    """Standard errors of (abs(base) + change), abs(base) and change.
-
-    For a negative baseline b the change is measured from -b, so that the covariance turns its sign; the variance that
-    stands for the candidate is then ``V_b + V_d - 2 cov(d, b)``, which is ``2 V_b + 2 V_d - V_c``.
-    """
-    before = case.target.baseline[case.key].value
-    if before is None or before >= 0:
-        return mine, base, error
-    return max(2 * base**2 + 2 * error**2 - mine**2, 0.0) ** 0.5, base, error
-
-
-def _worse(case: Case, one: _Bound, shared: Shared, *, bare: bool) -> GateCheck:
+def _worse(case: Case, one: Bound, shared: Shared, *, bare: bool) -> GateCheck:
     text = _text(case, one)
     place = _hypothesis(case, direction_of(case) or "")
     p, adjusted = (None, None) if bare else shared.p_values.get(place, (None, None))
@@ -261,17 +210,17 @@ def _shared_level(p: float, adjusted: float, shared: Shared) -> str:
     return f"p = {p:.2g}, after {rule} over the {many} checks that share the level {adjusted:.2g}"
 
 
-def _non_inferior(case: Case, one: _Bound, shared: Shared) -> GateCheck:
-    confidence, dof = _confidence(case, shared), _dof(case)
-    low, high = _interval(case, one, t_quantile(confidence, dof))
+def _non_inferior(case: Case, one: Bound, shared: Shared) -> GateCheck:
+    confidence, dof = _confidence(case, shared), degrees_of_freedom(case)
+    low, high = change_interval(case, one, t_quantile(confidence, dof))
     limit = low if one.sign > 0 else high
     text = _text(case, one)
     if limit is None:
-        change, _ = _change(case)
-        known = change is not None and change.standard_error is not None
-        why = "the baseline's value cannot be told from 0, so the ratio has no bounds" if known else NO_NOISE
+        why = "the baseline's value cannot be told from 0, so the ratio has no bounds"
+        if None in errors_of(case, one):
+            why = NO_NOISE
         return _record(case, one, FAILED, f"{text}; {why}.", shared, low=None, high=None)
-    p = _p_of_inferiority(case, one)
+    p = p_of_inferiority(case, one)
     ends = {"low": low, "high": None} if one.sign > 0 else {"low": None, "high": high}
     numbers = {**ends, "compared": limit, "p_value": p}
     only = f"; with {confidence * 100:.6g} % confidence it is {_side(one)} {limit:+.4g}"
@@ -280,22 +229,3 @@ def _non_inferior(case: Case, one: _Bound, shared: Shared) -> GateCheck:
     by = abs(one.bound - limit)
     sentence = f"{text}{only}, which does not show it: off by {by:.3g}."
     return _record(case, one, FAILED, sentence, shared, by=by, **numbers)
-
-
-def _p_of_inferiority(case: Case, one: _Bound) -> float | None:
-    """The one-sided p-value of "it is worse than the margin"."""
-    change, before = _change(case)
-    if change is None or change.standard_error is None or change.value is None:
-        return None
-    variance, margin = change.standard_error**2, one.bound * one.scale
-    if one.kind == "change_relative":
-        mine, base = case.target.metrics[case.key].standard_error, before.standard_error if before else None
-        if mine is None or base is None:
-            return None
-        turned, base, error = _turned(case, mine, base, change.standard_error)
-        covariance = (turned**2 - base**2 - error**2) / 2
-        variance = max(variance - 2 * one.bound * covariance + one.bound**2 * base**2, 0.0)
-    gap = one.sign * (change.value - margin)
-    if variance == 0:
-        return 0.0 if gap >= 0 else 1.0
-    return upper_tail(gap / variance**0.5, _dof(case))
