@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from trueline._core.errors import ConfigError, DataError, did_you_mean
+from trueline._core.errors import ConfigError, DataError
 from trueline.engine.base import AccumulatorSpec, Dataset, Engine
 from trueline.model_analysis.noise import ROW_COLUMN
 from trueline.model_analysis.slice_finder.axes import Axis, cells_of
-from trueline.model_analysis.slice_finder.contrasts import ADJUSTMENTS, group_of
+from trueline.model_analysis.slice_finder.contrasts import group_of
 from trueline.model_analysis.slice_finder.found import FoundSlice, FoundSlices
 from trueline.model_analysis.slice_finder.inputs import Source, check_columns, model_source, numbered, table_source
 from trueline.model_analysis.slice_finder.lattice import Candidate
 from trueline.model_analysis.slice_finder.make_axes import Axes, make_axes
+from trueline.model_analysis.slice_finder.options import Options
 from trueline.model_analysis.slice_finder.sample import ROW_SAMPLE, SAMPLE_ROWS, SampledRows
 from trueline.model_analysis.slice_finder.search import Found, Request, search
-from trueline.model_analysis.slice_finder.select import Judged, Rules, Selected, select
+from trueline.model_analysis.slice_finder.select import Judged, Selected, select
 from trueline.model_analysis.slices import SliceKey
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def find_slices(
     extra_features: Sequence[str] = (),
     max_order: int = 2,
     min_rows: int | None = None,
+    max_share: float = 0.5,
     min_effect: float = 0.1,
     top_k: int = 10,
     alpha: float = 0.05,
@@ -86,6 +88,7 @@ def find_slices(
         extra_features: columns to search besides these.
         max_order: most conditions of a slice, 1 to 3.
         min_rows: least rows of a slice; by default 1 % of the rows, 32 at least.
+        max_share: most rows of a slice, as a share of all: what most rows are in is no slice.
         min_effect: least effect size (difference of mean losses / sqrt of the mean of both variances).
         top_k: most slices to give; with `confirm` twice as many are tested.
         alpha: level of the adjusted p-values, and 1 - confidence of the intervals.
@@ -102,14 +105,17 @@ def find_slices(
         DataError: too few rows, or columns of labels, predictions or weights that hold no numbers.
         ModelError: a task without a loss of one row, or a baseline of another task or other classes.
     """
-    problems = _problems(max_order, min_rows, min_effect, top_k, alpha, multiplicity, buckets, max_values, max_overlap)
-    if problems:
-        raise ConfigError("the search for slices cannot run", problems=problems)
+    options = Options(
+        max_order, min_rows, max_share, min_effect, top_k, alpha, multiplicity, confirm, buckets, max_values,
+        max_overlap, seed,
+    )  # fmt: skip
     dataset = data if isinstance(data, Dataset) else numbered(data)
     if model is not None:
         keys = (label_key, prediction_key, baseline_prediction_key, example_weight_key, task)
         source = model_source(model, baseline, loss, keys)
     else:
+        if baseline is not None:
+            raise ConfigError("a baseline model needs a model", hint="name baseline_prediction_key for a table.")
         names = {"candidate": prediction_key or "prediction"}
         names |= {"baseline": baseline_prediction_key} if baseline_prediction_key else {}
         source = table_source(dataset, label_key or "label", names, example_weight_key, task, loss)
@@ -119,54 +125,26 @@ def find_slices(
         from trueline.engine import default_engine
 
         engine = default_engine()
+    return _find(source, dataset, wanted, options, engine)
+
+
+def _find(source: Source, dataset: Dataset, wanted: tuple[str, ...], options: Options, engine: Engine) -> FoundSlices:
     reads = {*wanted, *source.reads, ROW_COLUMN}
     columns = tuple(name for name in dataset.columns if name in reads)
     sampling: AccumulatorSpec[SampledRows] = AccumulatorSpec(
-        ROW_SAMPLE, {"columns": list(wanted), "rows": SAMPLE_ROWS, "seed": seed}
+        ROW_SAMPLE, {"columns": list(wanted), "rows": SAMPLE_ROWS, "seed": options.seed}
     )
     sampled = engine.run(sampling, dataset, list(columns))
     if sampled.table is None:
         raise DataError("the data has no rows, so no slice can be found")
-    share = 0.01 if min_rows is None else min(min_rows / sampled.rows, 1.0)
-    found_axes = make_axes(sampled.table, wanted, buckets, max_values, share)
-    if not found_axes.axes:
-        raise ConfigError("no column can be searched", problems=[f"{k}: {v}" for k, v in found_axes.left_out.items()])
-    params = {**source.params, "halves": 2 if confirm else 1, "seed": seed}
-    request = Request(params, columns, found_axes.axes, source.weighted, max_order, min_rows, min_effect)
-    found = search(engine, dataset, request)
-    members = _members(found.candidates, found_axes.axes, sampled.table)
-    selected = select(found, members, Rules(top_k, alpha, multiplicity, max_overlap, confirm))
-    options = {
-        "max_order": max_order, "min_rows": int(found.limits.rows), "min_effect": min_effect, "top_k": top_k,
-        "alpha": alpha, "multiplicity": multiplicity, "confirm": confirm, "buckets": buckets,
-        "max_values": max_values, "max_overlap": max_overlap, "seed": seed,
-    }  # fmt: skip
-    return _result(source, found, selected, found_axes, members, options)
-
-
-def _problems(
-    max_order: int,
-    min_rows: int | None,
-    min_effect: float,
-    top_k: int,
-    alpha: float,
-    multiplicity: str,
-    buckets: int,
-    max_values: int,
-    max_overlap: float,
-) -> list[str]:
-    checks = (
-        (max_order in (1, 2, 3), f"max_order is {max_order!r}; it is 1, 2 or 3"),
-        (min_rows is None or min_rows >= 20, f"min_rows is {min_rows!r}; at least 20 rows are needed for a test"),
-        (min_effect >= 0, f"min_effect is {min_effect!r}; it is 0 or more"),
-        (top_k >= 1, f"top_k is {top_k!r}; it is 1 or more"),
-        (0 < alpha < 0.5, f"alpha is {alpha!r}; it lies between 0 and 0.5"),
-        (multiplicity in ADJUSTMENTS, f"no multiplicity {multiplicity!r}. {did_you_mean(multiplicity, ADJUSTMENTS)}"),
-        (4 <= buckets <= 10, f"buckets is {buckets!r}; it is 4 to 10"),
-        (1 <= max_values <= 200, f"max_values is {max_values!r}; it is 1 to 200"),
-        (0 < max_overlap <= 1, f"max_overlap is {max_overlap!r}; it is above 0 and at most 1"),
-    )
-    return [said for holds, said in checks if not holds]
+    share = 0.01 if options.min_rows is None else min(options.min_rows / sampled.rows, 1.0)
+    axes = make_axes(sampled.table, wanted, options.buckets, options.max_values, share)
+    if not axes.axes:
+        raise ConfigError("no column can be searched", problems=[f"{k}: {v}" for k, v in axes.left_out.items()])
+    params = {**source.params, "halves": 2 if options.confirm else 1, "seed": options.seed}
+    found = search(engine, dataset, Request(params, columns, axes.axes, source.weighted, options))
+    members = _members(found.candidates, axes.axes, sampled.table)
+    return _result(source, found, select(found, members, options), axes, members, options)
 
 
 def _members(candidates: Sequence[Candidate], axes: Sequence[Axis], table: pa.Table) -> dict[str, Bools]:
@@ -191,7 +169,7 @@ def _key(candidate: Candidate) -> SliceKey:
 
 
 def _result(
-    source: Source, found: Found, selected: Selected, axes: Axes, members: dict[str, Bools], options: dict[str, Any]
+    source: Source, found: Found, selected: Selected, axes: Axes, members: dict[str, Bools], options: Options
 ) -> FoundSlices:
     total = group_of(found.total[:, -1])
     rows = int(found.total[0].sum())
@@ -213,7 +191,7 @@ def _result(
         columns_left_out=axes.left_out,
         skipped=found.skipped,
         passes=found.passes + 1,
-        options=options,
+        options={**options.to_json(), "min_rows": int(found.limits.rows)},
     )
 
 

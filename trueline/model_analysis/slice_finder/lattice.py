@@ -36,12 +36,14 @@ class Limits:
     Attributes:
         search_rows: least rows of the search half, inside and outside.
         rows: least rows of all halves.
+        most_rows: most rows of all halves.
         effect: least effect size.
         signed: whether losses may be negative.
     """
 
     search_rows: float
     rows: float
+    most_rows: float
     effect: float
     signed: bool
 
@@ -127,7 +129,8 @@ def examine(axes: Sequence[Axis], table: Floats, total: Floats, limits: Limits) 
     inner = sums[(slice(None), slice(None), *[slice(None, -1)] * order)]
     all_rows = total.reshape(*total.shape, *[1] * order)
     enough = (inner[0, 0] >= limits.search_rows) & (all_rows[0, 0] - inner[0, 0] >= limits.search_rows)
-    enough &= inner[0].sum(axis=0) >= limits.rows
+    rows = inner[0].sum(axis=0)
+    enough &= (rows >= limits.rows) & (rows <= limits.most_rows)
     spread = group_of(total[:, 0]).spread
     inside = group_of(inner[:, 0])
     against = contrast(inside, group_of(all_rows[:, 0] - inner[:, 0]), spread)

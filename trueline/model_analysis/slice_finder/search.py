@@ -23,6 +23,7 @@ from trueline.model_analysis.slice_finder.lattice import (
     viable,
     worth_joining,
 )
+from trueline.model_analysis.slice_finder.options import Options
 from trueline.model_analysis.slice_finder.rows import COUNTERS
 from trueline.model_analysis.slice_finder.sums import SLICE_SUMS, TableSums
 
@@ -44,18 +45,14 @@ class Request:
         columns: what is read of the rows.
         axes: all axes.
         weighted: whether rows have weights.
-        max_order: most conditions of a slice.
-        min_rows: least rows of a slice; None for 1 % of the judged ones, 32 at least.
-        min_effect: least effect size.
+        options: what is asked of slices.
     """
 
     source: Mapping[str, Any]
     columns: tuple[str, ...]
     axes: tuple[Axis, ...]
     weighted: bool
-    max_order: int
-    min_rows: int | None
-    min_effect: float
+    options: Options
 
 
 @dataclass
@@ -112,13 +109,13 @@ def search(engine: Engine, dataset: Dataset, request: Request) -> Found:
     """
     axes, halves = request.axes, int(request.source["halves"])
     tables: list[tuple[int, ...]] = [(i,) for i in range(len(axes))]
-    pairs = _combined(axes, 2) if request.max_order > 1 else []
+    pairs = _combined(axes, 2) if request.options.max_order > 1 else []
     fused = halves * sum(_cells(axes, pair) for pair in pairs) <= _FUSED
     first = _run(engine, dataset, request, tables + (pairs if fused else []))
     found = _start(first, request)
     found.passes = 1
     below = _examine(found, axes, tables, first.tables[: len(axes)])
-    for order in range(2, request.max_order + 1):
+    for order in range(2, request.options.max_order + 1):
         if order == 2 and fused:
             tables, sums = pairs, first.tables[len(axes) :]
         else:
@@ -134,7 +131,9 @@ def _start(first: TableSums, request: Request) -> Found:
     total = first.tables[0].sum(axis=2)
     rows = float(total[0].sum())
     left_out = {name: int(n) for name, n in zip(COUNTERS, first.left_out, strict=True) if n}
-    least = float(request.min_rows) if request.min_rows is not None else max(32.0, math.ceil(rows / 100))
+    least = (
+        float(request.options.min_rows) if request.options.min_rows is not None else max(32.0, math.ceil(rows / 100))
+    )
     if rows < 2 * least:
         said = "; ".join(f"{name.replace('_', ' ')}: {n:,}" for name, n in left_out.items())
         raise DataError(
@@ -143,7 +142,13 @@ def _start(first: TableSums, request: Request) -> Found:
         )
     signed = "baseline" in (request.source.get("models") or request.source.get("predictions") or {})
     halves = total.shape[1]
-    limits = Limits(least if halves == 1 else max(0.4 * least, 8.0), least, request.min_effect, signed)
+    limits = Limits(
+        least if halves == 1 else max(0.4 * least, 8.0),
+        least,
+        request.options.max_share * rows,
+        request.options.min_effect,
+        signed,
+    )
     return Found(request.axes, total, left_out, limits)
 
 

@@ -26,23 +26,13 @@ from trueline.model_analysis.slice_finder.contrasts import (
     t_tail,
 )
 from trueline.model_analysis.slice_finder.lattice import PARENT_SCORE, Candidate
+from trueline.model_analysis.slice_finder.options import Options
 from trueline.model_analysis.slice_finder.search import Found, spread_of
 
-__all__ = ["Judged", "Rules", "Selected", "select"]
+__all__ = ["Judged", "Selected", "select"]
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Rules:
-    """How candidates are judged: see `find_slices`."""
-
-    top_k: int
-    alpha: float
-    multiplicity: str
-    max_overlap: float
-    confirm: bool
 
 
 @dataclass(frozen=True)
@@ -71,39 +61,43 @@ class Selected:
     refused: int
 
 
-def select(found: Found, members: dict[str, Bools], rules: Rules) -> Selected:
+def select(found: Found, members: dict[str, Bools], options: Options) -> Selected:
     """Chooses the slices.
 
     Args:
         found: what the passes found.
         members: for the name of each candidate, which sampled rows are in it.
-        rules: how to judge.
+        options: how to judge.
     """
     spread = spread_of(found)
-    limit = 2 * rules.top_k if rules.confirm else 20 * rules.top_k
+    limit = 2 * options.top_k if options.confirm else 20 * options.top_k
     kept: list[Candidate] = []
     for candidate in found.candidates:
         if len(kept) == limit:
             break
-        if _fresh(candidate, kept, members, rules.max_overlap) and _tells(candidate, kept, found, 0, float(spread[0])):
+        if _fresh(candidate, kept, members, options.max_overlap) and _tells(
+            candidate, kept, found, 0, float(spread[0])
+        ):
             kept.append(candidate)
-    half = 1 if rules.confirm else 0
+    half = 1 if options.confirm else 0
     contrasts = [_against(c, found, half, float(spread[half])) for c in kept]
     p = np.array([_p_value(c, k, half, float(spread[half])) for c, k in zip(kept, contrasts, strict=True)])
-    tested = len(kept) if rules.confirm else found.searched
-    corrected = adjusted(p, rules.multiplicity) if rules.confirm else _among_all(p, found, rules.multiplicity)
+    tested = len(kept) if options.confirm else found.searched
+    corrected = adjusted(p, options.multiplicity) if options.confirm else _among_all(p, found, options.multiplicity)
     good = [
         i for i, k in enumerate(contrasts)
-        if corrected[i] <= rules.alpha and float(k.effect) >= found.limits.effect
+        if corrected[i] <= options.alpha and float(k.effect) >= found.limits.effect
     ]  # fmt: skip
-    tail = rules.alpha / 2 * max(len(good), 1) / max(tested, 1)
-    judged = [_judged(kept[i], contrasts[i], found, half, (p[i], corrected[i]), tail) for i in good]
+    good.sort(key=lambda i: (-float(contrasts[i].difference - 2 * contrasts[i].error), kept[i].name))
+    final: list[int] = []
+    for i in good:
+        if _tells(kept[i], [kept[j] for j in final], found, half, float(spread[half])):
+            final.append(i)
+    final = final[: options.top_k]
+    tail = options.alpha / 2 * max(len(final), 1) / max(tested, 1)
+    judged = [_judged(kept[i], contrasts[i], found, half, (p[i], corrected[i]), tail) for i in final]
     judged.sort(key=lambda j: (-j.low, j.candidate.name))
-    final: list[Judged] = []
-    for one in judged:
-        if _tells(one.candidate, [j.candidate for j in final], found, half, float(spread[half])):
-            final.append(one)
-    return Selected(tuple(final[: rules.top_k]), tested, len(kept) - len(good))
+    return Selected(tuple(judged), tested, len(kept) - len(good))
 
 
 def _fresh(candidate: Candidate, kept: Sequence[Candidate], members: dict[str, Bools], most: float) -> bool:
