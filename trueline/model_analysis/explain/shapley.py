@@ -13,7 +13,7 @@ from trueline.model_analysis.explain.explanation import Explanation, plain
 from trueline.model_analysis.explain.rows import Pool, row_numbers, sample_rows
 from trueline.model_analysis.explain.shapley_games import MOST_EXACT, exact_values, sampled_values, walks_of
 from trueline.model_analysis.explain.slicing import SlicesGiven, slice_specs, slices_of
-from trueline.model_analysis.explain.target import Floats, Target, model_facts, target_of
+from trueline.model_analysis.explain.target import LINKS, Floats, Target, model_facts, target_of
 from trueline.model_analysis.slices import slice_name, spec_columns
 
 if TYPE_CHECKING:
@@ -339,29 +339,30 @@ def _tree(game: _Game) -> _Found:
     margins = tree_margins(made.trees, inputs)
     made.check(pool.table, margins)
     values = tree_values(made.trees, inputs[: game.background], inputs[game.background :], len(target.features))
+    centred = margins - margins.mean(axis=1, keepdims=True)
     names = _margin_names(target, pool.table, margins)
-    keep = [k for k in target.columns if k < margins.shape[1]] if margins.shape[1] > 1 else [0]
-    keep = list(range(margins.shape[1])) if len(target.columns) == margins.shape[1] else keep
-    names = tuple(names[k] for k in keep) if len(names) == margins.shape[1] else names
+    if names is None and margins.shape[1] > 1 and (names := _margin_names(target, pool.table, centred)) is not None:
+        values, margins = values - values.mean(axis=1, keepdims=True), centred
+    classes = (target.runtime.classes or [])[-margins.shape[1] :]
+    names = names or tuple(f"margin of {c!r}" for c in classes) or (f"sum of the trees behind {target.names[0]}",)
+    several = margins.shape[1] > 1 and len(target.columns) > 0
+    keep = list(target.columns) if several else [0]
     scores, base = margins[game.background :, keep], margins[: game.background, keep].mean(axis=0)
-    return "tree", names, _added_up(values[:, keep], scores - base), scores, base, None
+    values = _added_up(values[:, keep], scores - base)
+    return "tree", tuple(names[k] for k in keep), values, scores, base, None
 
 
-def _margin_names(target: Target, table: pa.Table, margins: Floats) -> tuple[str, ...]:
-    """What the sums of the trees are, by their values: the prediction, a probability, log odds, or a margin."""
+def _margin_names(target: Target, table: pa.Table, margins: Floats) -> tuple[str, ...] | None:
+    """What the sums of the trees are, by their values: the prediction, a probability, log odds; None: none of these."""
     classes = target.runtime.classes
     if classes is None:
-        same = np.allclose(margins, target.scores(table), rtol=_CLOSE, atol=_CLOSE)
-        return target.names if same else (f"sum of the trees behind the {target.names[0]}",)
-    everything = [target_of(target.runtime, c, link) for link in ("identity", "log_odds") for c in classes]
-    for start in (0, len(classes)):
-        found = everything[start : start + len(classes)]
-        found = found[1:] if margins.shape[1] == 1 else found
+        return target.names if np.allclose(margins, target.scores(table), rtol=_CLOSE, atol=_CLOSE) else None
+    for link in LINKS:
+        found = [target_of(target.runtime, c, link) for c in (classes[1:] if margins.shape[1] == 1 else classes)]
         scores = np.concatenate([t.scores(table) for t in found], axis=1)
         if scores.shape == margins.shape and np.allclose(scores, margins, rtol=_CLOSE, atol=_CLOSE):
             return tuple(t.names[0] for t in found)
-    shown = classes[1:] if margins.shape[1] == 1 else classes
-    return tuple(f"margin of {c!r}" for c in shown)
+    return None
 
 
 def _auto(game: _Game) -> _Found:

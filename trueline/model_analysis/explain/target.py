@@ -22,7 +22,7 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 LINKS = ("identity", "log_odds")
 _CHUNK = 8192
 _NUMBER = {"regression": "prediction", "ranking": "score"}
-_TINY = 1e-12
+_TINY = float(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True, eq=False)
