@@ -166,7 +166,8 @@ def test_every_metric_record_is_complete() -> None:
     for (cls, task), metric in METRICS.items():
         assert metric.class_name == cls
         assert task in TASKS
-        assert (metric.finish is None) != (metric.curve is None)
+        ways = (metric.finish, metric.curve, metric.data, metric.own, metric.parts)
+        assert sum(bool(way) for way in ways) == 1, cls
         assert metric.undefined or metric.moments == ("weight",) or metric.name.split("_")[0] in (
             "true", "false", "tp", "tn", "fp", "fn")  # fmt: skip
         options: dict[str, Any] = {k: 0.5 if v is None else v for k, v in metric.options.items()}

@@ -383,9 +383,11 @@ class EvalConfig:
 
     @property
     def slices(self) -> tuple[SlicingSpec, ...]:
-        """The slicing specs in force: the overall slice where none is given; equal ones once."""
-        unique = {json.dumps(encode(s), sort_keys=True): s for s in self.slicing_specs}
-        return tuple(unique.values()) or (SlicingSpec(),)
+        """The slicing specs in force, equal ones once: the overall slice where none is given, and those that are
+        compared in cross-slicing specs."""
+        crossed = [s for c in self.cross_slicing_specs for s in (c.baseline_spec, *c.slicing_specs)]
+        every = [*(self.slicing_specs or (SlicingSpec(),)), *crossed]
+        return tuple({json.dumps(encode(s), sort_keys=True): s for s in every}.values())
 
     def to_json(self) -> str:
         """JSON text with a format number; fields that hold their default are left out."""

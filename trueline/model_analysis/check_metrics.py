@@ -1,0 +1,118 @@
+"""Problems of single metrics: their class, their options, and what they need from data and models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from trueline._core.errors import TruelineError, did_you_mean
+from trueline.model_analysis.check_specs import CLASS_TASKS, Known
+from trueline.model_analysis.config import MetricConfig, MetricsSpec
+from trueline.model_analysis.curves import CURVE_AREAS
+from trueline.model_analysis.metrics import TASKS, Metric, find_metric, metric_names
+
+__all__ = ["metric_problems"]
+
+_CHOICES = {
+    "curve": sorted({curve for curve, _ in CURVE_AREAS}),
+    "summation_method": sorted({method for _, method in CURVE_AREAS}),
+    "average": ["macro", "micro", "weighted"],
+}
+_NUMBERS = frozenset(
+    {"threshold", "thresholds", "specificity", "sensitivity", "recall", "precision", "false_positive_rate", "left",
+     "right"}
+)  # fmt: skip
+_COUNTS = frozenset({"k", "top_k", "num_thresholds", "num_buckets", "size"})
+_OPTIONAL = frozenset({"left", "right"})  # None has a meaning of its own
+
+
+def metric_problems(entry: MetricConfig, spec: MetricsSpec, known: Known) -> list[str]:
+    """The problems of one metric of a metrics spec."""
+    try:
+        found = _variants(entry, spec, known.task)
+    except TruelineError as error:
+        return [f"metric {entry.class_name!r}: {error.message}", *error.problems]
+    if isinstance(found, str):
+        return [found]
+    where = f"metric {entry.class_name!r}"
+    problems = _needs(where, entry, found[0], spec, known)
+    if not entry.module:
+        problems += _option_names(where, entry, found)
+    structured = all(m.data is not None or m.own is not None or m.functions for m in found)
+    problems += [p for option, value in entry.config.items() for p in _value(where, option, value, structured)]
+    k = entry.config.get("k")
+    if known.classes is not None and isinstance(k, int) and "k" in found[0].options and k > known.classes:
+        problems.append(f"{where}, option 'k': {k} is more than the {known.classes} classes")
+    return problems
+
+
+def _variants(entry: MetricConfig, spec: MetricsSpec, task: str | None) -> list[Metric] | str:
+    """The records that may be meant, one for each task, or what is wrong."""
+    name = entry.class_name
+    binary = spec.binarize is not None or spec.aggregate is not None
+    rows = "binary" if binary and task in CLASS_TASKS else task
+    found = [m for t in (TASKS if rows is None else (rows,)) if (m := find_metric(name, t, entry.module))]
+    if found:
+        return found
+    if entry.module:
+        wanted = f" for a {task} model" if find_metric(name, module=entry.module) and task else ""
+        return f"there is no metric {name!r} in {entry.module!r}{wanted}"
+    if find_metric(name) is None:
+        return f"there is no metric {name!r}. {did_you_mean(name, metric_names(), limit=60)}"
+    if binary and rows == "binary":
+        return (
+            f"metric {name!r} is not defined for the binary problems that binarize and aggregate make. "
+            f"{did_you_mean(name, metric_names('binary'), limit=60)}"
+        )
+    return f"metric {name!r} is not defined for a {task} model. {did_you_mean(name, metric_names(task), limit=60)}"
+
+
+def _needs(where: str, entry: MetricConfig, metric: Metric, spec: MetricsSpec, known: Known) -> list[str]:
+    """What a metric needs and does not have: a baseline, a query's column, a column of its own."""
+    problems = []
+    if metric.needs_baseline and known.has_baseline is False:
+        problems.append(f"{where} compares a candidate with a baseline, and there is no baseline")
+    if metric.query and not spec.query_key:
+        problems.append(f"{where} is measured on queries: name the query's column in query_key of its metrics spec")
+    if known.columns is None:
+        return problems
+    shown = [c for c in known.columns if not c.startswith("__")]
+    for option in metric.columns:
+        column = entry.config.get(option, metric.options.get(option))
+        if isinstance(column, str) and column and column not in known.columns:
+            problems.append(f"{where}, option {option!r}: the data has no column {column!r}. "
+                            f"{did_you_mean(column, shown)}")  # fmt: skip
+    return problems
+
+
+def _option_names(where: str, entry: MetricConfig, found: Sequence[Metric]) -> list[str]:
+    allowed = {"name", *(option for m in found for option in m.options)}
+    problems = [
+        f"{where} has no option {option!r}. {did_you_mean(str(option), allowed)}"
+        for option in entry.config
+        if option not in allowed
+    ]
+    return problems + [
+        f"{where} needs the option {option!r}"
+        for option, default in found[0].options.items()
+        if default is None and option not in entry.config and option not in _OPTIONAL
+    ]
+
+
+def _value(where: str, option: str, value: Any, structured: bool) -> list[str]:
+    where = f"{where}, option {option!r}"
+    if option in _CHOICES and value not in _CHOICES[option]:
+        return [f"{where}: {value!r} is none of {', '.join(_CHOICES[option])}"]
+    if option == "name" and not (isinstance(value, str) and value):
+        return [f"{where}: a text is expected, not {value!r}"]
+    if option in _COUNTS and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        return [f"{where}: a positive integer is expected, not {value!r}"]
+    if option not in _NUMBERS:
+        return []
+    values = list(value) if option == "thresholds" and isinstance(value, (list, tuple)) else [value]
+    if len(values) != 1 and not structured:
+        return [f"{where}: one threshold is expected; configure the metric once per threshold, each with a name"]
+    if value is None and option in _OPTIONAL:
+        return []
+    wrong = [v for v in values if isinstance(v, bool) or not isinstance(v, (int, float))]
+    return [f"{where}: a number is expected, not {v!r}" for v in wrong]
