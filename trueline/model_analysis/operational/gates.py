@@ -162,8 +162,8 @@ _GATES = (
         lambda v: f"{v:,.0f} rows a second", _FASTER, lower=True,
     ),
     _Gate(
-        "max_peak_memory_bytes", "peak_memory", "the peak memory of loading and predicting", lambda o: o.candidate.peak_memory_bytes,
-        _bytes, _LEANER, memory=True,
+        "max_peak_memory_bytes", "peak_memory", "the peak memory of loading and predicting",
+        lambda o: o.candidate.peak_memory_bytes, _bytes, _LEANER, memory=True,
     ),
     _Gate(
         "max_memory_ratio", "memory_ratio", "peak memory", lambda o: o.memory_ratio, _times, _LEANER, relative=True,
