@@ -37,14 +37,12 @@ class Line:
         points: (x, y) in order; a y that is not finite breaks the line.
         whiskers: intervals.
         dots: whether each point is marked.
-        step: whether the line goes on level to the next point, as a ROC curve does not and a histogram does.
     """
 
     name: str
     points: Sequence[Point]
     whiskers: Sequence[Whisker] = ()
     dots: bool = False
-    step: bool = False
 
 
 @dataclass(frozen=True)
@@ -198,15 +196,17 @@ def _dot(name: str, point: Point, at: Point, style: int) -> Html:
 
 
 def _path(line: Line, place: _Frame) -> str:
+    """An SVG path; points nearer than a pixel to the last drawn one are left out, but never the last of a stretch."""
     pieces, pen, last = list[str](), False, (math.nan, math.nan)
-    for point in line.points:
+    for i, point in enumerate(line.points):
         if not (math.isfinite(point[0]) and math.isfinite(point[1])):
             pen = False
             continue
         x, y = place.at(point)
-        if pen and (round(x, 1), round(y, 1)) == (round(last[0], 1), round(last[1], 1)):
+        ends = i + 1 == len(line.points) or not math.isfinite(line.points[i + 1][1])
+        if pen and not ends and math.hypot(x - last[0], y - last[1]) < 1:
             continue
-        pieces.append((f"H{x:.1f}V{y:.1f}" if line.step else f"L{x:.1f} {y:.1f}") if pen else f"M{x:.1f} {y:.1f}")
+        pieces.append(f"{'L' if pen else 'M'}{x:.1f} {y:.1f}" + ("h.1" if ends and not pen else ""))
         pen, last = True, (x, y)
     return "".join(pieces)
 

@@ -19,7 +19,7 @@ from trueline.display.html import Html, Safe, join, number, tag, visible
 from trueline.display.sections import facts_view
 from trueline.display.slice_charts import SliceDot, slice_dots
 
-__all__ = ["evaluation_page_html", "evaluation_page_view", "slice_dot_plot", "verdict_view"]
+__all__ = ["evaluation_page_html", "evaluation_page_view", "slice_dot_plot", "verdict_view", "visible_lines"]
 
 _MOST_FAILURES = 20
 _MOST_DOTS = 80

@@ -6,7 +6,9 @@ What is undefined says so in the cell, with its reason; every table is sorted by
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from html import escape
 
 from trueline.display.eval_view import Check, EvaluationPage, PairView, Shift, SliceView, Value
 from trueline.display.html import Html, Safe, join, number, tag, visible
@@ -15,6 +17,7 @@ __all__ = [
     "changes_table",
     "checks_table",
     "grid",
+    "name_text",
     "overall_table",
     "pairs_table",
     "shown",
@@ -22,9 +25,10 @@ __all__ = [
     "value_cell",
 ]
 
-MOST_CHANGES = 200
-_MANY = 6
-"""From so many columns on, paper has a block a row in place of a table."""
+MOST_CHANGES = 100
+_MANY = 9
+"""Of more columns than these, paper has a block a row in place of a table."""
+_PARTING = re.compile(r"([_=/.:,\[(-])(?=\w)")
 
 
 def shown(value: float) -> str:
@@ -85,7 +89,7 @@ def grid(
         search: the id of its filter; none where empty.
     """
     cells = [
-        tag("th", visible(text), scope="col", tabindex="0", class_=_class(i, numeric, names), dir="auto")
+        tag("th", name_text(text), scope="col", tabindex="0", class_=_class(i, numeric, names), dir="auto")
         for i, text in enumerate(head)
     ]
     body = [
@@ -96,7 +100,7 @@ def grid(
         ))
         for row in rows
     ]  # fmt: skip
-    many = " many" if len(head) > _MANY + 1 else ""
+    many = " many" if len(head) > _MANY else ""
     made = tag("table", tag("caption", visible(label), class_="soft small", hidden="hidden"),
                tag("thead", tag("tr", *cells)), tag("tbody", *body), class_=f"sortable{many}")  # fmt: skip
     region = tag("div", made, class_="scroll pinned", tabindex="0", role="region", aria_label=visible(label))
@@ -107,7 +111,14 @@ def grid(
 
 
 def _class(i: int, numeric: Sequence[int], names: Sequence[int]) -> str | None:
-    return "name" if i in names else "n" if i in numeric else None
+    if i in names:
+        return "name" if i == 0 else "text"
+    return "n" if i in numeric else None
+
+
+def name_text(text: str) -> Html:
+    """A name that may be broken after the signs that part its words."""
+    return Html(_PARTING.sub(r"\1<wbr>", escape(visible(text), quote=True)))
 
 
 def slices_table(slices: Sequence[SliceView], metrics: Sequence[str], *, search: str = "slices") -> Html:
@@ -116,7 +127,7 @@ def slices_table(slices: Sequence[SliceView], metrics: Sequence[str], *, search:
     head = ["Slice", "rows", *(["without label"] if left_out else []), *metrics]
     rows: list[Sequence[Safe]] = [
         [
-            visible(s.name),
+            name_text(s.name),
             number(s.rows),
             *([number(s.missing)] if left_out else []),
             *(value_cell(s.values.get(m), failed=m in s.failed) for m in metrics),
@@ -130,14 +141,14 @@ def overall_table(found: SliceView, metrics: Sequence[str], has_baseline: bool) 
     """One row a metric: the candidate's value, the baseline's, and the change."""
     if not has_baseline:
         rows: list[Sequence[Safe]] = [
-            [visible(m), value_cell(found.values.get(m), failed=m in found.failed)] for m in metrics
+            [name_text(m), value_cell(found.values.get(m), failed=m in found.failed)] for m in metrics
         ]
         return grid(["Metric", "value"], rows, label=f"Metrics on {found.name}", numeric=[1])
     body: list[Sequence[Safe]] = []
     for m in metrics:
         shift = found.shifts.get(m, Shift(None))
         cells = [value_cell(found.values.get(m), failed=m in found.failed), value_cell(found.baseline.get(m))]
-        body.append([visible(m), *cells, *_shift_cells(shift)])
+        body.append([name_text(m), *cells, *_shift_cells(shift)])
     head = ["Metric", "candidate", "baseline", "change", "interval of the change", "p-value", ""]
     return grid(head, body, label=f"Candidate and baseline on {found.name}", numeric=[1, 2, 3, 4, 5])
 
@@ -166,8 +177,8 @@ def changes_table(page: EvaluationPage) -> Html:
     found.sort(key=lambda f: (f[1] not in f[0].failed, 2.0 if f[2].p_value is None else f[2].p_value))
     rows: list[Sequence[Safe]] = [
         [
-            visible(s.name),
-            visible(m),
+            name_text(s.name),
+            name_text(m),
             value_cell(s.values.get(m), failed=m in s.failed),
             value_cell(s.baseline.get(m)),
             *_shift_cells(shift),
@@ -184,7 +195,7 @@ def changes_table(page: EvaluationPage) -> Html:
 def pairs_table(pairs: Sequence[PairView], metrics: Sequence[str]) -> Html:
     """One row a pair of slices, one column a metric."""
     head = ["Pair", *metrics]
-    rows: list[Sequence[Safe]] = [[visible(p.name), *(value_cell(p.values.get(m)) for m in metrics)] for p in pairs]
+    rows: list[Sequence[Safe]] = [[name_text(p.name), *(value_cell(p.values.get(m)) for m in metrics)] for p in pairs]
     return grid(head, rows, label="Differences between slices", numeric=range(1, len(head)), search="pairs")
 
 
@@ -204,7 +215,7 @@ def checks_table(checks: Sequence[Check]) -> Html:
         word, colour = _OUTCOMES.get(check.outcome, (check.outcome, ""))
         badge = tag("span", word, class_=f"badge {colour}".strip())
         rows.append(
-            [visible(check.slice), visible(check.metric), badge, p_text(check.p_value), visible(check.sentence)]
+            [name_text(check.slice), name_text(check.metric), badge, p_text(check.p_value), visible(check.sentence)]
         )
     head = ["Slice", "metric", "outcome", "adjusted p-value", "what was found"]
     return grid(head, rows, label="Bounds that were judged", numeric=[3], names=(0, 4), search="checks")

@@ -52,6 +52,8 @@ class Shift:
             return "undefined", "soft"
         if self.low is None or self.high is None:
             return "", ""
+        if self.value == self.low == self.high == 0:
+            return "no change", "soft"
         if self.low <= 0 <= self.high:
             return "within noise", "soft"
         if self.better is None:

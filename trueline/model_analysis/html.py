@@ -1,10 +1,11 @@
-"""The small notebook view of an evaluation: verdict, then one row a slice. Every text from data is escaped."""
+"""The small notebook view of an evaluation: verdict, reasons, then one row a slice; `page` has the whole of it."""
 
 from __future__ import annotations
 
 from html import escape
 from typing import TYPE_CHECKING
 
+from trueline.display.html import visible
 from trueline.model_analysis.measured import Estimate, SliceMetrics
 
 if TYPE_CHECKING:
@@ -13,37 +14,52 @@ if TYPE_CHECKING:
 __all__ = ["result_html"]
 
 _MAX_ROWS = 50
+_MAX_COLUMNS = 12
+_MAX_REASONS = 20
 
 
 def result_html(result: EvalResult) -> str:
-    """An HTML fragment without scripts or outside resources."""
-    verdict = result.validation_result
-    keys = list(dict.fromkeys(name for s in result.measured.slices for name in s.metrics))
-    head = "".join(f"<th>{escape(name)}</th>" for name in keys)
-    shown = result.measured.slices[:_MAX_ROWS]
-    body = "".join(_slice_row(s, keys) for s in shown)
-    hidden = len(result.measured.slices) - len(shown)
-    more = f"<p>{hidden} more slices in <code>to_table()</code>.</p>" if hidden > 0 else ""
+    """An HTML fragment without scripts or outside resources. Every text from data is escaped."""
+    measured, verdict = result.measured, result.validation_result
+    keys = list(dict.fromkeys(name for s in measured.slices for name, e in s.metrics.items() if e.data is None))
+    head = "".join(f"<th scope='col'>{_text(name)}</th>" for name in keys[:_MAX_COLUMNS])
+    body = "".join(_slice_row(s, keys[:_MAX_COLUMNS]) for s in measured.slices[:_MAX_ROWS])
     state = "passed" if verdict.ok else "closed"
     stamp = " Change thresholds were not applied: there was no baseline." if verdict.rubber_stamp else ""
-    reasons = "".join(f"<li>{escape(f.sentence)}</li>" for f in verdict.failures[:_MAX_ROWS])
+    reasons = "".join(f"<li>{_text(f.sentence)}</li>" for f in verdict.failures[:_MAX_REASONS])
     return (
-        f"<div><p><strong>Gate {state}.</strong>{stamp} {result.measured.rows:,} labelled rows, "
-        f"{result.measured.missing_labels:,} without a label.</p>"
+        f"<div><p><strong>Gate {state}.</strong>{stamp} {measured.rows:,} labelled rows, "
+        f"{measured.missing_labels:,} without a label.</p>"
         + (f"<ul>{reasons}</ul>" if reasons else "")
-        + f"<table><thead><tr><th>slice</th><th>rows</th>{head}</tr></thead><tbody>{body}</tbody></table>{more}</div>"
+        + "<div style='overflow-x:auto'><table><thead><tr><th scope='col'>slice</th><th scope='col'>rows</th>"
+        + f"{head}</tr></thead><tbody>{body}</tbody></table></div>{_left(result, len(keys))}</div>"
     )
+
+
+def _left(result: EvalResult, keys: int) -> str:
+    """What the small view does not show, and where it is."""
+    counts = (
+        (len(result.validation_result.failures) - _MAX_REASONS, "reasons"),
+        (len(result.measured.slices) - _MAX_ROWS, "slices"),
+        (keys - _MAX_COLUMNS, "metrics"),
+    )
+    more = ", ".join(f"{count:,} more {what}" for count, what in counts if count > 0)
+    return f"<p>{more} in <code>to_html()</code> and <code>to_table()</code>.</p>" if more else ""
 
 
 def _slice_row(s: SliceMetrics, keys: list[str]) -> str:
     cells = "".join(_cell(s, name) for name in keys)
-    return f"<tr><th scope='row'>{escape(s.name)}</th><td>{s.rows:,}</td>{cells}</tr>"
+    return f"<tr><th scope='row'>{_text(s.name)}</th><td>{s.rows:,}</td>{cells}</tr>"
 
 
 def _cell(s: SliceMetrics, name: str) -> str:
     estimate = s.metrics.get(name, Estimate(None, "not computed"))
     if estimate.value is None:
-        return f"<td title='{escape(estimate.undefined or '', quote=True)}'>undefined</td>"
+        return f"<td>undefined: <small>{_text(estimate.undefined or 'no reason is known')}</small></td>"
     change = s.changes.get(name)
     shift = f" ({change.value:+.3g})" if change is not None and change.value is not None else ""
     return f"<td>{estimate.value:.4g}{shift}</td>"
+
+
+def _text(text: str) -> str:
+    return escape(visible(text), quote=True)

@@ -17,7 +17,6 @@ from trueline.model_analysis.metrics import HIGHER, METRICS, find_metric
 from trueline.model_analysis.plots.charts import plot_charts
 from trueline.model_analysis.plots.codec import is_plot
 from trueline.model_analysis.plots.store import find_plots
-from trueline.model_analysis.rules import metric_key
 from trueline.model_analysis.slices import slice_name
 from trueline.model_analysis.validation import ValidationResult
 
@@ -80,7 +79,7 @@ def directions(config: EvalConfig, task: str | None = None) -> dict[str, bool]:
         for entry in spec.metrics:
             metric = find_metric(entry.class_name, task) or find_metric(entry.class_name)
             if metric is not None and metric.better is not None:
-                known[metric_key(entry)] = metric.better
+                known[str(entry.config.get("name") or metric.name)] = metric.better
     return {name: better == HIGHER for name, better in known.items()}
 
 
