@@ -206,7 +206,7 @@ def _shared_level(p: float, adjusted: float, shared: Shared) -> str:
     many = len(shared.p_values)
     if shared.multiplicity == "none" or many == 1:
         return f"p = {p:.2g} in {many} check{'s' if many > 1 else ''}"
-    rule = shared.multiplicity.replace("_", " and ").title()
+    rule = shared.multiplicity.replace("_", "-").title()
     return f"p = {p:.2g}, after {rule} over the {many} checks that share the level {adjusted:.2g}"
 
 
