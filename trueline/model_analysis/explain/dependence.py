@@ -1,8 +1,8 @@
 """Partial dependence and individual conditional expectation: the score when a raw feature takes one value everywhere.
 
-Sources: Friedman 2001 (partial dependence); Goldstein et al. 2015 (individual curves, centred ones). The means are those
-of scikit-learn's ``partial_dependence(method="brute")`` on the same rows. Rows are made that may not exist: read it
-beside the shares of rows that each value stands for.
+Sources: Friedman 2001 (partial dependence); Goldstein et al. 2015 (individual curves, centred ones). The means are
+those of scikit-learn's ``partial_dependence(method="brute")`` on the same rows. Rows are made that may not exist: read
+it beside the shares of rows that each value stands for.
 """
 
 from __future__ import annotations
@@ -109,7 +109,9 @@ class PartialDependence(Explanation):
         found = next((p for p in self.parts if p.features == features), None)
         if found is None:
             names = [" × ".join(p.features) for p in self.parts]
-            raise ConfigError(f"no dependence on {' × '.join(features)}", hint=did_you_mean(" × ".join(features), names))
+            raise ConfigError(
+                f"no dependence on {' × '.join(features)}", hint=did_you_mean(" × ".join(features), names)
+            )
         return found
 
     def content(self) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """How far raw rows lie apart: Gower's distance (1971), with missing as a value of its own.
 
 Of each feature a distance from 0 to 1, and their weighted mean. Numbers: the difference over the spread of the data,
-which is from the 1st to the 99th of 100 parts, so that one outlier does not make all others neighbours; 1 at most. Texts
-and flags: equal or not. Vectors: the mean over their elements. Lists: 1 less shared values over all values (Jaccard).
-Missing and missing is 0, missing and a value is 1; NaN counts as missing.
+which is from the 1st to the 99th of 100 parts, so that one outlier does not make all others neighbours; 1 at most.
+Texts and flags: equal or not. Vectors: the mean over their elements. Lists: 1 less shared values over all values
+(Jaccard). Missing and missing is 0, missing and a value is 1; NaN counts as missing.
 """
 
 from __future__ import annotations
@@ -87,15 +87,16 @@ class Gower:
 
     def each(self, one: list[Encoded], other: list[Encoded]) -> Floats:
         """Distances by feature, ``[Q, M, F]``."""
-        parts = [_distance(f, *pair) for f, *pair in zip(self.features, self.spreads, one, other, strict=True)]
+        parts = [_distance(f, s, a, b) for f, s, a, b in zip(self.features, self.spreads, one, other, strict=True)]
         return np.stack(parts, axis=2)
 
     def between(self, one: list[Encoded], other: list[Encoded]) -> Floats:
         """Distances ``[Q, M]``, from 0 to 1."""
         total = np.zeros((len(one[0].present), len(other[0].present)))
-        for f, w, *pair in zip(self.features, self.weights.tolist(), self.spreads, one, other, strict=True):
+        weights: list[float] = self.weights.tolist()
+        for f, w, s, a, b in zip(self.features, weights, self.spreads, one, other, strict=True):
             if w:
-                total += w * _distance(f, *pair)
+                total += w * _distance(f, s, a, b)
         found: Floats = total / self.weights.sum()
         return found
 

@@ -85,7 +85,8 @@ class Explanation:
     def to_json(self) -> dict[str, Any]:
         """A JSON object; `from_json` is its inverse."""
         head = {"format": FORMAT, "kind": self.KIND, "model": dict(self.model), "options": dict(self.options)}
-        return plain(head | {"content": self.content()}) | {}
+        made: dict[str, Any] = plain(head | {"content": self.content()})
+        return made
 
     @staticmethod
     def from_json(data: Mapping[str, Any], where: str = "") -> Explanation:

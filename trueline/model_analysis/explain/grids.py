@@ -136,5 +136,3 @@ def _shares(feature: RawFeature, column: pa.ChunkedArray, values: Sequence[Any])
     if None in values:
         counts["None"] = column.null_count
     return tuple(counts[repr(v)] / total for v in values)
-
-

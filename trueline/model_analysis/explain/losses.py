@@ -45,7 +45,8 @@ def _own(y: Floats, p: Floats) -> Floats:
 
 
 def _log_loss(y: Floats, p: Floats, _: Floats) -> Floats:
-    return -np.log(np.clip(_own(y, p) / np.maximum(p.sum(axis=1), _EPSILON), _EPSILON, 1 - _EPSILON))
+    loss: Floats = -np.log(np.clip(_own(y, p) / np.maximum(p.sum(axis=1), _EPSILON), _EPSILON, 1 - _EPSILON))
+    return loss
 
 
 def _brier(y: Floats, p: Floats, _: Floats) -> Floats:

@@ -40,11 +40,11 @@ class ModelInputs:
         proto = onnx.load_model_from_string(read_graph(runtime.uri, "model.onnx"))
         made = {name for node in proto.graph.node for name in node.output}
         prefix = "input:" if runtime.python is not None else "model/"
-        self._names = [f"{prefix}{i['name']}" for i in runtime.info.get("inputs") or () if f"{prefix}{i['name']}" in made]
+        self._names = [
+            f"{prefix}{i['name']}" for i in runtime.info.get("inputs") or () if f"{prefix}{i['name']}" in made
+        ]
         if not self._names:
-            raise ModelError(
-                "the graph does not say what the model reads", where=runtime.uri, hint="use space='raw'."
-            )
+            raise ModelError("the graph does not say what the model reads", where=runtime.uri, hint="use space='raw'.")
         known = {o.name for o in proto.graph.output}
         proto.graph.output.extend(onnx.ValueInfoProto(name=n) for n in self._names if n not in known)
         self._session = make_session(proto.SerializeToString(), ("cpu",))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 
@@ -64,7 +64,9 @@ class Neighbours(Explanation):
     found: tuple[tuple[Neighbour, ...], ...]
 
     def agreement(self, query: int = 0) -> float | None:
-        """The share of a row's neighbours, of those with a label, whose label is what the model says of the row."""
+        """The share of a row's neighbours whose label is the class that the model says of the row; None for numbers."""
+        if self.queries[query].probability is None:
+            return None
         labels = [n.label for n in self.found[query] if n.label is not None]
         return sum(v == self.queries[query].prediction for v in labels) / len(labels) if labels else None
 
@@ -152,7 +154,7 @@ def nearest_examples(
     check_features(target, [*(features or ()), *(weights or {})])
     asked = sample_rows(rows, target, max_rows, seed, (), "the data to explain")
     reference = sample_rows(data, target, _REFERENCE, seed)
-    metric: Gower | ModelInputs
+    metric: _Metric
     if space == "raw":
         chosen = [f for f in target.features if features is None or f.name in features]
         metric = Gower(chosen, reference, weights)
@@ -168,6 +170,18 @@ def nearest_examples(
     return Neighbours(model_facts(target), options, queries, found)
 
 
+class _Metric(Protocol):
+    """A distance between rows: Gower's, or that of what the model reads."""
+
+    def encode(self, table: pa.Table) -> Any:
+        """Rows, ready to be compared."""
+        ...
+
+    def between(self, one: Any, other: Any) -> Floats:
+        """Distances ``[Q, M]``."""
+        ...
+
+
 def _outcomes(target: Target, table: pa.Table) -> list[tuple[Any, float | None]]:
     return predicted(target.runtime, target.runtime.predict_arrow(table))
 
@@ -177,14 +191,13 @@ def _values(target: Target, table: pa.Table) -> list[dict[str, Any]]:
     return [{n: plain(row[n]) for n in names} for row in table.select(names).to_pylist()]
 
 
-def _search(
-    target: Target, metric: Gower | ModelInputs, asked: pa.Table, data: Any, k: int
-) -> tuple[tuple[Neighbour, ...], ...]:
+def _search(target: Target, metric: _Metric, asked: pa.Table, data: Any, k: int) -> tuple[tuple[Neighbour, ...], ...]:
     """The nearest rows, of equally near ones the first in the order of the data."""
     import pyarrow as pa
 
-    queries, own = metric.encode(_named(target, asked)), np.array(
-        [-1 if r is None else r for r in row_numbers(asked)], np.int64
+    queries, own = (
+        metric.encode(_named(target, asked)),
+        np.array([-1 if r is None else r for r in row_numbers(asked)], np.int64),
     )
     best: list[list[Neighbour]] = [[] for _ in range(asked.num_rows)]
     seen = 0

@@ -32,7 +32,15 @@ if TYPE_CHECKING:
     from trueline.model_analysis.config import SlicingSpec
     from trueline.model_analysis.explain.permutation_pass import LossSums
 
-__all__ = ["Asked", "Importance", "PermutationImportance", "groups_of", "identity_of", "number_or_none", "permutation_importance"]
+__all__ = [
+    "Asked",
+    "Importance",
+    "PermutationImportance",
+    "groups_of",
+    "identity_of",
+    "number_or_none",
+    "permutation_importance",
+]
 
 _ACCUMULATOR = "trueline.model_analysis.explain.permutation_pass:PermutationAccumulator"
 
@@ -249,7 +257,7 @@ def groups_of(
     if features is None:
         return found
     check_features(target, [n for n in features if n not in found], "feature or group")
-    return {n: found[n] if n in found else (n,) for n in dict.fromkeys(features)}
+    return {n: found.get(n, (n,)) for n in dict.fromkeys(features)}
 
 
 def number_or_none(value: float) -> float | None:

@@ -80,8 +80,8 @@ def by_function(asked: Asked, metric: Callable[..., float], dataset: Dataset) ->
         drops = np.array([base - value(_column(g, r)) for r in range(asked.repeats)])
         error = float(drops.std(ddof=1) / np.sqrt(len(drops))) if len(drops) > 1 else float("nan")
         entries.append(_entry(asked, name, features, "Overall", rows, drops, error))
-    label = str(getattr(metric, "__name__", type(metric).__name__))
-    return asked.result(label, {"Overall": (number_or_none(base), None)}, entries, dataset.num_rows - rows)
+    shown = str(getattr(metric, "__name__", type(metric).__name__))
+    return asked.result(shown, {"Overall": (number_or_none(base), None)}, entries, dataset.num_rows - rows)
 
 
 def _entry(

@@ -244,7 +244,9 @@ def shap_values(
         linked = "log_odds"
     target = target_of(target.runtime, output_class, linked)
     table = sample_rows(rows, target, max_rows, seed, spec_columns(specs), "the data to explain")
-    others = sample_rows(rows if background is None else background, target, background_rows, seed, (), "the background")
+    others = sample_rows(
+        rows if background is None else background, target, background_rows, seed, (), "the background"
+    )
     import pyarrow as pa
 
     names = list(target.feature_names)

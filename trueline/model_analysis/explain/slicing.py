@@ -36,7 +36,9 @@ def slice_specs(slices: SlicesGiven) -> list[SlicingSpec]:
         elif isinstance(given, Sequence) and given and all(isinstance(n, str) for n in given):
             spec = SlicingSpec(feature_keys=tuple(given))
         else:
-            raise ConfigError(f"{given!r} describes no slices", hint="give a SlicingSpec, a column, or several columns.")
+            raise ConfigError(
+                f"{given!r} describes no slices", hint="give a SlicingSpec, a column, or several columns."
+            )
         if spec not in specs:
             specs.append(spec)
     return specs

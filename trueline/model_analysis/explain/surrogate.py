@@ -75,8 +75,8 @@ class LocalSurrogate(Explanation):
         shape = {"coefficients": (len(c["outputs"]), len(c["features"]))}
         arrays = [np.array(c[n], np.float64).reshape(shape.get(n, (len(c["outputs"]),))) for n in _ARRAYS]
         named = dict(zip(_ARRAYS, arrays, strict=True))
-        texts = tuple(map(str, c["features"])), tuple(map(str, c["outputs"])), tuple(c["values"])
-        return cls(model, options, *texts, c["row"], **named)
+        features, outputs = tuple(map(str, c["features"])), tuple(map(str, c["outputs"]))
+        return cls(model, options, features, outputs, tuple(c["values"]), c["row"], *(named[n] for n in _ARRAYS))
 
     def to_table(self) -> pa.Table:
         """``output, feature, value, coefficient, score, fitted, r2``; values as JSON texts."""
@@ -206,7 +206,8 @@ def _standardised(values: Floats) -> Floats:
     others = values[1:][np.isfinite(values[1:])]
     mean, spread = (float(others.mean()), float(others.std())) if len(others) else (0.0, 0.0)
     filled = np.where(np.isfinite(values), values, mean)
-    return (filled - filled[0]) / (spread or 1.0)
+    apart: Floats = (filled - filled[0]) / (spread or 1.0)
+    return apart
 
 
 def _fit(

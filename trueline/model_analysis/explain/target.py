@@ -111,9 +111,7 @@ def target_of(model: Any, output_class: Any = None, link: str = "identity") -> T
         if task not in _NUMBER:
             raise ModelError("an embedding has no score that could be explained", where=runtime.uri)
         if output_class is not None or link != "identity":
-            raise ConfigError(
-                f"a {task} model has no classes, so no output_class and no log odds", where=runtime.uri
-            )
+            raise ConfigError(f"a {task} model has no classes, so no output_class and no log odds", where=runtime.uri)
         return Target(runtime, (_NUMBER[task],), (), link, False)
     if output_class is not None and output_class not in classes:
         raise ConfigError(

@@ -42,8 +42,8 @@ class Trees:
     """All nodes of all trees, numbered through.
 
     Attributes:
-        column, mode, threshold, true, false, missing_true: a split: which column of the input is compared how with what,
-            where to go, and whether NaN counts as true.
+        column, mode, threshold, true, false, missing_true: a split: which column of the input is compared how with
+            what, where to go, and whether NaN counts as true.
         leaf: which nodes are leaves; `values` ``[nodes, K]`` is what they add.
         roots: the first node of each tree.
         base: what each output starts from, ``[K]``.
