@@ -31,7 +31,7 @@ U64 = npt.NDArray[np.uint64]
 _KIND, _VERSION = "decision-scores", 1
 _CELLS = 1 << 17
 _KEPT_BITS = 8
-_SMALLEST = np.float32(1e-7)
+_SMALLEST = np.float32(2.0**-23)
 
 
 @dataclass(frozen=True)
