@@ -27,6 +27,7 @@ from trueline.model_analysis import (
     analyze_raw_data,
 )
 from trueline.model_analysis.metrics import TASKS
+from trueline.model_analysis.metrics.record import REQUIRED
 from trueline.model_analysis.rules import PlannedMetric
 
 BOUND = MetricThreshold(GenericValueThreshold(0.5, 0.9), GenericChangeThreshold(-0.01, None, "HIGHER_IS_BETTER"))
@@ -98,7 +99,7 @@ def test_all_problems_are_reported_at_once() -> None:
     ("metric", "text"),
     [
         (MetricConfig("AUC", {"curve": "pr"}), "'pr' is none of PR, ROC"),
-        (MetricConfig("Recall", {"thresholds": [0.1, 0.2]}), "one threshold is expected"),
+        (MetricConfig("Recall", {"thresholds": []}), "a number or a list of numbers is expected"),
         (MetricConfig("Recall", {"thresholds": "0.5"}), "a number is expected"),
         (MetricConfig("PrecisionAtRecall"), "needs the option 'recall'"),
         (MetricConfig("AUC", threshold=MetricThreshold()), "it would check nothing"),
@@ -153,11 +154,11 @@ def test_json_from_outside_is_checked(data: str, text: str) -> None:
 
 def test_data_and_task_are_held_against_the_config() -> None:
     table = pa.table({"label": [1.0], "prediction": pa.array([[0.1, 0.9]]), "company": ["a"]})
-    config = EvalConfig([MetricsSpec([MetricConfig("AUC")])], [SlicingSpec(["compani"])])
+    config = EvalConfig([MetricsSpec([MetricConfig("ResidualPlot")])], [SlicingSpec(["compani"])])
     with pytest.raises(ConfigError) as caught:
         analyze_raw_data(table, config, label_key="labl")
     assert len(caught.value.problems) == 3
-    assert "'AUC' is not defined for a multiclass model" in caught.value.problems[0]
+    assert "'ResidualPlot' is not defined for a multiclass model" in caught.value.problems[0]
     assert "no column 'compani'. Did you mean 'company'" in caught.value.problems[1]
     assert "no column 'labl'. Did you mean 'label'" in caught.value.problems[2]
 
@@ -170,8 +171,9 @@ def test_every_metric_record_is_complete() -> None:
         assert sum(bool(way) for way in ways) == 1, cls
         assert metric.undefined or metric.moments == ("weight",) or metric.name.split("_")[0] in (
             "true", "false", "tp", "tn", "fp", "fn")  # fmt: skip
-        options: dict[str, Any] = {k: 0.5 if v is None else v for k, v in metric.options.items()}
-        assert PlannedMetric("x", metric, {**options, "classes": 3}).moments(3) or metric.curve
+        options: dict[str, Any] = {k: 0.5 if v is None or v is REQUIRED else v for k, v in metric.options.items()}
+        planned = PlannedMetric("x", metric, {**options, "classes": 3})
+        assert planned.moments(3) or planned.tables(3) or metric.curve or metric.own or metric.parts, cls
 
 
 def test_public_names_are_all_there_and_importing_the_room_is_cheap() -> None:

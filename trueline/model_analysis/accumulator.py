@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Self
 
@@ -75,14 +76,20 @@ class MetricAccumulator:
         """Every sum of every slice, without a loop over rows, one moment in memory at a time."""
         groups = self.plan.groups
         cells = [g.codes * groups + rows.groups[g.rows] for g in groupings]
+        shape = (len(self.plan.models), len(self.plan.sums), groups)
+        added = [np.empty((len(grouping.keys), *shape)) for grouping in groupings]
         for m, model in enumerate(self.plan.models):
             for (view, moment), k in self.plan.sums.items():
+                if view.query:
+                    continue
                 values = rows.moment(view, model, moment)
-                for grouping, cell, of in zip(groupings, cells, states, strict=True):
+                for grouping, cell, sums in zip(groupings, cells, added, strict=True):
                     size = len(grouping.keys)
-                    summed = np.bincount(cell, values[grouping.rows], size * groups).reshape(size, groups)
-                    for state, own in zip(of, summed, strict=True):
-                        state.sums[m, k] += own
+                    summed = np.bincount(cell, values[grouping.rows], size * groups)
+                    sums[:, m, k] = summed.reshape(size, groups)
+        for of, sums in zip(states, added, strict=True):
+            for state, own in zip(of, sums, strict=True):
+                state.sums += own
 
     def _slice(self, key: SliceKey) -> SliceState:
         state = self.slices.get(key)
@@ -158,8 +165,11 @@ def _add_tables(plan: EvalPlan, grouping: Grouping, states: list[SliceState], ro
         for m, model in enumerate(plan.models):
             parents, cells, values = rows.table(table, model)
             order, codes = rows.expand(grouping, parents)
+            shape: tuple[int, ...] = (table.width,)
+            if table.grouped:
+                codes, shape = codes * plan.groups + rows.groups[parents[order]], (plan.groups, table.width)
             flat = codes * table.width + cells[order]
-            filled = np.bincount(flat, values[order], len(states) * table.width).reshape(len(states), table.width)
+            filled = np.bincount(flat, values[order], len(states) * math.prod(shape)).reshape(len(states), *shape)
             for state, own in zip(states, filled, strict=True):
                 state.tables[place][m] += own
 
@@ -180,5 +190,5 @@ def _add_whole_rows(plan: EvalPlan, grouping: Grouping, states: list[SliceState]
             for place, view in enumerate(plan.ranked):
                 state.ranks[place][m].add(*rows.scores(view, model, own))
             for place, planned in enumerate(plan.owns):
-                if not (planned.metric.needs_baseline and rows.is_baseline(model)):
+                if not planned.view.query and not (planned.metric.needs_baseline and rows.is_baseline(model)):
                     state.owns[place][m].update(rows.pick(planned.view, model, own))

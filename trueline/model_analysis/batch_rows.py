@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 
 from trueline.model_analysis.checked import check_output
-from trueline.model_analysis.metrics import MOMENTS, TABLES
+from trueline.model_analysis.metrics import TABLES, find_moment
 from trueline.model_analysis.plan import BASELINE, EvalPlan, PlannedTable
 from trueline.model_analysis.rows import Bools, Floats, Ints, Rows
 from trueline.model_analysis.slices import Grouping
 from trueline.model_analysis.views import BatchData, View, view_rows
 
 __all__ = ["BatchRows"]
+
+_KEPT = 32
+"""Views of a batch that are held at a time."""
 
 
 class BatchRows:
@@ -53,14 +56,17 @@ class BatchRows:
         if key not in self._rows:
             baseline = BASELINE if self._plan.has_baseline else None
             checked = self._checked[view.output]
-            self._rows[key] = view_rows(view, checked, model, baseline, self._data.batch)
+            if len(self._rows) >= _KEPT:  # one against the rest of 1,000 classes makes as many views
+                self._rows.pop(next(iter(self._rows)))
+            own = self._plan.decision_thresholds.get(model, 0.5)
+            self._rows[key] = view_rows(view, checked, model, baseline, self._data.batch, own)
         return self._rows[key]
 
     def moment(self, view: View, model: str, name: str) -> Floats:
         """A weighted moment, added up over each row of the batch ``[N]``."""
         rows = self.rows(view, model)
         base, _, parameter = name.partition("@")
-        values: Floats = MOMENTS[base](rows, parameter) * rows.weight
+        values: Floats = find_moment(base)(rows, parameter) * rows.weight
         if rows.row is not None:
             values = np.bincount(rows.row, values, self._size).astype(np.float64)
         return values

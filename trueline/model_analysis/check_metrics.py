@@ -10,20 +10,21 @@ from trueline.model_analysis.check_specs import CLASS_TASKS, Known
 from trueline.model_analysis.config import MetricConfig, MetricsSpec
 from trueline.model_analysis.curves import CURVE_AREAS
 from trueline.model_analysis.metrics import TASKS, Metric, find_metric, metric_names
+from trueline.model_analysis.metrics.record import REQUIRED
 
 __all__ = ["metric_problems"]
 
 _CHOICES = {
     "curve": sorted({curve for curve, _ in CURVE_AREAS}),
     "summation_method": sorted({method for _, method in CURVE_AREAS}),
-    "average": ["macro", "micro", "weighted"],
+    "average": ["macro", "micro", "samples", "weighted"],
+    "ties": ["average", "last"],
 }
 _NUMBERS = frozenset(
     {"threshold", "thresholds", "specificity", "sensitivity", "recall", "precision", "false_positive_rate", "left",
-     "right"}
+     "right", "label_smoothing", "quantile", "delta", "power"}
 )  # fmt: skip
-_COUNTS = frozenset({"k", "top_k", "num_thresholds", "num_buckets", "size"})
-_OPTIONAL = frozenset({"left", "right"})  # None has a meaning of its own
+_COUNTS = frozenset({"k", "top_k", "num_thresholds", "num_buckets", "num_bins", "size"})
 
 
 def metric_problems(entry: MetricConfig, spec: MetricsSpec, known: Known) -> list[str]:
@@ -38,8 +39,7 @@ def metric_problems(entry: MetricConfig, spec: MetricsSpec, known: Known) -> lis
     problems = _needs(where, entry, found[0], spec, known)
     if not entry.module:
         problems += _option_names(where, entry, found)
-    structured = all(m.data is not None or m.own is not None or m.functions for m in found)
-    problems += [p for option, value in entry.config.items() for p in _value(where, option, value, structured)]
+    problems += [p for option, value in entry.config.items() for p in _value(where, option, value)]
     k = entry.config.get("k")
     if known.classes is not None and isinstance(k, int) and "k" in found[0].options and k > known.classes:
         problems.append(f"{where}, option 'k': {k} is more than the {known.classes} classes")
@@ -95,12 +95,14 @@ def _option_names(where: str, entry: MetricConfig, found: Sequence[Metric]) -> l
     return problems + [
         f"{where} needs the option {option!r}"
         for option, default in found[0].options.items()
-        if default is None and option not in entry.config and option not in _OPTIONAL
+        if default is REQUIRED and entry.config.get(option) is None
     ]
 
 
-def _value(where: str, option: str, value: Any, structured: bool) -> list[str]:
+def _value(where: str, option: str, value: Any) -> list[str]:
     where = f"{where}, option {option!r}"
+    if value is None:
+        return []
     if option in _CHOICES and value not in _CHOICES[option]:
         return [f"{where}: {value!r} is none of {', '.join(_CHOICES[option])}"]
     if option == "name" and not (isinstance(value, str) and value):
@@ -110,9 +112,7 @@ def _value(where: str, option: str, value: Any, structured: bool) -> list[str]:
     if option not in _NUMBERS:
         return []
     values = list(value) if option == "thresholds" and isinstance(value, (list, tuple)) else [value]
-    if len(values) != 1 and not structured:
-        return [f"{where}: one threshold is expected; configure the metric once per threshold, each with a name"]
-    if value is None and option in _OPTIONAL:
-        return []
+    if not values:
+        return [f"{where}: a number or a list of numbers is expected, not an empty list"]
     wrong = [v for v in values if isinstance(v, bool) or not isinstance(v, (int, float))]
     return [f"{where}: a number is expected, not {v!r}" for v in wrong]

@@ -7,14 +7,20 @@ of rows. Undefined values are NaN. Sources: ROC area by trapezoids is the Mann-W
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from trueline.model_analysis.rows import Floats
 
-__all__ = ["CURVE_AREAS", "Curve", "average_precision", "best_where", "extreme_curves"]
+__all__ = [
+    "CURVE_AREAS", "GRID_EPSILON", "Curve", "average_precision", "best_where", "even_thresholds", "extreme_curves",
+    "threshold_at_recall",
+]  # fmt: skip
+
+GRID_EPSILON = 1e-7
+"""How far the ends of TFMA's grid of thresholds lie outside 0..1."""
 
 
 @dataclass(frozen=True)
@@ -22,31 +28,45 @@ class Curve:
     """True and false positives (weighted) when the threshold falls from above all scores to below them.
 
     Attributes:
-        tp: float64 ``[R, T + 1]``, from 0 to all positives.
-        fp: float64 ``[R, T + 1]``, from 0 to all negatives.
+        tp: float64 ``[R, T + 1]``, from 0 to all positives that a threshold reaches.
+        fp: float64 ``[R, T + 1]``, from 0 to all negatives that a threshold reaches.
+        scores: the T scores, ascending; the last point holds them all, the first none.
+        unreached: weights ``[2, R]`` of positives and negatives of score minus infinity, which no threshold reaches:
+            what does not stand among the top k.
     """
 
     tp: Floats
     fp: Floats
+    scores: Floats
+    unreached: Floats
 
     @staticmethod
-    def of(positives: Floats, negatives: Floats) -> Curve:
-        """The curve of weights ``[R, T]`` at distinct scores, scores ascending."""
+    def of(positives: Floats, negatives: Floats, scores: Floats, unreached: Floats | None = None) -> Curve:
+        """The curve of weights ``[R, T]`` at distinct scores ``[T]``, scores ascending."""
         tp, fp = (
             np.concatenate([np.zeros((len(w), 1)), np.cumsum(w[:, ::-1], axis=1)], axis=1)
             for w in (positives, negatives)
         )
-        return Curve(tp, fp)
+        return Curve(tp, fp, scores, np.zeros((2, len(tp))) if unreached is None else unreached)
+
+    def at(self, thresholds: Sequence[float]) -> Curve:
+        """The points at these thresholds alone: a score is above one where it is greater."""
+        falling = np.sort(np.asarray(thresholds, dtype=np.float64))[::-1]
+        places = len(self.scores) - np.searchsorted(self.scores, falling, side="right")
+        missed = np.stack([self.positives - self.tp[:, places[-1]], self.negatives - self.fp[:, places[-1]]])
+        return Curve(self.tp[:, places], self.fp[:, places], falling, missed)
 
     @property
     def positives(self) -> Floats:
         """Weight of all positives, ``[R]``."""
-        return self.tp[:, -1]
+        all_of: Floats = self.tp[:, -1] + self.unreached[0]
+        return all_of
 
     @property
     def negatives(self) -> Floats:
         """Weight of all negatives, ``[R]``."""
-        return self.fp[:, -1]
+        all_of: Floats = self.fp[:, -1] + self.unreached[1]
+        return all_of
 
     @property
     def precision(self) -> Floats:
@@ -121,7 +141,26 @@ def best_where(curve: Curve, wanted: Floats, limit: Floats, bound: float) -> Flo
     return curve.two_classes(np.where(np.isfinite(best), best, np.nan))
 
 
-def extreme_curves(positives: Floats, negatives: Floats) -> Curve:
+def threshold_at_recall(curve: Curve, recall: float, thresholds: int) -> Floats:
+    """The greatest of so many evenly spaced thresholds of 0..1 that scores of at least this recall are above.
+
+    The grid is TFMA's: the first threshold lies a little below 0, the last a little above 1.
+    """
+    enough = np.where(np.isnan(curve.recall), False, curve.recall >= recall - 1e-12)[:, 1:]
+    lowest = curve.scores[::-1][np.argmax(enough, axis=1)] if len(curve.scores) else np.zeros(len(curve.tp))
+    place = np.ceil(lowest * (thresholds - 1) - 1e-9) - 1
+    grid = np.where(place < 0, -GRID_EPSILON, place / (thresholds - 1))
+    grid = np.where(lowest > 1, 1 + GRID_EPSILON, grid)
+    return np.where(enough.any(axis=1) & (curve.positives > 0), grid, np.nan)
+
+
+def even_thresholds(count: int) -> list[float]:
+    """TFMA's grid: `count` evenly spaced thresholds of 0..1, the two ends a little outside."""
+    inner = [i / (count - 1) for i in range(1, count - 1)]
+    return [-GRID_EPSILON, *inner, 1 + GRID_EPSILON]
+
+
+def extreme_curves(positives: Floats, negatives: Floats, scores: Floats, unreached: Floats) -> Curve:
     """The worst and the best curve that scores binned into these buckets ``[B]`` can have (R = 2).
 
     Within a bucket the order of scores is lost. In the worst case all negatives of it stand above all positives, in the
@@ -131,4 +170,5 @@ def extreme_curves(positives: Floats, negatives: Floats) -> Curve:
     none = np.zeros_like(positives)
     lower_first = np.stack([positives, none], axis=1).ravel(), np.stack([none, negatives], axis=1).ravel()
     upper_first = np.stack([none, positives], axis=1).ravel(), np.stack([negatives, none], axis=1).ravel()
-    return Curve.of(np.stack([lower_first[0], upper_first[0]]), np.stack([lower_first[1], upper_first[1]]))
+    sides = np.stack([lower_first[0], upper_first[0]]), np.stack([lower_first[1], upper_first[1]])
+    return Curve.of(sides[0], sides[1], np.repeat(scores, 2), np.repeat(unreached, 2, axis=1))

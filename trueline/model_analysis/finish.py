@@ -99,6 +99,8 @@ class _Work:
 
     def _estimate(self, planned: PlannedMetric, index: int, model: int) -> Estimate:
         state, key = self.kept[index][1], planned.key
+        if planned.array_of:
+            return self._array(planned, index, model)
         if (key, index, model) in self.values.data:
             data = self.values.data[key, index, model]
             reason = _unusable(planned, state, model, self.plan)
@@ -112,6 +114,18 @@ class _Work:
         error = self._error(values[1:], self.occupied[index])
         low, high = self._interval(value, error, int(self.occupied[index]))
         return Estimate(value, None, error, _number(self.values.bounds.get((key, index, model), math.nan)), low, high)
+
+    def _array(self, planned: PlannedMetric, index: int, model: int) -> Estimate:
+        """The values at several thresholds as lists, with their noise."""
+        parts = {p.key: p for p in self.plan.metrics}
+        each = [self._estimate(parts[key], index, model) for key in planned.array_of]
+        data: dict[str, Any] = {"thresholds": list(planned.options["thresholds"])}
+        for name, field in (("values", "value"), ("undefined", "undefined"), ("standard_errors", "standard_error"),
+                            ("lower_bounds", "low"), ("upper_bounds", "high")):  # fmt: skip
+            listed = [getattr(estimate, field) for estimate in each]
+            if field == "value" or any(value is not None for value in listed):
+                data[name] = listed
+        return Estimate(None, None, data=data)
 
     def _error(self, variants: Floats, occupied: Any) -> float | None:
         return _number(float(self.resampling.errors(variants, occupied))) if self.resampling.variants else None

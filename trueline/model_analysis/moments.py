@@ -36,6 +36,11 @@ def _log_error(r: Rows, _: str) -> Floats:
     return np.where(np.isfinite(gap), gap * gap, np.nan)
 
 
+def _level(r: Rows, t: str) -> float:
+    """A threshold, or the model's own."""
+    return r.threshold if t == "own" else float(t)
+
+
 def _plain(function: Callable[[Rows], Floats]) -> Moment:
     return lambda rows, _: function(rows)
 
@@ -55,10 +60,10 @@ SCALAR_MOMENTS: Mapping[str, Moment] = {
     "label_not_zero": _plain(lambda r: (r.label != 0).astype(np.float64)),
     "log_error": _log_error,
     "log_loss": _log_loss,
-    "tp": lambda r, t: r.label * (r.prediction > float(t)),
-    "fp": lambda r, t: (1.0 - r.label) * (r.prediction > float(t)),
-    "fn": lambda r, t: r.label * (r.prediction <= float(t)),
-    "tn": lambda r, t: (1.0 - r.label) * (r.prediction <= float(t)),
+    "tp": lambda r, t: r.label * (r.prediction > _level(r, t)),
+    "fp": lambda r, t: (1.0 - r.label) * (r.prediction > _level(r, t)),
+    "fn": lambda r, t: r.label * (r.prediction <= _level(r, t)),
+    "tn": lambda r, t: (1.0 - r.label) * (r.prediction <= _level(r, t)),
 }
 CLASS_MOMENTS: Mapping[str, Moment] = {
     "correct": _plain(lambda r: (r.predicted == r.classes).astype(np.float64)),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from trueline.model_analysis.config import EvalConfig
 from trueline.model_analysis.gates_rules import gate_rules
 from trueline.model_analysis.metrics import TABLES
-from trueline.model_analysis.rules import PlannedMetric, planned_metrics
+from trueline.model_analysis.planning import planned_metrics
+from trueline.model_analysis.rules import PlannedMetric
 from trueline.model_analysis.views import View
 
 __all__ = ["BASELINE", "BOOTSTRAP_GROUPS", "CANDIDATE", "EvalPlan", "PlannedTable", "make_plan"]
@@ -22,11 +23,12 @@ BOOTSTRAP_GROUPS = 128
 
 @dataclass(frozen=True)
 class PlannedTable:
-    """A histogram that the pass keeps: on which view, under which name, how wide."""
+    """A histogram that the pass keeps: on which view, under which name, how wide, and whether by noise group."""
 
     view: View
     name: str
     width: int
+    grouped: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class EvalPlan:
         models: names of the candidates, ``("candidate",)`` where there is one; then ``"baseline"`` if it is measured.
         groups: groups of rows for the noise; 1 where no noise is asked for.
         outputs: names of the outputs; one empty name where there is one.
+        decision_thresholds: of each model that has one of its own; binary rows of others are decided at 0.5.
     """
 
     config: EvalConfig
@@ -48,11 +51,12 @@ class EvalPlan:
     models: tuple[str, ...]
     groups: int
     outputs: tuple[str, ...] = ("",)
+    decision_thresholds: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def metrics(self) -> tuple[PlannedMetric, ...]:
         """The metrics, with keys and options."""
-        return planned_metrics(self.config, self.task, self.classes)
+        return planned_metrics(self.config, self.task, self.classes, self.outputs)
 
     @property
     def has_baseline(self) -> bool:
@@ -65,7 +69,7 @@ class EvalPlan:
         wanted: dict[tuple[View, str], None] = {(View(self.outputs[0]), "weight"): None}
         views = {planned.key: planned.view for planned in self.metrics}
         for planned in self.metrics:
-            if not planned.metric.query:
+            if planned:
                 wanted |= dict.fromkeys((planned.view, name) for name in planned.moments(self.classes))
             if planned.mean_of is not None and planned.mean_of.by_frequency:
                 wanted |= dict.fromkeys((views[text], "label") for _, text in planned.mean_of.parts)
@@ -77,10 +81,15 @@ class EvalPlan:
         return tuple(dict.fromkeys(p.view for p in self.metrics if p.metric.curve and p.mean_of is None))
 
     @cached_property
+    def query_keys(self) -> tuple[str, ...]:
+        """The columns whose equal values are one query."""
+        return tuple(dict.fromkeys(p.view.query for p in self.metrics if p.view.query))
+
+    @cached_property
     def tables(self) -> tuple[PlannedTable, ...]:
         """The histograms, each once."""
         wanted = dict.fromkeys((p.view, name) for p in self.metrics for name in p.tables(self.classes))
-        return tuple(PlannedTable(v, n, _width(n, self.classes)) for v, n in wanted)
+        return tuple(_planned_table(v, n, self.classes) for v, n in wanted)
 
     @cached_property
     def owns(self) -> tuple[PlannedMetric, ...]:
@@ -103,6 +112,7 @@ class EvalPlan:
             "models": list(self.models),
             "groups": self.groups,
             "outputs": list(self.outputs),
+            "decision_thresholds": dict(self.decision_thresholds),
         }
 
     @classmethod
@@ -110,12 +120,13 @@ class EvalPlan:
         """The plan that `to_json` described."""
         config = EvalConfig.from_json(data["config"])
         models, outputs = tuple(data["models"]), tuple(data["outputs"])
-        return cls(config, data["task"], int(data["classes"]), models, int(data["groups"]), outputs)
+        own = {str(name): float(t) for name, t in data.get("decision_thresholds", {}).items()}
+        return cls(config, data["task"], int(data["classes"]), models, int(data["groups"]), outputs, own)
 
 
-def _width(name: str, classes: int) -> int:
+def _planned_table(view: View, name: str, classes: int) -> PlannedTable:
     base, _, parameter = name.partition("@")
-    return TABLES[base].width(parameter, classes)
+    return PlannedTable(view, name, TABLES[base].width(parameter, classes), TABLES[base].grouped)
 
 
 def make_plan(
@@ -125,6 +136,7 @@ def make_plan(
     baseline: bool,
     candidates: Sequence[str] = (CANDIDATE,),
     outputs: Sequence[str] = ("",),
+    decision_thresholds: Mapping[str, float] | None = None,
 ) -> EvalPlan:
     """The plan of a checked configuration; noise is measured for change thresholds, and for intervals where asked."""
     gated = baseline and any(rule.threshold.change_threshold for rule in gate_rules(config))
@@ -133,4 +145,4 @@ def make_plan(
     if gated or config.options.compute_confidence_intervals:
         bootstrap = config.options.confidence_intervals.method == "POISSON_BOOTSTRAP"
         groups = max(BOOTSTRAP_GROUPS, config.options.noise_groups) if bootstrap else config.options.noise_groups
-    return EvalPlan(config, task, classes, models, groups, tuple(outputs))
+    return EvalPlan(config, task, classes, models, groups, tuple(outputs), decision_thresholds or {})

@@ -35,8 +35,8 @@ class RankStore:
         self.groups, self.cap = groups, cap
         self._count = 0
         self._chunks: list[tuple[Floats, Array]] = []  # float64 [3, n]: positive weight, negative weight, score
-        self._fine: Floats | None = None  # [2, FINE_BUCKETS]
-        self._coarse: Floats | None = None  # [G, 2, COARSE_BUCKETS]
+        self._fine: Floats | None = None  # [2, FINE_BUCKETS + 1], the last for scores of minus infinity
+        self._coarse: Floats | None = None  # [G, 2, COARSE_BUCKETS + 1]
 
     @property
     def exact(self) -> bool:
@@ -44,7 +44,10 @@ class RankStore:
         return self._fine is None
 
     def add(self, positive: Floats, negative: Floats, scores: Floats, groups: Array) -> None:
-        """Takes in n rows: weights of the two classes ``[n]``, scores ``[n]`` within 0..1, groups ``[n]``."""
+        """Takes in n rows: weights of the two classes ``[n]``, scores ``[n]``, groups ``[n]``.
+
+        Scores lie within 0..1, or are minus infinity where no threshold may reach them.
+        """
         self._take(np.stack([positive, negative, scores]), groups.astype(np.uint8))
 
     def _take(self, rows: Floats, groups: Array) -> None:
@@ -57,22 +60,27 @@ class RankStore:
 
     def _spill(self) -> None:
         if self._fine is None:
-            self._fine = np.zeros((2, FINE_BUCKETS))
-            self._coarse = np.zeros((self.groups, 2, COARSE_BUCKETS)) if self.groups > 1 else None
+            self._fine = np.zeros((2, FINE_BUCKETS + 1))
+            self._coarse = np.zeros((self.groups, 2, COARSE_BUCKETS + 1)) if self.groups > 1 else None
             chunks, self._chunks = self._chunks, []
             for rows, groups in chunks:
                 self._bin(rows, groups)
 
     def _bin(self, rows: Floats, groups: Array) -> None:
         assert self._fine is not None
-        fine = np.minimum((rows[2] * FINE_BUCKETS).astype(np.int64), FINE_BUCKETS - 1)
+        reached = np.maximum(rows[2], 0.0)
+        fine = np.minimum((reached * FINE_BUCKETS).astype(np.int64), FINE_BUCKETS - 1)
+        coarse = fine // (FINE_BUCKETS // COARSE_BUCKETS)
+        never = np.isneginf(rows[2])
+        if never.any():
+            fine, coarse = np.where(never, FINE_BUCKETS, fine), np.where(never, COARSE_BUCKETS, coarse)
         for side in (0, 1):
-            self._fine[side] += np.bincount(fine, rows[side], FINE_BUCKETS)
+            self._fine[side] += np.bincount(fine, rows[side], FINE_BUCKETS + 1)
         if self._coarse is not None:
-            place = groups.astype(np.int64) * COARSE_BUCKETS + fine // (FINE_BUCKETS // COARSE_BUCKETS)
+            place = groups.astype(np.int64) * (COARSE_BUCKETS + 1) + coarse
             for side in (0, 1):
-                counted = np.bincount(place, rows[side], self.groups * COARSE_BUCKETS)
-                self._coarse[:, side] += counted.reshape(self.groups, COARSE_BUCKETS)
+                counted = np.bincount(place, rows[side], self.groups * (COARSE_BUCKETS + 1))
+                self._coarse[:, side] += counted.reshape(self.groups, COARSE_BUCKETS + 1)
 
     def merge(self, other: Self) -> None:
         """Takes in the rows that follow this slice's."""
@@ -116,32 +124,47 @@ class RankStore:
     def curve(self) -> tuple[Curve, Curve | None]:
         """The curve of the whole slice (R = 1), and for histograms the two that it must lie between (R = 2)."""
         if self._fine is not None:
-            positive, negative = self._fine
-            return Curve.of(positive[None], negative[None]), extreme_curves(positive, negative)
-        places, rows, _ = self._places()
-        count = int(places.max()) + 1 if len(places) else 0
-        sides = [np.bincount(places, rows[side], count)[None].astype(np.float64) for side in (0, 1)]
-        return Curve.of(sides[0], sides[1]), None
+            inner, unreached, scores = self._fine[:, :-1], self._fine[:, -1:], _edges(FINE_BUCKETS)
+            whole = Curve.of(inner[:1], inner[1:], scores, unreached)
+            return whole, extreme_curves(inner[0], inner[1], scores, unreached)
+        places, scores, rows, _ = self._places()
+        sides = [np.bincount(places, rows[side], len(scores))[None].astype(np.float64) for side in (0, 1)]
+        return _reached(sides[0], sides[1], scores), None
 
     def variants(self, multiplicity: Floats) -> Curve:
         """The curves of the slice with each noise group taken so many times: ``[G, R]`` gives R curves."""
         if self._coarse is not None:
-            by_group = self._coarse.transpose(1, 0, 2)
+            by_group = np.roll(self._coarse, 1, axis=2).transpose(1, 0, 2)
+            scores = np.concatenate([[-np.inf], _edges(COARSE_BUCKETS)])
         else:
-            places, rows, groups = self._places()
-            count = int(places.max()) + 1 if len(places) else 0
+            places, scores, rows, groups = self._places()
+            count = len(scores)
             flat = groups.astype(np.int64) * count + places
             by_group = np.stack(
                 [np.bincount(flat, rows[side], self.groups * count).reshape(self.groups, count) for side in (0, 1)]
             )
         made = [np.einsum("gt,gr->rt", side, multiplicity) for side in by_group]
-        return Curve.of(made[0], made[1])
+        return _reached(made[0], made[1], scores)
 
-    def _places(self) -> tuple[npt.NDArray[np.int64], Floats, Array]:
-        """For each row the rank of its score among the distinct scores."""
+    def _places(self) -> tuple[npt.NDArray[np.int64], Floats, Floats, Array]:
+        """For each row the rank of its score among the distinct scores, and these."""
         rows, groups = self._joined()
-        places = np.unique(rows[2], return_inverse=True)[1].astype(np.int64)
-        return places, rows, groups
+        scores, places = np.unique(rows[2], return_inverse=True)
+        return places.astype(np.int64), scores, rows, groups
+
+
+def _edges(buckets: int) -> Floats:
+    """The lower edges of equal buckets of 0..1."""
+    edges: Floats = np.arange(buckets) / buckets
+    return edges
+
+
+def _reached(positives: Floats, negatives: Floats, scores: Floats) -> Curve:
+    """The curve of weights ``[R, T]``; a first score of minus infinity is reached by no threshold."""
+    if not (len(scores) and np.isneginf(scores[0])):
+        return Curve.of(positives, negatives, scores)
+    unreached = np.stack([positives[:, 0], negatives[:, 0]])
+    return Curve.of(positives[:, 1:], negatives[:, 1:], scores[1:], unreached)
 
 
 def pack_ranks(stores: Sequence[RankStore]) -> dict[str, Array]:

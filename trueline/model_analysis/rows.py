@@ -39,6 +39,8 @@ class Rows:
         batch: the batch, with the feature columns that metrics named (`Metric.columns`).
         objects: the Arrow columns ``label`` and ``prediction`` as they are, for text, boxes, sets, images.
         group: ``[n]`` noise group of each row; for metrics with a state of their own, else None.
+        threshold: the model's own decision threshold.
+        cut: what does not stand among the top k has the prediction minus infinity.
     """
 
     label: Floats
@@ -50,6 +52,8 @@ class Rows:
     batch: pa.RecordBatch | None = None
     objects: Mapping[str, pa.Array] = field(default_factory=dict)
     group: Ints | None = None
+    threshold: float = 0.5
+    cut: bool = False
 
     def __len__(self) -> int:
         return len(self.weight)
@@ -61,8 +65,9 @@ class Rows:
 
     @cached_property
     def score(self) -> Floats:
-        """The prediction kept within 0..1."""
-        return np.clip(self.prediction, 0.0, 1.0)
+        """The prediction kept within 0..1; minus infinity stays, no threshold reaches it."""
+        kept: Floats = np.clip(self.prediction, 0.0, 1.0)
+        return np.where(np.isneginf(self.prediction), -np.inf, kept) if self.cut else kept
 
     @cached_property
     def classes(self) -> Ints:

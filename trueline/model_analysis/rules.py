@@ -1,18 +1,18 @@
-"""From a configuration to what is really computed and gated: planned metrics with their keys, and threshold rules."""
+"""What is really computed and gated: a planned metric with its key, and a threshold rule."""
 
 from __future__ import annotations
 
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from trueline.model_analysis.config import EvalConfig, MetricConfig, MetricsSpec, MetricThreshold, SlicingSpec
-from trueline.model_analysis.keys import MetricKey, SubKey
+from trueline.model_analysis.config import EvalConfig, MetricConfig, MetricThreshold, SlicingSpec
+from trueline.model_analysis.keys import MetricKey
 from trueline.model_analysis.metrics import Metric, find_metric
 from trueline.model_analysis.views import View
 
-__all__ = ["MeanOf", "PlannedMetric", "Rule", "metric_key", "part_name", "planned_metrics", "rules_of"]
+__all__ = ["MeanOf", "PlannedMetric", "Rule", "metric_key", "part_name", "rules_of"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class PlannedMetric:
         private: needed by others, and not shown.
         mean_of: it is no measurement of its own.
         models: the models it is for; empty means all.
+        array_of: keys of the metric at each of several thresholds: the values stand in a list, with their noise.
     """
 
     key: str
@@ -51,14 +52,20 @@ class PlannedMetric:
     private: bool = False
     mean_of: MeanOf | None = None
     models: tuple[str, ...] = ()
+    array_of: tuple[str, ...] = ()
 
     def moments(self, classes: int) -> list[str]:
         """Names of the sums it needs; one each for all classes where it asks for them."""
-        return [] if self.mean_of else self._named(self.metric.moments, classes)
+        return [] if self.derived else self._named(self.metric.moments, classes)
 
     def tables(self, classes: int) -> list[str]:
         """Names of the histograms it needs."""
-        return self._named(self.metric.tables, classes)
+        return [] if self.derived else self._named(self.metric.tables, classes)
+
+    @property
+    def derived(self) -> bool:
+        """Whether its value is made of other keys' values."""
+        return self.mean_of is not None or bool(self.array_of)
 
     def _named(self, templates: tuple[str, ...], classes: int) -> list[str]:
         names: list[str] = []
@@ -71,9 +78,11 @@ class PlannedMetric:
         return names
 
 
-def _threshold_texts(options: Mapping[str, Any]) -> list[float]:
+def _threshold_texts(options: Mapping[str, Any]) -> list[float | str]:
+    """Thresholds as numbers, or ``own``: the model's own decision threshold."""
     value = options["thresholds"]
-    return [float(t) for t in value] if isinstance(value, (list, tuple)) else [float(value)]
+    each = value if isinstance(value, (list, tuple)) else [value]
+    return [t if t == "own" else float(t) for t in each]
 
 
 @dataclass(frozen=True)
@@ -107,80 +116,6 @@ def part_name(entry: MetricConfig, metric: Metric, part: Metric) -> str:
         return own
     name = entry.config.get("name")
     return f"{name}_{part.name.removeprefix(f'{metric.name}_')}" if isinstance(name, str) and name else part.name
-
-
-def planned_metrics(config: EvalConfig, task: str, classes: int) -> tuple[PlannedMetric, ...]:
-    """All metrics of a checked configuration, in its order; private ones that others need come before them."""
-    planned: dict[str, PlannedMetric] = {}
-    for spec in config.metrics_specs:
-        for entry in spec.metrics:
-            for made in _planned(spec, entry, task, classes):
-                kept = planned.get(made.key)
-                if kept is None or kept.private:
-                    planned[made.key] = made
-    return tuple(planned.values())
-
-
-def _planned(spec: MetricsSpec, entry: MetricConfig, task: str, classes: int) -> Iterator[PlannedMetric]:
-    binary = spec.binarize is not None or spec.aggregate is not None
-    sort = "binary" if binary and task in ("multiclass", "multilabel") else task
-    metric = find_metric(entry.class_name, sort, entry.module)
-    if metric is None:
-        return
-    for part in metric.parts or (metric,):
-        options = {**part.options, **entry.config, "classes": classes}
-        name = part_name(entry, metric, part) if metric.parts else options.pop("name", None) or part.name
-        for output in spec.output_names or ("",):
-            for weighted, mark in _weightings(spec):
-                for view, key, mean_of, private in _problems(spec, name, output, weighted, mark):
-                    yield PlannedMetric(key.text, part, options, key, view, private, mean_of, spec.model_names)
-
-
-def _weightings(spec: MetricsSpec) -> list[tuple[bool, bool]]:
-    """(weighted, whether the key says that it is not); nothing said means weighted where there is a weight."""
-    said = spec.example_weights
-    if said is None or said.weighted == said.unweighted:
-        both = said is not None and said.weighted
-        return [(True, False), (False, True)] if both else [(True, False)]
-    return [(said.weighted, False)]
-
-
-def _problems(
-    spec: MetricsSpec, name: str, output: str, weighted: bool, mark: bool
-) -> Iterator[tuple[View, MetricKey, MeanOf | None, bool]]:
-    """The views, keys, means and privacy of one metric: as it is, for each sub key, and aggregated."""
-
-    def keyed(sub: SubKey = SubKey(), aggregation: str = "") -> MetricKey:  # noqa: B008 (frozen)
-        return MetricKey(name, output, sub, aggregation, mark)
-
-    binarize, aggregate = spec.binarize, spec.aggregate
-    if binarize is None and aggregate is None:
-        yield View(output, weighted), keyed(), None, False
-        return
-    if binarize is not None:
-        subs = [
-            *(SubKey(class_id=c) for c in binarize.class_ids),
-            *(SubKey(k=k) for k in binarize.k_list),
-            *(SubKey(top_k=k) for k in binarize.top_k_list),
-        ]
-        for sub in subs:
-            yield View(output, weighted, sub), keyed(sub), None, False
-    if aggregate is None:
-        return
-    weights = tuple(sorted(aggregate.class_weights.items()))
-    if aggregate.micro_average:
-        for sub in [SubKey(top_k=k) for k in aggregate.top_k_list] or [SubKey()]:
-            yield View(output, weighted, sub, True, weights), keyed(sub, "micro_average"), None, False
-        return
-    kind = "weighted_macro_average" if aggregate.weighted_macro_average else "macro_average"
-    groups = [(SubKey(top_k=k), [(SubKey(k=i), 1.0) for i in range(1, k + 1)]) for k in aggregate.top_k_list] or [
-        (SubKey(), [(SubKey(class_id=c), w) for c, w in weights])
-    ]
-    for sub, parts in groups:
-        for each, _ in parts:
-            yield View(output, weighted, each), keyed(each), None, True
-        mean = MeanOf(tuple((w, keyed(each).text) for each, w in parts), aggregate.weighted_macro_average)
-        yield View(output, weighted), keyed(sub, kind), mean, False
 
 
 def rules_of(config: EvalConfig) -> tuple[Rule, ...]:

@@ -29,7 +29,7 @@ class SliceState:
         sums: sums of moments by noise group ``[M, K, G]``, in the order of `EvalPlan.sums`.
         rows: labelled rows by group ``[G]``.
         counters: rows that cannot be used by reason, ``[outputs * (4 + 2 M)]``.
-        tables: for each planned histogram ``[M, width]``.
+        tables: for each planned histogram ``[M, width]``, or ``[M, G, width]`` where it is kept by group.
         ranks: for each ranked view, of each model.
         owns: for each metric with its own state, of each model.
     """
@@ -64,7 +64,7 @@ def new_slice(plan: EvalPlan) -> SliceState:
         np.zeros((models, len(plan.sums), groups)),
         np.zeros(groups, dtype=np.int64),
         np.zeros(len(plan.outputs) * (len(COUNTERS) + models * len(MODEL_COUNTERS)), dtype=np.int64),
-        [np.zeros((models, table.width)) for table in plan.tables],
+        [np.zeros((models, *([groups] if table.grouped else []), table.width)) for table in plan.tables],
         [[RankStore(groups, cap) for _ in plan.models] for _ in plan.ranked],
         [[_own(planned) for _ in plan.models] for planned in plan.owns],
     )

@@ -17,6 +17,7 @@ from trueline.model_analysis.rules import PlannedMetric
 if TYPE_CHECKING:
     from trueline.model_analysis.plan import EvalPlan
     from trueline.model_analysis.slice_state import SliceState
+    from trueline.model_analysis.views import View
 
 __all__ = ["Values", "measure_values"]
 
@@ -41,14 +42,20 @@ class Values:
 def measure_values(plan: EvalPlan, states: Sequence[SliceState], resampling: Resampling) -> Values:
     """All values of a plan."""
     shape = (len(states), len(plan.models), 1 + resampling.variants)
-    values = Values({p.key: np.full(shape, np.nan) for p in plan.metrics if p.metric.data is None})
+    values = Values({p.key: np.full(shape, np.nan) for p in plan.metrics if p.metric.data is None and not p.array_of})
     if not states:
         return values
     sums = resampling.of_sums(np.stack([s.sums for s in states]))  # [S, M, K, 1 + X]
+    grouped = {
+        (table.view, table.name): resampling.of_sums(np.moveaxis(np.stack([s.tables[at] for s in states]), 2, -1))
+        for at, table in enumerate(plan.tables)
+        if table.grouped
+    }  # [S, M, width, 1 + X]
     with np.errstate(all="ignore"):
         for planned in plan.metrics:
-            if planned.mean_of is None and planned.metric.finish is not None:
-                values.numbers[planned.key] = planned.metric.finish(_sums_of(planned, plan, sums), planned.options)
+            if not planned.derived and planned.metric.finish is not None:
+                look = _sums_of(planned, plan, sums, grouped)
+                values.numbers[planned.key] = planned.metric.finish(look, planned.options)
         _curves(plan, states, resampling, values)
         _structured(plan, states, sums, values)
         _owns(plan, states, resampling, values)
@@ -58,8 +65,10 @@ def measure_values(plan: EvalPlan, states: Sequence[SliceState], resampling: Res
     return values
 
 
-def _sums_of(planned: PlannedMetric, plan: EvalPlan, sums: Floats) -> Sums:
+def _sums_of(planned: PlannedMetric, plan: EvalPlan, sums: Floats, grouped: Mapping[tuple[View, str], Floats]) -> Sums:
     def look(name: str) -> Floats:
+        if (planned.view, name) in grouped:
+            return grouped[planned.view, name]
         found: Floats = sums[:, :, plan.sums[planned.view, name]]
         return found
 
@@ -89,12 +98,16 @@ def _curves(plan: EvalPlan, states: Sequence[SliceState], resampling: Resampling
 def _structured(plan: EvalPlan, states: Sequence[SliceState], sums: Floats, values: Values) -> None:
     places = {(table.view, table.name): place for place, table in enumerate(plan.tables)}
     for planned in plan.metrics:
-        if planned.metric.data is None:
+        if planned.metric.data is None or planned.derived:
             continue
         for index, state in enumerate(states):
             for m in range(len(plan.models)):
-                tables = {name: state.tables[at][m] for (view, name), at in places.items() if view == planned.view}
-                look = _look(tables, _sums_of(planned, plan, sums), index, m)
+                tables = {
+                    name: state.tables[at][m].sum(axis=0) if plan.tables[at].grouped else state.tables[at][m]
+                    for (view, name), at in places.items()
+                    if view == planned.view
+                }
+                look = _look(tables, _sums_of(planned, plan, sums, {}), index, m)
                 values.data[planned.key, index, m] = planned.metric.data(look, planned.options)
 
 

@@ -75,6 +75,7 @@ class View:
         flatten: every class of every row is a row of its own.
         class_weights: (class number, weight): each flattened row's weight is multiplied by that of its class, 0 for
             classes that are not among them. Empty: no such weights.
+        query: the column whose equal values are one query: the view's rows are queries, see `queries.py`.
     """
 
     output: str = ""
@@ -82,10 +83,13 @@ class View:
     sub_key: SubKey = field(default_factory=SubKey)
     flatten: bool = False
     class_weights: tuple[tuple[int, float], ...] = ()
+    query: str = ""
 
 
-def view_rows(view: View, checked: Checked, model: str, baseline: str | None, batch: pa.RecordBatch) -> Rows:
-    """The rows of one model."""
+def view_rows(
+    view: View, checked: Checked, model: str, baseline: str | None, batch: pa.RecordBatch, threshold: float = 0.5
+) -> Rows:
+    """The rows of one model; `threshold` is its own, for binary rows that are not made of classes."""
     weight = checked.weight if view.weighted else (checked.weight > 0).astype(np.float64)
     other = checked.predictions.get(baseline) if baseline is not None and baseline != model else None
     objects = {"label": checked.objects.get("label"), "prediction": checked.objects.get(f"prediction:{model}")}
@@ -100,6 +104,7 @@ def view_rows(view: View, checked: Checked, model: str, baseline: str | None, ba
         checked.label_matrix,
         batch,
         {name: column for name, column in objects.items() if column is not None},
+        threshold=threshold,
     )
     if rows.prediction.ndim == 1 or not (view.sub_key or view.flatten):
         return rows
@@ -108,15 +113,21 @@ def view_rows(view: View, checked: Checked, model: str, baseline: str | None, ba
 
 def _binary_rows(view: View, rows: Rows) -> Rows:
     sub, n = view.sub_key, len(rows)
-    every = np.arange(n)
-    if sub.class_id is not None:
-        place: Any = (every, np.full(n, sub.class_id))
-    elif sub.k is not None:
-        place = (every, _ranked(rows.prediction)[:, sub.k - 1])
-    else:
+    if sub.class_id is None and sub.k is None:
         return _flat_rows(view, rows)
+    if sub.class_id is not None:
+        column: Any = np.full(n, sub.class_id)
+    else:
+        assert sub.k is not None
+        column = _greatest(rows.prediction, sub.k)[:, sub.k - 1]
+    place = (np.arange(n), column)
+    label = rows.label_matrix[place] if rows.label_matrix is not None else (rows.classes == column).astype(np.float64)
+    prediction = rows.prediction[place]
+    if sub.class_id is not None and sub.top_k is not None:
+        among = (_greatest(rows.prediction, sub.top_k) == sub.class_id).any(axis=1)
+        prediction = np.where(among, prediction, -np.inf)
     other = rows.baseline[place] if rows.baseline is not None else None
-    return Rows(rows.one_hot[place], rows.prediction[place], rows.weight, other, None, None, rows.batch)
+    return Rows(label, prediction, rows.weight, other, batch=rows.batch, cut=sub.top_k is not None)
 
 
 def _flat_rows(view: View, rows: Rows) -> Rows:
@@ -124,13 +135,13 @@ def _flat_rows(view: View, rows: Rows) -> Rows:
     n, classes = rows.prediction.shape
     k = view.sub_key.top_k
     columns: Ints = np.broadcast_to(np.arange(classes), (n, classes))
-    prediction = rows.prediction
+    prediction, cut = rows.prediction, False
     if k is not None:
-        best = _ranked(prediction)[:, :k]
+        best = _greatest(prediction, k)
         if view.flatten:
             columns = best
         else:
-            kept = np.full_like(prediction, -np.inf)
+            kept, cut = np.full_like(prediction, -np.inf), True
             np.put_along_axis(kept, best, np.take_along_axis(prediction, best, 1), 1)
             prediction = kept
     parents = np.repeat(np.arange(n), columns.shape[1])
@@ -142,10 +153,10 @@ def _flat_rows(view: View, rows: Rows) -> Rows:
         weight = weight * by_class[columns.ravel()]
     flat = [np.take_along_axis(a, columns, 1).ravel() for a in (rows.one_hot, prediction)]
     other = np.take_along_axis(rows.baseline, columns, 1).ravel() if rows.baseline is not None else None
-    return Rows(flat[0], flat[1], weight, other, parents, None, rows.batch)
+    return Rows(flat[0], flat[1], weight, other, parents, batch=rows.batch, cut=cut)
 
 
-def _ranked(prediction: Floats) -> Ints:
-    """Class numbers by falling prediction, the first of equal ones first, ``[n, C]``."""
-    order: Ints = np.argsort(-prediction, axis=1, kind="stable")
+def _greatest(prediction: Floats, k: int) -> Ints:
+    """The classes of the k greatest predictions, greatest first, of equal ones the lower number first, ``[n, k]``."""
+    order: Ints = np.argsort(-prediction, axis=1, kind="stable")[:, :k]
     return order

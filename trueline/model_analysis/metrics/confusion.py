@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from trueline.model_analysis.metrics.record import (
     LOWER,
     NO_WEIGHT,
     ONE_CLASS,
+    REQUIRED,
     Finish,
     Metric,
     Options,
@@ -20,7 +22,13 @@ from trueline.model_analysis.metrics.record import (
 )
 from trueline.model_analysis.rows import Floats
 
-__all__ = ["CONFUSION_METRICS", "Confusion", "threshold_of"]
+__all__ = ["CONFUSION_METRICS", "CONFUSION_OPTIONS", "Confusion", "threshold_of"]
+
+
+CONFUSION_OPTIONS: Options = {
+    "thresholds": None, "num_thresholds": None, "class_id": None, "k": None, "top_k": None,
+}  # fmt: skip
+"""No threshold means the model's own (0.5 where it has none), or every one of the top k."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +127,7 @@ def _confusion_metrics() -> list[Metric]:
     needed = ("tp@{t}", "tn@{t}", "fp@{t}", "fn@{t}")
     reads = frozenset({"label", "prediction", "score"})
     return [
-        Metric(cls, name, ("binary",), why, needed, finish(formula), None, better, reads, {"thresholds": 0.5})
+        Metric(cls, name, ("binary",), why, needed, finish(formula), None, better, reads, CONFUSION_OPTIONS)
         for classes, names, formula, better, why in _CONFUSION_ROWS
         for cls, name in zip(classes.split(), names.split(), strict=True)
     ]
@@ -128,13 +136,43 @@ def _confusion_metrics() -> list[Metric]:
 def _max_recall() -> Metric:
     """Recall when nearly every score counts as positive, at TFMA's threshold."""
     recall = next(m for m in _confusion_metrics() if m.class_name == "Recall")
-    return replace(recall, class_name="MaxRecall", name="max_recall", options={"thresholds": 1e-12})
+    return replace(
+        recall, class_name="MaxRecall", name="max_recall", options={**CONFUSION_OPTIONS, "thresholds": 1e-12}
+    )
 
 
-def threshold_of(options: Options) -> float:
-    """The first of the option `thresholds`."""
+def threshold_of(options: Options) -> float | str:
+    """The threshold of one key: a number, or ``own`` for the model's own."""
     value = options["thresholds"]
-    return float(value[0] if isinstance(value, (list, tuple)) else value)
+    return value if value == "own" else float(value)
 
 
-CONFUSION_METRICS = (*_confusion_metrics(), _max_recall())
+def _matrices(s: Sums, options: Options) -> list[dict[str, float | None]] | None:
+    """TFMA's fields; what has a zero denominator is None here, where TFMA has precision 1 or 0."""
+    found = []
+    for t in options["thresholds"]:
+        c = Confusion(s(f"tp@{t}"), s(f"tn@{t}"), s(f"fp@{t}"), s(f"fn@{t}"))
+        if not c.total > 0:
+            return None
+        said = {
+            "threshold": t, "true_positives": c.tp, "true_negatives": c.tn, "false_positives": c.fp,
+            "false_negatives": c.fn, "precision": c.ppv, "recall": c.tpr, "false_positive_rate": 1 - c.tnr,
+            "f1": over(2 * c.tp, 2 * c.tp + c.fp + c.fn), "accuracy": over(c.tp + c.tn, c.total),
+            "false_omission_rate": 1 - c.npv,
+        }  # fmt: skip
+        found.append({name: _listed(value) for name, value in said.items()})
+    return found
+
+
+def _listed(value: Any) -> Any:
+    if value == "own":
+        return value
+    return float(value) if np.isfinite(value) else None
+
+
+_AT_THRESHOLDS = Metric(
+    "ConfusionMatrixAtThresholds", "confusion_matrix_at_thresholds", ("binary",), NO_WEIGHT,
+    ("tp@{t}", "tn@{t}", "fp@{t}", "fn@{t}"), reads=frozenset({"label", "prediction", "score"}),
+    options={**CONFUSION_OPTIONS, "thresholds": REQUIRED}, data=_matrices,
+)  # fmt: skip
+CONFUSION_METRICS = (*_confusion_metrics(), _max_recall(), _AT_THRESHOLDS)

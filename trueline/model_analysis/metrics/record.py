@@ -20,16 +20,20 @@ if TYPE_CHECKING:
     from trueline.model_analysis.moments import Moment
 
 __all__ = [
-    "HIGHER", "LOWER", "NO_WEIGHT", "ONE_CLASS", "SCALAR", "TASKS", "Finish", "Metric", "Options", "OwnState",
+    "CLASS_TASKS", "HIGHER", "LOWER", "NO_WEIGHT", "ONE_CLASS", "REQUIRED", "SCALAR", "TASKS", "Finish", "Metric", "Options", "OwnState",
     "ResampledState", "Sums", "Table", "Undefined", "mean", "over",
 ]  # fmt: skip
 
 TASKS = ("binary", "regression", "multiclass", "multilabel", "ranking", "objects")
 """What rows are; ``objects`` are texts, boxes, sets or images in columns of their own."""
+CLASS_TASKS = ("multiclass", "multilabel")
+"""Tasks with a vector of scores a row, one a class."""
 SCALAR = ("binary", "regression", "ranking")
 """Tasks with one number a row: a score is compared with a numeric label."""
 HIGHER, LOWER = "HIGHER_IS_BETTER", "LOWER_IS_BETTER"
 ONE_CLASS = "the slice holds only one of the two classes"
+REQUIRED: Any = object()
+"""The default of an option that must be given."""
 NO_WEIGHT = "the weights add up to 0"
 Sums: TypeAlias = Callable[[str], Floats]
 Options: TypeAlias = Mapping[str, Any]
@@ -82,11 +86,13 @@ class Table:
 
     Attributes:
         width: number of cells, from the parameter's text and the number of classes.
+        grouped: whether it is kept by noise group, so that what is finished from it has intervals.
         fill: rows and parameter to (place of the row in `Rows` ``[m]``, cell ``[m]``, value without weight ``[m]``).
     """
 
     width: Callable[[str, int], int]
     fill: Callable[[Rows, str], tuple[Ints, Ints, Floats]]
+    grouped: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,8 @@ class Metric:
         better: the direction in which it improves, None where there is none.
         reads: which of label, prediction, score (a prediction within 0..1) it reads; empty for counts.
         options: its options with their defaults.
-        tables: histograms that `data` reads, templates as in `moments`.
+        tables: histograms that `data` reads, templates as in `moments`; `finish` may read those kept by group, with
+            the shape ``[S, M, width, 1 + X]``.
         data: for structured values instead of `finish`: lookup of one model's sums and tables on one slice (arrays of
             shape ``[]`` and ``[width]``), and options, to a JSON value; None where undefined.
         own: for what is no function of sums: options to a fresh state.
@@ -116,6 +123,8 @@ class Metric:
         expand: options to the sub keys that it gives a key for, with the options of each.
         closed_form: ``(values, sums, options, confidence) -> (low, high)`` where there is a formula for the interval.
         holds_slice: it keeps all rows of a slice in memory.
+        class_mean: for class rows it is the mean over all classes, each against the rest; from options whether classes
+            count by their labels' weight.
         functions: moments that a metric of one's own brings itself, by their names before the ``@``.
     """
 
@@ -139,6 +148,7 @@ class Metric:
     expand: Callable[[Options], Iterable[tuple[SubKey, Options]]] | None = None
     closed_form: Callable[[Floats, Sums, Options, float], tuple[Floats, Floats]] | None = None
     holds_slice: bool = False
+    class_mean: Callable[[Options], bool] | None = None
     functions: Mapping[str, Moment] = field(default_factory=dict)
 
 

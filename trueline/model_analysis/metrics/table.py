@@ -10,12 +10,13 @@ from trueline.model_analysis.metrics.differences import DIFFERENCE_METRICS, DIFF
 from trueline.model_analysis.metrics.means import LOSS_METRICS, MEAN_METRICS
 from trueline.model_analysis.metrics.multiclass import CLASS_METRICS
 from trueline.model_analysis.metrics.plots import PLOT_METRICS, PLOT_TABLES
-from trueline.model_analysis.metrics.record import TASKS, Metric, Table
+from trueline.model_analysis.metrics.record import CLASS_TASKS, TASKS, Metric, Table
+from trueline.model_analysis.metrics.text import TEXT_METRICS, TEXT_MOMENTS
 from trueline.model_analysis.moments import CLASS_MOMENTS, SCALAR_MOMENTS, Moment
 
 __all__ = ["METRICS", "MOMENTS", "TABLES", "find_metric", "find_moment", "metric_names"]
 
-MOMENTS: Mapping[str, Moment] = {**SCALAR_MOMENTS, **CLASS_MOMENTS, **DIFFERENCE_MOMENTS}
+MOMENTS: Mapping[str, Moment] = {**SCALAR_MOMENTS, **CLASS_MOMENTS, **DIFFERENCE_MOMENTS, **TEXT_MOMENTS}
 """Name before the ``@`` -> what one row gives."""
 TABLES: Mapping[str, Table] = {**PLOT_TABLES}
 """Name before the ``@`` -> a histogram."""
@@ -28,6 +29,7 @@ METRICS: dict[tuple[str, str], Metric] = {
         *RANK_METRICS,
         *CLASS_METRICS,
         *DIFFERENCE_METRICS,
+        *TEXT_METRICS,
         *PLOT_METRICS,
     )
     for task in metric.tasks
@@ -45,12 +47,14 @@ def find_moment(name: str) -> Moment:
 
 def metric_names(task: str | None = None) -> tuple[str, ...]:
     """Class names of all metrics, or of those of one task."""
-    return tuple(sorted({cls for cls, of in METRICS if task is None or of == task}))
+    tasks = (task, "binary") if task in CLASS_TASKS else (task,)
+    return tuple(sorted({cls for cls, of in METRICS if task is None or of in tasks}))
 
 
 def find_metric(class_name: str, task: str | None = None, module: str = "") -> Metric | None:
     """The metric of this class for a task (any task where None is given), or None.
 
+    For class rows, a metric that only binary rows have is measured on every class of every row.
     With a module it is a function of scikit-learn or somebody's own, see `own.py`.
     """
     if module:
@@ -60,4 +64,6 @@ def find_metric(class_name: str, task: str | None = None, module: str = "") -> M
     for of in TASKS if task is None else (task,):
         if (class_name, of) in METRICS:
             return METRICS[class_name, of]
+    if task in CLASS_TASKS:
+        return METRICS.get((class_name, "binary"))
     return None
