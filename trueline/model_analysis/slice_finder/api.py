@@ -10,11 +10,12 @@ import numpy.typing as npt
 
 from trueline._core.errors import ConfigError, DataError
 from trueline.engine.base import AccumulatorSpec, Dataset, Engine
+from trueline.model_analysis.datasets import as_dataset
 from trueline.model_analysis.noise import ROW_COLUMN
 from trueline.model_analysis.slice_finder.axes import Axis, cells_of
 from trueline.model_analysis.slice_finder.contrasts import group_of
 from trueline.model_analysis.slice_finder.found import FoundSlice, FoundSlices
-from trueline.model_analysis.slice_finder.inputs import Source, check_columns, model_source, numbered, table_source
+from trueline.model_analysis.slice_finder.inputs import Source, check_columns, model_source, table_source
 from trueline.model_analysis.slice_finder.lattice import Candidate
 from trueline.model_analysis.slice_finder.make_axes import Axes, make_axes
 from trueline.model_analysis.slice_finder.options import Options
@@ -35,7 +36,7 @@ Bools = npt.NDArray[np.bool_]
 
 def find_slices(
     model: HasRuntime | None,
-    data: pa.Table | Dataset,
+    data: Any,
     *,
     baseline: HasRuntime | None = None,
     label_key: str | None = None,
@@ -73,7 +74,8 @@ def find_slices(
 
     Args:
         model: the candidate, whose ``targets.onnx`` gives labels and weights; None where `data` holds predictions.
-        data: rows with the columns of models, or with labels and predictions.
+        data: rows with the columns of models, or with labels and predictions: an Arrow table, a DataFrame, a `Dataset`,
+            `Examples` or a path, as `as_dataset` reads them.
         baseline: another model: then the loss is the candidate's minus the baseline's, row by row.
         label_key: of a table, the label's column (``label``): 0..1, a number, or a class number.
         prediction_key: of a table, the prediction's column (``prediction``): a number, or a list of probabilities.
@@ -109,7 +111,7 @@ def find_slices(
         max_order, min_rows, max_share, min_effect, top_k, alpha, multiplicity, confirm, buckets, max_values,
         max_overlap, seed,
     )  # fmt: skip
-    dataset = data if isinstance(data, Dataset) else numbered(data)
+    dataset = as_dataset(data)
     if model is not None:
         keys = (label_key, prediction_key, baseline_prediction_key, example_weight_key, task)
         source = model_source(model, baseline, loss, keys)

@@ -12,11 +12,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from trueline.model_analysis.multiplicity import MULTIPLICITY
 
 __all__ = [
     "ADJUSTMENTS",
@@ -133,36 +134,23 @@ def t_quantile(tail: float, dof: float) -> float:
     return high
 
 
-def _step_up(p: Floats, count: int, factor: float) -> Floats:
-    order = np.argsort(p, kind="stable")
-    ranked = p[order] * count * factor / np.arange(1, len(p) + 1)
-    out = np.empty_like(p)
-    out[order] = np.minimum.accumulate(ranked[::-1])[::-1]
-    return out
-
-
-def _holm(p: Floats, count: int) -> Floats:
-    order = np.argsort(p, kind="stable")
-    out = np.empty_like(p)
-    out[order] = np.maximum.accumulate(p[order] * (count - np.arange(len(p))))
-    return out
-
-
-def _harmonic(count: int) -> float:
-    return float(np.sum(1.0 / np.arange(1, count + 1)))
-
-
-ADJUSTMENTS: dict[str, Callable[[Floats, int], Floats]] = {
-    "benjamini_yekutieli": lambda p, count: _step_up(p, count, _harmonic(count)),
-    "benjamini_hochberg": lambda p, count: _step_up(p, count, 1.0),
-    "bonferroni": lambda p, count: p * count,
-    "holm": _holm,
-}
-"""Adjustments by name: of p-values and how many tests were made; those that are not given had a p-value of 1."""
+ADJUSTMENTS = ("benjamini_yekutieli", "benjamini_hochberg", "bonferroni", "holm")
+"""How p-values may be adjusted."""
 
 
 def adjusted(p: Floats, method: str, count: int | None = None) -> Floats:
-    """Adjusted p-values; one is at most alpha where the test is rejected at alpha."""
-    if not len(p):
-        return p
-    return np.minimum(ADJUSTMENTS[method](p, len(p) if count is None else count), 1.0)
+    """Adjusted p-values; one is at most alpha where the test is rejected at alpha.
+
+    Args:
+        p: p-values, ``[N]``.
+        method: one of `ADJUSTMENTS`.
+        count: how many tests were made; those whose p-values are not given had 1.
+    """
+    count = len(p) if count is None else count
+    order = np.argsort(p, kind="stable")
+    every = np.concatenate([p[order], np.ones(count - len(p))])
+    dependent = method == "benjamini_yekutieli"
+    found = MULTIPLICITY["benjamini_hochberg" if dependent else method](every)[: len(p)]
+    out = np.empty_like(p)
+    out[order] = found * float(np.sum(1.0 / np.arange(1, count + 1))) if dependent else found
+    return np.minimum(out, 1.0)

@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import ConfigError, ModelError, did_you_mean
 from trueline.engine.base import Dataset
-from trueline.model_analysis.noise import ROW_COLUMN
 from trueline.model_analysis.slice_finder.losses import find_loss
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from trueline.model_analysis.api import HasRuntime
 
-__all__ = ["Source", "check_columns", "model_source", "numbered", "table_source"]
+__all__ = ["Source", "check_columns", "model_source", "table_source"]
 
 
 @dataclass(frozen=True)
@@ -27,15 +24,6 @@ class Source:
     reads: tuple[str, ...]
     features: tuple[str, ...]
     weighted: bool
-
-
-def numbered(table: pa.Table) -> Dataset:
-    """The table with row numbers, so that halves do not depend on contents."""
-    from trueline._core.rowid import row_ids
-
-    if ROW_COLUMN not in table.column_names:
-        table = table.append_column(ROW_COLUMN, row_ids(0, 0, table.num_rows))
-    return Dataset.from_table(table)
 
 
 def model_source(model: HasRuntime, baseline: HasRuntime | None, loss: str, keys: tuple[str | None, ...]) -> Source:

@@ -30,7 +30,7 @@ from trueline.model_analysis.slice_finder.sums import SLICE_SUMS, TableSums
 __all__ = ["MAX_CELLS", "Found", "Request", "search"]
 
 Floats = npt.NDArray[np.float64]
-MAX_CELLS = 400_000
+MAX_CELLS = 800_000
 """Most cells of the tables of one pass, both halves together: 24 bytes each, 48 with weights, for each state held."""
 _FUSED = 40_000
 """So few cells of pairs are summed in the pass of single conditions: they cost less than another pass."""
