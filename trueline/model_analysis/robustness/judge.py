@@ -49,7 +49,8 @@ def judge(
         found = _judge(spec, loss, *bounds[loss.perturbation])
         if found is not None:
             broken.setdefault(loss.slice, []).append(found)
-    return tuple(_failure(each, metric) for each in broken.values()), gated
+    order = dict.fromkeys(loss.slice for loss in losses)
+    return tuple(_failure(broken[name], metric) for name in order if name in broken), gated
 
 
 def _bounds(spec: RobustnessSpec, p: Perturbation) -> tuple[float | None, float | None]:

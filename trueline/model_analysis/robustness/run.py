@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -152,9 +153,9 @@ def _measure(
     from trueline.model_analysis import analyze_raw_data
 
     task = str(runtime.info["task"])
-    measure = EvalConfig(
-        (MetricsSpec(metrics=(MetricConfig(spec.metric, spec.metric_config or {}),)),), tuple(slices), config.options
-    )
+    options = replace(config.options, compute_confidence_intervals=True)
+    metrics = MetricsSpec(metrics=(MetricConfig(spec.metric, spec.metric_config or {}),))
+    measure = EvalConfig((metrics,), tuple(slices), options)
     found: list[tuple[Perturbation, tuple[SliceMetrics, ...]]] = []
     rows, notes = 0, []
     for number, p in enumerate(perturbations):
@@ -195,7 +196,7 @@ def _loss(p: Perturbation, s: SliceMetrics, key: str, direction: str, confidence
         )
         return SliceLoss(p.label, s.name, s.rows, values[0], values[1], None, undefined=why)
     sign = -1.0 if direction == _HIGHER else 1.0
-    loss, error = sign * change.value, change.standard_error
+    loss, error = sign * change.value + 0.0, change.standard_error  # no -0.0
     relative = loss / abs(values[0]) if values[0] else None
     if error is None or s.groups < 2:
         return SliceLoss(p.label, s.name, s.rows, values[0], values[1], loss, relative)
