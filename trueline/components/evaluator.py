@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from trueline._core import store
+from trueline._core.errors import ConfigError
 from trueline.components.common import dataset_of, wanted_splits
+from trueline.components.evaluator_config import read_eval_config
+from trueline.components.evaluator_evidence import evidence_of, write_evidence
 from trueline.pipeline.artifacts import Examples, Model, ModelBlessing, ModelEvaluation
 from trueline.pipeline.channel import Channel
 from trueline.pipeline.context import ArtifactHandle, ExecutionContext
@@ -29,19 +33,21 @@ class Evaluator(Component):
     which slice; evaluation and blessing are published all the same. A config without any threshold judges nothing:
     the line goes on, but the model is *not blessed* and a Pusher that asks for the blessing does not push. Change
     thresholds need a baseline; without one (the first run) they are passed over, and the blessing says so by the
-    property ``rubber_stamp``.
+    properties ``rubber_stamp`` and ``note``. Whatever fails on the way leaves no blessing.
 
     Args:
         examples: raw examples, as they came from ExampleGen.
         model: the candidate.
         baseline_model: the model to compare with, usually from ``Resolver(strategy="latest_blessed")``; it may resolve
             to nothing, and a model with the candidate's own contents counts as nothing.
-        eval_config: metrics, slices and thresholds, see `trueline.model_analysis.EvalConfig`.
+        eval_config: metrics, slices and thresholds, see `trueline.model_analysis.EvalConfig`; or TFMA's text proto or
+            JSON, or a file (``.pbtxt``, ``.textproto``, ``.txt``, ``.json``) with one, read when the pipeline is built.
         example_splits: the splits to measure on.
 
-    Outputs: ``evaluation``; ``blessing``, with the empty file ``BLESSED`` or ``NOT_BLESSED`` and the properties
-        ``blessed``, ``current_model``, ``current_model_id``, ``current_model_fingerprint``, ``baseline_model``,
-        ``baseline_model_id``, ``component_id``, ``rubber_stamp`` and ``reason``.
+    Outputs: ``evaluation``; ``blessing``, with the empty file ``BLESSED`` or ``NOT_BLESSED``, the file
+        ``evidence.json`` (see `evaluator_evidence`) and the properties ``blessed``, ``current_model``,
+        ``current_model_id``, ``current_model_fingerprint``, ``baseline_model``, ``baseline_model_id``,
+        ``component_id``, ``rubber_stamp``, ``reason`` and, where there is something to say, ``note``.
     """
 
     INPUTS: ClassVar[Mapping[str, In]] = {
@@ -57,27 +63,30 @@ class Evaluator(Component):
         *,
         examples: Channel,
         model: Channel,
-        eval_config: EvalConfig,
+        eval_config: EvalConfig | str | os.PathLike[str],
         baseline_model: Channel | None = None,
         example_splits: Sequence[str] = ("eval",),
         node_id: str | None = None,
     ) -> None:
-        from trueline.model_analysis import EvalConfig
         from trueline.model_analysis.check import config_problems
 
-        good = isinstance(eval_config, EvalConfig)
+        config, problems = None, []
+        try:
+            config = read_eval_config(eval_config)
+        except ConfigError as error:
+            problems = [f"eval_config: {problem}" for problem in error.problems] or [str(error)]
         super().__init__(
             node_id=node_id,
             inputs={"examples": examples, "model": model, "baseline_model": baseline_model},
             params={
-                "eval_config": eval_config.to_json() if good else "{}",
+                "eval_config": config.to_json() if config is not None else "{}",
                 "example_splits": list(example_splits),
             },
         )
-        for problem in config_problems(eval_config) if good else ():  # now, not after an hour of training
-            self.note(f"eval_config: {problem}")
-        if not good:
-            self.note(f"needs an EvalConfig as eval_config, got {type(eval_config).__name__}")
+        if config is not None:  # now, not after an hour of training
+            problems = [f"eval_config: {problem}" for problem in config_problems(config)]
+        for problem in problems:
+            self.note(problem)
         if not example_splits:
             self.note("has no example_splits to measure on")
 
@@ -100,11 +109,14 @@ def execute(ctx: ExecutionContext) -> None:
         engine=ctx.engine,
     )
     result.save(ctx.output("evaluation").uri)
-    _bless(ctx, result, candidate, baseline)
+    verdict, splits = result.validation_result, ctx.params["example_splits"]
+    evidence = evidence_of(verdict, config, candidate, baseline, source, splits)
+    write_evidence(ctx.output("blessing"), evidence)
+    _bless(ctx, result, candidate, baseline, " ".join(evidence["notes"]))
 
 
 def _bless(
-    ctx: ExecutionContext, result: EvalResult, candidate: ArtifactHandle, baseline: ArtifactHandle | None
+    ctx: ExecutionContext, result: EvalResult, candidate: ArtifactHandle, baseline: ArtifactHandle | None, note: str
 ) -> None:
     verdict, blessing = result.validation_result, ctx.output("blessing")
     judged = not verdict.missing_thresholds
@@ -120,6 +132,8 @@ def _bless(
         rubber_stamp=int(verdict.rubber_stamp),
         reason=reason,
     )
+    if note:
+        blessing.properties["note"] = note
     if baseline is not None:
         blessing.properties.update(baseline_model=baseline.uri, baseline_model_id=baseline.id)
     ctx.report(blessed=blessed, compared_with_baseline=baseline is not None, metrics=_overall(result))
