@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -90,3 +91,32 @@ def built() -> dict[str, Any]:
             sample=table,
         )  # fmt: skip
     return made
+
+
+def served(uri: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the server's app answers for rows of the model in this folder."""
+    import httpx
+
+    from trueline._core.manifest import MANIFEST_NAME
+    from trueline.serving import create_app
+
+    base = Path(mkdtemp(prefix="trueline-served-"))
+    (base / "1").symlink_to(uri)
+    assert (base / "1" / MANIFEST_NAME).exists()
+    app = create_app({"model": str(base)})
+
+    async def go() -> Any:
+        await app.startup()
+        try:
+            while not app.ready:
+                await asyncio.sleep(0.01)
+            transport = httpx.ASGITransport(app=app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://model") as client:
+                return await client.post("/v1/models/model:predict", json={"instances": rows})
+        finally:
+            await app.shutdown()
+
+    answer = asyncio.run(go())
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["predictions"]
+    return found

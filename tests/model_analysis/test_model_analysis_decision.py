@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from model_analysis_line import built
+from model_analysis_line import built, served
 
 from trueline._core.errors import ConfigError, DataError, GateError, ModelError
 from trueline.engine import Dataset, LocalEngine
@@ -171,6 +171,8 @@ def test_three_classes_say_the_class_of_least_expected_cost(made: Any, rows: Dat
     plain = made["kind"].predict(made["table"]).column("label").to_pylist()
     before = matrix[true, [classes.index(v) for v in plain]].mean()
     assert chosen.before.value == pytest.approx(before)
+    few = [{f.name: r[f.name] for f in written.runtime.inputs} for r in made["table"].slice(0, 60).to_pylist()]
+    assert [answer["label"] for answer in served(written.uri, few)] == said[:60] != plain[:60]
 
 
 def test_a_matrix_of_two_classes_is_the_cost_of_its_four_outcomes(made: Any, rows: Dataset) -> None:
