@@ -123,7 +123,7 @@ def search(engine: Engine, dataset: Dataset, request: Request) -> Found:
             sums = _run(engine, dataset, request, tables).tables if tables else []
             found.passes += bool(tables)
         below = _examine(found, axes, tables, sums)
-    found.candidates.sort(key=lambda c: (-c.score, c.name))
+    found.candidates.sort(key=lambda c: -c.rank)
     return found
 
 
@@ -206,7 +206,7 @@ def _worth(
     for candidate in found.candidates:
         for condition in candidate.conditions:
             place = axes.index(condition.axis)
-            best[place] = max(best[place], candidate.score)
+            best[place] = max(best[place], candidate.rank)
     wanted = [table for table in _combined(axes, order) if worth_joining(table, below)]
     wanted.sort(key=lambda table: -sum(best[a] for a in table))
     kept, cells = [], 0

@@ -88,7 +88,7 @@ def select(found: Found, members: dict[str, Bools], options: Options) -> Selecte
         i for i, k in enumerate(contrasts)
         if corrected[i] <= options.alpha and float(k.effect) >= found.limits.effect
     ]  # fmt: skip
-    good.sort(key=lambda i: (-float(contrasts[i].difference - 2 * contrasts[i].error), kept[i].name))
+    good.sort(key=lambda i: -float(contrasts[i].difference - 2 * contrasts[i].error))
     final: list[int] = []
     for i in good:
         if _tells(kept[i], [kept[j] for j in final], found, half, float(spread[half])):
@@ -96,7 +96,7 @@ def select(found: Found, members: dict[str, Bools], options: Options) -> Selecte
     final = final[: options.top_k]
     tail = options.alpha / 2 * max(len(final), 1) / max(tested, 1)
     judged = [_judged(kept[i], contrasts[i], found, half, (p[i], corrected[i]), tail) for i in final]
-    judged.sort(key=lambda j: (-j.low, j.candidate.name))
+    judged.sort(key=lambda j: -j.low)
     return Selected(tuple(judged), tested, len(kept) - len(good))
 
 
