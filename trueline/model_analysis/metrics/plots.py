@@ -32,9 +32,10 @@ _NO_ROWS = "no row has a weight"
 
 
 def _buckets(parameter: str) -> ScoreBuckets:
-    """``"1000"`` or ``"1000,0,1"``: buckets, left, right."""
+    """``"1000"`` or ``"1000,0,1"``: buckets, left, right; an end that is ``None`` is a probability's."""
     count, *ends = parameter.split(",")
-    return ScoreBuckets(int(float(count)), *(float(end) for end in ends))
+    given = [default if end == "None" else float(end) for end, default in zip(ends, (0.0, 1.0), strict=False)]
+    return ScoreBuckets(int(float(count)), *given)
 
 
 def _width(parameter: str, _: int) -> int:
@@ -42,14 +43,14 @@ def _width(parameter: str, _: int) -> int:
 
 
 def _fill(place: Callable[[ScoreBuckets, Floats], Ints]) -> Callable[[Rows, str], tuple[Ints, Ints, Floats]]:
-    """A row goes into one cell of each column of its bucket."""
+    """A row goes into one cell of each column of its bucket; rows stay in their order."""
 
     def fill(rows: Rows, parameter: str) -> tuple[Ints, Ints, Floats]:
-        at = np.arange(len(rows), dtype=np.int64)
-        codes = place(_buckets(parameter), rows.prediction) * len(COLUMNS)
+        at = np.repeat(np.arange(len(rows), dtype=np.int64), len(COLUMNS))
+        codes = place(_buckets(parameter), rows.prediction)
         values = (np.ones(len(rows)), rows.label, rows.prediction, rows.weight, rows.label * rows.label)
-        cells = np.concatenate([codes + i for i in range(len(COLUMNS))])
-        return np.tile(at, len(COLUMNS)), cells, np.concatenate(values)
+        cells = codes[:, None] * len(COLUMNS) + np.arange(len(COLUMNS), dtype=np.int64)[None, :]
+        return at, cells.ravel(), np.stack(values, axis=1).ravel()
 
     return fill
 
