@@ -66,12 +66,13 @@ def new_slice(plan: EvalPlan) -> SliceState:
         np.zeros(len(plan.outputs) * (len(COUNTERS) + models * len(MODEL_COUNTERS)), dtype=np.int64),
         [np.zeros((models, *([groups] if table.grouped else []), table.width)) for table in plan.tables],
         [[RankStore(groups, cap) for _ in plan.models] for _ in plan.ranked],
-        [[_own(planned) for _ in plan.models] for planned in plan.owns],
+        [[_own(planned, groups) for _ in plan.models] for planned in plan.owns],
     )
 
 
-def _own(planned: Any) -> OwnState:
-    state: OwnState = planned.metric.own(planned.options)
+def _own(planned: Any, groups: int) -> OwnState:
+    """A fresh state; the option ``__groups__`` tells it how many noise groups there are."""
+    state: OwnState = planned.metric.own({**planned.options, "__groups__": groups})
     return state
 
 

@@ -6,19 +6,29 @@ from collections.abc import Mapping
 
 from trueline.model_analysis.metrics.areas import RANK_METRICS
 from trueline.model_analysis.metrics.confusion import CONFUSION_METRICS
+from trueline.model_analysis.metrics.detection_metrics import DETECTION_METRICS, DETECTION_MOMENTS, DETECTION_TABLES
 from trueline.model_analysis.metrics.differences import DIFFERENCE_METRICS, DIFFERENCE_MOMENTS
 from trueline.model_analysis.metrics.means import LOSS_METRICS, MEAN_METRICS
 from trueline.model_analysis.metrics.multiclass import CLASS_METRICS
 from trueline.model_analysis.metrics.plots import PLOT_METRICS, PLOT_TABLES
+from trueline.model_analysis.metrics.ranking import RANKING_METRICS
 from trueline.model_analysis.metrics.record import CLASS_TASKS, TASKS, Metric, Table
+from trueline.model_analysis.metrics.sets import SET_METRICS, SET_MOMENTS
 from trueline.model_analysis.metrics.text import TEXT_METRICS, TEXT_MOMENTS
 from trueline.model_analysis.moments import CLASS_MOMENTS, SCALAR_MOMENTS, Moment
 
 __all__ = ["METRICS", "MOMENTS", "TABLES", "find_metric", "find_moment", "metric_names"]
 
-MOMENTS: Mapping[str, Moment] = {**SCALAR_MOMENTS, **CLASS_MOMENTS, **DIFFERENCE_MOMENTS, **TEXT_MOMENTS}
+MOMENTS: Mapping[str, Moment] = {
+    **SCALAR_MOMENTS,
+    **CLASS_MOMENTS,
+    **DIFFERENCE_MOMENTS,
+    **TEXT_MOMENTS,
+    **DETECTION_MOMENTS,
+    **SET_MOMENTS,
+}
 """Name before the ``@`` -> what one row gives."""
-TABLES: Mapping[str, Table] = {**PLOT_TABLES}
+TABLES: Mapping[str, Table] = {**PLOT_TABLES, **DETECTION_TABLES}
 """Name before the ``@`` -> a histogram."""
 METRICS: dict[tuple[str, str], Metric] = {
     (metric.class_name, task): metric
@@ -28,8 +38,11 @@ METRICS: dict[tuple[str, str], Metric] = {
         *LOSS_METRICS,
         *RANK_METRICS,
         *CLASS_METRICS,
+        *RANKING_METRICS,
         *DIFFERENCE_METRICS,
         *TEXT_METRICS,
+        *DETECTION_METRICS,
+        *SET_METRICS,
         *PLOT_METRICS,
     )
     for task in metric.tasks
