@@ -66,6 +66,7 @@ bench: $(VENV)/.bench ## benchmarks: JSON on standard output
 	$(BIN)/python -P benchmarks/transform.py
 	$(BIN)/python -P benchmarks/bulk.py
 	$(BIN)/python -P benchmarks/optimise.py
+	$(BIN)/python -P benchmarks/model_analysis.py
 	$(BIN)/python -P benchmarks/serving.py
 
 format: $(VENV)/.dev ## formats the code

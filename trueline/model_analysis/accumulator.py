@@ -14,6 +14,7 @@ from trueline.model_analysis.batch_rows import BatchRows
 from trueline.model_analysis.measured import Measured
 from trueline.model_analysis.noise import row_groups
 from trueline.model_analysis.plan import EvalPlan
+from trueline.model_analysis.queries import QueryRuns
 from trueline.model_analysis.slice_state import SliceState, new_slice, pack_slices, unpack_slices
 from trueline.model_analysis.slices import Grouping, SliceKey, group_rows, key_text, parse_key, slice_name
 from trueline.model_analysis.views import BatchData, OutputData
@@ -36,6 +37,7 @@ class MetricAccumulator:
         self.slices: dict[SliceKey, SliceState] = {}
         self.rows = 0
         self.missing_labels = 0
+        self._queries = [QueryRuns(plan, key) for key in plan.query_keys]
 
     def update_arrays(
         self,
@@ -70,7 +72,22 @@ class MetricAccumulator:
             _add_counts(plan, grouping, of, rows)
             _add_tables(plan, grouping, of, rows)
             _add_whole_rows(plan, grouping, of, rows)
+        for runs in self._queries:
+            self._add_queries(runs.key, runs.add(data))
         self._guard()
+
+    def _add_queries(self, key: str, rows: pa.Table | None) -> None:
+        """What whole queries add to their slices."""
+        if rows is not None:
+            from trueline.model_analysis.query_rows import add_queries
+
+            add_queries(self.plan, key, rows, self._slice)
+
+    def _close_queries(self) -> None:
+        """The queries that were open for more rows; nothing follows."""
+        for runs in self._queries:
+            for rows in runs.close():
+                self._add_queries(runs.key, rows)
 
     def _add_sums(self, groupings: list[Grouping], states: list[list[SliceState]], rows: BatchRows) -> None:
         """Every sum of every slice, without a loop over rows, one moment in memory at a time."""
@@ -115,6 +132,8 @@ class MetricAccumulator:
                 self.slices[key] = theirs
             else:
                 mine.merge(theirs)
+        for runs, following in zip(self._queries, other._queries, strict=True):
+            self._add_queries(runs.key, runs.merge(following))
         self._guard()
 
     def state(self) -> bytes:
@@ -125,13 +144,22 @@ class MetricAccumulator:
             "rows": self.rows,
             "missing_labels": self.missing_labels,
         }
+        if self._queries:
+            parts = [runs.state() for runs in self._queries]
+            sizes = b"".join(len(part).to_bytes(8, "little") for part in parts)
+            return sizes + b"".join(parts) + pack_slices(header, [state for _, state in ordered])
         return pack_slices(header, [state for _, state in ordered])
 
     @classmethod
     def from_state(cls, state: bytes, plan: EvalPlan) -> Self:
         """The accumulator that gave this state."""
-        header, states = unpack_slices(state, plan)
         self = cls(plan)
+        at = 8 * len(self._queries)
+        for place, runs in enumerate(self._queries):
+            size = int.from_bytes(state[8 * place : 8 * place + 8], "little")
+            runs.restore(state[at : at + size])
+            at += size
+        header, states = unpack_slices(state[at:], plan)
         self.rows, self.missing_labels = header["rows"], header["missing_labels"]
         self.slices = {parse_key(text): slot for text, slot in zip(header["slices"], states, strict=True)}
         return self
@@ -140,12 +168,14 @@ class MetricAccumulator:
         """Values, noise and changes of every slice."""
         from trueline.model_analysis.finish import finish
 
+        self._close_queries()
         return finish(self)
 
     def finish_models(self) -> dict[str, Measured]:
         """The same of every model but the baseline, by name."""
         from trueline.model_analysis.finish import finish_models
 
+        self._close_queries()
         return finish_models(self)
 
 
