@@ -38,6 +38,9 @@ COMMANDS = (
         "validate", "trueline.cli.validate:validate", "Hold data to a schema; exit code 3 when they break it."
     ),
     CommandEntry("predict", "trueline.cli.predict:predict", "Predict every row of a file with a model."),
+    CommandEntry(
+        "explain", "trueline.cli.explain:explain", "Say why a model says what it says: six methods, one page."
+    ),
     CommandEntry("export", "trueline.cli.export:export", "Write a model for the browser, a server, plain Python, ..."),
     CommandEntry("serve", "trueline.cli.serve:serve", "Serve a pushed model over REST."),
 )

@@ -25,7 +25,15 @@ if TYPE_CHECKING:
 __all__ = ["EXPLAINERS", "Explanation", "ablation", "explainer", "register_explainer", "score_function"]
 
 Explainer = Callable[..., Any]
-EXPLAINERS: dict[str, str | Explainer] = {"ablation": "trueline.models.explain:ablation"}
+EXPLAINERS: dict[str, str | Explainer] = {
+    "ablation": "trueline.models.explain:ablation",
+    "counterfactual": "trueline.model_analysis.explain.counterfactual:counterfactuals",
+    "lime": "trueline.model_analysis.explain.surrogate:lime_surrogate",
+    "neighbours": "trueline.model_analysis.explain.neighbours:nearest_examples",
+    "pdp": "trueline.model_analysis.explain.dependence:partial_dependence",
+    "permutation": "trueline.model_analysis.explain.permutation:permutation_importance",
+    "shap": "trueline.model_analysis.explain.shapley:shap_values",
+}
 """Method name -> ``"package.module:function"`` or the function; called as ``function(model, data, **options)``."""
 _CHUNK = 8192
 _BACKGROUND = 32

@@ -15,7 +15,7 @@ _PUBLIC = {
     "Neighbours": "neighbours",
     "PartialDependence": "dependence",
     "PermutationImportance": "permutation",
-    "ShapValues": "shapley",
+    "ShapValues": "shapley_values",
     "attributions": "attribution",
     "correlated_groups": "correlation",
     "counterfactuals": "counterfactual",

@@ -107,7 +107,7 @@ class Counterfactuals(Explanation):
         return cls(model, options, found=found, **rest)
 
     def to_table(self) -> pa.Table:
-        """A row for each change: ``rank, distance, prediction, probability, feature, before, after``; values as JSON."""
+        """``rank, distance, prediction, probability, feature, before, after`` of each change; values as JSON texts."""
         import json
 
         import pyarrow as pa

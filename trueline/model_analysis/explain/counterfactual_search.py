@@ -1,8 +1,8 @@
 """The search for changed rows: few changes first, then small ones.
 
 Level by level every promising row gets one more change (a beam of the rows nearest to the goal). Of what reaches the
-goal, changes that are not needed are taken back, and numbers are moved back towards the row's own by halving, while the goal
-holds.
+goal, changes that are not needed are taken back, and numbers are moved back towards the row's own by halving, while
+the goal holds.
 """
 
 from __future__ import annotations

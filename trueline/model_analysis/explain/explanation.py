@@ -24,7 +24,7 @@ FORMAT = 1
 KINDS = {
     "permutation_importance": "permutation:PermutationImportance",
     "partial_dependence": "dependence:PartialDependence",
-    "shap_values": "shapley:ShapValues",
+    "shap_values": "shapley_values:ShapValues",
     "lime_surrogate": "surrogate:LocalSurrogate",
     "counterfactuals": "counterfactual:Counterfactuals",
     "nearest_examples": "neighbours:Neighbours",

@@ -12,7 +12,7 @@ from trueline.display.html import Html, Safe, join, number, table, tag, visible
 from trueline.model_analysis.explain.html import details, plain_text
 
 if TYPE_CHECKING:
-    from trueline.model_analysis.explain.shapley import ShapValues
+    from trueline.model_analysis.explain.shapley_values import ShapValues
 
 __all__ = ["shap_body"]
 

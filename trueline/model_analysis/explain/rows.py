@@ -35,6 +35,7 @@ def opened_rows(data: Any, features: Sequence[RawFeature]) -> Iterator[Dataset]:
     """Any form of data as a dataset of blocks; rows in memory get the numbers ``__row__`` where they have none."""
     from trueline._core.rowid import row_ids
     from trueline.engine.base import Dataset
+    from trueline.transform.datasets import _NUMBERED as NUMBERED
     from trueline.transform.datasets import opened
 
     if isinstance(data, dict) or (isinstance(data, list) and all(isinstance(r, dict) for r in data)):
@@ -50,7 +51,8 @@ def opened_rows(data: Any, features: Sequence[RawFeature]) -> Iterator[Dataset]:
 
             batches = [batch for batch in dataset.batches() if batch.num_rows]
             table = pa.Table.from_batches(batches, dataset.arrow_schema)
-            dataset = Dataset.from_table(table.append_column(ROW_COLUMN, row_ids(0, 0, table.num_rows)))
+            table = table.append_column(ROW_COLUMN, row_ids(0, 0, table.num_rows))
+            dataset = Dataset.from_table(table.replace_schema_metadata({NUMBERED: b"1"}))
         yield dataset
 
 
@@ -110,20 +112,31 @@ def shuffled(batch: pa.RecordBatch | pa.Table, features: Sequence[str], seed: in
 
 
 def sample_rows(
-    data: Any, target: Target, rows: int | None, seed: int, more: Sequence[str] = (), what: str = "the data"
+    data: Any,
+    target: Target,
+    rows: int | None,
+    seed: int,
+    more: Sequence[str] = (),
+    what: str = "the data",
+    *,
+    own_numbers: bool = False,
 ) -> pa.Table:
     """At most so many rows, those with the least hash of ``__row__``, in the order of the data.
 
     The sample is held in memory, the data are not; which rows are taken does not depend on blocks or their order.
+    With `own_numbers`, ``__row__`` is there only where it is the data's own.
 
     Raises:
         DataError: no rows, or columns that are not there.
     """
     import pyarrow as pa
 
+    from trueline.transform.datasets import has_own_rows
+
     names = list(target.feature_names)
     with opened_rows(data, target.features) as dataset:
         check_columns(dataset, [*names, *more], what)
+        own = has_own_rows(dataset)
         columns = [c for c in dataset.columns if c in {*names, *more, ROW_COLUMN}]
         kept, keys = None, np.zeros(0, np.uint64)
         for batch in dataset.batches(columns):
@@ -137,6 +150,8 @@ def sample_rows(
                 kept, keys = kept.take(best), keys[best]
     if kept is None:
         raise DataError(f"{what} has no rows")
+    if own_numbers and not own and ROW_COLUMN in kept.column_names:
+        kept = kept.drop_columns([ROW_COLUMN])
     return kept.combine_chunks()
 
 
