@@ -184,8 +184,11 @@ def _target(model: Model, text: str | None) -> Any:
 def _neighbours(model: Model, dataset: Dataset, asked: Mapping[str, Any]) -> Explanation:
     from trueline.model_analysis.explain import nearest_examples
 
-    given = {"features": asked["features"] or None, "seed": asked["seed"]}
-    return nearest_examples(model, _row(dataset, asked["row"]), dataset, asked["k"], **given)
+    given: dict[str, Any] = {"features": asked["features"] or None, "seed": asked["seed"]}
+    row = _row(dataset, asked["row"])
+    # The row is one of the data, and no neighbour of itself.
+    given["skip"] = row.column("__row__").to_pylist() if "__row__" in row.column_names else [asked["row"]]
+    return nearest_examples(model, row, dataset, asked["k"], **given)
 
 
 METHODS: dict[str, Callable[[Model, Dataset, Mapping[str, Any]], Explanation]] = {

@@ -105,7 +105,8 @@ def _codes(feature: RawFeature, table: pa.Table) -> Ints:
         finite = values[np.isfinite(values)]
         edges = np.unique(np.quantile(finite, np.linspace(0, 1, _PARTS + 1)[1:-1])) if len(finite) else finite
         parts = np.searchsorted(edges, values, side="right") + 1
-        return np.asarray(np.where(np.isfinite(values), parts, 0), np.int64)
+        tenths: Ints = np.where(np.isfinite(values), parts, 0).astype(np.int64)
+        return tenths
     encoded = column.combine_chunks().dictionary_encode()
     encoded = encoded.combine_chunks() if hasattr(encoded, "combine_chunks") else encoded
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64) + 1

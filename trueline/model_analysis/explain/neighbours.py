@@ -120,13 +120,15 @@ def nearest_examples(
     space: str = "raw",
     features: Sequence[str] | None = None,
     weights: Mapping[str, float] | None = None,
+    skip: Sequence[int] = (),
     max_rows: int = 20,
     seed: int = 0,
 ) -> Neighbours:
     """The rows of the data that lie nearest to given rows.
 
     The data are passed once for the spread of numbers (a sample) and once for the distances; memory does not grow with
-    them. A row is no neighbour of itself: rows of the same ``__row__`` are left out where both have one.
+    them. A row is no neighbour of itself: rows of the same ``__row__`` are left out where both have one of their own.
+    Data without ``__row__`` are counted from 0.
 
     Args:
         model: a Model, or a model's folder.
@@ -137,6 +139,7 @@ def nearest_examples(
             distance of what the model itself reads, each column over its standard deviation.
         features: only these raw features count.
         weights: feature -> weight of its distance, such as its importance.
+        skip: numbers of rows of the data that are no neighbours.
         max_rows: rows to explain at most.
         seed: of the sample.
 
@@ -152,7 +155,7 @@ def nearest_examples(
     if space == "transformed" and (features is not None or weights is not None):
         raise ConfigError("the transformed space has no raw features to choose or to weigh", hint="use space='raw'.")
     check_features(target, [*(features or ()), *(weights or {})])
-    asked = sample_rows(rows, target, max_rows, seed, (), "the data to explain")
+    asked = sample_rows(rows, target, max_rows, seed, (), "the data to explain", own_numbers=True)
     reference = sample_rows(data, target, _REFERENCE, seed)
     metric: _Metric
     if space == "raw":
@@ -160,7 +163,7 @@ def nearest_examples(
         metric = Gower(chosen, reference, weights)
     else:
         metric = ModelInputs(target.runtime, reference)
-    found = _search(target, metric, asked, data, k)
+    found = _search(target, metric, asked, data, k, skip)
     own = zip(row_numbers(asked), _outcomes(target, asked), _values(target, asked), strict=True)
     queries = tuple(Neighbour(row, 0.0, None, p[0], p[1], values) for row, p, values in own)
     options = {
@@ -191,9 +194,13 @@ def _values(target: Target, table: pa.Table) -> list[dict[str, Any]]:
     return [{n: plain(row[n]) for n in names} for row in table.select(names).to_pylist()]
 
 
-def _search(target: Target, metric: _Metric, asked: pa.Table, data: Any, k: int) -> tuple[tuple[Neighbour, ...], ...]:
+def _search(
+    target: Target, metric: _Metric, asked: pa.Table, data: Any, k: int, skip: Sequence[int]
+) -> tuple[tuple[Neighbour, ...], ...]:
     """The nearest rows, of equally near ones the first in the order of the data."""
     import pyarrow as pa
+
+    from trueline.transform.datasets import has_own_rows
 
     queries, own = (
         metric.encode(_named(target, asked)),
@@ -203,15 +210,20 @@ def _search(target: Target, metric: _Metric, asked: pa.Table, data: Any, k: int)
     seen = 0
     with opened_rows(data, target.features) as dataset:
         check_columns(dataset, target.feature_names)
+        same = ROW_COLUMN in asked.column_names and has_own_rows(dataset)
         wanted = {*target.feature_names, *label_columns(target.runtime), ROW_COLUMN}
         for batch in dataset.batches([c for c in dataset.columns if c in wanted]):
             if not batch.num_rows:
                 continue
-            seen += batch.num_rows
             numbers = row_numbers(batch)
+            if ROW_COLUMN not in batch.schema.names:
+                numbers = list(range(seen, seen + batch.num_rows))
+            seen += batch.num_rows
             apart: Floats = metric.between(queries, metric.encode(_named(target, batch)))
             ids = np.array([-2 if r is None else r for r in numbers], np.int64)
-            apart = np.where(own[:, None] == ids[None, :], np.inf, apart)
+            if same:
+                apart = np.where(own[:, None] == ids[None, :], np.inf, apart)
+            apart[:, np.isin(ids, list(skip))] = np.inf
             order = np.argsort(apart, axis=1, kind="stable")[:, :k]
             places = np.unique(order)
             taken = batch.take(pa.array(places))

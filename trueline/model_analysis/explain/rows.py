@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,7 +53,8 @@ def opened_rows(data: Any, features: Sequence[RawFeature]) -> Iterator[Dataset]:
             batches = [batch for batch in dataset.batches() if batch.num_rows]
             table = pa.Table.from_batches(batches, dataset.arrow_schema)
             table = table.append_column(ROW_COLUMN, row_ids(0, 0, table.num_rows))
-            dataset = Dataset.from_table(table.replace_schema_metadata({NUMBERED: b"1"}))
+            made = Dataset.from_table(table)
+            dataset = replace(made, arrow_schema=made.arrow_schema.with_metadata({NUMBERED: b"1"}))
         yield dataset
 
 
