@@ -67,7 +67,7 @@ def test_without_a_value_nothing_is_drawn_but_said() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(NUMBERS, NUMBERS, NUMBERS), max_size=5), NUMBERS)
 def test_any_numbers_give_a_drawing_inside_its_frame(
-    rows: list[tuple[float | None, ...]], reference: float | None
+    rows: list[tuple[float | None, float | None, float | None]], reference: float | None
 ) -> None:
     dots = [SliceDot(f"s{i}", *row) for i, row in enumerate(rows)]
     tree = ET.fromstring(str(slice_dots(dots, label="x", reference=reference)))

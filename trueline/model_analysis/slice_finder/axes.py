@@ -137,6 +137,8 @@ class Condition:
             return f"{column} is None"
         if self._place == "nan":
             return f"{column} != {column}"
+        if self.axis.kind == "value" and self.axis.floats:  # -0.0 equals 0.0, but is not in a list that holds it
+            return f"({' or '.join(f'{column} == {value!r}' for value in self._values)})"
         if self.axis.kind == "value":
             return f"{column} in [{', '.join(map(repr, self._values))}]"
         low, high = self.bounds
