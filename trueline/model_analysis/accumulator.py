@@ -94,7 +94,7 @@ class MetricAccumulator:
         groups = self.plan.groups
         cells = [g.codes * groups + rows.groups[g.rows] for g in groupings]
         shape = (len(self.plan.models), len(self.plan.sums), groups)
-        added = [np.empty((len(grouping.keys), *shape)) for grouping in groupings]
+        added = [np.zeros((len(grouping.keys), *shape)) for grouping in groupings]
         for m, model in enumerate(self.plan.models):
             for (view, moment), k in self.plan.sums.items():
                 if view.query:
