@@ -10,6 +10,7 @@ import numpy as np
 
 from trueline.cli.stats_layout import Sheet, print_sheet
 from trueline.display.html import number, percent, visible
+from trueline.model_analysis.explain.html import row_name
 
 if TYPE_CHECKING:
     from trueline.model_analysis.explain import Explanation
@@ -154,7 +155,7 @@ def _neighbours(found: Any) -> Iterator[Sheet]:
         rows: list[Sequence[str]] = [[*itself, *(_said(v) for v in query.values.values())]]
         rows += [
             [
-                str(n.row) if n.row is not None else "–",
+                row_name(n.row) if n.row is not None else "–",
                 number(n.distance, 3),
                 "" if n.label is None else _said(n.label),
                 _said(n.prediction, n.probability),

@@ -57,7 +57,10 @@ def effect_bars(bars: Sequence[Bar], *, label: str, signed: bool = False) -> Htm
     ends = [v for b in bars for v in (b.value, b.low, b.high, 0.0) if v is not None and math.isfinite(v)]
     low, high = min(ends, default=0.0), max(ends, default=0.0)
     span = (high - low) or 1.0
-    left, right = _LEFT + (54 if low < 0 else 0), _WIDTH - 78
+    left, right = (
+        _LEFT + (54 if any(b.value is not None and b.value < 0 for b in bars) else 14 if low < 0 else 0),
+        _WIDTH - 78,
+    )
     scale = (right - left) / span
     zero = left - low * scale
     height = _ROW * len(bars) + 6
@@ -142,11 +145,14 @@ def curve_chart(
         tall = 26 * share / most
         told = f"{_named(v)}: {percent(share, 1)} of the rows"
         marks.append(_rect(x - 3, top + height + 34 - tall, 6, tall, told, style="fill:var(--line)"))
-    solid = 0
+    solid, count = 0, sum(not c.faint for c in curves)
     for curve in curves:
         colour = "var(--soft)" if curve.faint else _COLOURS[solid % len(_COLOURS)]
+        aside = 0.0 if curve.faint else (solid - (count - 1) / 2) * 9
         solid += not curve.faint
-        marks += _curve(curve, xs, grid, axis, (top, height), colour, lines)
+        # Dots of several curves stand beside each other; lines lie where their values are.
+        at = [x if lines and g is not None else x + aside for x, g in zip(xs, grid, strict=True)]
+        marks += _curve(curve, at, grid, axis, (top, height), colour, lines)
     marks.append(_text(short(name, 60), left - 56, 11, class_="soft"))
     picture = in_scroll(drawing(width, top + height + 56, label, *marks, wide=False), label)
     named = [c for c in curves if not c.faint]

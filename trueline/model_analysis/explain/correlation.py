@@ -110,7 +110,8 @@ def _codes(feature: RawFeature, table: pa.Table) -> Ints:
     encoded = column.combine_chunks().dictionary_encode()
     encoded = encoded.combine_chunks() if hasattr(encoded, "combine_chunks") else encoded
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64) + 1
-    return np.minimum(codes, _CATEGORIES)  # what is rarer shares one category
+    coarse: Ints = np.minimum(codes, _CATEGORIES)  # what is rarer shares one category
+    return coarse
 
 
 def _cramer(a: Ints, b: Ints) -> float:

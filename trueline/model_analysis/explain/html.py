@@ -10,7 +10,7 @@ from trueline.display.html import Html, Safe, join, rows_table, tag, visible
 if TYPE_CHECKING:
     from trueline.model_analysis.explain.explanation import Explanation
 
-__all__ = ["cell", "details", "page_of", "plain_text"]
+__all__ = ["cell", "details", "page_of", "plain_text", "row_name"]
 
 _LONG = 80
 
@@ -52,6 +52,13 @@ def plain_text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def row_name(row: int | None, place: int = 0) -> str:
+    """How a row is called: by its number in its source, or by its place where it has none."""
+    from trueline._core.rowid import describe_row
+
+    return f"row {place + 1}" if row is None else describe_row(row)
 
 
 def cell(value: Any) -> Html:

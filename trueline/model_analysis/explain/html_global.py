@@ -9,7 +9,7 @@ import numpy as np
 
 from trueline.display.explain_charts import Bar, Curve, curve_chart, effect_bars, heat_map
 from trueline.display.html import Html, Safe, join, number, table, tag, visible
-from trueline.model_analysis.explain.html import details
+from trueline.model_analysis.explain.html import details, row_name
 
 if TYPE_CHECKING:
     from trueline.model_analysis.explain.dependence import Dependence, PartialDependence
@@ -82,7 +82,7 @@ def dependence_body(found: PartialDependence) -> Html:
 def _single(part: Dependence, k: int, output: str) -> Html:
     curves: list[Curve] = []
     if part.individual is not None:
-        names = [f"row {r}" if r is not None else f"row {i + 1}" for i, r in enumerate(part.rows)]
+        names = [row_name(r, i) for i, r in enumerate(part.rows)]
         curves = [Curve(n, c[k].tolist(), faint=True) for n, c in zip(names, part.individual, strict=True)]
     for slice, means in list(part.average.items())[: _SLICES + 1]:
         errors = np.nan_to_num(part.errors[slice][k]).tolist()

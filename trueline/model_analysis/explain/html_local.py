@@ -8,7 +8,7 @@ import numpy as np
 
 from trueline.display.explain_charts import Bar, effect_bars
 from trueline.display.html import Html, Safe, join, number, percent, rows_table, tag, visible
-from trueline.model_analysis.explain.html import cell, plain_text
+from trueline.model_analysis.explain.html import cell, plain_text, row_name
 
 if TYPE_CHECKING:
     from trueline.model_analysis.explain.counterfactual import Counterfactuals
@@ -23,7 +23,7 @@ _FAIR, _GOOD = 0.4, 0.7
 
 def surrogate_body(found: LocalSurrogate) -> Html:
     """Bars for each output, with how far the fit may be trusted."""
-    row = f"row {found.row}" if found.row is not None else "the row"
+    row = row_name(found.row) if found.row is not None else "the row"
     parts: list[Safe] = [tag("p", f"A linear function that does near {row} what the model does there.")]
     for k, output in enumerate(found.outputs):
         r2 = float(found.r2[k])
@@ -79,7 +79,7 @@ def neighbours_body(found: Neighbours) -> Html:
     """For each row a table: itself, then its neighbours; values that differ stand out."""
     parts: list[Safe] = []
     for q, (query, near) in enumerate(zip(found.queries, found.found, strict=True)):
-        name = f"Row {query.row}" if query.row is not None else f"Row {q + 1}"
+        name = row_name(query.row, q).capitalize()
         agreement = found.agreement(q)
         parts.append(tag("h2", name, " says ", _outcome(query.prediction, query.probability)))
         if agreement is not None:
@@ -102,5 +102,5 @@ def _neighbour(row: Neighbour, query: Neighbour) -> list[Safe]:
         tag("span", cell(v), class_="soft") if v == query.values.get(n) else cell(v) for n, v in row.values.items()
     ]
     label = Html("") if row.label is None else cell(row.label)
-    own = str(row.row) if row.row is not None else "–"
+    own = row_name(row.row) if row.row is not None else "–"
     return [own, number(row.distance, 3), label, _outcome(row.prediction, row.probability), *values]

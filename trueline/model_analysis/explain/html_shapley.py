@@ -9,7 +9,7 @@ import numpy as np
 
 from trueline.display.explain_charts import Bar, Swarm, effect_bars, swarm_chart, waterfall
 from trueline.display.html import Html, Safe, join, number, table, tag, visible
-from trueline.model_analysis.explain.html import details, plain_text
+from trueline.model_analysis.explain.html import details, plain_text, row_name
 
 if TYPE_CHECKING:
     from trueline.model_analysis.explain.shapley_values import ShapValues
@@ -80,7 +80,7 @@ def _row(found: ShapValues, k: int, i: int) -> Html:
     steps = [(found.features[f], float(values[f]), plain_text(found.raw[i][f])) for f in order[:_FEATURES]]
     if len(order) > _FEATURES:
         steps.append((f"{len(order) - _FEATURES} others", float(values[order[_FEATURES:]].sum()), ""))
-    name = f"Row {found.rows[i]}" if found.rows[i] is not None else f"Row {i + 1}"
+    name = row_name(found.rows[i], i).capitalize()
     label = f"{name}: {found.outputs[k]}"
     picture = waterfall(float(found.base[k]), steps, float(found.scores[i, k]), label=label)
     return join([tag("h3", name), picture])
