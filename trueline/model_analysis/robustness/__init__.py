@@ -14,7 +14,7 @@ _PUBLIC = {
     "RobustnessSpec": "spec",
     "SliceLoss": "result",
     "evaluate_robustness": "run",
-    "perturb": "perturb",
+    "perturb": "changes",
     "robustness_problems": "spec",
 }
 

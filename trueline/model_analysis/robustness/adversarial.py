@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from trueline.model_analysis.robustness.changes import moved_numbers
 from trueline.model_analysis.robustness.draw import Draw
-from trueline.model_analysis.robustness.perturb import moved_numbers
 from trueline.model_analysis.robustness.spec import NUMBERS, Perturbation
 
 if TYPE_CHECKING:

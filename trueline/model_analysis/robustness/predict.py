@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from trueline.model_analysis.config_json import decode
 from trueline.model_analysis.robustness.adversarial import attack, row_losses
+from trueline.model_analysis.robustness.changes import perturb
 from trueline.model_analysis.robustness.draw import Draw
-from trueline.model_analysis.robustness.perturb import perturb
 from trueline.model_analysis.robustness.spec import Perturbation
 from trueline.model_analysis.sources import load_runtime
 
