@@ -28,7 +28,7 @@ _SMALL = 1 << 12  # up to so many combinations are kept, whether they occur or n
 _TABLE = 1 << 21  # up to so many are renumbered by a table, more by a hash
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Axis:
     """One way in which rows are told apart.
 
@@ -73,6 +73,8 @@ def value_axis(batch: pa.RecordBatch, name: str) -> Axis:
     column, rows = _flat(_column(batch, name))
     if pa.types.is_null(column.type):
         return _axis(name, batch.num_rows, np.zeros(len(column), dtype=np.int64), (), rows)
+    if pa.types.is_float16(column.type):
+        column = column.cast(pa.float32())  # Arrow has no arithmetic for the half
     if pa.types.is_floating(column.type):
         column = pc.add(column, pa.scalar(0.0, column.type))  # -0.0 and 0.0 are one value
     if not pa.types.is_dictionary(column.type):
@@ -200,15 +202,19 @@ def _flat(column: pa.Array) -> tuple[pa.Array, Codes | None]:
     rows: Codes | None = None
     while True:
         kind = column.type
-        if pa.types.is_fixed_size_list(kind) or pa.types.is_list_view(kind):
+        if pa.types.is_fixed_size_list(kind):
             column = column.cast(pa.list_(kind.value_type))
-        elif pa.types.is_large_list_view(kind):
-            column = column.cast(pa.large_list(kind.value_type))
-        elif not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
+        elif not any(is_list(kind) for is_list in _list_kinds()):
             return column, rows
         parents = pc.list_parent_indices(column).to_numpy(zero_copy_only=False).astype(np.int64)
         rows = parents if rows is None else rows[parents]
         column = pc.list_flatten(column)
+
+
+def _list_kinds() -> tuple[Any, ...]:
+    from pyarrow import types
+
+    return types.is_list, types.is_large_list, types.is_list_view, types.is_large_list_view
 
 
 def _distinct(values: Sequence[SliceValue]) -> tuple[tuple[SliceValue, ...], Codes | None]:
@@ -225,7 +231,7 @@ def _plain_values(dictionary: pa.Array) -> list[SliceValue]:
     """JSON values that stand for a column's values; None for a missing one."""
     import pyarrow as pa
 
-    if pa.types.is_float32(dictionary.type) or pa.types.is_float16(dictionary.type):
+    if pa.types.is_float32(dictionary.type):
         # the shortest decimal number that is this float: 1.1, not 1.100000023841858
         return [_plain(float(str(v))) for v in dictionary.to_numpy(zero_copy_only=False)]
     if pa.types.is_temporal(dictionary.type) and not pa.types.is_duration(dictionary.type):

@@ -225,7 +225,7 @@ class SlicedBatch:
         return Grouping(rows, codes, tuple(pairs))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pick:
     """An axis as one spec uses it: under which name, and which of its codes."""
 

@@ -263,7 +263,7 @@ def _parts(items: list[tuple[str, str]], condition: _Condition | None) -> SpecPa
         if part.equal is not None and part.equal[0] not in values:
             values[part.equal[0]] = part.equal[1]
         else:
-            rest.append(f"({part.text})" if " or " in part.text else part.text)
+            rest.append(part.text)
     for column in values:
         names.setdefault(column, column)
     if len(set(names.values())) < len(names):
@@ -272,6 +272,8 @@ def _parts(items: list[tuple[str, str]], condition: _Condition | None) -> SpecPa
             hint="choose another name after AS.",
         )
     keys = sorted((KeyPart(name, column, values.get(column)) for column, name in names.items()), key=lambda k: k.name)
+    if len(rest) > 1:
+        rest = [f"({text})" if " or " in text else text for text in rest]
     return SpecParts(tuple(keys), " and ".join(rest) or None)
 
 
