@@ -28,8 +28,10 @@ def value(lower: float | None = None, upper: float | None = None, **more: Any) -
     return MetricThreshold(GenericValueThreshold(lower, upper), **more)
 
 
-def change(absolute: float | None = None, relative: float | None = None, **more: Any) -> MetricThreshold:
-    return MetricThreshold(None, GenericChangeThreshold(absolute, relative, **more))
+def change(
+    absolute: float | None = None, relative: float | None = None, undefined: str = "fail", **more: Any
+) -> MetricThreshold:
+    return MetricThreshold(None, GenericChangeThreshold(absolute, relative, **more), undefined)
 
 
 def estimate(found: float | None, error: float | None = None) -> Estimate:

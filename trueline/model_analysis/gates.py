@@ -11,8 +11,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from trueline.model_analysis.config import EvalConfig, MetricThreshold
 from trueline.model_analysis.gates_cases import (
@@ -105,9 +107,10 @@ class _Pairs:
         for rule in rules:
             if rule.native and not has_baseline:
                 continue
-            if rule.threshold not in thresholds:
-                thresholds.append(rule.threshold)
-            place, known = thresholds.index(rule.threshold), {}
+            kept = _writable(rule.threshold)
+            if kept not in thresholds:
+                thresholds.append(kept)
+            place, known = thresholds.index(kept), {}
             for target in targets:
                 if not rule.applies(target):
                     continue
@@ -131,6 +134,21 @@ class _Pairs:
                 yield evidence(case, kind, FAILED, sentence, reason="missing_metric")
 
 
+def _writable(threshold: MetricThreshold) -> MetricThreshold:
+    """The threshold as the verdict keeps it: JSON has no infinite bounds."""
+    value, change = threshold.value_threshold, threshold.change_threshold
+    return replace(
+        threshold,
+        value_threshold=value and replace(value, **_finite(value, "lower_bound", "upper_bound")),
+        change_threshold=change and replace(change, **_finite(change, "absolute", "relative")),
+    )
+
+
+def _finite(record: object, *names: str) -> dict[str, Any]:
+    bounds = {name: getattr(record, name) for name in names}
+    return {name: bound if bound is not None and math.isfinite(bound) else None for name, bound in bounds.items()}
+
+
 def _shared(cases: Sequence[Case], config: EvalConfig) -> Shared:
     """The p-values of all checks that noise can excuse, each hypothesis once, adjusted together."""
     family = dict(found for case in cases if (found := worsening(case)) is not None)
@@ -144,11 +162,12 @@ def _shared(cases: Sequence[Case], config: EvalConfig) -> Shared:
 def _judge(case: Case, shared: Shared | None) -> list[GateCheck]:
     """The checks of one case; `shared` is None without a baseline."""
     estimate = case.target.metrics[case.key]
-    if estimate.value is None:
-        if estimate.undefined is None:
+    if estimate.value is None or not math.isfinite(estimate.value):
+        if estimate.undefined is None and estimate.value is None:
             text = f"{case.place} is no single number, so no threshold can hold for it."
             return [evidence(case, kind, FAILED, text, reason="undefined") for kind in _kinds(case.rule)]
-        return [undefined(case, kind, f"{case.place} is undefined: {estimate.undefined}") for kind in _kinds(case.rule)]
+        why = estimate.undefined or f"the value is {estimate.value}"
+        return [undefined(case, kind, f"{case.place} is undefined: {why}") for kind in _kinds(case.rule)]
     checks = value_checks(case)
     if case.rule.threshold.change_threshold is None:
         return checks

@@ -40,9 +40,17 @@ class Case:
 def evidence(case: Case, kind: str, outcome: str, sentence: str, **found: Any) -> GateCheck:
     """The record of one judgement; numbers that are not finite are left out."""
     slice_key, compared = case.target.texts
-    numbers = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in found.items()}
     mine, base = case.target.metrics.get(case.key), case.target.baseline.get(case.key)
     change = case.target.changes.get(case.key)
+    fields = {
+        "value": mine.value if mine else None,
+        "baseline": base.value if base else None,
+        "change": change.value if change else None,
+        **found,
+    }
+    numbers: dict[str, Any] = {
+        k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in fields.items()
+    }
     return GateCheck(
         metric=case.key,
         slice=case.target.name,
@@ -53,9 +61,6 @@ def evidence(case: Case, kind: str, outcome: str, sentence: str, **found: Any) -
         sentence=sentence,
         threshold=case.threshold,
         rows=case.target.rows,
-        value=mine.value if mine else None,
-        baseline=base.value if base else None,
-        change=change.value if change else None,
         weighted=False if case.key.endswith("unweighted]") else case.rule.weighted,
         **numbers,
     )

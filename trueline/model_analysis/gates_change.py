@@ -25,6 +25,7 @@ is on its value, as in TFMA. No value of it means "unchanged" for certain, so ``
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -106,7 +107,7 @@ def change_checks(case: Case, shared: Shared) -> list[GateCheck]:
     if change is None or before is None:
         text = f"{case.key} was not computed for the baseline on {case.target.name}."
         return [evidence(case, kind, FAILED, text, reason="missing_metric") for kind in kinds]
-    if change.value is None or before.value is None:
+    if change.value is None or before.value is None or not math.isfinite(change.value + before.value):
         why = f"{case.key} of the baseline on {case.target.name} is undefined: "
         return [undefined(case, kind, why + (before.undefined or "no change can be computed")) for kind in kinds]
     sign = 1.0 if direction == HIGHER else -1.0
