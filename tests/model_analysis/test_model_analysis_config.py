@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -14,8 +15,14 @@ import trueline.model_analysis
 from trueline._core.errors import ConfigError
 from trueline.model_analysis import (
     METRICS,
+    AggregationOptions,
+    BinarizationOptions,
+    ConfidenceIntervalOptions,
+    CrossSliceMetricThreshold,
+    CrossSlicingSpec,
     EvalConfig,
     EvalOptions,
+    ExampleWeightOptions,
     GenericChangeThreshold,
     GenericValueThreshold,
     MetricConfig,
@@ -25,7 +32,13 @@ from trueline.model_analysis import (
     PerSliceMetricThreshold,
     SlicingSpec,
     analyze_raw_data,
+    default_binary_classification_specs,
+    default_multi_class_classification_specs,
+    default_regression_specs,
+    specs_from_metrics,
 )
+from trueline.model_analysis.check import config_problems
+from trueline.model_analysis.check_slices import could_give
 from trueline.model_analysis.metrics import TASKS
 from trueline.model_analysis.metrics.record import REQUIRED
 from trueline.model_analysis.rules import PlannedMetric
@@ -185,3 +198,244 @@ def test_public_names_are_all_there_and_importing_the_room_is_cheap() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.strip() == "[]"
+
+
+BINARY = MetricConfig("AUC")
+
+
+def problems_of(spec: MetricsSpec, task: str | None = "multiclass", **known: Any) -> list[str]:
+    return config_problems(EvalConfig([spec]), task, **known)
+
+
+@pytest.mark.parametrize(
+    ("spec", "known", "text"),
+    [
+        (MetricsSpec([BINARY], binarize=BinarizationOptions()), {}, "none of class_ids, k_list, top_k_list"),
+        (MetricsSpec([BINARY], binarize=BinarizationOptions((3,))), {"classes": 3}, "class_ids has 3; whole numbers"),
+        (MetricsSpec([BINARY], binarize=BinarizationOptions((-1,))), {}, "class_ids has -1"),
+        (MetricsSpec([BINARY], binarize=BinarizationOptions((1, 1))), {}, "class_ids names one number twice"),
+        (MetricsSpec([BINARY], binarize=BinarizationOptions(k_list=(0,))), {}, "k_list has 0; whole numbers are"),
+        (MetricsSpec([BINARY], binarize=BinarizationOptions(k_list=(4,))), {"classes": 3}, "from 1 to 3, since there"),
+        (MetricsSpec([BINARY], binarize=BinarizationOptions(top_k_list=(4,))), {"classes": 3}, "top_k_list has 4"),
+        (MetricsSpec([BINARY], aggregate=AggregationOptions()), {}, "exactly one of micro_average"),
+        (MetricsSpec([BINARY], aggregate=AggregationOptions(True, True)), {}, "found micro_average and macro_average"),
+        (MetricsSpec([BINARY], aggregate=AggregationOptions(macro_average=True)), {}, "needs class_weights"),
+        (MetricsSpec([BINARY], aggregate=AggregationOptions(weighted_macro_average=True)), {}, "needs class_weights"),
+        (
+            MetricsSpec([BINARY], aggregate=AggregationOptions(macro_average=True, class_weights={5: 1.0})),
+            {"classes": 3},
+            "class_weights has 5; there are the classes 0 to 2",
+        ),
+        (
+            MetricsSpec([BINARY], aggregate=AggregationOptions(macro_average=True, class_weights={0: 0.0, 1: 0.0})),
+            {},
+            "class_weights are all 0",
+        ),
+        (
+            MetricsSpec([BINARY], aggregate=AggregationOptions(macro_average=True, class_weights={0: float("nan")})),
+            {},
+            "class_weights['0'] is nan",
+        ),
+        (MetricsSpec([MetricConfig("Accuracy")], model_names=("a",)), {"models": ["b"]}, "there is no model 'a'"),
+        (MetricsSpec([MetricConfig("Accuracy")], output_names=("a",)), {"outputs": ["b"]}, "there is no output 'a'"),
+        (
+            MetricsSpec([MetricConfig("Accuracy")], output_names=("a",), output_weights={"b": 1.0}),
+            {},
+            "output_weights: there is no output 'b'. Did you mean",
+        ),
+        (MetricsSpec([MetricConfig("Accuracy")], query_key="q"), {"columns": ["x"]}, "the data has no column 'q'"),
+        (
+            MetricsSpec([MetricConfig("Accuracy")], example_weights=ExampleWeightOptions(weighted=True)),
+            {"has_weight": False},
+            "asks for weighted values, but rows have no weight",
+        ),
+    ],
+)
+def test_each_problem_of_a_metrics_spec_has_its_sentence(spec: MetricsSpec, known: dict[str, Any], text: str) -> None:
+    problems = problems_of(spec, **known)
+    assert len(problems) == 1, problems
+    assert text in problems[0].replace("There is: a.", "Did you mean")
+
+
+def test_what_is_not_known_is_not_held_against_a_config() -> None:
+    spec = MetricsSpec(
+        [BINARY], model_names=("m",), output_names=("o",), binarize=BinarizationOptions((70,), (70,), (70,)),
+        aggregate=AggregationOptions(macro_average=True, class_weights={70: 1.0}), query_key="q",
+        example_weights=ExampleWeightOptions(True, True),
+    )  # fmt: skip
+    assert problems_of(spec) == []
+    assert problems_of(spec, None) == []
+    counts = MetricsSpec([MetricConfig("WeightedExampleCount")], example_weights=ExampleWeightOptions(weighted=True))
+    assert problems_of(counts, has_weight=False) == []
+
+
+def test_binarize_needs_classes_and_a_baseline_is_asked_for() -> None:
+    spec = MetricsSpec([BINARY], binarize=BinarizationOptions((0,)))
+    assert problems_of(spec, "binary") == [
+        "binarize makes binary problems out of classes, which a binary model does not have"
+    ]
+    flips = MetricsSpec([MetricConfig("SymmetricFlipRate")])
+    assert problems_of(flips, "binary") == problems_of(flips, "binary", has_baseline=True) == []
+    assert "there is no baseline" in problems_of(flips, "binary", has_baseline=False)[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (EvalOptions(multiplicity="holms"), "options.multiplicity is 'holms'. Did you mean 'holm'"),
+        (EvalOptions(confidence_intervals=ConfidenceIntervalOptions("JACK")), "method is 'JACK'"),
+        (EvalOptions(confidence_intervals=ConfidenceIntervalOptions(resamples=1)), "resamples is 1"),
+        (EvalOptions(noise_groups=1), "noise_groups is 1, it must be a whole number from 2 to 255"),
+        (EvalOptions(min_slice_size="3"), "min_slice_size is '3'"),  # type: ignore[arg-type]
+        (EvalOptions(confidence=float("nan")), "confidence is nan"),
+    ],
+)
+def test_each_problem_of_the_options_has_its_sentence(options: EvalOptions, text: str) -> None:
+    problems = refused(EvalConfig([MetricsSpec([BINARY])], options=options))
+    assert len(problems) == 1
+    assert text in problems[0]
+
+
+@pytest.mark.parametrize(
+    ("specs", "text"),
+    [
+        ([ModelSpec("a", is_baseline=True), ModelSpec("b", is_baseline=True)], "2 model specs are the baseline"),
+        ([ModelSpec(), ModelSpec("b")], "2 model specs need names"),
+        ([ModelSpec("b"), ModelSpec("b")], "2 model specs have the name 'b'"),
+        ([ModelSpec("m", "y", label_keys={"o": "z"})], "model spec 'm' has label_key and label_keys"),
+        ([ModelSpec(padding_options={"label": 1})], "padding_options has no 'label'"),
+        ([ModelSpec(inference_batch_size=0)], "inference_batch_size is 0"),
+    ],
+)
+def test_each_problem_of_model_specs_has_its_sentence(specs: list[ModelSpec], text: str) -> None:
+    problems = refused(EvalConfig([MetricsSpec([BINARY])], model_specs=specs))
+    assert len(problems) == 1
+    assert text in problems[0]
+    known = [ModelSpec("a"), ModelSpec("b")]
+    unknown = EvalConfig([MetricsSpec([BINARY], model_names=("c",))], model_specs=known)
+    assert "model_names: there is no model 'c'" in refused(unknown)[0]
+
+
+def change(**more: Any) -> MetricThreshold:
+    return MetricThreshold(change_threshold=GenericChangeThreshold(0.0, **more))
+
+
+CROSS = CrossSlicingSpec(SlicingSpec(), (SlicingSpec(["a"]),))
+
+
+@pytest.mark.parametrize(
+    ("metric", "text"),
+    [
+        (MetricConfig("AUC", threshold=change(test="better")), "test 'better' is none of worse, non_inferior, value"),
+        (MetricConfig("AUC", threshold=change(confidence=0.3)), "confidence is 0.3"),
+        (MetricConfig("AUC", threshold=MetricThreshold(GenericValueThreshold(0.5), undefined="skip")), "is 'skip'"),
+        (
+            MetricConfig("AUC", cross_slice_thresholds=[CrossSliceMetricThreshold([CROSS], BOUND)]),
+            "cross-slice thresholds need cross_slicing_specs in the evaluation config",
+        ),
+        (
+            MetricConfig("AUC", cross_slice_thresholds=[CrossSliceMetricThreshold([], BOUND)]),
+            "cross-slice thresholds need cross_slicing_specs of their own",
+        ),
+    ],
+)
+def test_each_problem_of_a_threshold_has_its_sentence(metric: MetricConfig, text: str) -> None:
+    problems = refused(EvalConfig([MetricsSpec([metric])]))
+    assert len(problems) == 1
+    assert text in problems[0]
+
+
+def test_cross_slice_thresholds_name_configured_pairs_whose_slices_are_made() -> None:
+    asked = CrossSlicingSpec(SlicingSpec(), (SlicingSpec(feature_values={"a": "1"}),))
+    metric = MetricConfig("AUC", cross_slice_thresholds=[CrossSliceMetricThreshold([asked], BOUND)])
+    config = EvalConfig([MetricsSpec([metric])], cross_slicing_specs=[CROSS])
+    config.validate()
+    assert config.slices == (SlicingSpec(), SlicingSpec(["a"]))
+    other = CrossSlicingSpec(SlicingSpec(), (SlicingSpec(["b"]),))
+    problems = refused(replace(config, cross_slicing_specs=(other,)))
+    assert "'Overall minus a=1' is not among the cross_slicing_specs (Overall minus b)" in problems[0]
+    same = CrossSlicingSpec(SlicingSpec(), (SlicingSpec(),))
+    problems = refused(EvalConfig([MetricsSpec([BINARY])], cross_slicing_specs=[same]))
+    assert problems == ("cross slice 'Overall' would be compared with itself",)
+
+
+@pytest.mark.parametrize(
+    ("specs", "text"),
+    [
+        ([SlicingSpec(buckets={"a": (2, 1)})], "buckets of 'a': boundaries must ascend"),
+        ([SlicingSpec(["a"], buckets={"a": (1,)})], "'a' stands in feature_keys and buckets"),
+        ([SlicingSpec(["a"]), SlicingSpec(buckets={"a": (1,)})], "by its values and by buckets"),
+        ([SlicingSpec(slice_keys_sql="SELECT a")], "STRUCT is expected"),
+        ([SlicingSpec(["a"], slice_keys_sql="SELECT STRUCT(b)")], "slice_keys_sql stands alone"),
+        ([SlicingSpec(slice_keys_sql="SELECT STRUCT(b)")], "the data has no column 'b'"),
+        ([SlicingSpec(buckets={"b": (1,)})], "the data has no column 'b'"),
+    ],
+)
+def test_each_problem_of_a_slice_has_its_sentence(specs: list[SlicingSpec], text: str) -> None:
+    problems = config_problems(EvalConfig([MetricsSpec([BINARY])], specs), columns=["a"])
+    assert any(text in p for p in problems), problems
+    assert all("slic" in p for p in problems)
+
+
+@pytest.mark.parametrize(
+    ("made", "asked", "could"),
+    [
+        (SlicingSpec(buckets={"a": (1, 2)}), SlicingSpec(buckets={"a": (1, 2)}), True),
+        (SlicingSpec(buckets={"a": (1, 2)}), SlicingSpec(feature_values={"a": "[1, 2)"}), True),
+        (SlicingSpec(buckets={"a": (1, 2)}), SlicingSpec(feature_values={"a": "[1, 3)"}), False),
+        (SlicingSpec(buckets={"a": (1, 2)}), SlicingSpec(["a"]), True),
+        (SlicingSpec(["a"]), SlicingSpec(buckets={"a": (1, 2)}), False),
+        (SlicingSpec(feature_values={"a": "1"}), SlicingSpec(feature_values={"a": "1.0"}), True),
+        (SlicingSpec(feature_values={"a": "1"}), SlicingSpec(feature_values={"a": "2"}), False),
+        (SlicingSpec(feature_values={"a": "1"}), SlicingSpec(["a"]), True),
+        (SlicingSpec(slice_keys_sql="SELECT STRUCT(a)"), SlicingSpec(feature_values={"a": "1"}), True),
+        (SlicingSpec(slice_keys_sql="SELECT"), SlicingSpec(["a"]), False),
+        (SlicingSpec(["a"], expression="b > 1"), SlicingSpec(["a"]), False),
+    ],
+)
+def test_a_threshold_can_find_its_slice(made: SlicingSpec, asked: SlicingSpec, could: bool) -> None:
+    assert could_give(made, asked) is could
+
+
+def test_one_key_for_two_metrics_in_different_specs() -> None:
+    again = MetricsSpec([BINARY], example_weights=ExampleWeightOptions(unweighted=True))
+    EvalConfig([MetricsSpec([BINARY]), MetricsSpec([BINARY], binarize=BinarizationOptions((0,)))]).validate()
+    EvalConfig([MetricsSpec([BINARY], output_names=("a",)), MetricsSpec([BINARY], output_names=("b",))]).validate()
+    other = MetricConfig("AUC", {"curve": "PR"})
+    assert "2 metrics have the key 'auc'" in refused(EvalConfig([MetricsSpec([other]), again]))[0]
+
+
+@pytest.mark.parametrize(
+    ("specs", "task"),
+    [
+        (default_regression_specs(min_value=0.0, max_value=9.0), "regression"),
+        (default_regression_specs(loss_functions=["MeanAbsoluteError"]), "regression"),
+        (default_binary_classification_specs(), "binary"),
+        (default_multi_class_classification_specs(), "multiclass"),
+        (default_multi_class_classification_specs(binarize=BinarizationOptions((0, 1), top_k_list=(2,))), "multiclass"),
+        (default_multi_class_classification_specs(binarize=BinarizationOptions(top_k_list=(2,))), "multiclass"),
+    ],
+)
+def test_default_metrics_exist_and_can_be_computed(specs: tuple[MetricsSpec, ...], task: str) -> None:
+    assert config_problems(EvalConfig(specs), task, classes=3, has_weight=False) == []
+    names = [m.class_name for s in specs for m in s.metrics]
+    assert names[:2] == ["ExampleCount", "WeightedExampleCount"]
+    assert names.count("ExampleCount") == 1
+
+
+def test_specs_from_metrics_by_output_and_without_weight() -> None:
+    made = specs_from_metrics({"a": ["AUC"], "b": ["Recall"]}, unweighted_metrics={"b": ["Precision"]})
+    assert [(s.output_names, [m.class_name for m in s.metrics]) for s in made] == [
+        ((), ["ExampleCount"]),
+        (("a",), ["WeightedExampleCount"]),
+        (("a",), ["AUC"]),
+        (("b",), ["WeightedExampleCount"]),
+        (("b",), ["Recall"]),
+        (("b",), ["Precision"]),
+    ]
+    assert made[-1].example_weights == ExampleWeightOptions(unweighted=True)
+    EvalConfig(made).validate()
+    with pytest.raises(ConfigError, match="exclude each other"):
+        specs_from_metrics({"a": ["AUC"]}, output_names=("a",))
+    with pytest.raises(ConfigError, match="Did you mean 'AUC'"):
+        specs_from_metrics(["AUCC"])

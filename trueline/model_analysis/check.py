@@ -83,7 +83,7 @@ def _same_keys(config: EvalConfig) -> list[str]:
         for entry in spec.metrics:
             what = json.dumps([entry.class_name, entry.module, encode(entry.config)], sort_keys=True, default=str)
             for model in spec.model_names or ("",):
-                for key in _keys(spec, metric_key(entry)):
+                for key in dict.fromkeys(_keys(spec, metric_key(entry))):
                     found[model, key.text].append((number, what))
     many: dict[str, int] = {}
     for (_, text), places in found.items():
