@@ -13,6 +13,7 @@ from trueline.model_analysis.metrics.multiclass import CLASS_METRICS
 from trueline.model_analysis.metrics.plots import PLOT_METRICS, PLOT_TABLES
 from trueline.model_analysis.metrics.ranking import RANKING_METRICS
 from trueline.model_analysis.metrics.record import CLASS_TASKS, TASKS, Metric, Table
+from trueline.model_analysis.metrics.segmentation import SEGMENTATION_METRICS, SEGMENTATION_TABLES
 from trueline.model_analysis.metrics.sets import SET_METRICS, SET_MOMENTS
 from trueline.model_analysis.metrics.text import TEXT_METRICS, TEXT_MOMENTS
 from trueline.model_analysis.moments import CLASS_MOMENTS, SCALAR_MOMENTS, Moment
@@ -28,7 +29,7 @@ MOMENTS: Mapping[str, Moment] = {
     **SET_MOMENTS,
 }
 """Name before the ``@`` -> what one row gives."""
-TABLES: Mapping[str, Table] = {**PLOT_TABLES, **DETECTION_TABLES}
+TABLES: Mapping[str, Table] = {**PLOT_TABLES, **DETECTION_TABLES, **SEGMENTATION_TABLES}
 """Name before the ``@`` -> a histogram."""
 METRICS: dict[tuple[str, str], Metric] = {
     (metric.class_name, task): metric
@@ -43,6 +44,7 @@ METRICS: dict[tuple[str, str], Metric] = {
         *TEXT_METRICS,
         *DETECTION_METRICS,
         *SET_METRICS,
+        *SEGMENTATION_METRICS,
         *PLOT_METRICS,
     )
     for task in metric.tasks
