@@ -11,7 +11,7 @@ from trueline.display.tuner_axes import Axis, drawing, short, x_axis, y_axis
 
 __all__ = ["Cells", "Histogram", "Histograms", "cells_view", "histograms_view"]
 
-_WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 392, 262, 56, 10, 12, 40
+_WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 392, 262, 62, 10, 12, 40
 _MOST_CLASSES = 40
 
 

@@ -13,7 +13,7 @@ __all__ = ["STYLES", "Chart", "Line", "Whisker", "chart_view", "charts_view", "f
 
 STYLES = 6
 """So many kinds of line, by colour and by dash, before they repeat."""
-_WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 392, 262, 56, 10, 12, 40
+_WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 392, 262, 62, 10, 12, 40
 _FIGURES = 21
 Point = tuple[float, float]
 
@@ -51,7 +51,7 @@ class Chart:
 
     Attributes:
         title: stands above it.
-        x_label, y_label: what the axes measure.
+        x_label, y_label: what the axes measure; nothing is written at the y axis where it is empty.
         lines: at most `STYLES` differ by their look.
         x, y: ends of the axes; from the points where not given.
         reference: a grey line to compare with, for example the diagonal.
@@ -96,7 +96,7 @@ def chart_view(chart: Chart) -> Html:
         marks.append(tag("path", d=_path(chart.reference, place), class_="curve reference"))
     for i, line in enumerate(chart.lines):
         marks += _line(line, place, i % STYLES)
-    label = f"{chart.title}: {chart.y_label} against {chart.x_label}, {', '.join(ln.name for ln in chart.lines)}"
+    label = f"{chart.title}: {chart.y_label or 'value'} against {chart.x_label}, {', '.join(ln.name for ln in chart.lines)}"
     picture = drawing(_WIDTH, _HEIGHT, visible(label), *marks, wide=False)
     named = chart.lines if chart.reference is None else (*chart.lines, chart.reference)
     names = [(line.name, i % STYLES if i < len(chart.lines) else None) for i, line in enumerate(named)]
@@ -153,21 +153,27 @@ def _axes(chart: Chart, place: _Frame) -> list[Html]:
             x="12",
             y=middle,
             text_anchor="middle",
-            transform=f"rotate(-90 12 {middle})",
+            transform=f"rotate(-90 10 {middle})",
         )
     )
     return marks
 
 
 def _names(chart: Chart, place: _Frame) -> list[Html]:
-    step = -(-len(chart.x_names) // 5)
-    letters = max(4, int(58 / min(len(chart.x_names), 5)))
-    return [
-        tag("text", tag("title", visible(name)), short(name, letters), x=f"{place.at((i, 0))[0]:.1f}",
-            y=str(_HEIGHT - _BOTTOM + 16), text_anchor="middle", class_="soft")
-        for i, name in enumerate(chart.x_names)
-        if i % step == 0
-    ]  # fmt: skip
+    count = len(chart.x_names)
+    step = -(-count // 5)
+    letters = max(4, int(58 / min(count, 5)))
+    marks = []
+    for i, name in enumerate(chart.x_names):
+        if i % step:
+            continue
+        x, half = place.at((i, 0))[0], 3 * min(len(name), letters)
+        x = min(max(x, _LEFT / 2 + half), _WIDTH - 2 - half)
+        marks.append(
+            tag("text", tag("title", visible(name)), short(name, letters), x=f"{x:.1f}",
+                y=str(_HEIGHT - _BOTTOM + 16), text_anchor="middle", class_="soft")
+        )  # fmt: skip
+    return marks
 
 
 def _line(line: Line, place: _Frame, style: int) -> list[Html]:
@@ -224,6 +230,6 @@ def _figures(chart: Chart) -> Html:
             interval = f"{number(said[x].low)} to {number(said[x].high)}" if x in said else ""
             rows.append([visible(line.name), visible(where), number(float(y)), interval])
     intervals = any(line.whiskers for line in chart.lines)
-    head: list[Safe] = ["", visible(chart.x_label), visible(chart.y_label), *(["interval"] if intervals else [])]
+    head: list[Safe] = ["", visible(chart.x_label), visible(chart.y_label or "value"), *(["interval"] if intervals else [])]
     shown = table(head, [row[: len(head)] for row in rows], numeric=range(1, len(head)), class_="plain")
     return tag("details", tag("summary", "Figures"), join([shown]), class_="figures small")

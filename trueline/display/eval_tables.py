@@ -101,8 +101,8 @@ def grid(
         for row in rows
     ]  # fmt: skip
     many = " many" if len(head) > _MANY else ""
-    made = tag("table", tag("caption", visible(label), class_="soft small", hidden="hidden"),
-               tag("thead", tag("tr", *cells)), tag("tbody", *body), class_=f"sortable{many}")  # fmt: skip
+    made = tag("table", tag("thead", tag("tr", *cells)), tag("tbody", *body), class_=f"sortable{many}",
+               aria_label=visible(label))  # fmt: skip
     region = tag("div", made, class_="scroll pinned", tabindex="0", role="region", aria_label=visible(label))
     if not search:
         return region

@@ -213,4 +213,4 @@ def _cell(estimate: Estimate | None, best: bool) -> Html:
     if estimate is None:
         return value_cell(Value(None, "not computed"))
     cell = value_cell(Value(estimate.value, estimate.undefined or "", estimate.low, estimate.high))
-    return join([cell, tag("span", "★ best", class_="small good")]) if best else cell
+    return join([tag("span", "best ★ ", class_="small good"), cell]) if best else cell

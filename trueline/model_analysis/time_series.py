@@ -94,7 +94,7 @@ def _chart(metric: str, found: Sequence[tuple[str, SliceMetrics | None]]) -> Cha
     candidate, baseline = (_line(metric, found, side) for side in ("candidate", "baseline"))
     lines = [candidate] + ([baseline] if any(math.isfinite(y) for _, y in baseline.points) else [])
     last = max(len(found) - 1, 1)
-    return Chart(metric, "evaluation", "value", lines, (0.0, float(last)), x_names=[name for name, _ in found])
+    return Chart(metric, "evaluation", "", lines, (0.0, float(last)), x_names=[name for name, _ in found])
 
 
 def _line(metric: str, found: Sequence[tuple[str, SliceMetrics | None]], side: str) -> Line:

@@ -44,7 +44,9 @@
     root.setAttribute("data-ready", "1");
     root.querySelectorAll("table.sortable > thead th").forEach(function (th) {
       th.addEventListener("click", function () { sort(th); });
-      th.addEventListener("keydown", function (e) { if (e.key === "Enter") sort(th); });
+      th.addEventListener("keydown", function (e) {
+        if (e.key === "Enter" || e.key === " ") { e.preventDefault(); sort(th); }
+      });
     });
     root.querySelectorAll("[data-view=statistics]").forEach(overview);
     root.querySelectorAll("input[data-filter]").forEach(function (input) {
