@@ -15,7 +15,7 @@ from trueline._core.errors import ConfigError, DataError, GateError, ModelError
 from trueline.engine import Dataset, LocalEngine
 from trueline.model_analysis import ChosenDecision, Cost, CostMatrix, choose_decision, decision_threshold, split_warning
 from trueline.model_analysis.decision import served_cost
-from trueline.models import Model
+from trueline.models import Model, fit_calibration
 
 COST = {"false_positive": 1, "false_negative": 5, "unit": "EUR"}
 
@@ -127,6 +127,10 @@ def test_auto_takes_what_helps_held_out_and_says_so(made: Any, rows: Dataset) ->
     assert best.improvement > best.standard_error > 0
     assert f"{best.method} has the least held-out log loss" in sure.notes[0]
     assert sure.calibration.method == best.method
+    p, y, _ = labelled(made["sure"], made["table"])
+    fitted = fit_calibration(p, y, method=best.method)
+    assert sure.calibration.rows == fitted.rows == len(y)
+    np.testing.assert_allclose(sure.calibration.apply(p), fitted.apply(p), atol=1e-8)
     fine = choose_decision(made["late"], rows, COST)
     assert fine.calibration is None
     assert "No calibration lowers" in fine.notes[0]

@@ -55,8 +55,8 @@ def append_outputs(graph: onnx.GraphProto, head: Head, decision: Decision | None
     onnx_type = {"bool": TensorProto.BOOL, "int64": TensorProto.INT64, "utf8": TensorProto.STRING}[head.label_dtype]
     classes = make.constant("classes", np.array(list(head.classes), _KINDS[head.label_dtype]))
     if decision is not None and decision.cost_matrix is not None:
-        costs = make.constant("costs", np.array(decision.cost_matrix, np.float32))
-        chosen = make("ArgMin", [make("MatMul", [PROBABILITIES, costs], "expected")], "class", axis=1, keepdims=0)
+        gains = make.constant("gains", -np.array(decision.cost_matrix, np.float32))
+        chosen = make("ArgMax", [make("MatMul", [PROBABILITIES, gains], "expected")], "class", axis=1, keepdims=0)
     elif decision is None or decision.threshold is None:
         chosen = make("ArgMax", [PROBABILITIES], "class", axis=1, keepdims=0)
     else:

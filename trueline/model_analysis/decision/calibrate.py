@@ -94,10 +94,18 @@ def _fitted(rows: CalibrationRows, part: Any, method: Any) -> Calibration:
     Raises:
         ModelError: it cannot be, or it would turn the order of the scores around.
     """
-    made = fit_calibration(rows.probabilities[part], rows.true[part], rows.weight[part], method)
+    made = fit_calibration(*_pooled(rows.probabilities[part], rows.true[part], rows.weight[part]), method)
     if any(curve.get("a", 1.0) <= 0 for curve in made.curves):
         raise ModelError("the greater the model's probability, the rarer the class: the model is upside down")
     return made
+
+
+def _pooled(p: Floats, true: Ints, weight: Floats) -> tuple[Floats, Ints, Floats]:
+    """Rows of two classes with equal scores and class as one: what is fitted is the same, in far fewer rows."""
+    if p.shape[1] != 2:
+        return p, true, weight
+    _, first, place = np.unique(p[:, 1] + 2.0 * true, return_index=True, return_inverse=True)
+    return p[first], true[first], np.bincount(place, weight).astype(np.float64)
 
 
 def _judge(rows: CalibrationRows, method: str) -> Floats | str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -244,6 +245,8 @@ def _two_classes(
         np.stack([1 - p, p], axis=1), table.positive.astype(np.int64), table.weight, table.half, table.group
     )
     calibration, trials = choose_calibration(rows, wanted)
+    if calibration is not None:
+        calibration = replace(calibration, rows=table.counted["rows"])  # cells were rows to the fit
     paid = Cost(matrix[0][1], matrix[1][0], matrix[1][1], matrix[0][0])
     best = _search(task, table, calibration, paid, bounds)
     expected, before, saving = task.expectations(best.costs, table.before, np.asarray(matrix))
