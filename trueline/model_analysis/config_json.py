@@ -6,6 +6,7 @@ import dataclasses
 import json
 import types
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from trueline._core.errors import ConfigError, did_you_mean
@@ -111,11 +112,17 @@ def _decode(hint: Any, data: Any, path: str, problems: list[str]) -> Any:
     return hint(data)
 
 
+@cache
+def _hints(cls: Any) -> dict[str, Any]:
+    """The fields' types; a verdict holds one record type ten thousand times."""
+    return get_type_hints(cls)
+
+
 def _record(cls: Any, data: Any, path: str, problems: list[str]) -> Any:
     if not isinstance(data, Mapping):
         problems.append(f"{path or 'top'}: an object is expected, not {type(data).__name__}")
         return None
-    hints = get_type_hints(cls)
+    hints = _hints(cls)
     names = [f.name for f in dataclasses.fields(cls)]
     before = len(problems)
     values = {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from trueline.model_analysis.config import CrossSlicingSpec, EvalConfig, MetricsSpec, MetricThreshold, SlicingSpec
 from trueline.model_analysis.keys import MetricKey, SubKey
@@ -86,7 +86,7 @@ class Target:
     groups: int
     compared_key: SliceKey | None = None
 
-    @property
+    @cached_property
     def texts(self) -> tuple[str, str | None]:
         """Its keys as texts."""
         return key_text(self.key), None if self.compared_key is None else key_text(self.compared_key)
