@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 
-from trueline._core.errors import ConfigError, ExprError
+from trueline._core.errors import ConfigError, DataError, ExprError
 from trueline.model_analysis import CrossSlicingSpec, SlicingSpec
 from trueline.model_analysis.slice_axes import combine, value_axis
 from trueline.model_analysis.slices import SlicedBatch, SliceKey, cells, cross_pairs, group_rows, spec_matches
@@ -297,3 +297,6 @@ def test_pairs_of_slices_as_in_tfma() -> None:
     assert pairs == [((("a", "x"),), (("a", "y"),)), ((("a", "y"),), (("a", "x"),))]
     missing = CrossSlicingSpec(SlicingSpec(), (SlicingSpec(["zz"]),))
     assert cross_pairs([missing], KEYS) == ([], [missing])
+    many: list[SliceKey] = [(("a", i),) for i in range(400)]
+    with pytest.raises(DataError, match="compares 400 slices with 400, more than 100000 pairs"):
+        cross_pairs([CrossSlicingSpec(rest, (rest,))], many)

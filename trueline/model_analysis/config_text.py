@@ -5,15 +5,12 @@ The grammar is that of https://protobuf.dev/reference/protobuf/textformat-spec/ 
 
 from __future__ import annotations
 
-import math
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from trueline._core.errors import ConfigError, did_you_mean
 from trueline.model_analysis.config_fields import (
     ENUMS,
-    LIMITS,
     MESSAGES,
     SCALARS,
     WRAPPERS,
@@ -22,6 +19,7 @@ from trueline.model_analysis.config_fields import (
     default_of,
     fields_of,
 )
+from trueline.model_analysis.config_scalars import Token, plain_value, unescaped
 
 __all__ = ["read_text"]
 
@@ -32,21 +30,7 @@ _TOKEN = re.compile(
     r"|(?P<string>\"(?:[^\"\\\n]|\\[^\n])*+\"|'(?:[^'\\\n]|\\[^\n])*+')|(?P<sign>[{}<>\[\]:;,./-])",
     re.ASCII,
 )
-_ESCAPE = re.compile(
-    rb"\\(?:(?P<octal>[0-7]{1,3})|[xX](?P<hex>[0-9a-fA-F]{1,2})|u(?P<short>[0-9a-fA-F]{4})"
-    rb"|U(?P<long>[0-9a-fA-F]{8})|(?P<one>.)|(?P<end>$))",
-    re.DOTALL,
-)
-_ONE = {b"a": 7, b"b": 8, b"f": 12, b"n": 10, b"r": 13, b"t": 9, b"v": 11, b"?": 63, b"\\": 92, b"'": 39, b'"': 34}
 _CLOSING = {"{": "}", "<": ">", "[": "]"}
-_BOOLS = {"true": True, "True": True, "t": True, "1": True, "false": False, "False": False, "f": False, "0": False}
-
-
-@dataclass(frozen=True)
-class _Token:
-    kind: str  # word, number, string, sign, end
-    text: str
-    at: int
 
 
 class _SyntaxError(Exception):
@@ -80,7 +64,7 @@ class _Reader:
         self.text = text
         self.found: list[tuple[int, str]] = []
         self.at = 0
-        self.token = _Token("sign", "", 0)
+        self.token = Token("sign", "", 0)
         self.start = True
 
     @property
@@ -104,17 +88,17 @@ class _Reader:
         self.problem(why, self.token.at if at is None else at)
         return _SyntaxError()
 
-    def step(self) -> _Token:
+    def step(self) -> Token:
         """Gives the token in hand and reads the next."""
         before = self.token
         at = _space_end(self.text, self.at)
         if at >= len(self.text):
-            self.token, self.at = _Token("end", "", at), at
+            self.token, self.at = Token("end", "", at), at
             return before
         match = _TOKEN.match(self.text, at)
         if match is None or match.lastgroup is None:
             raise self.fail(_unreadable(self.text, at), at)
-        self.token, self.at = _Token(match.lastgroup, match.group(), at), match.end()
+        self.token, self.at = Token(match.lastgroup, match.group(), at), match.end()
         return before
 
     def accept(self, *signs: str) -> str | None:
@@ -128,7 +112,7 @@ class _Reader:
             return "the end of the text"
         return self.token.text if len(self.token.text) <= 40 else self.token.text[:37] + "..."
 
-    def message(self, name: str, opened: _Token | None) -> Tree:
+    def message(self, name: str, opened: Token | None) -> Tree:
         """The fields up to the closing bracket, or up to the end of the text."""
         if self.start:
             self.start = False
@@ -173,7 +157,7 @@ class _Reader:
                 self.problem(f"{name.text!r} of {message} is given twice", name.at)
             tree[name.text] = self.value(name, field.kind, colon)
 
-    def values(self, name: _Token, field: Field, colon: bool) -> list[Any]:
+    def values(self, name: Token, field: Field, colon: bool) -> list[Any]:
         """One value, or the values of a list in brackets."""
         opened = self.token
         if not self.accept("["):
@@ -193,7 +177,7 @@ class _Reader:
     def line(self, at: int) -> str:
         return f"line {self.text.count(chr(10), 0, at) + 1}"
 
-    def map(self, name: _Token, field: Field, colon: bool, into: dict[Any, Any]) -> None:
+    def map(self, name: Token, field: Field, colon: bool, into: dict[Any, Any]) -> None:
         """Entries ``{ key: ... value: ... }`` of a map."""
         entry_type = f"{name.text} entry|{field.key}|{field.kind}"
         for entry in self.values(name, Field(entry_type, many=True), colon):
@@ -204,7 +188,7 @@ class _Reader:
                 self.problem(f"{name.text!r} has the key {key!r} twice", name.at)
             into[key] = entry.get("value", default_of(field.kind))
 
-    def value(self, name: _Token, kind: str, colon: bool) -> Any:
+    def value(self, name: Token, kind: str, colon: bool) -> Any:
         """A scalar or a message; None where it is not what the field takes."""
         if kind in SCALARS or kind in ENUMS:
             if not colon:
@@ -218,7 +202,7 @@ class _Reader:
         tree = self.message(kind, opened)
         return tree.get("value", default_of(WRAPPERS[kind])) if kind in WRAPPERS else tree
 
-    def scalar(self, name: _Token, kind: str) -> Any:
+    def scalar(self, name: Token, kind: str) -> Any:
         at = self.token.at
         if self.token.kind == "sign" and self.token.text in _CLOSING:
             self.problem(f"{name.text!r} takes one {SCALARS.get(kind, 'name')}, not {self.token.text!r}", at)
@@ -233,7 +217,7 @@ class _Reader:
             shown = repr(text)
         elif token.kind in ("word", "number"):
             self.step()
-            value = _number(kind, token, minus) if kind != "string" else None
+            value = plain_value(kind, token, minus) if kind != "string" else None
             if value is not None:
                 return value
             shown = ("-" if minus else "") + token.text
@@ -249,7 +233,7 @@ class _Reader:
         while self.token.kind == "string":
             token = self.step()
             try:
-                raw += _unescaped(token.text[1:-1])
+                raw += unescaped(token.text[1:-1])
             except ValueError as error:
                 self.problem(str(error), token.at)
         try:
@@ -270,7 +254,7 @@ class _Reader:
             while self.token.kind == "string":
                 self.step()
             return
-        stack: list[_Token] = []
+        stack: list[Token] = []
         while True:
             token = self.token
             if token.kind == "end":
@@ -298,71 +282,3 @@ def _unreadable(text: str, at: int) -> str:
     if text[at].isdigit():
         return "this is no number"
     return f"{text[at]!r} has no place here"
-
-
-def _number(kind: str, token: _Token, minus: bool) -> Any:
-    """A number, a bool or the name of an enum's value; None where the token is none."""
-    text = token.text
-    if kind == "bool":
-        return None if minus else _BOOLS.get(text)
-    if kind in ENUMS:
-        if token.kind == "word":
-            return text if text in ENUMS[kind] and not minus else None
-        number = _integer(token, minus, "int32")
-        return next((name for name, value in ENUMS[kind].items() if value == number), None)
-    return _float(token, minus) if kind in ("float", "double") else _integer(token, minus, kind)
-
-
-def _integer(token: _Token, minus: bool, kind: str) -> int | None:
-    text = token.text.lower()
-    if token.kind != "number" or len(text) > 100:
-        return None
-    for pattern, base in ((r"0x[0-9a-f]+", 16), (r"0[0-7]+", 8), (r"0|[1-9]\d*", 10)):
-        if re.fullmatch(pattern, text):
-            value = int(text, base) * (-1 if minus else 1)
-            low, high = LIMITS[kind]
-            return value if low <= value <= high else None
-    return None
-
-
-def _float(token: _Token, minus: bool) -> float | None:
-    text = token.text.lower()
-    sign = -1.0 if minus else 1.0
-    if token.kind == "word":
-        return {"inf": sign * math.inf, "infinity": sign * math.inf, "nan": math.nan}.get(text)
-    text = text.removesuffix("f") if not text.startswith("0x") else text
-    if text.startswith("0x") or re.fullmatch(r"0\d+", text):
-        return None
-    return sign * float(text)
-
-
-def _unescaped(text: str) -> bytes:
-    """The bytes of a text in quotes.
-
-    Raises:
-        ValueError: an escape that does not exist.
-    """
-
-    def one(match: re.Match[bytes]) -> bytes:
-        if match["octal"]:
-            code = int(match["octal"], 8)
-            if code > 255:
-                raise ValueError(f"the escape {match.group().decode()} is no byte")
-            return bytes([code])
-        if match["hex"]:
-            return bytes([int(match["hex"], 16)])
-        point = match["short"] or match["long"]
-        if point:
-            code = int(point, 16)
-            if code > 0x10FFFF or 0xD800 <= code < 0xE000:
-                raise ValueError(f"the escape {match.group().decode()} is no character")
-            return chr(code).encode()
-        if match["one"] in _ONE:
-            return bytes([_ONE[match["one"]]])
-        raise ValueError(f"there is no escape {match.group().decode(errors='replace')!r}")
-
-    try:
-        raw = text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise ValueError("the text holds half a surrogate pair") from error
-    return _ESCAPE.sub(one, raw)

@@ -111,6 +111,8 @@ def spec_columns(specs: Iterable[SlicingSpec]) -> tuple[str, ...]:
 
 def spec_matches(spec: SlicingSpec, key: SliceKey) -> bool:
     """Whether a slice is one of those that the spec describes."""
+    if not spec.slice_keys_sql and len(key) != len(spec.columns) + bool(spec.expression):
+        return False
     parts = spec_parts(spec)
     wanted = {part.name: part for part in parts.keys}
     if {name for name, _ in key} != {*wanted, *([parts.expression] if parts.expression else [])}:
