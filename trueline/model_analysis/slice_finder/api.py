@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -145,21 +145,22 @@ def _find(source: Source, dataset: Dataset, wanted: tuple[str, ...], options: Op
         raise ConfigError("no column can be searched", problems=[f"{k}: {v}" for k, v in axes.left_out.items()])
     params = {**source.params, "halves": 2 if options.confirm else 1, "seed": options.seed}
     found = search(engine, dataset, Request(params, columns, axes.axes, source.weighted, options))
-    members = _members(found.candidates, axes.axes, sampled.table)
+    members = _membership(axes.axes, sampled.table)
     return _result(source, found, select(found, members, options), axes, members, options)
 
 
-def _members(candidates: Sequence[Candidate], axes: Sequence[Axis], table: pa.Table) -> dict[str, Bools]:
-    """Which sampled rows are in each candidate."""
+def _membership(axes: Sequence[Axis], table: pa.Table) -> Callable[[Candidate], Bools]:
+    """Tells which sampled rows are in a candidate."""
     batch = table.combine_chunks().to_batches()[0]
     cells = dict(zip(axes, cells_of(axes, batch), strict=True))
-    found = {}
-    for candidate in candidates:
+
+    def members(candidate: Candidate) -> Bools:
         inside = np.ones(batch.num_rows, dtype=bool)
         for c in candidate.conditions:
             inside &= (cells[c.axis] >= c.first) & (cells[c.axis] <= c.last)
-        found[candidate.name] = inside
-    return found
+        return inside
+
+    return members
 
 
 def _key(candidate: Candidate) -> SliceKey:
@@ -171,12 +172,17 @@ def _key(candidate: Candidate) -> SliceKey:
 
 
 def _result(
-    source: Source, found: Found, selected: Selected, axes: Axes, members: dict[str, Bools], options: Options
+    source: Source,
+    found: Found,
+    selected: Selected,
+    axes: Axes,
+    members: Callable[[Candidate], Bools],
+    options: Options,
 ) -> FoundSlices:
     total = group_of(found.total[:, -1])
     rows = int(found.total[0].sum())
     slices = tuple(_found_slice(j, rows, found.limits.signed, total) for j in selected.slices)
-    covered = [members[j.candidate.name] for j in selected.slices]
+    covered = [members(j.candidate) for j in selected.slices]
     return FoundSlices(
         slices=slices,
         loss=source.params["loss"],

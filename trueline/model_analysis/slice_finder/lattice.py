@@ -24,8 +24,6 @@ __all__ = ["Candidate", "Examined", "Limits", "condition_sums", "examine", "viab
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
-PARENT_SCORE = 2.326
-"""A combination must be worse than the rest of each of its parts beyond the 1 % of the normal distribution."""
 _BEST = 300
 
 
@@ -39,6 +37,7 @@ class Limits:
         most_rows: most rows of all halves.
         effect: least effect size.
         signed: whether losses may be negative.
+        part_score: a combination must be worse than the rest of each of its parts by this normal value.
     """
 
     search_rows: float
@@ -46,6 +45,7 @@ class Limits:
     most_rows: float
     effect: float
     signed: bool
+    part_score: float = 2.326
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def examine(axes: Sequence[Axis], table: Floats, total: Floats, limits: Limits) 
     for part in parts:
         rest = contrast(inside, group_of((part - inner)[:, 0]), spread)
         beyond = normal_score(rest.t, rest.dof)
-        good &= beyond >= PARENT_SCORE
+        good &= beyond >= limits.part_score
         least = np.fmin(least, np.where(np.isnan(beyond), -np.inf, beyond))
     rank = _rank(against.difference, inner[0, 0], all_rows[0, 0], float(spread))
     found = [_candidate(conditions, place, rank, inner, parts) for place in _best(good, rank)]

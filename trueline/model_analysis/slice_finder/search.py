@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 from trueline._core.errors import DataError
 from trueline.engine.base import AccumulatorSpec, Dataset, Engine
-from trueline.model_analysis.slice_finder.axes import Axis
+from trueline.model_analysis.slice_finder.axes import Axis, conditions_of
 from trueline.model_analysis.slice_finder.contrasts import group_of
 from trueline.model_analysis.slice_finder.lattice import (
     Candidate,
@@ -32,6 +33,9 @@ __all__ = ["MAX_CELLS", "Found", "Request", "search"]
 Floats = npt.NDArray[np.float64]
 MAX_CELLS = 800_000
 """Most cells of the tables of one pass, both halves together: 24 bytes each, 48 with weights, for each state held."""
+_CANDIDATES = 5_000
+_JOINED = {2: 400, 3: 60}
+"""Of so many axes at most, those with the best slices, pairs and triples are looked at."""
 _FUSED = 40_000
 """So few cells of pairs are summed in the pass of single conditions: they cost less than another pass."""
 
@@ -65,7 +69,7 @@ class Found:
         left_out: rows that could not be judged, by reason.
         limits: what was asked of a slice.
         candidates: what looks worse on the search half, best first.
-        scores: the scores of all slices that were judged, table by table.
+        scores: the scores of all slices that were judged, table by table, where there are no halves.
         searched: how many those were.
         tables: how many tables were summed, by number of conditions.
         skipped: how many combinations of columns were left out for the cap.
@@ -123,7 +127,6 @@ def search(engine: Engine, dataset: Dataset, request: Request) -> Found:
             sums = _run(engine, dataset, request, tables).tables if tables else []
             found.passes += bool(tables)
         below = _examine(found, axes, tables, sums)
-    found.candidates.sort(key=lambda c: -c.rank)
     return found
 
 
@@ -142,12 +145,15 @@ def _start(first: TableSums, request: Request) -> Found:
         )
     signed = "baseline" in (request.source.get("models") or request.source.get("predictions") or {})
     halves = total.shape[1]
+    # A slice has as many refinements as there are conditions: the best of them by chance alone must not stand for it.
+    refinements = sum(len(conditions_of(axis, ranges=False)) for axis in request.axes)
     limits = Limits(
-        least if halves == 1 else max(0.4 * least, 8.0),
-        least,
-        request.options.max_share * rows,
-        request.options.min_effect,
-        signed,
+        search_rows=least if halves == 1 else max(0.4 * least, 8.0),
+        rows=least,
+        most_rows=request.options.max_share * rows,
+        effect=request.options.min_effect,
+        signed=signed,
+        part_score=NormalDist().inv_cdf(1 - 0.05 / max(refinements, 1)),
     )
     return Found(request.axes, total, left_out, limits)
 
@@ -185,12 +191,15 @@ def _examine(
         found.sums[table] = cells
         examined = examine(own, cells, found.total, found.limits)
         found.candidates += examined.candidates
-        found.scores.append(examined.scores)
+        if found.total.shape[1] == 1:
+            found.scores.append(examined.scores)
         found.searched += examined.count
         conditions = condition_sums(own, cells, ranges=False)[1]
         inner = conditions[(slice(None), slice(None), *[slice(None, -1)] * len(own))]
         below[table] = viable(inner, found.total, found.limits)
     found.tables.append(len(tables))
+    found.candidates.sort(key=lambda c: -c.rank)
+    del found.candidates[_CANDIDATES:]
     return below
 
 
@@ -207,14 +216,16 @@ def _worth(
         for condition in candidate.conditions:
             place = axes.index(condition.axis)
             best[place] = max(best[place], candidate.rank)
-    wanted = [table for table in _combined(axes, order) if worth_joining(table, below)]
+    joined = sorted(sorted(best, key=lambda a: -best[a])[: _JOINED[order]])
+    every = [tuple(joined[i] for i in table) for table in _combined([axes[a] for a in joined], order)]
+    wanted = [table for table in every if worth_joining(table, below)]
     wanted.sort(key=lambda table: -sum(best[a] for a in table))
     kept, cells = [], 0
     for table in wanted:
         cells += halves * _cells(axes, table)
         if cells <= MAX_CELLS:
             kept.append(table)
-    found.skipped += len(wanted) - len(kept)
+    found.skipped += len(wanted) - len(kept) + math.comb(len(axes), order) - math.comb(len(joined), order)
     return kept
 
 

@@ -9,7 +9,7 @@ discovery rate-adjusted multiple confidence intervals for selected parameters"):
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +25,7 @@ from trueline.model_analysis.slice_finder.contrasts import (
     t_quantile,
     t_tail,
 )
-from trueline.model_analysis.slice_finder.lattice import PARENT_SCORE, Candidate
+from trueline.model_analysis.slice_finder.lattice import Candidate
 from trueline.model_analysis.slice_finder.options import Options
 from trueline.model_analysis.slice_finder.search import Found, spread_of
 
@@ -33,6 +33,9 @@ __all__ = ["Judged", "Selected", "select"]
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+
+_PART_SCORE = 2.326
+"""What is found must tell what better slices do not beyond the 1 % of the normal distribution."""
 
 
 @dataclass(frozen=True)
@@ -61,24 +64,26 @@ class Selected:
     refused: int
 
 
-def select(found: Found, members: dict[str, Bools], options: Options) -> Selected:
+def select(found: Found, members: Callable[[Candidate], Bools], options: Options) -> Selected:
     """Chooses the slices.
 
     Args:
         found: what the passes found.
-        members: for the name of each candidate, which sampled rows are in it.
+        members: which sampled rows are in a candidate.
         options: how to judge.
     """
     spread = spread_of(found)
     limit = 2 * options.top_k if options.confirm else 20 * options.top_k
     kept: list[Candidate] = []
+    rows: list[Bools] = []
     for candidate in found.candidates:
         if len(kept) == limit:
             break
-        if _fresh(candidate, kept, members, options.max_overlap) and _tells(
-            candidate, kept, found, 0, float(spread[0])
-        ):
+        mine = members(candidate)
+        beside = not any(candidate.overlaps(other) for other in kept) and _apart(mine, rows, options.max_overlap)
+        if beside and _tells(candidate, kept, found, 0, found.limits.part_score):
             kept.append(candidate)
+            rows.append(mine)
     half = 1 if options.confirm else 0
     contrasts = [_against(c, found, half, float(spread[half])) for c in kept]
     p = np.array([_p_value(c, k, half, float(spread[half])) for c, k in zip(kept, contrasts, strict=True)])
@@ -91,7 +96,7 @@ def select(found: Found, members: dict[str, Bools], options: Options) -> Selecte
     good.sort(key=lambda i: -float(contrasts[i].difference - 2 * contrasts[i].error))
     final: list[int] = []
     for i in good:
-        if _tells(kept[i], [kept[j] for j in final], found, half, float(spread[half])):
+        if _tells(kept[i], [kept[j] for j in final], found, half, _PART_SCORE):
             final.append(i)
     final = final[: options.top_k]
     tail = options.alpha / 2 * max(len(final), 1) / max(tested, 1)
@@ -100,22 +105,15 @@ def select(found: Found, members: dict[str, Bools], options: Options) -> Selecte
     return Selected(tuple(judged), tested, len(kept) - len(good))
 
 
-def _fresh(candidate: Candidate, kept: Sequence[Candidate], members: dict[str, Bools], most: float) -> bool:
-    """Whether no chosen slice has nearly the same rows (Jaccard index, on the sample), or ranges that overlap its."""
-    mine = members[candidate.name]
-    for other in kept:
-        if candidate.overlaps(other):
-            return False
-        theirs = members[other.name]
-        either = int((mine | theirs).sum())
-        if either and int((mine & theirs).sum()) > most * either:
-            return False
-    return True
+def _apart(mine: Bools, chosen: Sequence[Bools], most: float) -> bool:
+    """Whether no chosen slice has nearly the same rows (Jaccard index, on the sample)."""
+    return all(int((mine & theirs).sum()) <= most * int((mine | theirs).sum()) for theirs in chosen if theirs.any())
 
 
-def _tells(candidate: Candidate, kept: Sequence[Candidate], found: Found, half: int, spread: float) -> bool:
+def _tells(candidate: Candidate, kept: Sequence[Candidate], found: Found, half: int, least: float) -> bool:
     """Whether it tells what each chosen slice does not: worse than the rest of one around it, else worse without it."""
     mine, total = candidate.inside[:, half], found.total[:, half]
+    spread = float(spread_of(found)[half])
     for other in kept:
         if other.contains(candidate):
             compared = contrast(group_of(mine), group_of(other.inside[:, half] - mine), spread)
@@ -124,7 +122,7 @@ def _tells(candidate: Candidate, kept: Sequence[Candidate], found: Found, half: 
             if both is None or not both[0, half]:
                 continue
             compared = contrast(group_of(mine - both[:, half]), group_of(total - mine), spread)
-        if not float(normal_score(compared.t, compared.dof)) >= PARENT_SCORE:
+        if not float(normal_score(compared.t, compared.dof)) >= least:
             return False
     return True
 
