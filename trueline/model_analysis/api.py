@@ -147,7 +147,8 @@ def run_pass(
 
         engine = default_engine()
     wanted = wanted | set(spec_columns(plan.config.slices)) | set(plan.columns) | {ROW_COLUMN}
-    columns = [name for name in dataset.columns if name in wanted]
+    prefixes = tuple(name.removesuffix("*") for name in plan.columns if name.endswith("*"))
+    columns = [name for name in dataset.columns if name in wanted or (prefixes and name.startswith(prefixes))]
     spec: AccumulatorSpec[Any] = AccumulatorSpec(evaluator, {"source": source, "plan": plan.to_json()})
     return engine.run(spec, dataset, columns)
 

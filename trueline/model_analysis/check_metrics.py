@@ -37,9 +37,9 @@ def metric_problems(entry: MetricConfig, spec: MetricsSpec, known: Known) -> lis
         return [found]
     where = f"metric {entry.class_name!r}"
     problems = _needs(where, entry, found[0], spec, known)
-    if not entry.module:
-        problems += _option_names(where, entry, found)
-    problems += [p for option, value in entry.config.items() for p in _value(where, option, value)]
+    problems += _option_names(where, entry, found)
+    if not entry.module:  # somebody else's options have values of their own
+        problems += [p for option, value in entry.config.items() for p in _value(where, option, value)]
     k = entry.config.get("k")
     if known.classes is not None and isinstance(k, int) and "k" in found[0].options and k > known.classes:
         problems.append(f"{where}, option 'k': {k} is more than the {known.classes} classes")
@@ -79,7 +79,10 @@ def _needs(where: str, entry: MetricConfig, metric: Metric, spec: MetricsSpec, k
     shown = [c for c in known.columns if not c.startswith("__")]
     for option in metric.columns:
         column = entry.config.get(option, metric.options.get(option))
-        if isinstance(column, str) and column and column not in known.columns:
+        if isinstance(column, str) and column.endswith("*"):
+            if not any(c.startswith(column[:-1]) for c in known.columns):
+                problems.append(f"{where}: the data has no column {column[:-1]}<feature>")
+        elif isinstance(column, str) and column and column not in known.columns:
             problems.append(f"{where}, option {option!r}: the data has no column {column!r}. "
                             f"{did_you_mean(column, shown)}")  # fmt: skip
     return problems

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from trueline.model_analysis.metrics.areas import RANK_METRICS
+from trueline.model_analysis.metrics.attributions import ATTRIBUTION_METRICS
 from trueline.model_analysis.metrics.confusion import CONFUSION_METRICS
 from trueline.model_analysis.metrics.detection_metrics import DETECTION_METRICS, DETECTION_MOMENTS, DETECTION_TABLES
 from trueline.model_analysis.metrics.differences import DIFFERENCE_METRICS, DIFFERENCE_MOMENTS
+from trueline.model_analysis.metrics.features import FEATURE_METRICS, FEATURE_MOMENTS
 from trueline.model_analysis.metrics.means import LOSS_METRICS, MEAN_METRICS
 from trueline.model_analysis.metrics.multiclass import CLASS_METRICS
 from trueline.model_analysis.metrics.plots import PLOT_METRICS, PLOT_TABLES
@@ -27,6 +29,7 @@ MOMENTS: Mapping[str, Moment] = {
     **TEXT_MOMENTS,
     **DETECTION_MOMENTS,
     **SET_MOMENTS,
+    **FEATURE_MOMENTS,
 }
 """Name before the ``@`` -> what one row gives."""
 TABLES: Mapping[str, Table] = {**PLOT_TABLES, **DETECTION_TABLES, **SEGMENTATION_TABLES}
@@ -45,6 +48,8 @@ METRICS: dict[tuple[str, str], Metric] = {
         *DETECTION_METRICS,
         *SET_METRICS,
         *SEGMENTATION_METRICS,
+        *FEATURE_METRICS,
+        *ATTRIBUTION_METRICS,
         *PLOT_METRICS,
     )
     for task in metric.tasks
