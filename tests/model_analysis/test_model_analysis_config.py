@@ -8,8 +8,10 @@ import sys
 from dataclasses import replace
 from typing import Any
 
+import hypothesis.strategies as st
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
 
 import trueline.model_analysis
 from trueline._core.errors import ConfigError
@@ -140,6 +142,24 @@ def test_each_problem_has_its_sentence(metric: MetricConfig, text: str) -> None:
     assert text in problems[0]
 
 
+def test_a_text_is_no_list_of_its_letters() -> None:
+    with pytest.raises(ConfigError, match=r"SlicingSpec.feature_keys is the text 'company', a list is expected"):
+        SlicingSpec("company")  # type: ignore[arg-type]
+
+
+OURS = FULL.to_json()
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, len(OURS)), st.integers(0, 12), st.text('{}[]:,"\\01.e-nul', max_size=3))
+def test_damaged_json_of_ours_is_a_config_or_a_config_error(at: int, gone: int, new: str) -> None:
+    try:
+        made = EvalConfig.from_json(OURS[:at] + new + OURS[at + gone :])
+    except ConfigError:
+        return
+    assert EvalConfig.from_json(made.to_json()) == made
+
+
 def test_same_key_twice_and_no_metric_at_all() -> None:
     assert "2 metrics have the key 'recall'" in refused(
         EvalConfig([MetricsSpec([MetricConfig("Recall"), MetricConfig("Recall", {"thresholds": 0.1})])])
@@ -158,6 +178,8 @@ def test_same_key_twice_and_no_metric_at_all() -> None:
         ('{"options": {"min_slice_size": "3"}}', "options.min_slice_size: int is expected, not '3'"),
         ('{"options": {"min_slice_size": true}}', "options.min_slice_size: int is expected"),
         ('{"slicing_specs": {}}', "slicing_specs: a list is expected"),
+        ('{"metrics_specs": [{"aggregate": {"class_weights": {"x": 1}}}]}', "a whole number is expected for the name"),
+        ('{"options": {"confidence": 1' + "0" * 400 + "}}", "options.confidence: float is expected, not 1000"),
     ],
 )
 def test_json_from_outside_is_checked(data: str, text: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import re
 import types
 from collections.abc import Mapping
 from functools import cache
@@ -18,9 +20,18 @@ _SCALARS: dict[type, tuple[type, ...]] = {str: (str,), bool: (bool,), int: (int,
 
 
 def freeze(record: Any) -> None:
-    """Turns the list fields of a frozen dataclass into tuples; called from ``__post_init__``."""
+    """Turns the list fields of a frozen dataclass into tuples; called from ``__post_init__``.
+
+    Raises:
+        ConfigError: a text stands where a list of texts belongs: its letters would be taken for them.
+    """
     for field in dataclasses.fields(record):
         value = getattr(record, field.name)
+        if isinstance(value, str) and str(field.type).startswith("tuple"):
+            raise ConfigError(
+                f"{type(record).__name__}.{field.name} is the text {value!r}, a list is expected",
+                hint=f"write {field.name}=[{value!r}].",
+            )
         if isinstance(value, list):
             object.__setattr__(record, field.name, tuple(value))
 
@@ -104,12 +115,28 @@ def _decode(hint: Any, data: Any, path: str, problems: list[str]) -> Any:
         if not isinstance(data, Mapping):
             problems.append(f"{path or 'top'}: an object is expected, not {type(data).__name__}")
             return {}
-        return {str(k): _decode(args[1], v, f"{path}.{k}", problems) for k, v in data.items()}
+        return {_key(args[0], k, path, problems): _decode(args[1], v, f"{path}.{k}", problems) for k, v in data.items()}
     allowed = _SCALARS[hint]
-    if not isinstance(data, allowed) or (isinstance(data, bool) and hint is not bool):
-        problems.append(f"{path or 'top'}: {hint.__name__} is expected, not {data!r}")
-        return hint()
-    return hint(data)
+    if isinstance(data, allowed) and (hint is bool or not isinstance(data, bool)):
+        with contextlib.suppress(OverflowError):  # a whole number beyond every float
+            return hint(data)
+    problems.append(f"{path or 'top'}: {hint.__name__} is expected, not {_short(data)}")
+    return hint()
+
+
+def _key(hint: Any, key: Any, path: str, problems: list[str]) -> Any:
+    """A key of an object, which JSON can only write as a text."""
+    if hint is not int:
+        return str(key)
+    if re.fullmatch(r"-?\d{1,18}", str(key), re.ASCII):
+        return int(key)
+    problems.append(f"{path}: a whole number is expected for the name {_short(key)}")
+    return 0
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 @cache

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from trueline.model_analysis.slice_axes import Axis, SliceValue, bucket_axis, condition_axis, value_axis
+from trueline.model_analysis.slice_axes import Axis, bucket_axis, condition_axis, value_axis
 from trueline.model_analysis.slice_parts import KeyPart, SliceKey, SpecParts, condition, value_places
 
 if TYPE_CHECKING:
