@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 from trueline._core.errors import ConfigError
+from trueline.display.eval_view import PlotGroup
+from trueline.display.html import Html
 from trueline.model_analysis.config import EvalConfig, EvalOptions, MetricConfig, MetricsSpec, SlicingSpec
 from trueline.model_analysis.html import result_html
 from trueline.model_analysis.measured import Change, CrossSliceMetrics, Estimate, Measured, SliceMetrics
 from trueline.model_analysis.models_html import models_html, models_page
 from trueline.model_analysis.models_result import ModelsResult
-from trueline.model_analysis.page import evaluation_page, page_html
+from trueline.model_analysis.page import array_charts, evaluation_page, page_html
 from trueline.model_analysis.plots import ScoreBuckets, binary_plot_data, plots_of
 from trueline.model_analysis.plots.store import plots_table, save_plots
 from trueline.model_analysis.render import render_plot, render_slicing_metrics
@@ -146,7 +148,7 @@ def test_changes_say_better_or_worse_by_the_metrics_direction_and_what_noise_exp
     said = {m: s.said for m, s in page.slices[1].shifts.items()}
     assert said == {"auc": ("worse", "bad"), "loss[class_id=1]": ("within noise", "soft")}
     text = _text(page_html(_result()))
-    assert "< 0.0001".replace("<", "&lt;") in text
+    assert "&lt;\u00a00.0001" in page_html(_result())
     assert "−0.3000 to −0.1000" in text
 
 
@@ -271,3 +273,25 @@ def test_an_evaluation_of_nothing_is_a_page_too() -> None:
     assert "There was no slice." in _text(page_html(empty))
     assert "Gate closed" in result_html(empty)
     assert "No model" not in _text(models_page(ModelsResult({"a": empty})))
+
+
+def test_values_at_several_thresholds_are_drawn_and_not_dumped() -> None:
+    array = {"thresholds": [0.1, 0.5, 0.9], "values": [0.9, None, 0.2], "undefined": [None, REASON, None],
+             "lower_bounds": [0.8, None, 0.1], "upper_bounds": [1.0, None, 0.3]}  # fmt: skip
+    s = _slice((), 0.8, 0.9, **{"precision[class_id=2]": Estimate(None, data=array)})
+    old = _result()
+    result = EvalResult(old.config, Measured((s,)), old.validation_result, "binary")
+    (chart,) = array_charts(s)
+    assert chart.title == "precision[class_id=2]"
+    assert [w.x for w in chart.lines[0].whiskers] == [0.1, 0.9]
+    assert np.isnan(chart.lines[0].points[1][1])
+    text = _text(page_html(result))
+    assert "0.1000 to 0.3000" in text or "0.1 to 0.3" in text
+    assert "lower_bounds" not in text
+
+
+def test_other_parts_find_their_place_on_the_page() -> None:
+    html = page_html(_result(plots=True), sections=[PlotGroup("Fairness & more", Html("<p>equal odds</p>"))])
+    _parsed(html)
+    text = _text(html)
+    assert text.index("Changes") < text.index("Fairness &amp; more equal odds") < text.index("ROC curve")

@@ -38,7 +38,7 @@ def evaluation_page_view(p: EvaluationPage) -> Html:
         facts_view({visible(k): v if isinstance(v, int) else visible(v) for k, v in p.facts.items()}),
     ]
     sections = (
-        _overall, _slices, _changes, _pairs, _plots, _checks, _left_out, _structured, _config
+        _overall, _slices, _changes, _pairs, _sections, _plots, _checks, _left_out, _structured, _config
     )  # fmt: skip
     parts += [part for section in sections for part in section(p)]
     return join(parts)
@@ -126,6 +126,10 @@ def _pairs(p: EvaluationPage) -> list[Safe]:
         return []
     note = "The first slice's value minus the second slice's."
     return [tag("h2", "Differences between slices"), tag("p", note, class_="soft"), pairs_table(p.pairs, p.metrics)]
+
+
+def _sections(p: EvaluationPage) -> list[Safe]:
+    return [part for s in p.sections for part in (tag("h2", visible(s.title), dir="auto"), s.charts)]
 
 
 def _plots(p: EvaluationPage) -> list[Safe]:

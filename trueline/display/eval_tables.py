@@ -168,7 +168,7 @@ def p_text(value: float | None) -> Safe:
     """A p-value: never 0."""
     if value is None or math.isnan(value):
         return "–"
-    return tag("span", "< 0.0001" if value < 1e-4 else f"{value:.4f}", data_sort=repr(float(value)))
+    return tag("span", "<\u00a00.0001" if value < 1e-4 else f"{value:.4f}", data_sort=repr(float(value)))
 
 
 def changes_table(page: EvaluationPage) -> Html:

@@ -105,7 +105,7 @@ class Check:
 
 @dataclass(frozen=True)
 class PlotGroup:
-    """Charts of one slice."""
+    """Charts of one slice, or another piece of a page, with its heading."""
 
     title: str
     charts: Html
@@ -126,6 +126,7 @@ class EvaluationPage:
         pairs: differences between slices.
         checks: every bound that was judged.
         intervals: how intervals were made, one sentence; empty where there are none.
+        sections: what else belongs to it, each with its heading; between the changes and the plots.
         plots: charts by slice, the first one open.
         left_out: (what, rows): slices that are too small, rows without a label.
         structured: (metric, JSON) of values that are no number.
@@ -144,6 +145,7 @@ class EvaluationPage:
     pairs: Sequence[PairView] = ()
     checks: Sequence[Check] = ()
     intervals: str = ""
+    sections: Sequence[PlotGroup] = ()
     plots: Sequence[PlotGroup] = ()
     left_out: Sequence[tuple[str, int]] = ()
     structured: Sequence[tuple[str, str]] = ()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from trueline.display.eval_chart import Chart, Line, Whisker, charts_view
 from trueline.display.eval_page import evaluation_page_html
 from trueline.display.eval_view import Check, EvaluationPage, Failure, PairView, PlotGroup, Shift, SliceView, Value
-from trueline.display.html import join, number, tag, visible
+from trueline.display.html import Safe, join, number, tag, visible
 from trueline.model_analysis.config import EvalConfig
 from trueline.model_analysis.keys import MetricKey
 from trueline.model_analysis.measured import Change, CrossSliceMetrics, Estimate, Measured, SliceMetrics
@@ -23,11 +25,12 @@ from trueline.model_analysis.validation import ValidationResult
 if TYPE_CHECKING:
     from trueline.model_analysis.result import EvalResult
 
-__all__ = ["directions", "evaluation_page", "number_metrics", "page_html", "slice_plots", "slice_view"]
+__all__ = ["array_charts", "directions", "evaluation_page", "number_metrics", "page_html", "slice_plots", "slice_view"]
 
 _TITLE = "Evaluation"
 _MOST_PLOTTED = 8
 _MOST_NOTES = 5
+_MOST_DOTS = 25
 _MOST_TEXT = 20_000
 _METHODS = {
     "JACKKNIFE": "delete-a-group jackknife over {groups} groups",
@@ -36,9 +39,18 @@ _METHODS = {
 }
 
 
-def page_html(result: EvalResult, path: str | None = None, title: str = _TITLE) -> str:
-    """The evaluation as one self-contained page, also written to `path` if it is given."""
-    html = evaluation_page_html(evaluation_page(result, title))
+def page_html(
+    result: EvalResult, path: str | None = None, title: str = _TITLE, sections: Sequence[PlotGroup] = ()
+) -> str:
+    """The evaluation as one self-contained page, also written to `path` if it is given.
+
+    Args:
+        result: the evaluation.
+        path: where it is written.
+        title: its heading.
+        sections: what else belongs to it, each with its heading; between the changes and the plots.
+    """
+    html = evaluation_page_html(evaluation_page(result, title, sections))
     if path is not None:
         from trueline._core import store
 
@@ -46,7 +58,7 @@ def page_html(result: EvalResult, path: str | None = None, title: str = _TITLE) 
     return html
 
 
-def evaluation_page(result: EvalResult, title: str = _TITLE) -> EvaluationPage:
+def evaluation_page(result: EvalResult, title: str = _TITLE, sections: Sequence[PlotGroup] = ()) -> EvaluationPage:
     """What the page shows."""
     measured, verdict = result.measured, result.validation_result
     better = directions(result.config, result.task)
@@ -63,6 +75,7 @@ def evaluation_page(result: EvalResult, title: str = _TITLE) -> EvaluationPage:
         pairs=[_pair(c, metrics) for c in measured.cross],
         checks=[Check(c.metric, c.slice, c.outcome, c.sentence, c.p_adjusted) for c in verdict.judged],
         intervals=_intervals(measured, result.config),
+        sections=sections,
         plots=slice_plots(measured, result.config.options.confidence),
         left_out=_left_out(measured),
         structured=_structured(measured),
@@ -106,20 +119,53 @@ def slice_view(
 
 
 def slice_plots(measured: Measured, confidence: float) -> list[PlotGroup]:
-    """Charts of the first slices that have plots; how many are not drawn is said in the last one's title."""
-    found = [(key, list(plots)) for key, plots in groupby(find_plots(measured), key=lambda p: p.slice)]
+    """Charts of the first slices that have any; of how many more there are the last group tells."""
+    plots = {key: list(found) for key, found in groupby(find_plots(measured), key=lambda p: p.slice)}
+    drawn = [(s, plots.get(s.key, []), array_charts(s)) for s in measured.slices]
+    found = [(s, own, arrays) for s, own, arrays in drawn if own or arrays]
     groups = []
-    for key, plots in found[:_MOST_PLOTTED]:
-        charts = [
-            join([tag("h4", visible(p.key.text), class_="soft"), plot_charts(p.models, confidence=confidence)])
-            for p in plots
-        ]
-        groups.append(PlotGroup(slice_name(key), join(charts)))
+    for s, own, arrays in found[:_MOST_PLOTTED]:
+        charts: list[Safe] = [charts_view(arrays)] if arrays else []
+        for p in own:
+            charts += [tag("h4", visible(p.key.text), class_="soft"), plot_charts(p.models, confidence=confidence)]
+        groups.append(PlotGroup(s.name, join(charts)))
     left = len(found) - len(groups)
     if left > 0:
         said = tag("p", "render_plot(result, slicing_spec) draws them.")
         groups.append(PlotGroup(f"{left:,} more slices have plots", said))
     return groups
+
+
+def array_charts(s: SliceMetrics) -> list[Chart]:
+    """Metrics at several thresholds as curves, with their intervals where they were measured."""
+    charts = []
+    for key, mine in s.metrics.items():
+        sides = {"candidate": mine, "baseline": s.baseline.get(key)}
+        there = {name: e.data for name, e in sides.items() if e is not None and _is_array(e.data)}
+        if "candidate" in there:
+            lines = [_array_line(name, data) for name, data in there.items()]
+            charts.append(Chart(key, "threshold", "", lines))
+    return charts
+
+
+def _is_array(data: Any) -> bool:
+    """Whether a structured value is a list of values at thresholds."""
+    if not isinstance(data, Mapping):
+        return False
+    thresholds, values = data.get("thresholds"), data.get("values")
+    return isinstance(thresholds, list) and isinstance(values, list) and len(thresholds) == len(values) > 0
+
+
+def _array_line(name: str, data: Mapping[str, Any]) -> Line:
+    points, whiskers = [], []
+    none = [None] * len(data["values"])
+    low, high = (data.get(end) or none for end in ("lower_bounds", "upper_bounds"))
+    for t, value, a, b in zip(data["thresholds"], data["values"], low, high, strict=True):
+        points.append((float(t), math.nan if value is None else float(value)))
+        if value is not None and a is not None and b is not None:
+            said = f"{name}, at {number(float(t))}: {number(float(value))}, {number(float(a))} to {number(float(b))}"
+            whiskers.append(Whisker(float(t), float(a), float(b), said))
+    return Line(name, points, whiskers, dots=len(points) <= _MOST_DOTS)
 
 
 def _value(e: Estimate) -> Value:
@@ -203,7 +249,7 @@ def _structured(measured: Measured) -> list[tuple[str, str]]:
     found = []
     for s in measured.slices[:1]:
         for key, estimate in s.metrics.items():
-            if estimate.data is not None and not is_plot(estimate.data):
+            if estimate.data is not None and not is_plot(estimate.data) and not _is_array(estimate.data):
                 text = json.dumps(estimate.data, indent=1, ensure_ascii=False)
                 more = f"\n… {len(text) - _MOST_TEXT:,} more characters" if len(text) > _MOST_TEXT else ""
                 found.append((f"{key} on {s.name}", "\n".join(map(visible, (text[:_MOST_TEXT] + more).split("\n")))))
