@@ -54,7 +54,8 @@ class ChosenDecision:
         expected: cost a row with this decision, on the rows that chose it: a little too good.
         before: cost a row of the model as it decided before.
         saving: before minus expected, the same rows paired.
-        threshold_low, threshold_high: thresholds of which noise cannot tell that they cost more than the chosen one.
+        threshold_low, threshold_high: the least and the greatest threshold of which noise cannot tell that it costs
+            more than the chosen one.
         rates: recall, precision and kin at the threshold; None where undefined.
         trials: how each calibration did on rows that it was not fitted on.
         wanted_calibration: what was asked for: a method, ``auto`` or ``none``.
@@ -160,7 +161,9 @@ class ChosenDecision:
 
     def to_html(self, path: str | None = None) -> str:
         """One self-contained page, also written to `path` if it is given."""
-        return self.view().to_html(path, "Decision")
+        from trueline.display.html import join, tag
+
+        return join([tag("h1", "Decision"), self.view()]).to_html(path, "Decision")
 
     def _repr_html_(self) -> str:
         return self.view()._repr_html_()

@@ -52,8 +52,8 @@ def _sentence(d: ChosenDecision) -> Html:
     region = ""
     if d.threshold_low is not None and d.threshold_high is not None:
         region = (
-            f" From {d.threshold_low:.4g} to {d.threshold_high:.4g} no threshold costs more by more than noise "
-            f"({percent(d.confidence)})."
+            f" From {d.threshold_low:.4g} to {d.threshold_high:.4g} lie the thresholds of which noise cannot tell that "
+            f"they cost more ({percent(d.confidence)})."
         )
     return tag(
         "p", f"Costs: {visible(str(d.cost))}.{kept}{region}", tag("span", f" Left out: {left}.") if left else "",

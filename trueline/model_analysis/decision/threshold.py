@@ -30,7 +30,8 @@ class Best:
     Attributes:
         threshold: a float32 number between two distinct scores; the second class is said from it on.
         costs: expected cost a row: of all rows, then without each noise group, ``[1 + G]``.
-        low, high: thresholds of which noise cannot tell that they cost more than the chosen one, in one piece.
+        low, high: the least and the greatest threshold of which noise cannot tell that it costs more than the chosen
+            one (the hull of the thresholds that a paired test at the level does not refuse).
         rates: recall, precision and kin at the threshold; None where undefined.
         error_bound: how far the least cost of all thresholds can be below the chosen one's; 0 where all were tried.
         curve: thresholds and their costs, thinned out.
@@ -157,7 +158,7 @@ def _choose(costs: Floats, values: Floats, kept: npt.NDArray[np.bool_], cost: Co
 def _interval(
     counts: Counts, costs: Floats, cost: Cost, kept: npt.NDArray[np.bool_], best: int, confidence: float
 ) -> tuple[int, int, Floats]:
-    """First and last cut around the best whose extra cost is within noise, and the best's cost without each group."""
+    """First and last cut whose extra cost is within noise, and the best's cost without each group."""
     rest = Counts(*(c.sum(axis=1, keepdims=True) - c for c in (counts.tp, counts.fp, counts.fn, counts.tn)))
     without = _cost(rest, cost)
     occupied = int((counts.total[0] > 0).sum())
@@ -166,10 +167,8 @@ def _interval(
     error = jackknife_error(without - without[best])
     within = kept & (costs - costs[best] <= t_quantile((1 + confidence) / 2, occupied - 1) * error)
     within[best] = True
-    outside = np.flatnonzero(~within)
-    low = int(outside[outside < best].max(initial=-1)) + 1
-    high = int(outside[outside > best].min(initial=len(costs))) - 1
-    return low, high, without[best]
+    equal = np.flatnonzero(within)
+    return int(equal[0]), int(equal[-1]), without[best]
 
 
 def jackknife_error(without: Floats) -> Floats:

@@ -43,7 +43,7 @@ def _value(model: ModelOperations | None, name: str) -> Safe:
     value = getattr(model, name)
     if value is None:
         return tag("span", "not known", title=visible(model.memory_undefined or ""), class_="soft")
-    return number(value if isinstance(value, int) else float(value))
+    return number(value if isinstance(value, int) else int(value) if value > 1e5 else float(value))
 
 
 def _ratio(ratio: Spread | float | None) -> Safe:

@@ -139,7 +139,9 @@ class Operations:
 
     def to_html(self, path: str | None = None) -> str:
         """One self-contained page, also written to `path` if it is given."""
-        return self.view().to_html(path, "Operations")
+        from trueline.display.html import join, tag
+
+        return join([tag("h1", "Operations"), self.view()]).to_html(path, "Operations")
 
     def _repr_html_(self) -> str:
         return self.view()._repr_html_()

@@ -44,7 +44,8 @@ def _all(result: RobustnessResult) -> Html:
     names = list(dict.fromkeys(loss.perturbation for loss in result.losses))
     found = {(loss.perturbation, loss.slice): loss for loss in result.losses}
     rows: list[list[Safe]] = [
-        [visible(name), *(_cell(found[name, s]) if (name, s) in found else "" for s in slices)] for name in names
+        [visible(name), *(_cell(found[name, s], brief=True) if (name, s) in found else "" for s in slices)]
+        for name in names
     ]
     shown = table(["perturbation", *map(visible, slices)], rows, numeric=range(1, len(slices) + 1))
     hidden = len({loss.slice for loss in result.losses}) - len(slices)
@@ -52,11 +53,11 @@ def _all(result: RobustnessResult) -> Html:
     return join([shown, more])
 
 
-def _cell(loss: SliceLoss) -> Safe:
+def _cell(loss: SliceLoss, brief: bool = False) -> Safe:
+    """The loss; its interval beside it or, in brief, in the title."""
     if loss.loss is None:
         return tag("span", "undefined", title=visible(loss.undefined or ""), class_="soft")
-    text = number(loss.loss, 3)
-    if loss.low is not None and loss.high is not None:
-        text += f" ({number(loss.low, 2)} to {number(loss.high, 2)})"
+    interval = "" if loss.low is None or loss.high is None else f" ({number(loss.low, 3)} to {number(loss.high, 3)})"
     share = "" if loss.relative is None else f"{percent(abs(loss.relative), 1)} of the clean value"
-    return tag("span", text, title=share)
+    text = number(loss.loss, 3)
+    return tag("span", text if brief else text + interval, title=share + interval if brief else share)

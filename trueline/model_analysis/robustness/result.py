@@ -128,7 +128,9 @@ class RobustnessResult:
 
     def to_html(self, path: str | None = None) -> str:
         """One self-contained page, also written to `path` if it is given."""
-        return self.view().to_html(path, "Robustness")
+        from trueline.display.html import join, tag
+
+        return join([tag("h1", "Robustness"), self.view()]).to_html(path, "Robustness")
 
     def _repr_html_(self) -> str:
         return self.view()._repr_html_()
