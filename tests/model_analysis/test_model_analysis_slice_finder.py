@@ -12,7 +12,7 @@ import pytest
 
 from trueline._core.errors import ConfigError, DataError
 from trueline.engine import Dataset, LocalEngine
-from trueline.model_analysis import EvalConfig, MetricConfig, MetricsSpec, analyze_raw_data, find_slices
+from trueline.model_analysis import EvalConfig, MetricConfig, MetricsSpec, find_slices
 from trueline.model_analysis.slices import group_rows
 
 Mask = npt.NDArray[np.bool_]
@@ -92,10 +92,10 @@ def test_a_planted_triple_is_found_in_one_more_pass() -> None:
 
 def test_a_pair_is_found_among_the_triples_of_many_columns_of_noise() -> None:
     """Each slice has hundreds of refinements; the best of them by chance alone does not stand for it."""
-    table, _ = shop(5000, 9, PLANTED["a pair"][0])
+    table, _ = shop(4000, 9, PLANTED["a pair"][0])
     rng = np.random.default_rng(0)
-    for i in range(10):
-        table = table.append_column(f"noise{i}", pa.array(rng.normal(0, 1, 5000)))
+    for i in range(5):
+        table = table.append_column(f"noise{i}", pa.array(rng.normal(0, 1, 4000)))
     found = find_slices(None, table, loss="squared_error", max_order=3)
     assert [s.name for s in found.slices] == ["town=y, kind=p"]
     assert found.searched > 10_000
@@ -197,6 +197,8 @@ def test_the_same_bits_for_any_shards_and_workers_and_the_same_slices_for_other_
 
 
 def test_found_slices_can_be_evaluated_by_their_specs() -> None:
+    from trueline.model_analysis import analyze_raw_data
+
     table, _ = shop(4000, 3, PLANTED["missing in a value"][0])
     found = find_slices(None, table, loss="squared_error")
     metrics = [MetricsSpec([MetricConfig("MeanSquaredError"), MetricConfig("ExampleCount")])]
