@@ -1,6 +1,6 @@
 """The per-row quantities whose weighted sums are all that the mean-like metrics and confusion counts need.
 
-A moment is named by a text: ``"abs_error"``, with a parameter ``"tp@0.5"`` (threshold) or ``"class_tp@3"`` (class).
+A moment is named by a text: ``"abs_error"``, with a parameter ``"tp@0.5"`` (threshold) or ``"in_top@3"`` (how many).
 Sums over rows are made elsewhere; here is only what one row gives, without its weight. Families of metrics bring
 moments of their own (`metrics/`); this is the common stock.
 """
@@ -18,11 +18,6 @@ __all__ = ["CLASS_MOMENTS", "EPSILON", "SCALAR_MOMENTS", "Floats", "Moment"]
 
 Moment: TypeAlias = Callable[[Rows, str], Floats]
 """Rows and the parameter's text (empty without one) to float64 ``[n]``."""
-
-
-def _log_loss(r: Rows, _: str) -> Floats:
-    p = np.clip(r.score, EPSILON, 1 - EPSILON)
-    return -(r.label * np.log(p) + (1.0 - r.label) * np.log1p(-p))
 
 
 def _percentage_error(r: Rows, _: str) -> Floats:
@@ -59,7 +54,6 @@ SCALAR_MOMENTS: Mapping[str, Moment] = {
     "percentage_error": _percentage_error,
     "label_not_zero": _plain(lambda r: (r.label != 0).astype(np.float64)),
     "log_error": _log_error,
-    "log_loss": _log_loss,
     "tp": lambda r, t: r.label * (r.prediction > _level(r, t)),
     "fp": lambda r, t: (1.0 - r.label) * (r.prediction > _level(r, t)),
     "fn": lambda r, t: r.label * (r.prediction <= _level(r, t)),
@@ -67,10 +61,6 @@ SCALAR_MOMENTS: Mapping[str, Moment] = {
 }
 CLASS_MOMENTS: Mapping[str, Moment] = {
     "correct": _plain(lambda r: (r.predicted == r.classes).astype(np.float64)),
-    "class_log_loss": _plain(lambda r: -np.log(r.label_probability)),
-    "class_tp": lambda r, c: ((r.predicted == int(c)) & (r.classes == int(c))).astype(np.float64),
-    "class_fp": lambda r, c: ((r.predicted == int(c)) & (r.classes != int(c))).astype(np.float64),
-    "class_fn": lambda r, c: ((r.predicted != int(c)) & (r.classes == int(c))).astype(np.float64),
     "in_top": lambda r, k: (
         (r.prediction > np.take_along_axis(r.prediction, r.classes[:, None], axis=1)).sum(axis=1) < int(k)
     ).astype(np.float64),

@@ -202,6 +202,8 @@ def _made(
     mean = None
     if problem.mean_of:
         mean = MeanOf(tuple((w, replace(k, name=key.name).text) for w, k in problem.mean_of), problem.by_frequency)
+    if options.get("from_logits"):  # any number is a logit
+        metric = replace(metric, reads=metric.reads - {"score"})
     return PlannedMetric(key.text, metric, options, key, problem.view, problem.private, mean, spec.model_names)
 
 

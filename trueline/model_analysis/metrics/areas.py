@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-
-import numpy as np
 
 from trueline.model_analysis.curves import (
     CURVE_AREAS,
@@ -56,10 +53,11 @@ def _at(cls: str, name: str, wanted: str, limit: str, option: str) -> Metric:
 
 def _threshold_at_recall() -> Metric:
     """The value is a threshold: predictions above it have the recall."""
-    made = _rank("ThresholdAtRecall", "threshold_at_recall",
-                 lambda c, o: np.zeros(0), {"recall": REQUIRED}, "no row is positive, or no threshold has the recall")  # fmt: skip
-    return replace(made, better=None, options={**_SUB, "recall": REQUIRED, "num_thresholds": 10_000},
-                   curve=lambda c, o: threshold_at_recall(c, o["recall"], int(o["num_thresholds"])))  # fmt: skip
+    return Metric("ThresholdAtRecall", "threshold_at_recall", ("binary",),
+                  "no row is positive, or no threshold has the recall",
+                  curve=lambda c, o: threshold_at_recall(c, o["recall"], int(o["num_thresholds"])),
+                  reads=frozenset({"label", "prediction", "score"}),
+                  options={**_SUB, "recall": REQUIRED, "num_thresholds": 10_000})  # fmt: skip
 
 
 _AREA = {"summation_method": "interpolation"}

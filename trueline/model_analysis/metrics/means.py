@@ -1,8 +1,6 @@
-"""Counts, means, errors and losses: everything that is a ratio of two weighted sums."""
+"""Counts, means and errors: everything that is a ratio of two weighted sums."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 
@@ -21,7 +19,7 @@ from trueline.model_analysis.metrics.record import (
 )
 from trueline.model_analysis.rows import Floats
 
-__all__ = ["LOSS_METRICS", "MEAN_METRICS"]
+__all__ = ["MEAN_METRICS"]
 
 
 def _pearson(s: Sums, _: Options) -> Floats:
@@ -68,10 +66,3 @@ MEAN_METRICS = (
     Metric("RelativeCoefficientOfDiscrimination", "relative_coefficient_of_discrimination", ("binary",), ONE_CLASS,
            ("product", "label", "negative_product", "negative"), lambda s, o: over(*_tjur(s)), better=HIGHER),
 )  # fmt: skip
-_BINARY_LOSS = Metric("BinaryCrossEntropy", "binary_crossentropy", ("binary",), NO_WEIGHT, ("log_loss", "weight"),
-                      mean("log_loss"), better=LOWER, reads=frozenset({"label", "prediction", "score"}))  # fmt: skip
-LOSS_METRICS = (
-    _BINARY_LOSS,
-    replace(_BINARY_LOSS, class_name="BinaryCrossentropy"),
-    replace(_BINARY_LOSS, class_name="LogLoss", name="log_loss"),
-)

@@ -26,7 +26,7 @@ from trueline.model_analysis.plots.residuals import ResidualSums, residual_plot_
 from trueline.model_analysis.plots.scores import COLUMNS, ScoreBuckets
 from trueline.model_analysis.rows import Floats, Ints, Rows
 
-__all__ = ["PLOT_METRICS", "PLOT_TABLES"]
+__all__ = ["PLOT_METRICS", "PLOT_TABLES", "ClassConfusion"]
 
 _NO_ROWS = "no row has a weight"
 
@@ -112,36 +112,36 @@ def _thresholds(options: Options, default: float) -> list[float]:
     return [default] if count is None else [i / max(count - 1, 1) for i in range(count)]
 
 
-class _Classes:
+class ClassConfusion:
     """Counts of classes by classes of one model on one slice."""
 
-    def __init__(self, options: Options, several: bool) -> None:
+    def __init__(self, options: Options, several: bool, default: float) -> None:
         self._several = several
-        self._thresholds = _thresholds(options, 0.5 if several else 0.0)
-        self._counts: Floats | None = None
+        self.thresholds = _thresholds(options, default)
+        self.counts: Floats | None = None
 
     def update(self, rows: Rows) -> None:
         if self._several:
-            found = label_counts(rows.one_hot, rows.prediction, rows.weight, self._thresholds)
+            found = label_counts(rows.one_hot, rows.prediction, rows.weight, self.thresholds)
         else:
-            found = class_counts(rows.classes, rows.prediction, rows.weight, self._thresholds)
-        self._counts = found if self._counts is None else self._counts + found
+            found = class_counts(rows.classes, rows.prediction, rows.weight, self.thresholds)
+        self.counts = found if self.counts is None else self.counts + found
 
-    def merge(self, other: _Classes) -> None:
-        if other._counts is not None:
-            self._counts = other._counts if self._counts is None else self._counts + other._counts
+    def merge(self, other: ClassConfusion) -> None:
+        if other.counts is not None:
+            self.counts = other.counts if self.counts is None else self.counts + other.counts
 
     def state(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
-        return {}, {} if self._counts is None else {"counts": self._counts}
+        return {}, {} if self.counts is None else {"counts": self.counts}
 
     def restore(self, header: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        self._counts = arrays.get("counts")
+        self.counts = arrays.get("counts")
 
     def finish(self) -> Any:
-        if self._counts is None or not self._counts.any():
+        if self.counts is None or not self.counts.any():
             return None
         make = multi_label_plot_data if self._several else multi_class_plot_data
-        return make(self._counts, self._thresholds).to_json()
+        return make(self.counts, self.thresholds).to_json()
 
 
 _SCORE = frozenset({"label", "prediction", "score"})
@@ -160,7 +160,7 @@ PLOT_METRICS = (
     Metric("ResidualPlot", "residual_plot", ("regression",), _NO_ROWS,
            options={"num_buckets": 40, "left": None, "right": None}, own=_Residuals),
     Metric("MultiClassConfusionMatrixPlot", "multi_class_confusion_matrix_plot", ("multiclass",), _NO_ROWS,
-           options=_CLASS_OPTIONS, own=lambda o: _Classes(o, several=False)),
+           options=_CLASS_OPTIONS, own=lambda o: ClassConfusion(o, several=False, default=0.0)),
     Metric("MultiLabelConfusionMatrixPlot", "multi_label_confusion_matrix_plot", ("multilabel",), _NO_ROWS,
-           options=_CLASS_OPTIONS, own=lambda o: _Classes(o, several=True)),
+           options=_CLASS_OPTIONS, own=lambda o: ClassConfusion(o, several=True, default=0.5)),
 )  # fmt: skip

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from trueline.model_analysis.moments import Moment
 
 __all__ = [
-    "CLASS_TASKS", "HIGHER", "LOWER", "NO_WEIGHT", "ONE_CLASS", "REQUIRED", "SCALAR", "TASKS", "Finish", "Metric", "Options", "OwnState",
+    "CLASS_TASKS", "HIGHER", "LOWER", "NO_WEIGHT", "ONE_CLASS", "REQUIRED", "SCALAR", "TASKS",
+    "Finish", "Metric", "Options", "OwnState",
     "ResampledState", "Sums", "Table", "Undefined", "mean", "over",
 ]  # fmt: skip
 

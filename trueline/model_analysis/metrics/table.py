@@ -6,13 +6,21 @@ from collections.abc import Mapping
 
 from trueline.model_analysis.metrics.areas import RANK_METRICS
 from trueline.model_analysis.metrics.attributions import ATTRIBUTION_METRICS
+from trueline.model_analysis.metrics.class_counts import CLASS_COUNT_TABLES
 from trueline.model_analysis.metrics.confusion import CONFUSION_METRICS
 from trueline.model_analysis.metrics.detection_metrics import DETECTION_METRICS, DETECTION_MOMENTS, DETECTION_TABLES
 from trueline.model_analysis.metrics.differences import DIFFERENCE_METRICS, DIFFERENCE_MOMENTS
+from trueline.model_analysis.metrics.errors import ERROR_METRICS, ERROR_MOMENTS
 from trueline.model_analysis.metrics.features import FEATURE_METRICS, FEATURE_MOMENTS
-from trueline.model_analysis.metrics.means import LOSS_METRICS, MEAN_METRICS
-from trueline.model_analysis.metrics.multiclass import CLASS_METRICS
+from trueline.model_analysis.metrics.means import MEAN_METRICS
+from trueline.model_analysis.metrics.multiclass import CLASS_METRICS, MULTICLASS_MOMENTS
+from trueline.model_analysis.metrics.multilabel import MULTILABEL_METRICS, MULTILABEL_MOMENTS, MULTILABEL_TABLES
 from trueline.model_analysis.metrics.plots import PLOT_METRICS, PLOT_TABLES
+from trueline.model_analysis.metrics.probabilities import (
+    PROBABILITY_METRICS,
+    PROBABILITY_MOMENTS,
+    PROBABILITY_TABLES,
+)
 from trueline.model_analysis.metrics.ranking import RANKING_METRICS
 from trueline.model_analysis.metrics.record import CLASS_TASKS, TASKS, Metric, Table
 from trueline.model_analysis.metrics.segmentation import SEGMENTATION_METRICS, SEGMENTATION_TABLES
@@ -25,6 +33,10 @@ __all__ = ["METRICS", "MOMENTS", "TABLES", "find_metric", "find_moment", "metric
 MOMENTS: Mapping[str, Moment] = {
     **SCALAR_MOMENTS,
     **CLASS_MOMENTS,
+    **PROBABILITY_MOMENTS,
+    **ERROR_MOMENTS,
+    **MULTICLASS_MOMENTS,
+    **MULTILABEL_MOMENTS,
     **DIFFERENCE_MOMENTS,
     **TEXT_MOMENTS,
     **DETECTION_MOMENTS,
@@ -32,16 +44,25 @@ MOMENTS: Mapping[str, Moment] = {
     **FEATURE_MOMENTS,
 }
 """Name before the ``@`` -> what one row gives."""
-TABLES: Mapping[str, Table] = {**PLOT_TABLES, **DETECTION_TABLES, **SEGMENTATION_TABLES}
+TABLES: Mapping[str, Table] = {
+    **PROBABILITY_TABLES,
+    **CLASS_COUNT_TABLES,
+    **MULTILABEL_TABLES,
+    **PLOT_TABLES,
+    **DETECTION_TABLES,
+    **SEGMENTATION_TABLES,
+}
 """Name before the ``@`` -> a histogram."""
 METRICS: dict[tuple[str, str], Metric] = {
     (metric.class_name, task): metric
     for metric in (
         *CONFUSION_METRICS,
         *MEAN_METRICS,
-        *LOSS_METRICS,
+        *PROBABILITY_METRICS,
+        *ERROR_METRICS,
         *RANK_METRICS,
         *CLASS_METRICS,
+        *MULTILABEL_METRICS,
         *RANKING_METRICS,
         *DIFFERENCE_METRICS,
         *TEXT_METRICS,
