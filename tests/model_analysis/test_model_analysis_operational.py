@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import fields, replace
 from pathlib import Path
@@ -16,11 +17,13 @@ from trueline._core import store
 from trueline._core.errors import ConfigError, DataError
 from trueline._core.manifest import write_manifest
 from trueline._core.runtime import ModelRuntime
+from trueline.engine import Dataset
 from trueline.model_analysis.operational import (
     ModelOperations,
     OperationalGates,
     Operations,
     Spread,
+    check_operations,
     gates_not_applied,
     judge_operations,
     measure_operations,
@@ -179,6 +182,23 @@ def test_what_goes_into_artifacts_is_the_same_in_every_run() -> None:
     }  # fmt: skip
     assert fast.measured()["measured"] is True
     assert "model_bytes" not in fast.measured()["candidate"]
+
+
+def test_one_call_measures_judges_and_parts_what_lasts_from_what_was_measured(light: Model) -> None:
+    rows = Dataset.from_table(built()["table"], 400)
+    gates = {"max_latency_us": 0.01, "max_size_ratio": 0.5, "max_latency_ratio": 100.0}
+    alone = check_operations(light, rows, gates, **QUICK)
+    assert not alone.ok
+    assert [f.metric for f in alone.failures] == ["latency"]
+    assert len(alone.not_applied) == 2
+    assert alone.operations.candidate.peak_memory_bytes is None  # no bound asked for it
+    again = check_operations(light, rows, gates, **QUICK)
+    assert json.dumps(alone.for_artifact()) == json.dumps(again.for_artifact())
+    assert alone.for_report()["candidate"]["latency_us"] == alone.operations.candidate.latency_us
+    assert json.dumps(alone.for_report())
+    beside = check_operations(light, rows, gates, light, **QUICK)
+    assert [f.metric for f in beside.failures] == ["size_ratio", "latency"]
+    assert beside.not_applied == ()
 
 
 def test_json_goes_there_and_back_and_is_checked() -> None:

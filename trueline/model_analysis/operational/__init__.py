@@ -11,8 +11,10 @@ from trueline._core.lazy import lazy_names
 _PUBLIC = {
     "ModelOperations": "records",
     "OperationalGates": "gates",
+    "OperationalVerdict": "check",
     "Operations": "records",
     "Spread": "records",
+    "check_operations": "check",
     "gates_not_applied": "gates",
     "judge_operations": "gates",
     "measure_operations": "measure",
