@@ -37,6 +37,9 @@ def by_cells(batch: pa.RecordBatch, specs: list[SlicingSpec], limit: int = 1000)
         return None
     assert made.codes.dtype == np.int64
     assert np.array_equal(np.unique(made.codes), np.arange(made.count))
+    per_cell = np.stack([np.bincount(made.codes, minlength=made.count)] * 2, axis=1).astype(float)
+    sizes = [np.isin(made.codes, own).sum() for _, own in made.members]
+    assert np.array_equal(made.totals(per_cell), np.array([sizes, sizes], dtype=float).T.reshape(-1, 2))
     assert len({key for key, _ in made.members}) == len(made.members)
     return {key: np.flatnonzero(np.isin(made.codes, own)).tolist() for key, own in made.members}
 
