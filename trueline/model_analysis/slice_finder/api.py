@@ -136,7 +136,7 @@ def _find(source: Source, dataset: Dataset, wanted: tuple[str, ...], options: Op
     sampling: AccumulatorSpec[SampledRows] = AccumulatorSpec(
         ROW_SAMPLE, {"columns": list(wanted), "rows": SAMPLE_ROWS, "seed": options.seed}
     )
-    sampled = engine.run(sampling, dataset, list(columns))
+    sampled = engine.run(sampling, dataset, [name for name in columns if name in wanted or name == ROW_COLUMN])
     if sampled.table is None:
         raise DataError("the data has no rows, so no slice can be found")
     share = 0.01 if options.min_rows is None else min(options.min_rows / sampled.rows, 1.0)

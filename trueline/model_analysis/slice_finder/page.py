@@ -13,7 +13,19 @@ if TYPE_CHECKING:
 
 __all__ = ["found_page", "found_view"]
 
-_HEAD = ("slice", "rows", "share", "inside", "outside", "difference", "interval", "effect", "p", "adjusted p", "loss")
+_HEAD = (
+    "slice",
+    "rows",
+    "share",
+    "inside",
+    "outside",
+    "difference",
+    "interval",
+    "effect",
+    "p",
+    "adjusted p",
+    "of all loss",
+)
 _FEW = 20
 
 
