@@ -96,7 +96,9 @@ def chart_view(chart: Chart) -> Html:
         marks.append(tag("path", d=_path(chart.reference, place), class_="curve reference"))
     for i, line in enumerate(chart.lines):
         marks += _line(line, place, i % STYLES)
-    label = f"{chart.title}: {chart.y_label or 'value'} against {chart.x_label}, {', '.join(ln.name for ln in chart.lines)}"
+    label = (
+        f"{chart.title}: {chart.y_label or 'value'} against {chart.x_label}, {', '.join(ln.name for ln in chart.lines)}"
+    )
     picture = drawing(_WIDTH, _HEIGHT, visible(label), *marks, wide=False)
     named = chart.lines if chart.reference is None else (*chart.lines, chart.reference)
     names = [(line.name, i % STYLES if i < len(chart.lines) else None) for i, line in enumerate(named)]
@@ -127,6 +129,7 @@ def _places(chart: Chart, axis: int) -> list[float]:
     values = [p[axis] for line in chart.lines for p in _finite(line.points)]
     if axis == 1:
         values += [v for line in chart.lines for w in line.whiskers for v in (w.low, w.high) if math.isfinite(v)]
+        values += [p[1] for p in _finite(chart.reference.points)] if chart.reference is not None else []
     return values
 
 
@@ -230,6 +233,11 @@ def _figures(chart: Chart) -> Html:
             interval = f"{number(said[x].low)} to {number(said[x].high)}" if x in said else ""
             rows.append([visible(line.name), visible(where), number(float(y)), interval])
     intervals = any(line.whiskers for line in chart.lines)
-    head: list[Safe] = ["", visible(chart.x_label), visible(chart.y_label or "value"), *(["interval"] if intervals else [])]
+    head: list[Safe] = [
+        "",
+        visible(chart.x_label),
+        visible(chart.y_label or "value"),
+        *(["interval"] if intervals else []),
+    ]
     shown = table(head, [row[: len(head)] for row in rows], numeric=range(1, len(head)), class_="plain")
     return tag("details", tag("summary", "Figures"), join([shown]), class_="figures small")

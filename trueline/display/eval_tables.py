@@ -28,6 +28,8 @@ __all__ = [
 MOST_CHANGES = 100
 _MANY = 9
 """Of more columns than these, paper has a block a row in place of a table."""
+_FEW = 4
+"""Of fewer columns than these, a table is only as wide as they need."""
 _PARTING = re.compile(r"([_=/.:,\[(-])(?=\w)")
 
 
@@ -100,8 +102,8 @@ def grid(
         ))
         for row in rows
     ]  # fmt: skip
-    many = " many" if len(head) > _MANY else ""
-    made = tag("table", tag("thead", tag("tr", *cells)), tag("tbody", *body), class_=f"sortable{many}",
+    size = " many" if len(head) > _MANY else " few" if len(head) < _FEW else ""
+    made = tag("table", tag("thead", tag("tr", *cells)), tag("tbody", *body), class_=f"sortable{size}",
                aria_label=visible(label))  # fmt: skip
     region = tag("div", made, class_="scroll pinned", tabindex="0", role="region", aria_label=visible(label))
     if not search:

@@ -122,7 +122,8 @@ def _calibration(models: Mapping[str, Any], options: Mapping[str, Any]) -> list[
         ]  # fmt: skip
         lines.append(Line(name, [(b.prediction, b.label) for b in bins], whiskers, dots=True))
         ends.append((float(plot.edges[0]), float(plot.edges[-1])))
-        errors.append(f"{name}: expected calibration error {number(plot.error)}.")
+        what = "expected calibration error" if plot.shares else "mean distance from the line"
+        errors.append(f"{name}: {what} {number(plot.error)}.")
     low, high = min(a for a, _ in ends), max(b for _, b in ends)
     method = "Wilson's" if all(p.shares for p in models.values()) else "normal"
     note = f"Intervals: {method}, {number(100 * confidence)}%, at the effective number of rows. {' '.join(errors)}"
