@@ -11,7 +11,6 @@ from trueline.model_analysis.config import DIRECTIONS, EvalConfig, GenericChange
 from trueline.model_analysis.gates_missing import cross_name
 from trueline.model_analysis.gates_rules import GateRule
 from trueline.model_analysis.keys import MetricKey
-from trueline.model_analysis.metrics import Metric
 
 __all__ = ["threshold_problems"]
 
@@ -37,7 +36,7 @@ def threshold_problems(rule: GateRule, names: Sequence[str], config: EvalConfig)
     if value is not None:
         problems += _bound_problems(where, value)
     if change is not None:
-        problems += _change_problems(where, change, rule.metric)
+        problems += _change_problems(where, change, rule)
     if rule.threshold.undefined not in UNDEFINED:
         problems.append(f"{where}: undefined is {rule.threshold.undefined!r}, it is one of {', '.join(UNDEFINED)}")
     if rule.metric is not None and rule.metric.data is not None:
@@ -56,7 +55,7 @@ def _bound_problems(where: str, value: GenericValueThreshold) -> list[str]:
     return []
 
 
-def _change_problems(where: str, change: GenericChangeThreshold, metric: Metric | None) -> list[str]:
+def _change_problems(where: str, change: GenericChangeThreshold, rule: GateRule) -> list[str]:
     problems = []
     bounds = [b for b in (change.absolute, change.relative) if b is not None]
     if not bounds:
@@ -64,7 +63,9 @@ def _change_problems(where: str, change: GenericChangeThreshold, metric: Metric 
     if any(math.isnan(b) for b in bounds):
         problems.append(f"{where}: a bound is NaN")
     if change.direction is None:
-        if metric is not None and metric.better is None:
+        if rule.cross_specs is not None:
+            problems.append(f"{where}: a difference between slices has no better direction of its own; give direction")
+        elif rule.metric is not None and rule.metric.better is None:
             problems.append(f"{where}: the metric has no better direction of its own; give direction")
     elif change.direction not in DIRECTIONS:
         problems.append(f"{where}: direction {change.direction!r} is none of {', '.join(DIRECTIONS)}")

@@ -205,6 +205,7 @@ def _unusable(planned: PlannedMetric, state: SliceState, model: int, plan: EvalP
     classes = plan.task not in ("regression", "ranking")
     not_label = "are none of the model's classes" if classes else "are NaN or infinite"
     causes = (
+        (planned.metric.needs_baseline and not plan.has_baseline, "there is no baseline to compare with"),
         (bad_weight > 0, f"{bad_weight} weights are negative, NaN or infinite"),
         ("label" in reads and bad_label > 0, f"{bad_label} labels {not_label}"),
         ("prediction" in reads and bad > 0, f"{bad} predictions are missing, NaN or infinite"),
