@@ -8,6 +8,7 @@ their neighbours alone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -53,17 +54,25 @@ def permuted_predictions(
             yield g, r, predictions_of(runtime, runtime.predict_arrow(dealt))
 
 
+@dataclass(frozen=True, eq=False)
 class LossSums:
     """Sums of one slice: what the mean loss, the mean change of each group and their errors are made of.
 
-    Args:
-        values: ``[6 + G * (3 + R)]``.
+    Attributes:
+        head: rows, weights, their squares; weighted losses, losses and their squares with squared weights.
+        each: by group, weighted changes (mean over the repeats), and the same with squared weights, and squares.
+        repeats: by group and repeat, weighted changes.
     """
 
-    def __init__(self, values: Floats, groups: int, repeats: int) -> None:
-        self.head = values[:_HEAD]
+    head: Floats
+    each: Floats
+    repeats: Floats
+
+    @classmethod
+    def of(cls, values: Floats, groups: int, repeats: int) -> Self:
+        """The parts of ``[6 + G * (3 + R)]`` sums."""
         rest = values[_HEAD:].reshape(groups, _EACH + repeats)
-        self.each, self.repeats = rest[:, :_EACH], rest[:, _EACH:]
+        return cls(values[:_HEAD], rest[:, :_EACH], rest[:, _EACH:])
 
     @property
     def rows(self) -> int:
@@ -182,7 +191,7 @@ class PermutationAccumulator:
     def finish(self) -> tuple[dict[SliceKey, LossSums], int]:
         """Sums by slice, and how many rows have no label."""
         ordered = sorted(self.slices.items(), key=lambda item: key_text(item[0]))
-        return {k: LossSums(v, len(self._groups), self._repeats) for k, v in ordered}, self.unlabelled
+        return {k: LossSums.of(v, len(self._groups), self._repeats) for k, v in ordered}, self.unlabelled
 
 
 def slice_spec(data: Mapping[str, Any]) -> SlicingSpec:
