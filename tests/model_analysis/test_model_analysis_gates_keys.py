@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from model_analysis_gated import change, config_of, judge, one_slice, pair, parts, value
 
+from trueline._core.errors import ConfigError
 from trueline.model_analysis import (
     AggregationOptions,
     BinarizationOptions,
@@ -224,3 +225,30 @@ def test_a_gap_between_groups_is_refused_on_data() -> None:
     assert high > 0.1
     details = verdict.validation_details["slicing_details"]
     assert [(d["cross_slicing_spec"], d["num_matching_slices"]) for d in details] == [(CROSS, 2)]
+
+
+def test_without_a_baseline_a_difference_by_nature_is_no_silent_0() -> None:
+    table = pa.table({"label": [0.0, 1.0], "prediction": [0.2, 0.8]})
+    found = analyze_raw_data(table, EvalConfig([MetricsSpec([MetricConfig("SymmetricFlipRate")])])).measured.slices[0]
+    assert found.metrics["symmetric_flip_rate"] == Estimate(None, "there is no baseline to compare with")
+
+
+def test_a_change_of_a_difference_between_slices_is_told_to_need_a_direction() -> None:
+    config = EvalConfig([MetricsSpec([crossed(change(0.0))])], [SlicingSpec(), SEX], EvalOptions(), (), (CROSS,))
+    with pytest.raises(ConfigError, match="a difference between slices has no better direction of its own"):
+        config.validate()
+
+
+def test_changes_of_differences_are_judged_with_noise_on_data() -> None:
+    """The gap between groups grows with the candidate, beyond noise; the same candidate against itself passes."""
+    rng = np.random.default_rng(3)
+    label, sex = rng.integers(0, 2, 3000).astype(float), rng.choice(["F", "M"], 3000)
+    base = np.clip(rng.normal(0.5 + 0.2 * (label - 0.5) * 2, 0.2), 0, 1)
+    worse = np.where(sex == "F", np.clip(base + rng.normal(0, 0.3, 3000), 0, 1), base)
+    threshold = change(0.0, direction="LOWER_IS_BETTER")
+    config = EvalConfig([MetricsSpec([crossed(threshold)])], [SlicingSpec(), SEX], EvalOptions(), (), (CROSS,))
+    for mine, refused in ((worse, {"Overall minus sex=F"}), (base, set())):
+        table = pa.table({"label": label, "prediction": mine, "base": base, "sex": sex})
+        verdict = analyze_raw_data(table, config, baseline_prediction_key="base").validation_result
+        assert {f.slice for f in verdict.failures} == refused
+        assert all(c.p_value is not None for c in verdict.judged)

@@ -9,7 +9,7 @@ import sklearn.metrics as sk
 from scipy import stats
 
 from trueline.model_analysis import EvalConfig, EvalOptions, EvalResult, MetricConfig, MetricsSpec, analyze_raw_data
-from trueline.model_analysis.noise import row_groups, standard_errors, t_quantile
+from trueline.model_analysis.noise import row_groups, standard_errors, t_quantile, upper_tail, worsening_p_value
 
 
 @pytest.mark.parametrize("dof", [1, 2, 3, 4, 7, 31, 100])
@@ -120,3 +120,20 @@ def test_spread_scores_have_a_small_bound_and_equal_noise() -> None:
     assert binned.error_bound < 2e-4
     assert abs(binned.value - exact.value) <= binned.error_bound
     assert binned.standard_error == pytest.approx(exact.standard_error, rel=0.02)
+
+
+@pytest.mark.parametrize("dof", [1, 2, 5, 31, 254])
+def test_upper_tail_equals_scipy_far_into_the_tail(dof: int) -> None:
+    for t in (0.0, 0.1, 1.0, 3.0, 40.0, 1e3, -0.5, -4.0):
+        assert upper_tail(t, dof) == pytest.approx(stats.t.sf(t, dof), rel=1e-10, abs=0)
+    assert upper_tail(float("inf"), dof) == 0.0
+    assert upper_tail(float("-inf"), dof) == 1.0
+
+
+def test_a_worsening_without_noise_is_certain() -> None:
+    assert worsening_p_value(-0.1, 0.0, 5) == 0.0
+    assert worsening_p_value(0.0, 0.0, 5) == worsening_p_value(0.1, 0.0, 5) == 1.0
+    assert worsening_p_value(-0.1, None, 5) is None
+    assert worsening_p_value(float("nan"), 0.1, 5) is None
+    assert worsening_p_value(-0.2, 0.1, 31) == pytest.approx(stats.t.sf(2, 31))
+    assert worsening_p_value(0.2, 0.1, 31) == pytest.approx(stats.t.sf(-2, 31))
