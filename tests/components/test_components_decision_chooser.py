@@ -171,3 +171,41 @@ def test_what_cannot_work_is_told_before_anything_runs(tmp_path: Path) -> None:
     good = DecisionChooser(**wired, cost=Cost(1, 6, unit="EUR"))
     assert json.loads(json.dumps(good.params))["cost"] == COST
     assert not good.problems
+
+
+MODEL = """
+def run_fn(fn_args):
+    from sklearn.linear_model import LogisticRegression
+
+    x, y, _ = fn_args.train.arrays()
+    return LogisticRegression().fit(x, y)
+"""
+
+
+@pytest.mark.frameworks
+def test_a_line_from_rows_to_a_judged_decision_and_again_from_the_cache(tmp_path: Path) -> None:
+    from trainer_line import nodes
+
+    from trueline import LocalRunner
+    from trueline.components import Evaluator
+    from trueline.model_analysis import EvalConfig, GenericValueThreshold, MetricConfig, MetricsSpec, MetricThreshold
+
+    (tmp_path / "model.py").write_text(MODEL)
+    config = EvalConfig(
+        (MetricsSpec((MetricConfig("AUC", threshold=MetricThreshold(GenericValueThreshold(lower_bound=0.7))),)),)
+    )
+
+    def run() -> Any:
+        examples, *rest, trainer = nodes(tmp_path, custom_config={})
+        given = {"model": trainer.outputs["model"], "examples": examples.outputs["examples"]}
+        chooser = DecisionChooser(**given, cost={"false_positive": 4, "false_negative": 1})
+        judged = Evaluator(**given | {"model": chooser.outputs["model"]}, eval_config=config)
+        line = Pipeline("line", [examples, *rest, trainer, chooser, judged], root=str(tmp_path / "line"))
+        return LocalRunner().run(line)
+
+    first = run()
+    (made,) = first.nodes["DecisionChooser"].outputs["model"]
+    assert Model.load(made.uri).decision.threshold > 0.5
+    assert first.nodes["Evaluator"].outputs["blessing"][0].properties["current_model"] == made.uri
+    second = run()
+    assert second.nodes["DecisionChooser"].outputs["model"][0].uri == made.uri  # nothing changed, nothing ran
