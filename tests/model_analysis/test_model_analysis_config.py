@@ -419,6 +419,31 @@ def test_a_threshold_can_find_its_slice(made: SlicingSpec, asked: SlicingSpec, c
     assert could_give(made, asked) is could
 
 
+def test_every_metric_of_the_table_can_be_configured_with_its_own_defaults() -> None:
+    for (name, task), metric in METRICS.items():
+        needed = {n: ("f" if n.endswith("key") else 1) for n, v in metric.options.items() if v is REQUIRED}
+        query = "q" if metric.query else ""
+        for options in (needed, {**metric.options, **needed}):
+            assert problems_of(MetricsSpec([MetricConfig(name, options)], query_key=query), task) == [], name
+        for option in needed:
+            (problem,) = problems_of(MetricsSpec([MetricConfig(name, {**needed, option: None})], query_key=query), task)
+            assert problem == f"metric {name!r} needs the option {option!r}"
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "text"),
+    [
+        ("nope", "sklearn.metrics", "metric 'nope' of module 'sklearn.metrics': the function does not exist"),
+        ("x", "no_such_module", "the module cannot be imported"),
+        ("x", "", "there is no metric 'x'"),
+    ],
+)
+def test_a_metric_of_a_module_that_does_not_exist_is_one_problem(name: str, module: str, text: str) -> None:
+    metric = MetricConfig(name, {}, BOUND, module=module)
+    (problem,) = refused(EvalConfig([MetricsSpec([metric], thresholds={name: BOUND})]))
+    assert text in problem
+
+
 def test_one_key_for_two_metrics_in_different_specs() -> None:
     again = MetricsSpec([BINARY], example_weights=ExampleWeightOptions(unweighted=True))
     EvalConfig([MetricsSpec([BINARY]), MetricsSpec([BINARY], binarize=BinarizationOptions((0,)))]).validate()

@@ -76,6 +76,13 @@ def _names(entries: Sequence[MetricConfig]) -> list[str]:
     return names
 
 
+def _name(entry: MetricConfig) -> str:
+    try:
+        return metric_key(entry)
+    except TruelineError:  # a module that cannot be read
+        return entry.class_name
+
+
 def _same_keys(config: EvalConfig) -> list[str]:
     """Metrics whose values would stand under one key, unless they are the same metric in two specs."""
     found: dict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
@@ -83,7 +90,7 @@ def _same_keys(config: EvalConfig) -> list[str]:
         for entry in spec.metrics:
             what = json.dumps([entry.class_name, entry.module, encode(entry.config)], sort_keys=True, default=str)
             for model in spec.model_names or ("",):
-                for key in dict.fromkeys(_keys(spec, metric_key(entry))):
+                for key in dict.fromkeys(_keys(spec, _name(entry))):
                     found[model, key.text].append((number, what))
     many: dict[str, int] = {}
     for (_, text), places in found.items():

@@ -32,7 +32,8 @@ def metric_problems(entry: MetricConfig, spec: MetricsSpec, known: Known) -> lis
     try:
         found = _variants(entry, spec, known.task)
     except TruelineError as error:
-        return [f"metric {entry.class_name!r}: {error.message}", *error.problems]
+        where = error.where or f"metric {entry.class_name!r}"
+        return [f"{where}: {error.message}" + (f". {error.hint}" if error.hint else ""), *error.problems]
     if isinstance(found, str):
         return [found]
     where = f"metric {entry.class_name!r}"
