@@ -20,7 +20,7 @@ from trueline.model_analysis.plots.store import find_plots
 from trueline.model_analysis.slices import SliceKey
 
 if TYPE_CHECKING:
-    from trueline.model_analysis.models_result import ModelsResult
+    from trueline.model_analysis.models_result import ModelsResult, Standing
 
 __all__ = ["models_html", "models_page", "models_view"]
 
@@ -96,9 +96,8 @@ def _standings(result: ModelsResult) -> Html:
     return grid(head, rows, label="How the models stand", numeric=[3] if choice else [], names=(0, len(head) - 1))
 
 
-def _number(standing: object) -> Safe:
-    value = getattr(standing, "value", None)
-    return number(value) if isinstance(value, int | float) else "–"
+def _number(standing: Standing | None) -> Safe:
+    return number(standing.value) if standing is not None and standing.value is not None else "–"
 
 
 def _state(name: str, winner: str | None, excluded: bool) -> Html:
