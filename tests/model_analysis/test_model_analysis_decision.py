@@ -179,6 +179,26 @@ def test_three_classes_say_the_class_of_least_expected_cost(made: Any, rows: Dat
     assert [answer["label"] for answer in served(written.uri, few)] == said[:60] != plain[:60]
 
 
+def test_costs_that_do_not_fit_a_model_are_refused_and_nothing_is_written(made: Any, tmp_path: Path) -> None:
+    square = [[0, 1, 1], [1, 0, 1], [1, 1, 0]]
+    for costs, threshold, said in (
+        ([[0, 1], [1, 0]], None, "3 classes need a square"),
+        ([[0, 1, float("inf")], [1, 0, 1], [1, 1, 0]], None, "not finite"),
+        (square, 0.5, "two decisions: give one"),
+    ):
+        with pytest.raises(ModelError, match=said):
+            made["kind"].with_decision(str(tmp_path / "m"), cost_matrix=costs, threshold=threshold)
+    assert not (tmp_path / "m").exists()
+    with pytest.raises(ModelError, match="nothing would change"):
+        made["kind"].with_decision(str(tmp_path / "m"))
+    written = made["kind"].with_decision(str(tmp_path / "m"), cost_matrix=square)  # equal costs: the greatest
+    table = made["table"]
+    assert written.predict(table).column("label").equals(made["kind"].predict(table).column("label"))
+    assert written.decision.cost_matrix == tuple(tuple(map(float, row)) for row in square)
+    undone = written.with_decision(str(tmp_path / "u"))
+    assert undone.decision.cost_matrix is None
+
+
 def test_a_matrix_of_two_classes_is_the_cost_of_its_four_outcomes(made: Any, rows: Dataset) -> None:
     matrix = choose_decision(made["late"], rows, CostMatrix([[0, 1], [5, 0]]), "none")
     named = choose_decision(made["late"], rows, CostMatrix({"true": {"false": 5}}), "none")

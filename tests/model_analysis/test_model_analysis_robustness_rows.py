@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from trueline.engine.base import AccumulatorSpec
 from trueline.engine.testing import check_accumulator
 from trueline.model_analysis.robustness import Perturbation, perturb
+from trueline.model_analysis.robustness.adversarial import attack
 from trueline.model_analysis.robustness.changes import moved_numbers
 from trueline.model_analysis.robustness.draw import Draw
 from trueline.model_analysis.robustness.facts import FEATURE_FACTS, FeatureFacts
@@ -129,6 +130,33 @@ def test_ints_of_any_size_never_wrap_around_nor_leave_their_domain(clean: int, b
     wanted = wanted if low is None else max(wanted, min(clean, low))
     wanted = wanted if high is None else min(wanted, max(clean, high))
     assert moved == wanted
+
+
+def test_the_search_takes_what_hurts_and_leaves_what_is_missing() -> None:
+    batch = pa.record_batch(
+        {
+            "flag": pa.array([False, None, True, False]),
+            "t": pa.array(["red", "red", None, "green"]),
+            "x": pa.array([1.0, None, 3.0, 4.0]),
+            "__row__": [0, 1, 2, 3],
+        }
+    )
+    facts = {
+        "flag": {"dtype": "bool"},
+        "t": {"dtype": "utf8", "values": ["green", "red"]},
+        "x": {"dtype": "float64", "std": 2.0, "domain": [None, 4.5]},
+    }
+
+    def losses(rows: Any) -> Any:
+        worst = [bool(r["flag"]) + (r["t"] == "green") + (r["x"] or 0.0) for r in rows.to_pylist()]
+        return np.array([*worst[:3], np.nan])  # the last row has no label
+
+    p = Perturbation("adversarial", features=("flag", "t", "x", "absent"), epsilon=0.5, queries=200)
+    found = attack(batch, p, facts, 0, losses)
+    assert found.column("flag").to_pylist() == [True, None, True, False]
+    assert found.column("t").to_pylist() == ["green", "green", None, "green"]
+    assert found.column("x").to_pylist() == [2.0, None, 4.0, 4.0]
+    assert attack(batch, Perturbation("adversarial", features=("absent",)), facts, 0, losses) is batch
 
 
 def test_draws_are_even_and_of_no_relation_to_each_other() -> None:

@@ -2,8 +2,8 @@
 
 In every query each row tries one of its features: a number goes somewhere within ``epsilon`` standard deviations of its
 clean value (in every second query to one of the two ends, where losses of smooth models are greatest), a text becomes
-another value of its domain. What raises the row's loss stays. Numbers stay in their domain, missing values missing.
-The search finds a lower bound of the worst loss, a tighter one the more queries it has.
+another value of its domain, a flag either of its two. What raises the row's loss stays. Numbers stay in their domain,
+missing values missing. The search finds a lower bound of the worst loss, a tighter one the more queries it has.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ class _Column:
         if pa.types.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
         self.facts, self.type = facts, column.type
-        self.number = facts["dtype"] in NUMBERS
+        self.number, flag = facts["dtype"] in NUMBERS, facts["dtype"] == "bool"
         self.gone = np.asarray(pc.is_null(column))
-        fill = pa.scalar(0 if self.number else "", column.type)
+        fill = pa.scalar(0 if self.number else False if flag else "", column.type)
         filled = pc.fill_null(column, fill)
         self.clean = filled.to_numpy(zero_copy_only=False)
         self.best = self.clean.copy()
-        self.values = np.array(facts.get("values") or [""], object)
+        self.values = np.array([False, True] if flag else facts.get("values") or [""], object)
         self.movable = bool(facts.get("std", 0.0)) if self.number else len(self.values) > 1
 
     def tried(self, draw: Draw, use: str, epsilon: float, ends: bool) -> npt.NDArray[Any]:

@@ -25,7 +25,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "out_of_range": NUMBERS,
     "unseen_category": _TEXT,
     "typos": _TEXT,
-    "adversarial": (*NUMBERS, *_TEXT),
+    "adversarial": (*NUMBERS, *_TEXT, "bool"),
 }
 """Kind -> types of the features that it changes; empty: optional features of any type."""
 TESTS = ("value", "worse", "non_inferior")
