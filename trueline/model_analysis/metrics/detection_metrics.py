@@ -35,7 +35,7 @@ def _average_precision(curve: Curve, positives: Floats, store: RankStore, option
     recall, best = _points(curve, positives)
     found = np.zeros(len(recall))
     for r in range(len(recall)):
-        places = np.searchsorted(recall[r], recalls - TINY, side="left")
+        places = np.searchsorted(recall[r], recalls, side="left")  # without tolerance, as pycocotools
         found[r] = np.append(best[r], 0.0)[places].mean()  # a recall that is not reached counts 0
     return found
 
