@@ -75,12 +75,13 @@ class SlicingSpec:
 
     Attributes:
         feature_keys: columns; each combination of their values is a slice.
-        feature_values: column -> value; only rows with this value. ``"1"`` also matches the integer 1, ``"1.5"`` the
-            float.
+        feature_values: column -> value; only rows with this value. ``"1"`` also matches the integer 1 and true,
+            ``"1.5"`` the float, ``"[10, 20)"`` that bucket in a threshold's spec.
         expression: a condition in trueline's expression language, e.g. ``"fare > 20"``; unknown is not true.
-        buckets: numeric column -> ascending boundaries; a value on a boundary belongs to the bucket above it. NaN has
-            a bucket of its own.
-        slice_keys_sql: TFMA's ``SELECT STRUCT(...)`` in the forms that have a counterpart here.
+        buckets: numeric column -> ascending boundaries; a value on a boundary belongs to the bucket above it: the
+            boundaries 10 and 20 give ``< 10``, ``[10, 20)`` and ``>= 20``. NaN has a bucket of its own, ``NaN``.
+        slice_keys_sql: TFMA's ``SELECT STRUCT(...)`` in the forms that have a counterpart here, see `slices_sql.py`;
+            the other parts are empty then.
     """
 
     feature_keys: tuple[str, ...] = ()
@@ -101,7 +102,12 @@ class SlicingSpec:
         return tuple(sorted({*self.feature_keys, *self.feature_values, *self.buckets}))
 
     def __str__(self) -> str:
-        parts = [f"{k}={self.feature_values[k]}" if k in self.feature_values else k for k in self.columns]
+        parts = [
+            f"{k}={self.feature_values[k]}" if k in self.feature_values
+            else f"{k} in buckets at {', '.join(f'{b:g}' for b in self.buckets[k])}" if k in self.buckets
+            else k
+            for k in self.columns
+        ]  # fmt: skip
         return " × ".join([*parts, *filter(None, (self.expression, self.slice_keys_sql))]) or "Overall"
 
 

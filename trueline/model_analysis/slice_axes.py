@@ -20,7 +20,7 @@ from trueline.model_analysis.slice_buckets import bucket_codes, bucket_names, bu
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Axis", "Codes", "SliceValue", "bucket_axis", "combine", "condition_axis", "value_axis"]
+__all__ = ["Axis", "Codes", "SliceValue", "bucket_axis", "combine", "compact", "condition_axis", "value_axis"]
 
 SliceValue: TypeAlias = str | int | float | bool | None
 Codes: TypeAlias = npt.NDArray[np.int64]
@@ -146,17 +146,24 @@ def combine(axes: Sequence[Axis], rows: int, limit: int | None = None) -> tuple[
         if total <= _SMALL or not coordinates:
             kept = np.arange(total)
         else:
-            codes, kept = _compact(codes, total) if total <= _TABLE else _hash(codes)
+            codes, kept = compact(codes, total)
         coordinates = [*(c[kept // axis.size] for c in coordinates), kept % axis.size]
         count = len(kept)
-    codes, kept = _compact(codes, count)
+    codes, kept = compact(codes, count)
     if limit is not None and len(kept) > limit:
         return None
     return codes, [c[kept] for c in coordinates]
 
 
-def _compact(codes: Codes, count: int) -> tuple[Codes, Codes]:
-    """Numbers the codes that occur from 0, and which those are, ascending: by a table, without a sort."""
+def compact(codes: Codes, count: int) -> tuple[Codes, Codes]:
+    """Numbers the codes that occur from 0, and says which those are, without a sort.
+
+    Args:
+        codes: below `count`.
+        count: where it is small a table does it, else a hash.
+    """
+    if count > _TABLE:
+        return _hash(codes)
     seen = np.zeros(count, dtype=bool)
     seen[codes] = True
     kept = np.flatnonzero(seen)
@@ -166,7 +173,7 @@ def _compact(codes: Codes, count: int) -> tuple[Codes, Codes]:
 
 
 def _hash(codes: Codes) -> tuple[Codes, Codes]:
-    """The same for codes of any size, by Arrow's hash table, in the order of first occurrence."""
+    """By Arrow's hash table, in the order of first occurrence."""
     import pyarrow as pa
 
     encoded = pa.array(codes).dictionary_encode()
@@ -177,7 +184,8 @@ def _axis(name: str, total: int, codes: Codes, values: tuple[SliceValue, ...], r
     """An axis; of a list column each row has each value once, and none of the missing ones."""
     if rows is None:
         return Axis(name, codes, values)
-    pairs = np.unique(rows * (len(values) + 1) + codes) if len(rows) else np.zeros(0, dtype=np.int64)
+    pairs = np.sort(rows * (len(values) + 1) + codes, kind="stable")  # quick, since rows ascend already
+    pairs = pairs[np.diff(pairs, prepend=-1) != 0]
     rows, codes = np.divmod(pairs, len(values) + 1)
     here = codes > 0
     return Axis(name, codes[here], values, rows[here])

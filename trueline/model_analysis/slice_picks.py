@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from trueline.model_analysis.slice_axes import Axis, bucket_axis, condition_axis, value_axis
+from trueline.model_analysis.slice_axes import Axis, bucket_axis, compact, condition_axis, value_axis
 from trueline.model_analysis.slice_parts import KeyPart, SliceKey, SpecParts, condition, value_places
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def join_lists(
         keep = pick.keeps(axis.codes)
         assert axis.rows is not None
         rows, codes = _cross(total, rows, codes, axis.rows[keep], axis.codes[keep], axis.size)
-        found, codes = np.unique(codes, return_inverse=True)
+        codes, found = compact(codes, max(len(keys), 1) * axis.size)
         keys = [(*keys[c // axis.size], (pick.name, axis.values[c % axis.size - 1])) for c in found.tolist()]
     keys = [tuple(sorted(key, key=lambda pair: pair[0])) for key in keys]
     fresh = np.array([key not in seen for key in keys], dtype=bool)
