@@ -156,7 +156,15 @@ def run_pass(
 def make_result(measured: Measured, plan: EvalPlan, models: Mapping[str, Any], model: str | None = None) -> EvalResult:
     """The result of a pass, judged; `model` is the candidate's name where there are several."""
     has_baseline = BASELINE in plan.models
-    verdict = validate_metrics(measured, plan.config, has_baseline=has_baseline, model=model)
+    verdict = validate_metrics(
+        measured,
+        plan.config,
+        has_baseline=has_baseline,
+        model=model,
+        task=plan.task,
+        classes=plan.classes,
+        outputs=plan.outputs,
+    )
     return EvalResult(plan.config, measured, verdict, plan.task, models)
 
 

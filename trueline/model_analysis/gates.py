@@ -28,8 +28,9 @@ from trueline.model_analysis.gates_cases import (
     value_checks,
 )
 from trueline.model_analysis.gates_change import Shared, change_checks, worsening
+from trueline.model_analysis.gates_keys import KeyFinder
 from trueline.model_analysis.gates_missing import missing_slices, slicing_details_of
-from trueline.model_analysis.gates_rules import GateRule, Target, gate_rules, keys_of, targets_of
+from trueline.model_analysis.gates_rules import GateRule, Target, gate_rules, targets_of
 from trueline.model_analysis.measured import Measured
 from trueline.model_analysis.multiplicity import adjusted_p_values
 from trueline.model_analysis.slices import slice_name
@@ -39,7 +40,14 @@ __all__ = ["validate_metrics"]
 
 
 def validate_metrics(
-    measured: Measured, config: EvalConfig, *, has_baseline: bool, model: str | None = None
+    measured: Measured,
+    config: EvalConfig,
+    *,
+    has_baseline: bool,
+    model: str | None = None,
+    task: str | None = None,
+    classes: int = 0,
+    outputs: Sequence[str] = ("",),
 ) -> ValidationResult:
     """Judges what was measured.
 
@@ -48,6 +56,9 @@ def validate_metrics(
         config: a checked configuration.
         has_baseline: whether a baseline was measured; without one change thresholds are not applied.
         model: the candidate's name: metrics specs for other models alone do not gate it. None takes all specs.
+        task: the models' task; with it thresholds hold for exactly the keys that the configuration plans.
+        classes: number of classes, 0 where there are none.
+        outputs: names of the models' outputs.
     """
     rules = gate_rules(config, model)
     if not rules:
@@ -55,7 +66,8 @@ def validate_metrics(
         failure = GateFailure("", "", "no_thresholds", None, None, None, sentence)
         return ValidationResult(False, (failure,), missing_thresholds=True, model=_model_name(config, model))
     applied = [rule for rule in rules if has_baseline or rule.applies_without_baseline]
-    pairs = _Pairs.of(rules, targets_of(measured), has_baseline)
+    finder = KeyFinder(config, task, classes, outputs)
+    pairs = _Pairs.of(rules, targets_of(measured), finder, has_baseline)
     judged = tuple(dict.fromkeys(pairs.judged(config, has_baseline)))
     failures = [*missing_slices(applied, measured, config), *_failures(judged)]
     if not measured.slices and not failures:
@@ -98,7 +110,7 @@ class _Pairs:
     count: int = 0
 
     @classmethod
-    def of(cls, rules: Sequence[GateRule], targets: Sequence[Target], has_baseline: bool) -> _Pairs:
+    def of(cls, rules: Sequence[GateRule], targets: Sequence[Target], finder: KeyFinder, has_baseline: bool) -> _Pairs:
         """Crosses rules and slices; the rules in their order, the slices in theirs."""
         cases: list[Case] = []
         absent: list[Case] = []
@@ -117,7 +129,7 @@ class _Pairs:
                 count += 1
                 texts = tuple(target.metrics)
                 if texts not in known:
-                    known[texts] = keys_of(rule, texts)
+                    known[texts] = finder.split(rule, texts)
                 found, missing = known[texts]
                 cases += [Case(rule, target, key, place) for key in found]
                 absent += [Case(rule, target, key, place) for key in missing]

@@ -1,24 +1,30 @@
 """From a configuration to what has to be judged: which threshold holds for which keys on which slices.
 
-A threshold names a metric and holds for every key of that name which its metrics spec makes: each class of `binarize`,
-the aggregate, each output, weighted and unweighted. A key that the spec asks for and nobody computed is missing, and
-what is missing closes the gate. (TFMA forms the same keys in ``metric_thresholds_from_metrics_specs``.)
+A threshold stands at a metric, or names one in its metrics spec; which keys it holds for, `gates_keys` finds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
-from trueline.model_analysis.config import CrossSlicingSpec, EvalConfig, MetricsSpec, MetricThreshold, SlicingSpec
-from trueline.model_analysis.keys import MetricKey, SubKey
+from trueline._core.errors import ConfigError
+from trueline.model_analysis.config import (
+    CrossSlicingSpec,
+    EvalConfig,
+    MetricConfig,
+    MetricsSpec,
+    MetricThreshold,
+    SlicingSpec,
+)
+from trueline.model_analysis.keys import MetricKey
 from trueline.model_analysis.measured import Change, Estimate, Measured
 from trueline.model_analysis.metrics import Metric, find_metric
-from trueline.model_analysis.rules import metric_key
+from trueline.model_analysis.rules import metric_key, part_name
 from trueline.model_analysis.slices import CrossKey, SliceKey, key_text, spec_matches
 
-__all__ = ["GateRule", "Target", "cross_matches", "gate_rules", "keys_of", "targets_of"]
+__all__ = ["GateRule", "Target", "cross_matches", "gate_rules", "targets_of"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,7 @@ class GateRule:
         slicing_specs: the slices it is for; None means every slice.
         cross_specs: the pairs of slices it is for, instead of slices.
         weighted: whether its keys are weighted, where the configuration says so.
+        entry: the metric that it stands at, None for one that is given by name.
     """
 
     name: str
@@ -42,6 +49,7 @@ class GateRule:
     slicing_specs: tuple[SlicingSpec, ...] | None = None
     cross_specs: tuple[CrossSlicingSpec, ...] | None = None
     weighted: bool | None = None
+    entry: MetricConfig | None = None
 
     @property
     def native(self) -> bool:
@@ -119,28 +127,37 @@ def gate_rules(config: EvalConfig, model: str | None = None) -> tuple[GateRule, 
 
 def _of_metrics(config: EvalConfig, spec: MetricsSpec) -> Iterator[GateRule]:
     for entry in spec.metrics:
-        record = find_metric(entry.class_name)
         weighted = _weighted(config, spec)
-        for name, metric in _names(metric_key(entry), record):
+        for name, metric in _names(entry):
             if entry.threshold is not None:
-                yield GateRule(name, entry.threshold, spec, metric, weighted=weighted)
+                yield GateRule(name, entry.threshold, spec, metric, None, None, weighted, entry)
             for per in entry.per_slice_thresholds:
-                yield GateRule(name, per.threshold, spec, metric, per.slicing_specs, weighted=weighted)
+                yield GateRule(name, per.threshold, spec, metric, per.slicing_specs, None, weighted, entry)
             for cross in entry.cross_slice_thresholds:
-                yield GateRule(name, cross.threshold, spec, metric, None, cross.cross_slicing_specs, weighted)
+                yield GateRule(name, cross.threshold, spec, metric, None, cross.cross_slicing_specs, weighted, entry)
 
 
-def _names(key: str, record: Metric | None) -> list[tuple[str, Metric | None]]:
+def _names(entry: MetricConfig) -> list[tuple[str, Metric | None]]:
     """The names that a metric's class gives: its own, or those of its parts."""
-    parts = record.parts if record is not None else ()
-    return [(part.name, part) for part in parts] or [(key, record)]
+    record = _record(entry)
+    if record is None or not record.parts:
+        return [(metric_key(entry), record)]
+    return [(part_name(entry, record, part), part) for part in record.parts]
+
+
+def _record(entry: MetricConfig) -> Metric | None:
+    """The metric's record; None where a module of its own has none, which the check of a configuration tells."""
+    try:
+        return find_metric(entry.class_name, None, entry.module)
+    except ConfigError:
+        return None
 
 
 def _by_name(config: EvalConfig, spec: MetricsSpec) -> Iterator[GateRule]:
     records = {
         name: record
         for entry in (e for s in (*config.metrics_specs, spec) for e in s.metrics)
-        for name, record in _names(metric_key(entry), find_metric(entry.class_name))
+        for name, record in _names(entry)
     }
 
     def record(key: str) -> Metric | None:
@@ -174,94 +191,3 @@ def cross_matches(spec: CrossSlicingSpec, key: CrossKey) -> bool:
     if not spec_matches(spec.baseline_spec, baseline):
         return False
     return any(spec_matches(s, compared) for s in spec.slicing_specs) if spec.slicing_specs else compared != baseline
-
-
-def keys_of(rule: GateRule, present: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(keys that the rule holds for, keys that its spec asks for and that are not there).
-
-    Args:
-        rule: the threshold.
-        present: canonical texts of the keys that were measured.
-    """
-    texts = tuple(present)
-    if rule.name in texts and MetricKey.parse(rule.name) != MetricKey(rule.name):
-        return (rule.name,), ()
-    expands = rule.metric is None or rule.metric.expand is not None
-    return _keys_of(rule.name, _Wanted.of(rule.spec), expands, texts)
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """What a metrics spec makes of each of its metrics."""
-
-    outputs: tuple[str, ...]
-    weighted_outputs: bool
-    facets: tuple[tuple[SubKey, str], ...]
-    marks: tuple[bool, ...]
-
-    @classmethod
-    def of(cls, spec: MetricsSpec) -> _Wanted:
-        """That of a metrics spec."""
-        said = spec.example_weights
-        both = said is not None and said.weighted and said.unweighted
-        marks = (False, True) if both else (False,)
-        return cls(tuple(spec.output_names), bool(spec.output_weights), tuple(_facets(spec)), marks)
-
-    def texts(self, name: str) -> list[MetricKey]:
-        """The keys of one metric."""
-        outputs = (*self.outputs, *([""] if self.weighted_outputs or not self.outputs else []))
-        return [
-            MetricKey(name, o, sub, kind, mark) for o in outputs for sub, kind in self.facets for mark in self.marks
-        ]
-
-
-def _facets(spec: MetricsSpec) -> Iterator[tuple[SubKey, str]]:
-    binarize, aggregate = spec.binarize, spec.aggregate
-    if binarize is None and aggregate is None:
-        yield SubKey(), ""
-    if binarize is not None:
-        yield from ((SubKey(class_id=c), "") for c in binarize.class_ids)
-        yield from ((SubKey(k=k), "") for k in binarize.k_list)
-        yield from ((SubKey(top_k=k), "") for k in binarize.top_k_list)
-    if aggregate is not None:
-        kind = (
-            "micro_average"
-            if aggregate.micro_average
-            else "weighted_macro_average"
-            if aggregate.weighted_macro_average
-            else "macro_average"
-        )
-        yield from ((sub, kind) for sub in [SubKey(top_k=k) for k in aggregate.top_k_list] or [SubKey()])
-
-
-@lru_cache(maxsize=4096)
-def _keys_of(
-    name: str, wanted: _Wanted, expands: bool, present: tuple[str, ...]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    of_name = {text: key for text in present if (key := MetricKey.parse(text)).name == name or text == name}
-    found: dict[str, None] = {}
-    missing: dict[str, None] = {}
-    for key in wanted.texts(name):
-        matching = [text for text in (key.text, name) if text in of_name and of_name[text] == key]
-        if expands or not matching:
-            matching = [text for text, other in of_name.items() if _same(key, other, wanted, expands)]
-        found.update(dict.fromkeys(matching))
-        if not matching:
-            missing[key.text] = None
-    return tuple(found), tuple(missing)
-
-
-def _same(wanted: MetricKey, found: MetricKey, spec: _Wanted, expands: bool) -> bool:
-    """Whether a measured key is one of those that were asked for.
-
-    Without `output_names` any output will do. A metric that makes sub keys of its own (the cut-offs of a ranking
-    metric) has none without, and all of them are meant.
-    """
-    free_output = not spec.outputs and not spec.weighted_outputs
-    own_sub_key = expands and not wanted.sub_key and not wanted.aggregation
-    return (
-        (free_output or wanted.output_name == found.output_name)
-        and (own_sub_key or wanted.sub_key == found.sub_key)
-        and wanted.aggregation == found.aggregation
-        and wanted.unweighted == found.unweighted
-    )
