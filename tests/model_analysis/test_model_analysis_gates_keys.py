@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -252,3 +253,32 @@ def test_changes_of_differences_are_judged_with_noise_on_data() -> None:
         verdict = analyze_raw_data(table, config, baseline_prediction_key="base").validation_result
         assert {f.slice for f in verdict.failures} == refused
         assert all(c.p_value is not None for c in verdict.judged)
+
+
+def test_thresholds_hold_for_the_keys_that_are_planned_on_data() -> None:
+    """Counts know no classes, a metric may name its class itself, and its aggregate stands beside its classes."""
+    rng = np.random.default_rng(4)
+    prediction = rng.dirichlet([1, 1, 1], 400)
+    label = np.array([rng.choice(3, p=p) for p in prediction])
+    binarized = MetricsSpec(
+        [MetricConfig("ExampleCount", threshold=value(1)), MetricConfig("AUC", threshold=value(0.5))],
+        binarize=BinarizationOptions(class_ids=(0, 2)),
+        aggregate=AggregationOptions(micro_average=True),
+    )
+    own = MetricsSpec([MetricConfig("Precision", {"class_id": 1}, threshold=value(0.2))])
+    table = pa.table({"label": label, "prediction": list(prediction)})
+    verdict = analyze_raw_data(table, EvalConfig([binarized, own])).validation_result
+    assert verdict.ok, verdict.failures
+    keys = ["example_count", "auc[class_id=0]", "auc[class_id=2]", "auc[micro_average]", "precision[class_id=1]"]
+    assert [c.metric for c in verdict.judged] == keys
+
+
+def test_a_threshold_at_one_of_several_decision_thresholds_is_given_by_its_name() -> None:
+    table = pa.table({"label": [0.0, 1.0, 1.0, 0.0], "prediction": [0.2, 0.8, 0.4, 0.6]})
+    several = MetricConfig("Precision", {"thresholds": [0.3, 0.7]})
+    config = EvalConfig([MetricsSpec([several], {"precision@0.7": value(0.9), "precision@0.3": value(0.9)})])
+    verdict = analyze_raw_data(table, config).validation_result
+    assert [(c.metric, c.outcome) for c in verdict.judged] == [("precision@0.7", "passed"), ("precision@0.3", "failed")]
+    whole = EvalConfig([MetricsSpec([replace(several, threshold=value(0.9))])])
+    (failure,) = analyze_raw_data(table, whole).validation_result.failures
+    assert "is no single number" in failure.sentence

@@ -27,7 +27,8 @@ def threshold_problems(rule: GateRule, names: Sequence[str], config: EvalConfig)
         config: the configuration it stands in.
     """
     where = f"threshold on {rule.name!r}"
-    if rule.name not in names and MetricKey.parse(rule.name).name not in names:
+    name = MetricKey.parse(rule.name).name
+    if not {rule.name, name, name.rpartition("@")[0]} & set(names):  # name@0.5 is one of several thresholds
         return [f"{where}: this metric is not computed. {did_you_mean(rule.name, names)}"]
     problems = []
     value, change = rule.threshold.value_threshold, rule.threshold.change_threshold

@@ -161,7 +161,8 @@ def _by_name(config: EvalConfig, spec: MetricsSpec) -> Iterator[GateRule]:
     }
 
     def record(key: str) -> Metric | None:
-        return records.get(key) or records.get(MetricKey.parse(key).name)
+        name = MetricKey.parse(key).name
+        return records.get(key) or records.get(name) or records.get(name.rpartition("@")[0])
 
     for key, threshold in spec.thresholds.items():
         yield GateRule(key, threshold, spec, record(key))
