@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from trueline.model_analysis.metrics.record import LOWER, NO_WEIGHT, SCALAR, Metric, over
+from trueline.model_analysis.metrics.record import LOWER, SCALAR, Metric, over
 from trueline.model_analysis.moments import Moment
 from trueline.model_analysis.rows import Bools, Floats, Rows
 
@@ -22,15 +22,17 @@ EPSILON = 1e-8
 
 
 def _baseline(rows: Rows) -> Floats:
-    return rows.prediction if rows.baseline is None else rows.baseline
+    """The baseline's predictions; NaN where there is none: no difference is ever measured against nothing."""
+    return np.full_like(rows.prediction, np.nan) if rows.baseline is None else rows.baseline
 
 
 def _flip(holds: Callable[[Bools, Bools], Bools]) -> Moment:
     """1 where the pair of decisions (baseline's, candidate's) at the threshold is the wanted one."""
 
     def moment(rows: Rows, threshold: str) -> Floats:
-        before, after = (p > float(threshold) for p in (_baseline(rows), rows.prediction))
-        return holds(before, after).astype(np.float64)
+        base = _baseline(rows)
+        before, after = (p > float(threshold) for p in (base, rows.prediction))
+        return np.where(np.isnan(base), np.nan, holds(before, after))
 
     return moment
 
@@ -40,7 +42,7 @@ def _symmetric_difference(rows: Rows, _: str) -> Floats:
     both = np.abs(base + mine)
     apart = 2.0 * np.abs(base - mine)
     zero = (np.abs(base) < EPSILON) & (np.abs(mine) < EPSILON)
-    return np.where(zero, 0.0, over(apart, both))
+    return np.where(zero | (rows.weight == 0), 0.0, over(apart, both))
 
 
 def _cosine(rows: Rows, _: str) -> Floats:
@@ -60,10 +62,11 @@ DIFFERENCE_MOMENTS: Mapping[str, Moment] = {
 }
 
 _BOTH = frozenset({"prediction"})
+_NONE = "there is no baseline, or the weights add up to 0"
 
 
 def _flip_rate(cls: str, name: str, moment: str, better: str | None = None) -> Metric:
-    return Metric(cls, name, ("binary", "regression"), NO_WEIGHT, (moment + "@{threshold}", "weight"),
+    return Metric(cls, name, ("binary", "regression"), _NONE, (moment + "@{threshold}", "weight"),
                   lambda s, o: over(s(f"{moment}@{o['threshold']}"), s("weight")), better=better, reads=_BOTH,
                   options={"threshold": 0.5}, needs_baseline=True)  # fmt: skip
 
@@ -78,13 +81,13 @@ _FLIPS = (
 _PART_NAMES = {f"{metric.name}_name": "" for metric in _FLIPS}
 DIFFERENCE_METRICS = (
     *_FLIPS,
-    Metric("BooleanFlipRates", "boolean_flip_rates", ("binary", "regression"), NO_WEIGHT, reads=_BOTH,
+    Metric("BooleanFlipRates", "boolean_flip_rates", ("binary", "regression"), _NONE, reads=_BOTH,
            options={"threshold": 0.5, **_PART_NAMES}, needs_baseline=True,
            parts=tuple(replace(metric, options={"threshold": 0.5}) for metric in _FLIPS)),
     Metric("SymmetricPredictionDifference", "symmetric_prediction_difference", SCALAR,
-           "the predictions of a row add up to 0, or the weights do", ("symmetric_difference", "weight"),
+           f"the predictions of a row add up to 0, or {_NONE}", ("symmetric_difference", "weight"),
            lambda s, o: over(s("symmetric_difference"), s("weight")), better=LOWER, reads=_BOTH, needs_baseline=True),
     Metric("ModelCosineSimilarity", "model_cosine_similarity", ("multiclass", "multilabel", *SCALAR),
-           "a model's predictions of a row are all 0, or the weights add up to 0", ("baseline_cosine", "weight"),
+           f"a model's predictions of a row are all 0, or {_NONE}", ("baseline_cosine", "weight"),
            lambda s, o: over(s("baseline_cosine"), s("weight")), reads=_BOTH, needs_baseline=True),
 )  # fmt: skip
