@@ -46,6 +46,7 @@ def choose_decision(
     noise_groups: int = 32,
     seed: int = 0,
     engine: Engine | None = None,
+    work_dir: str | None = None,
 ) -> ChosenDecision:
     """Chooses how a classifier decides, by what its decisions cost.
 
@@ -64,6 +65,8 @@ def choose_decision(
         noise_groups: random groups of rows for the delete-a-group jackknife.
         seed: of the hash of ``__row__`` that deals rows into halves and groups.
         engine: where it runs; threads of this machine by default.
+        work_dir: a folder that all workers reach, for a copy of a model that has a calibration already, without it; a
+            temporary one of this machine by default.
 
     Raises:
         ConfigError: cost, constraints or calibration that cannot work; all problems at once.
@@ -75,7 +78,7 @@ def choose_decision(
     parsed, bounds = parse_cost(cost), parse_constraints(constraints)
     matrix = matrix_of(parsed, model.classes or ())
     with ExitStack() as stack:
-        plain = _plain(model, stack)
+        plain = _plain(model, stack, work_dir)
         task = _Task(model, plain, dataset, engine, noise_groups, seed, confidence)
         if len(matrix) == 2:
             return _two_classes(task, parsed, matrix, bounds, calibration, split)
@@ -156,11 +159,11 @@ def _checked(model: Model, cost: Any, calibration: Any, constraints: Any, confid
         raise ConfigError(f"no decision can be chosen for {model.name}", problems=problems)
 
 
-def _plain(model: Model, stack: ExitStack) -> Model:
+def _plain(model: Model, stack: ExitStack, work_dir: str | None) -> Model:
     """The model without calibration: itself, or a copy for as long as the stack is open."""
     if model.decision is None or model.decision.calibration is None:
         return model
-    folder = stack.enter_context(TemporaryDirectory(prefix="trueline-decision-"))
+    folder = stack.enter_context(TemporaryDirectory(prefix="trueline-decision-", dir=work_dir))
     return model.with_decision(store.join(folder, "plain"))
 
 
