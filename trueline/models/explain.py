@@ -27,9 +27,9 @@ __all__ = ["EXPLAINERS", "Explanation", "ablation", "explainer", "register_expla
 Explainer = Callable[..., Any]
 EXPLAINERS: dict[str, str | Explainer] = {
     "ablation": "trueline.models.explain:ablation",
-    "counterfactual": "trueline.model_analysis.explain.counterfactual:counterfactuals",
+    "counterfactual": "trueline.model_analysis.explain.by_name:counterfactual",
     "lime": "trueline.model_analysis.explain.surrogate:lime_surrogate",
-    "neighbours": "trueline.model_analysis.explain.neighbours:nearest_examples",
+    "neighbours": "trueline.model_analysis.explain.by_name:neighbours",
     "pdp": "trueline.model_analysis.explain.dependence:partial_dependence",
     "permutation": "trueline.model_analysis.explain.permutation:permutation_importance",
     "shap": "trueline.model_analysis.explain.shapley:shap_values",

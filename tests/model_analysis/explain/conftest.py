@@ -13,7 +13,7 @@ import pytest
 import trueline.transform as tlt
 from trueline._core.rowid import row_ids
 from trueline.engine.base import Dataset
-from trueline.models import Fitted, Model, build_model
+from trueline.models import Fitted, Model, PythonModel, build_model
 from trueline.schema import raw_features
 
 pytest.importorskip("sklearn")
@@ -111,8 +111,8 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Room:
     made = output.transform(table)
     folder = tmp_path_factory.mktemp("explain")
 
-    def build(name: str, model: Any, label: str, features: tuple[str, ...], **more: Any) -> Model:
-        fitted = model if isinstance(model, Fitted) else Fitted(model)
+    def build(name: str, model: Any, label: str | None, features: tuple[str, ...], **more: Any) -> Model:
+        fitted = model if isinstance(model, Fitted | PythonModel) else Fitted(model)
         return build_model(
             fitted, uri=str(folder / name), transform=output, label=label, features=list(features), sample=table,
             name=name, **more,

@@ -84,14 +84,14 @@ class Search:
         hits: dict[tuple[int, ...], tuple[float, Ints]] = {}
         features = len(self._domains)
         beam = np.zeros((1, features), np.int64)
-        asked = 0
+        weights, asked = self._gower.weights / self._gower.weights.sum(), 0
         for _ in range(max_changes):
             places = self._extended(beam)
             if not len(places):
                 break
             asked += len(places)
             reached, near = self._ask(places)
-            apart = np.take_along_axis(self._apart, places, axis=0).mean(axis=1)
+            apart = (np.take_along_axis(self._apart, places, axis=0) * weights).sum(axis=1)
             for i in np.flatnonzero(reached):
                 key = tuple(np.flatnonzero(places[i]).tolist())
                 if any(set(other) < set(key) for other in hits):
@@ -152,20 +152,23 @@ class Search:
                 changed.remove(f)
         for f in changed:
             if self._domains[f].number:
-                values = self._moved_back(values, self._domains[f].feature)
+                values = self._moved_back(values, self._domains[f])
         return _Hit(values, tuple(changed), self._distance(values))
 
-    def _moved_back(self, values: dict[str, Any], feature: RawFeature) -> dict[str, Any]:
-        """A number as near to the row's own as the goal allows, found by halving."""
+    def _moved_back(self, values: dict[str, Any], domain: Domain) -> dict[str, Any]:
+        """A number as near to the row's own as goal and bounds allow, found by halving."""
+        feature = domain.feature
         own, far = (self._number(feature, v[feature.name]) for v in (self._row, values))
         if own is None or far is None:
             return values
-        best, low, high = values, 0.0, 1.0  # the share of the way from the row's own value
+        start = min(max(own, domain.low), domain.high)  # the row's own value may lie beyond the bounds
+        best, low, high = values, 0.0, 1.0  # the share of the way from there
         for _ in range(_HALVINGS):
             middle = (low + high) / 2
-            tried = {**values, feature.name: self._value(feature, own + (far - own) * middle, own)}
-            if tried[feature.name] == self._row[feature.name]:
+            value = self._value(domain, start + (far - start) * middle, start)
+            if value == self._row[feature.name] or value == best[feature.name]:
                 break
+            tried = {**values, feature.name: value}
             if self._reaches([tried])[0]:
                 best, high = tried, middle
             else:
@@ -180,14 +183,17 @@ class Search:
         found = float(numbers_of(pa.array([value], arrow_type_of(feature)), feature.dtype)[0])
         return found if np.isfinite(found) else None
 
-    def _value(self, feature: RawFeature, value: float, own: float) -> Any:
-        """A number in the feature's type: whole ones are rounded away from the row's own."""
+    def _value(self, domain: Domain, value: float, start: float) -> Any:
+        """A number in the feature's type and within the bounds: whole ones are rounded away from where it started."""
         import pyarrow as pa
 
-        if feature.dtype == "float64":
-            return _short(value, own)
-        whole = int(np.ceil(value)) if value > own else int(np.floor(value))
-        return whole if feature.dtype == "int64" else pa.array([whole], pa.timestamp("us")).to_pylist()[0]
+        if domain.feature.dtype == "float64":
+            short = _short(value, start)
+            return short if domain.low <= short <= domain.high else value
+        whole = int(np.ceil(value)) if value > start else int(np.floor(value))
+        if not domain.low <= whole <= domain.high:
+            whole = int(np.floor(value)) if value > start else int(np.ceil(value))
+        return whole if domain.feature.dtype == "int64" else pa.array([whole], pa.timestamp("us")).to_pylist()[0]
 
     def _reaches(self, rows: Sequence[dict[str, Any]]) -> list[bool]:
         found: list[bool] = self._goal(self._target.runtime.predict_arrow(self._table(rows)))[0].tolist()
