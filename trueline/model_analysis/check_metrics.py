@@ -91,6 +91,7 @@ def _needs(where: str, entry: MetricConfig, metric: Metric, spec: MetricsSpec, k
 
 def _option_names(where: str, entry: MetricConfig, found: Sequence[Metric]) -> list[str]:
     allowed = {"name", *(option for m in found for option in m.options)}
+    allowed |= {f"{part.name}_name" for m in found for part in m.parts}
     problems = [
         f"{where} has no option {option!r}. {did_you_mean(str(option), allowed)}"
         for option in entry.config

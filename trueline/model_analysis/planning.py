@@ -191,6 +191,11 @@ def _filled(
         yield replace(_made(metric, whole, {**own, "thresholds": levels}, problem, spec), array_of=texts, mean_of=None)
 
 
+def _models(spec: MetricsSpec) -> tuple[str, ...]:
+    """The models that a spec is for; TFMA's empty name is that of a single model, so of all."""
+    return tuple(name for name in spec.model_names if name)
+
+
 def _decides(metric: Metric) -> bool:
     """Whether it is measured at thresholds."""
     return any("{t}" in template for template in (*metric.moments, *metric.tables))
@@ -204,7 +209,7 @@ def _made(
         mean = MeanOf(tuple((w, replace(k, name=key.name).text) for w, k in problem.mean_of), problem.by_frequency)
     if options.get("from_logits"):  # any number is a logit
         metric = replace(metric, reads=metric.reads - {"score"})
-    return PlannedMetric(key.text, metric, options, key, problem.view, problem.private, mean, spec.model_names)
+    return PlannedMetric(key.text, metric, options, key, problem.view, problem.private, mean, _models(spec))
 
 
 def _thresholds(options: Mapping[str, Any], view: View) -> list[Any]:
@@ -226,4 +231,4 @@ def _over_outputs(
     parts = tuple((float(w), replace(whole, output_name=output).text) for output, w in spec.output_weights.items())
     view = View(outputs[0], weighted)
     own = {**options, "thresholds": "own"} if _decides(metric) else dict(options)
-    return PlannedMetric(whole.text, metric, own, whole, view, False, MeanOf(parts), spec.model_names)
+    return PlannedMetric(whole.text, metric, own, whole, view, False, MeanOf(parts), _models(spec))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from trueline.model_analysis.slice_state import SliceState
     from trueline.model_analysis.views import View
 
-__all__ = ["Values", "measure_values"]
+__all__ = ["Values", "measure_values", "weighted_mean"]
 
 
 @dataclass
@@ -141,12 +141,17 @@ def _owns(plan: EvalPlan, states: Sequence[SliceState], resampling: Resampling, 
 
 
 def _mean_of(planned: PlannedMetric, plan: EvalPlan, values: Values, sums: Floats) -> Floats:
-    assert planned.mean_of is not None
     views = {p.key: p.view for p in plan.metrics}
+    return weighted_mean(planned, values.numbers, lambda text: sums[:, :, plan.sums[views[text], "label"]])
+
+
+def weighted_mean(planned: PlannedMetric, numbers: Mapping[str, Floats], positives: Callable[[str], Floats]) -> Floats:
+    """The mean of other keys' values; `positives` is the weight of positive labels of a key, where that weighs it."""
+    assert planned.mean_of is not None
     total, weights = np.zeros(()), np.zeros(())
     for weight, text in planned.mean_of.parts:
-        own: Floats = np.full(values.numbers[text].shape, weight)
+        own: Floats = np.full(numbers[text].shape, weight)
         if planned.mean_of.by_frequency:
-            own = own * sums[:, :, plan.sums[views[text], "label"]]
-        total, weights = total + own * values.numbers[text], weights + own
+            own = own * positives(text)
+        total, weights = total + own * numbers[text], weights + own
     return over(total, weights)

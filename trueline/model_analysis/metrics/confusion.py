@@ -155,7 +155,8 @@ def _matrices(s: Sums, options: Options) -> list[dict[str, float | None]] | None
         if not c.total > 0:
             return None
         said = {
-            "threshold": t, "true_positives": c.tp, "true_negatives": c.tn, "false_positives": c.fp,
+            "threshold": t if t == "own" or np.isfinite(t) else str(t),
+            "true_positives": c.tp, "true_negatives": c.tn, "false_positives": c.fp,
             "false_negatives": c.fn, "precision": c.ppv, "recall": c.tpr, "false_positive_rate": 1 - c.tnr,
             "f1": over(2 * c.tp, 2 * c.tp + c.fp + c.fn), "accuracy": over(c.tp + c.tn, c.total),
             "false_omission_rate": 1 - c.npv,
@@ -165,7 +166,7 @@ def _matrices(s: Sums, options: Options) -> list[dict[str, float | None]] | None
 
 
 def _listed(value: Any) -> Any:
-    if value == "own":
+    if isinstance(value, str):
         return value
     return float(value) if np.isfinite(value) else None
 
