@@ -11,6 +11,7 @@ from trueline import LocalRunner, Pipeline
 from trueline.cli.load import load_module
 from trueline.cli.run import exit_code_of_run
 from trueline.components import CsvExampleGen, ExampleValidator, ImportSchemaGen, SchemaGen, StatisticsGen
+from trueline.components.evaluator_evidence import read_evidence
 from trueline.data_validation import load_anomalies_binary
 from trueline.model_analysis import EvalConfig, MetricConfig, MetricsSpec
 
@@ -53,6 +54,11 @@ def test_a_model_that_nobody_judged_is_not_pushed(taxi):
     result = LocalRunner().run(module.create_pipeline(**taxi.params()))
     assert result.nodes["Evaluator"].state == "COMPLETE"
     assert result.nodes["Evaluator"].found["blessed"] is False
+    (blessing,) = result.nodes["Evaluator"].outputs["blessing"]
+    evidence = read_evidence(blessing.uri)
+    assert (evidence["blessed"], evidence["checks"]) == (False, [])
+    assert evidence["verdict"]["missing_thresholds"] is True
+    assert evidence["candidate"]["fingerprint"] == blessing.properties["current_model_fingerprint"]
     assert result.nodes["InfraValidator"].state == "COMPLETE"
     assert result.nodes["Pusher"].state == "FAILED"
     assert "was not judged" in result.nodes["Pusher"].message
