@@ -13,6 +13,7 @@ from trueline._core.errors import ConfigError
 from trueline.model_analysis import (
     BinarizationOptions,
     EvalConfig,
+    GateFailure,
     GenericChangeThreshold,
     GenericValueThreshold,
     MetricConfig,
@@ -111,6 +112,20 @@ def test_verdict_survives_json_with_its_evidence() -> None:
     assert again == verdict
     assert again.to_tfma() == verdict.to_tfma()
     assert again.judged[0].threshold == 0
+
+
+def test_further_gates_close_a_verdict_and_never_open_one() -> None:
+    slow = GateFailure("latency", "Overall", "value_upper", 2.0, 1.0, 1.0, "It is slow.")
+    good = judge(gated(value(0.5)), one_slice(m0=(0.8, None, None)), has_baseline=False)
+    bad = judge(gated(value(0.9)), one_slice(m0=(0.8, None, None)), has_baseline=False)
+    none = judge(config_of(MetricConfig("AUC")), one_slice(m0=(0.8, None, None)), has_baseline=False)
+    assert good.with_failures([], checks=3, notes=["Measured once."]).ok
+    joined = good.with_failures([slow], checks=3, notes=["Measured once."])
+    assert (joined.ok, joined.failures, joined.checks, joined.notes) == (False, (slow,), 4, ("Measured once.",))
+    assert not bad.with_failures([]).ok
+    assert not none.with_failures([]).ok
+    assert none.with_failures([]).missing_thresholds
+    assert len(bad.with_failures([slow, slow]).failures) == 2
 
 
 def test_format_1_still_reads() -> None:

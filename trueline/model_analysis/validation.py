@@ -7,7 +7,8 @@ the same name (`validation_ok`, `metric_validations_per_slice`, `to_tfma`), whic
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from trueline._core.errors import ConfigError
@@ -181,6 +182,24 @@ class ValidationResult:
         from trueline.model_analysis.gates_tfma import slicing_details
 
         return {"slicing_details": slicing_details(self)}
+
+    def with_failures(
+        self, failures: Sequence[GateFailure], *, checks: int = 0, notes: Sequence[str] = ()
+    ) -> ValidationResult:
+        """This verdict and that of further gates, such as operational ones: it can be closed by them, never opened.
+
+        Args:
+            failures: their reasons why not; without any the verdict stays as it is.
+            checks: how many bounds they judged.
+            notes: what has to be said of them.
+        """
+        return replace(
+            self,
+            ok=self.ok and not failures,
+            failures=tuple(dict.fromkeys((*self.failures, *failures))),
+            checks=self.checks + checks,
+            notes=(*self.notes, *notes),
+        )
 
     def to_tfma(self) -> dict[str, Any]:
         """TFMA's ``ValidationResult`` message in proto3's JSON form, defaults left out."""
