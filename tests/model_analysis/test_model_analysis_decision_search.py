@@ -48,7 +48,7 @@ def cuts(rows: list[Any]) -> list[float]:
     return scores + ([(scores[-1] + 1) / 2] if scores[-1] < 1 else [])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(rows=st.lists(row, min_size=1, max_size=25), fp=amount, fn=amount, tp=amount, tn=amount)
 def test_nothing_costs_less_than_the_chosen_threshold(rows: Any, fp: float, fn: float, tp: float, tn: float) -> None:
     cost = Cost(fp + tn + 1, fn + tp + 1, tp, tn)
@@ -61,7 +61,7 @@ def test_nothing_costs_less_than_the_chosen_threshold(rows: Any, fp: float, fn: 
     assert best.low <= best.threshold <= best.high
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     rows=st.lists(row, min_size=1, max_size=20),
     metric=st.sampled_from(sorted(RATES)),
@@ -91,7 +91,7 @@ def test_constraints_are_kept_at_least_cost_or_nothing_is_chosen(
     assert rate(best.threshold) >= bound if least else rate(best.threshold) <= bound
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(rows=st.lists(row, min_size=1, max_size=20), more=st.integers(1, 9))
 def test_dearer_misses_never_raise_the_threshold_nor_the_share_missed(rows: Any, more: int) -> None:
     low, high = best_threshold(*tables(rows), Cost(2, 2)), best_threshold(*tables(rows), Cost(2, 2 + more))
@@ -100,7 +100,7 @@ def test_dearer_misses_never_raise_the_threshold_nor_the_share_missed(rows: Any,
     assert missed[1] <= missed[0]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(score=st.floats(0, 1, width=32))
 def test_an_edge_is_at_most_its_scores_and_its_own_edge(score: float) -> None:
     p = np.array([score], np.float32)

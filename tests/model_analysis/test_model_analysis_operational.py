@@ -101,6 +101,7 @@ def test_a_heavier_model_is_seen_in_every_ratio(light: Model, heavy: Model) -> N
     )
 
 
+@pytest.mark.frameworks
 def test_memory_is_measured_in_a_process_of_its_own(light: Model) -> None:
     held = np.ones((64, 1 << 20), np.uint8)  # what this process holds is not the model's
     peak, why = measure_memory(light.runtime, built()["table"].slice(0, 50))

@@ -115,7 +115,7 @@ def test_texts_become_others() -> None:
             assert all(a != b for a, b in pairs)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     clean=st.integers(-(2**63), 2**63 - 1),
     by=st.floats(allow_nan=False, allow_infinity=False),
