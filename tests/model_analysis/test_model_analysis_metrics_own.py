@@ -11,6 +11,7 @@ import pytest
 
 from trueline._core.errors import ConfigError, TruelineError
 from trueline.model_analysis import (
+    BinarizationOptions,
     EvalConfig,
     EvalOptions,
     MetricConfig,
@@ -206,3 +207,23 @@ def test_a_metric_that_breaks_the_laws_is_found_out() -> None:
 def test_worker_processes_import_the_module() -> None:
     found = check_metric(MetricConfig("ExpectedCost", module=OWN), table(), processes=True)
     assert found["expected_cost"].value is not None
+
+
+def test_labels_of_several_classes_and_labels_given_as_rows_of_classes() -> None:
+    from sklearn.metrics import accuracy_score, hamming_loss
+
+    rng = np.random.default_rng(7)
+    labels, scores = rng.integers(0, 2, (30, 3)), rng.random((30, 3))
+    rows = pa.table({"label": labels.tolist(), "prediction": scores.tolist()})
+    found = value(rows, "hamming_loss", {"threshold": 0.3}, weight=False, task="multilabel")
+    assert found.value == pytest.approx(hamming_loss(labels, scores > 0.3))
+    one_hot = np.eye(3)[rng.integers(0, 3, 30)]
+    rows = pa.table({"label": one_hot.tolist(), "prediction": scores.tolist()})
+    found = value(rows, "accuracy_score", weight=False, task="multiclass")
+    assert found.value == pytest.approx(accuracy_score(one_hot.argmax(axis=1), scores.argmax(axis=1)))
+
+
+def test_binarize_does_not_apply_to_a_module_and_says_so() -> None:
+    config = EvalConfig([MetricsSpec([MetricConfig("f1_score", module=SKLEARN)], binarize=BinarizationOptions([0]))])
+    with pytest.raises(ConfigError, match="binarize and aggregate do not apply"):
+        analyze_raw_data(table(task="multiclass"), config)

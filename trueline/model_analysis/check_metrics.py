@@ -38,6 +38,11 @@ def metric_problems(entry: MetricConfig, spec: MetricsSpec, known: Known) -> lis
         return [found]
     where = f"metric {entry.class_name!r}"
     problems = _needs(where, entry, found[0], spec, known)
+    if entry.module and (spec.binarize is not None or spec.aggregate is not None):
+        problems.append(
+            f"{where} of module {entry.module!r} sees rows as they are: binarize and aggregate do not apply to it; "
+            "give it a metrics spec of its own"
+        )
     problems += _option_names(where, entry, found)
     if not entry.module:  # somebody else's options have values of their own
         problems += [p for option, value in entry.config.items() for p in _value(where, option, value)]

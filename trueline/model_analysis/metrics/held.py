@@ -51,18 +51,18 @@ class HeldRows:
         name: the metric, for messages.
         function: what is called with the rows.
         options: its options; ``max_rows`` is the cap.
+        several: whether a row may be of several classes: labels are given as ``[n, C]``, else as numbers.
     """
 
-    def __init__(self, name: str, function: SliceFunction, options: Options) -> None:
-        self._name, self._function, self._options = name, function, options
+    def __init__(self, name: str, function: SliceFunction, options: Options, several: bool = False) -> None:
+        self._name, self._function, self._options, self._several = name, function, options, several
         self._parts: list[tuple[npt.NDArray[Any], ...]] = []
         self._count = 0
-        self._broken: str | None = None
 
     def update(self, rows: Rows) -> None:
         """Takes in rows; those without weight are left out."""
         counted = rows.weight > 0
-        label = rows.label if rows.label_matrix is None else rows.label_matrix
+        label = rows.one_hot if self._several else rows.label
         group: Ints = np.zeros(len(rows), dtype=np.int64) if rows.group is None else rows.group
         self._add(tuple(np.asarray(a)[counted] for a in (label, rows.prediction, rows.weight, group)))
 

@@ -46,7 +46,7 @@ def find_own_metric(class_name: str, module: str, task: str | None = None) -> Me
 
         metric = sklearn_metric(class_name, task)
     else:
-        metric = _metric(_load(class_name, module), class_name, module)
+        metric = _metric(_load(class_name, module), class_name, module, task)
     return metric if task is None or task in metric.tasks else None
 
 
@@ -88,13 +88,13 @@ def _load(class_name: str, module: str) -> Any:
     return getattr(found, class_name)
 
 
-def _metric(found: Any, class_name: str, module: str) -> Metric:
+def _metric(found: Any, class_name: str, module: str, task: str | None) -> Metric:
     if isinstance(found, Metric):
         return _of_record(found, class_name, module)
     if inspect.isclass(found) and all(callable(getattr(found, name, None)) for name in _STATE):
         return _of_class(found, class_name)
     if callable(found) and not inspect.isclass(found):
-        return _of_function(found, class_name)
+        return _of_function(found, class_name, task)
     raise ConfigError(
         f"metric {class_name!r} of module {module!r} is a {type(found).__name__}",
         hint=f"give a function (y_true, y_pred, sample_weight), a class with {', '.join(_STATE)}, or a Metric record.",
@@ -142,7 +142,7 @@ def _of_class(found: Any, class_name: str) -> Metric:
     )
 
 
-def _of_function(found: Callable[..., Any], class_name: str) -> Metric:
+def _of_function(found: Callable[..., Any], class_name: str, task: str | None) -> Metric:
     options = _keywords(found, ("y_true", "y_pred", "sample_weight"))
 
     def value(label: Floats, prediction: Floats, weight: Floats, given_options: Options) -> Any:
@@ -155,7 +155,7 @@ def _of_function(found: Callable[..., Any], class_name: str) -> Metric:
         _NO_VALUE,
         better=getattr(found, "better", None),
         options={**options, "max_rows": MAX_ROWS},
-        own=lambda o: HeldRows(class_name, value, o),
+        own=lambda o: HeldRows(class_name, value, o, task == "multilabel"),
         holds_slice=True,
     )
 

@@ -65,7 +65,7 @@ def sklearn_metric(name: str, task: str | None = None) -> Metric:
     return Metric(
         name, name, _TASKS, f"{name} has no value here", better=better,
         options={**known, "threshold": 0.5, "max_rows": MAX_ROWS},
-        own=lambda o: HeldRows(name, value, o), holds_slice=True,
+        own=lambda o: HeldRows(name, value, o, task == "multilabel"), holds_slice=True,
     )  # fmt: skip
 
 
