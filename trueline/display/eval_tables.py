@@ -35,14 +35,14 @@ _PARTING = re.compile(r"([_=/.:,\[(-])(?=\w)")
 
 def shown(value: float) -> str:
     """A value at the precision of a table."""
-    if math.isfinite(value) and 1e-4 <= abs(value) < 10:
-        return f"{value:.4f}"
-    return number(float(value))
+    plain = math.isfinite(value) and 1e-4 <= abs(value) < 10
+    text = f"{value:.4f}" if plain else number(float(value))
+    return f"\u2212{text[1:]}" if text.startswith("-") else text
 
 
 def signed(value: float) -> str:
     """A difference with its sign."""
-    return f"+{shown(value)}" if value > 0 else shown(value).replace("-", "\u2212")
+    return f"+{shown(value)}" if value > 0 else shown(value)
 
 
 def interval(low: float | None, high: float | None, *, sign: bool = False) -> str:
@@ -160,7 +160,7 @@ def _shift_cells(shift: Shift) -> list[Safe]:
     change = tag("span", signed(shift.value), data_sort=repr(float(shift.value))) if shift.value is not None else "–"
     return [
         change,
-        interval(shift.low, shift.high, sign=True) or "–",
+        tag("span", interval(shift.low, shift.high, sign=True) or "–", class_="whole"),
         p_text(shift.p_value),
         tag("span", word, class_=f"badge {colour}".strip()) if word else "",
     ]
