@@ -21,6 +21,8 @@ from trueline.model_analysis.explain.rows import shuffled
 from trueline.model_analysis.slices import slice_name
 from trueline.models import Model
 
+ROWS = 360
+
 
 def by_hand(model: Model, table: pa.Table, feature: str, repeats: int, block: int) -> list[float]:
     """The mean rise of the squared error, block by block as the definition has it."""
@@ -193,6 +195,17 @@ def test_other_tasks(name: str, room: Any, request: pytest.FixtureRequest) -> No
     assert set(best[:2]) == {"size", "depth"}  # what the labels were made of
     if name == "class_model":
         assert permutation_importance(model, room.table, metric="error_rate").importance()["size"] > 0.05
+
+
+def test_a_ranking_is_measured_within_its_queries(rank_model: Model, room: Any) -> None:
+    """By a metric that reads columns of its own: the query's, and the gain."""
+    gain = pa.array(np.maximum(np.array(room.table["price"].to_pylist()), 0.0))
+    table = room.table.append_column("gain", gain).append_column("query", pa.array(np.arange(ROWS) // 12))
+    metric = MetricsSpec(metrics=(MetricConfig("NDCG", {"gain_key": "gain", "top_k_list": [4]}),), query_key="query")
+    found = permutation_importance(rank_model, table, metric=metric, n_repeats=2)
+    assert "ndcg" in found.metric
+    assert 0.5 < found.scores["Overall"][0] <= 1
+    assert all(value > 0.02 for value in found.importance().values())
 
 
 def test_it_is_saved_whole(forest_model: Model, room: Any, tmp_path: Any) -> None:

@@ -165,10 +165,11 @@ def by_metric(asked: Asked, metric: Any, dataset: Dataset, engine: Engine | None
     spec = _spec_of(metric)
     task = str(asked.target.runtime.info["task"])
     sign = _sign(spec.metrics[0], task)
-    needed = [*asked.needed(), *([spec.query_key] if spec.query_key else [])]
+    named = _named_columns(spec, dataset)
+    needed = [*asked.needed(), *named]
     check_columns(dataset, needed)
     columns = [c for c in dataset.columns if c in {*needed, ROW_COLUMN}]
-    wanted = {*spec_columns(asked.specs), *([spec.query_key] if spec.query_key else []), ROW_COLUMN}
+    wanted = {*spec_columns(asked.specs), *named, ROW_COLUMN}
     keep = [c for c in columns if c in wanted]
     used = engine or default_engine()
     with tempfile.TemporaryDirectory(prefix="trueline-") as folder:
@@ -183,6 +184,15 @@ def by_metric(asked: Asked, metric: Any, dataset: Dataset, engine: Engine | None
         }
         files = used.map_blocks(FunctionSpec(f"{__name__}:write_block", params), dataset)
         return _measured(asked, spec, sign, Dataset.from_parquet(files), used)
+
+
+def _named_columns(spec: MetricsSpec, dataset: Dataset) -> list[str]:
+    """The query's column, and columns that the metric's own options name, such as a gain."""
+    options = [
+        v for value in spec.metrics[0].config.values() for v in (value if isinstance(value, tuple) else (value,))
+    ]
+    named = [v for v in options if isinstance(v, str) and v in dataset.columns]
+    return [*([spec.query_key] if spec.query_key else []), *named]
 
 
 def _sign(metric: MetricConfig, task: str) -> float:
