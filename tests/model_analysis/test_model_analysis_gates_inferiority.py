@@ -61,7 +61,7 @@ def test_the_sentence_names_the_end_of_the_interval() -> None:
     limit = -0.01 - t_quantile(0.95, DOF) * 0.01
     assert failure.sentence == (
         "auc on Overall went from 0.8 (baseline) to 0.79, a change of -0.01 where at least -0.005 is demanded; "
-        f"with 95 % confidence it is at least {limit:+.4g}, which does not show it: off by {-0.005 - limit:.3g}."
+        f"with 95 % confidence it is at least {limit:+.4g}, so this is not shown: off by {-0.005 - limit:.3g}."
     )
     assert (failure.kind, failure.value, failure.bound) == ("change_absolute", pytest.approx(limit), -0.005)
 

@@ -228,5 +228,5 @@ def _non_inferior(case: Case, one: Bound, shared: Shared) -> GateCheck:
     if one.sign * limit >= one.sign * one.bound:
         return _record(case, one, PASSED, f"{text}{only}.", shared, **numbers)
     by = abs(one.bound - limit)
-    sentence = f"{text}{only}, which does not show it: off by {by:.3g}."
+    sentence = f"{text}{only}, so this is not shown: off by {by:.3g}."
     return _record(case, one, FAILED, sentence, shared, by=by, **numbers)
