@@ -43,7 +43,7 @@ from trueline.model_analysis.metrics import HIGHER
 from trueline.model_analysis.noise import t_quantile, worsening_p_value
 from trueline.model_analysis.validation import GateCheck
 
-__all__ = ["Hypothesis", "Shared", "change_checks", "worsening"]
+__all__ = ["Hypothesis", "Shared", "change_checks", "direction_of", "worsening"]
 
 Hypothesis: TypeAlias = tuple[str, str, str | None, str]
 """Key, slice, the other slice of a pair, direction: checks of equal ones are one test."""

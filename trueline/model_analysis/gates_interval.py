@@ -12,7 +12,7 @@ from trueline.model_analysis.gates_cases import Case
 from trueline.model_analysis.measured import Change, Estimate
 from trueline.model_analysis.noise import ratio_interval, upper_tail
 
-__all__ = ["Bound", "change_interval", "change_of", "degrees_of_freedom", "p_of_inferiority"]
+__all__ = ["Bound", "change_interval", "change_of", "degrees_of_freedom", "errors_of", "p_of_inferiority"]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from trueline.model_analysis.measured import Measured
 from trueline.model_analysis.slices import spec_matches
 from trueline.model_analysis.validation import GateFailure, SlicingDetail
 
-__all__ = ["missing_slices", "slicing_details_of"]
+__all__ = ["cross_name", "missing_slices", "slicing_details_of"]
 
 
 def missing_slices(rules: Sequence[GateRule], measured: Measured, config: EvalConfig) -> list[GateFailure]:
