@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from model_analysis_line import built
 
-from trueline._core.errors import ConfigError, GateError
+from trueline._core.errors import ConfigError, EngineError, GateError
 from trueline.engine import Dataset
 from trueline.engine.base import AccumulatorSpec
 from trueline.engine.testing import check_accumulator
 from trueline.model_analysis.decision.cost import Constraint, Cost, matrix_of, parse_constraints, parse_cost
 from trueline.model_analysis.decision.rates import RATES, Counts
 from trueline.model_analysis.decision.rows import model_source
+from trueline.model_analysis.decision.sample import ROW_SAMPLE, RULE_TABLE
 from trueline.model_analysis.decision.scores import SCORE_TABLE, ScoreTable, bucket_edges
 from trueline.model_analysis.decision.threshold import best_threshold
 
@@ -134,6 +135,23 @@ def merged(params: dict[str, Any], blocks: list[Any], **more: Any) -> Any:
 
 def test_the_scores_are_an_accumulator(params: dict[str, Any]) -> None:
     check_accumulator(AccumulatorSpec(SCORE_TABLE, params), built()["table"].slice(0, 300), rtol=1e-12, processes=False)
+
+
+def test_rows_of_more_classes_are_accumulators_and_states_of_other_classes_are_refused() -> None:
+    source = model_source(built()["kind"].runtime)
+    shared = {"model": source, "plain": source, "groups": 4, "seed": 0}
+    few = built()["table"].slice(0, 200)
+    sample: Any = AccumulatorSpec(ROW_SAMPLE, {**shared, "classes": 3, "keep": 50})
+    costs = [[0, 1, 1], [1, 0, 1], [5, 1, 0]]
+    rule: Any = AccumulatorSpec(RULE_TABLE, {**shared, "costs": costs, "calibration": None})
+    found = check_accumulator(sample, few, processes=False)
+    assert len(found.rows.true) == 50
+    assert found.before.sum() == 200
+    assert check_accumulator(rule, few, processes=False).sum() == 200
+    for spec, other in ((sample, {"classes": 4}), (rule, {"costs": [[0, 1], [1, 0]]})):
+        state = spec.new().state()
+        with pytest.raises(EngineError, match="other classes"):
+            AccumulatorSpec(spec.name, spec.params | other).load(state)
 
 
 def test_too_many_scores_become_buckets_with_a_stated_loss(params: dict[str, Any]) -> None:
