@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from model_analysis_objects import BOXES, boxes_table, measure
 
 from trueline._core.errors import DataError
-from trueline.model_analysis import MetricConfig
+from trueline.model_analysis import MetricConfig, check_metric
 from trueline.model_analysis.metrics.boxes import match_boxes, overlaps
 
 PYCOCOTOOLS = {
@@ -230,6 +230,29 @@ def sets(with_scores: bool = True) -> pa.Table:
 def test_sets_of_classes_are_matched_as_in_tfma(name: str, options: dict[str, Any], value: float) -> None:
     found = measure(sets(), [MetricConfig(f"SetMatch{name}", options)], [1])
     assert next(iter(found.values())).value == pytest.approx(value)
+
+
+def test_several_thresholds_give_a_key_each() -> None:
+    found = measure(sets(), [MetricConfig("SetMatchRecall", {"thresholds": [0.01, 0.2]})])
+    assert [found[f"set_match_recall@{t:g}"].value for t in (0.01, 0.2)] == [0.5, 0.25]
+    options = {"thresholds": [0.1, 0.9], "class_id": 1, "name": "p"}
+    boxes = measure(boxes_table(), [MetricConfig("ObjectDetectionPrecision", options)])
+    assert (boxes["p@0.1"].value or 0) > 0
+    assert boxes["p@0.1"].value != boxes["p@0.9"].value
+
+
+@pytest.mark.parametrize(
+    ("metric", "rows"),
+    [
+        (MAP, boxes_table(16)),
+        (MetricConfig("ObjectDetectionConfusionMatrixPlot", {"num_thresholds": 20}), boxes_table(16)),
+        (MetricConfig("SemanticSegmentationMeanIoU", {"class_ids": [0, 1]}), masks(lambda m: m.tolist())[0]),
+        (MetricConfig("SetMatchRecall", {"weight_key": "weights"}), pa.concat_tables([sets()] * 6)),
+    ],
+)
+def test_shards_workers_blocks_and_written_states_do_not_matter(metric: MetricConfig, rows: pa.Table) -> None:
+    found = check_metric(metric, rows, task="objects", processes=False)
+    assert all(e.undefined is None for e in found.values())
 
 
 def test_sets_without_scores_and_with_scores_that_do_not_fit() -> None:

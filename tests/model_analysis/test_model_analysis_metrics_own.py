@@ -227,3 +227,19 @@ def test_binarize_does_not_apply_to_a_module_and_says_so() -> None:
     config = EvalConfig([MetricsSpec([MetricConfig("f1_score", module=SKLEARN)], binarize=BinarizationOptions([0]))])
     with pytest.raises(ConfigError, match="binarize and aggregate do not apply"):
         analyze_raw_data(table(task="multiclass"), config)
+
+
+@pytest.mark.frameworks
+def test_metrics_of_keras_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    pytest.importorskip("keras")
+    label, score, weight = columns(rows := table())
+    found = value(rows, "BinaryAccuracy", {"threshold": 0.6}, module="keras.metrics")
+    assert found.value == pytest.approx(np.average((score > 0.6) == label, weights=weight), rel=1e-6)
+    label, scores, weight = columns(rows := table(task="multiclass"))
+    own = scores[np.arange(len(label)), label]
+    for name in ("SparseCategoricalCrossentropy", "CategoricalCrossentropy"):
+        found = value(rows, name, module="keras.metrics")
+        assert found.value == pytest.approx(np.average(-np.log(own), weights=weight), rel=1e-5)
+    per_class = value(rows, "F1Score", module="keras.metrics")
+    assert len(per_class.data) == 3

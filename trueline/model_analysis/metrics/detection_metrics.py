@@ -112,15 +112,15 @@ _SHAPE = "{iou_threshold}|{class_id}|{area_range}|{max_num_detections}"
 
 def _at_threshold(cls: str, name: str, below: str, why: str) -> Metric:
     """True positives over all predictions above the threshold, or over all labelled boxes."""
-    shape = "{threshold}|" + _SHAPE
+    shape = "{t}|" + _SHAPE
     names = {what: f"boxes@{what}|{shape}" for what in ("tp", "fp", "wanted")}
 
     def finish(s: Sums, o: Options) -> Floats:
-        get = {what: s(template.format(**o)) for what, template in names.items()}
+        get = {what: s(template.format(t=float(o["thresholds"]), **o)) for what, template in names.items()}
         return over(get["tp"], get["tp"] + get["fp"] if below == "predicted" else get["wanted"])
 
     return Metric(cls, name, ("objects",), f"{why}, or boxes are not usable", tuple(names.values()), finish,
-                  better=HIGHER, options={"threshold": 0.5, **_ONE})  # fmt: skip
+                  better=HIGHER, options={"thresholds": 0.5, **_ONE})  # fmt: skip
 
 
 def _width(parameter: str, _: int) -> int:

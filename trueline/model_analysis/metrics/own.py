@@ -1,6 +1,6 @@
 """Metrics of one's own: a function, a class or a record in an importable module, named by `MetricConfig.module`.
 
-Three forms, the later the better:
+Three forms, the later the better (and a class of ``keras.metrics``, which holds a slice's rows like a function):
 
 * a function ``(y_true, y_pred, sample_weight, **options) -> float``: it is called once for every slice, with all rows
   of the slice held in memory;
@@ -21,6 +21,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from trueline._core.errors import ConfigError, did_you_mean
 from trueline.model_analysis.metrics.held import DEFAULT, MAX_ROWS, HeldRows, given
 from trueline.model_analysis.metrics.record import TASKS, Metric, Options, Sums
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["find_own_metric", "find_own_moment", "own_metric_problem"]
 
 _STATE = ("update", "merge", "state", "restore", "finish")
+_KERAS = ("update_state", "result")
 _NO_VALUE = "the metric gives no number"
 
 
@@ -93,6 +96,8 @@ def _metric(found: Any, class_name: str, module: str, task: str | None) -> Metri
         return _of_record(found, class_name, module)
     if inspect.isclass(found) and all(callable(getattr(found, name, None)) for name in _STATE):
         return _of_class(found, class_name)
+    if inspect.isclass(found) and all(callable(getattr(found, name, None)) for name in _KERAS):
+        return _of_keras(found, class_name, task)
     if callable(found) and not inspect.isclass(found):
         return _of_function(found, class_name, task)
     raise ConfigError(
@@ -140,6 +145,38 @@ def _of_class(found: Any, class_name: str) -> Metric:
         own=make,
         needs_baseline=bool(getattr(found, "needs_baseline", False)),
     )
+
+
+def _of_keras(found: Any, class_name: str, task: str | None) -> Metric:
+    """A metric of Keras, fed with all rows of a slice at once; labels are one-hot unless its name says ``Sparse``."""
+    options = {n: d for n, d in _keywords(found, ()).items() if n not in ("self", "name", "dtype")}
+
+    def value(label: Floats, prediction: Floats, weight: Floats, given_options: Options) -> Any:
+        metric = found(**given(given_options, options))
+        shown = prediction if prediction.ndim == 2 else prediction[:, None]
+        wanted = label if label.ndim == 2 else label[:, None]
+        if prediction.ndim == 2 and label.ndim == 1 and not class_name.startswith("Sparse"):
+            wanted = (label[:, None] == np.arange(prediction.shape[1])).astype(np.float64)
+        metric.update_state(wanted, shown, sample_weight=weight)
+        return as_plain(metric.result())
+
+    tasks = ("binary", "regression", "multiclass", "multilabel")
+    return Metric(
+        class_name,
+        snake_case(class_name),
+        tasks,
+        _NO_VALUE,
+        options={**options, "max_rows": MAX_ROWS},
+        own=lambda o: HeldRows(class_name, value, o, task == "multilabel"),
+        holds_slice=True,
+    )
+
+
+def as_plain(tensor: Any) -> Any:
+    """A tensor of any back end of Keras as a number or lists."""
+    if isinstance(tensor, Mapping):
+        return {name: as_plain(value) for name, value in tensor.items()}
+    return tensor.tolist() if hasattr(tensor, "tolist") else np.asarray(tensor).tolist()
 
 
 def _of_function(found: Callable[..., Any], class_name: str, task: str | None) -> Metric:

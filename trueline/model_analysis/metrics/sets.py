@@ -6,6 +6,7 @@ label that is not predicted is missed. `top_k` takes the first k classes of the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,7 +35,7 @@ def _counts(
 ) -> Floats:
     """Weights of right, wrong and missed classes of each row ``[3, n]``."""
     labels, predictions = (rows.objects[side].to_pylist() for side in ("label", "prediction"))
-    least = -np.inf if threshold == "None" else float(threshold.strip("[]() ,"))
+    least = float(threshold)
     most = None if top_k == "None" else int(top_k)
     weights = _class_weights(rows, labels, weighted_key, weight_key)
     found = np.zeros((3, len(rows)))
@@ -85,17 +86,17 @@ def _column(rows: Rows, name: str) -> list[Any]:
     return values
 
 
-_SHAPE = "{thresholds}|{top_k}|{prediction_class_key}|{prediction_score_key}|{class_key}|{weight_key}"
+_SHAPE = "{t}|{top_k}|{prediction_class_key}|{prediction_score_key}|{class_key}|{weight_key}"
 _NAMES = {what: f"set_match@{what}|{_SHAPE}" for what in ("tp", "fp", "fn")}
 
 
 def _set_match(cls: str, name: str, other: str, why: str) -> Metric:
     def finish(s: Sums, o: Options) -> Floats:
-        tp, rest = (s(_NAMES[what].format(**o)) for what in ("tp", other))
+        tp, rest = (s(_NAMES[what].format(t=float(o["thresholds"]), **o)) for what in ("tp", other))
         return over(tp, tp + rest)
 
-    options = {"thresholds": None, "top_k": None, "prediction_class_key": "classes", "prediction_score_key": "scores",
-               "class_key": "", "weight_key": ""}  # fmt: skip
+    options = {"thresholds": -math.inf, "top_k": None, "prediction_class_key": "classes",
+               "prediction_score_key": "scores", "class_key": "", "weight_key": ""}  # fmt: skip
     return Metric(cls, name, ("objects",), f"{why}, or scores are missing", tuple(_NAMES.values()), finish,
                   better=HIGHER, options=options, columns=("class_key", "weight_key"))  # fmt: skip
 
