@@ -131,6 +131,18 @@ def test_of_very_many_slices_the_lowest_are_drawn_and_the_rest_counted() -> None
     assert "k=v80" not in html
     assert "120 more are in the table" in html
     assert slice_dot_plot(_slices(3), "loss") is None
+    worst = str(slice_dot_plot(_slices(200), "auc", lower_is_better=True))
+    assert "k=v199" in worst
+    assert "k=v119" not in worst
+
+
+def test_of_thousands_of_slices_those_whose_gate_failed_are_listed_and_the_rest_counted() -> None:
+    slices = [SliceView("Overall", 9, 0, {"auc": Value(0.5)}), *_slices(1500)]
+    slices[-1] = replace(slices[-1], failed=frozenset({"auc"}))
+    html = evaluation_page_html(EvaluationPage("t", False, metrics=["auc"], slices=slices))
+    assert "1,001 more slices are in to_table()" in html
+    assert html.count("k=<wbr>v1499") == 1
+    assert "k=<wbr>v498" not in html
 
 
 def test_the_column_of_missing_labels_stands_only_where_some_are_missing() -> None:

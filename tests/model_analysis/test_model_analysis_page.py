@@ -295,3 +295,11 @@ def test_other_parts_find_their_place_on_the_page() -> None:
     _parsed(html)
     text = _text(html)
     assert text.index("Changes") < text.index("Fairness &amp; more equal odds") < text.index("ROC curve")
+
+
+def test_a_plot_that_is_undefined_on_a_slice_says_why() -> None:
+    old = _result(plots=True)
+    lame = _slice((("c", "lame"),), 0.8, 0.9, confusion_matrix_plot=Estimate(None, "2 predictions are missing"))
+    slices = (*old.measured.slices[:2], lame)
+    result = EvalResult(old.config, Measured(slices), old.validation_result, "binary")
+    assert "confusion_matrix_plot is undefined: 2 predictions are missing." in _text(page_html(result))

@@ -188,3 +188,26 @@ def test_tfmas_golden_plots(case: dict[str, Any]) -> None:
             assert all(any(_same(a, b) for a in mine["entries"]) for b in entries)
         elif mine["threshold"] != 0.0:  # there TFMA takes a score of 0 for greater than 0
             assert _same(mine, _numbers([theirs])[0]), (mine, theirs)
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not SHARED.exists(), reason="the shared conformance cases do not lie beside the clone")
+def test_plots_that_the_upstream_library_recorded_of_a_table() -> None:
+    cases = (json.loads(line) for line in SHARED.read_text(encoding="utf-8").splitlines())
+    case = next(c for c in cases if c["id"] == "probe.analyze_raw_data.plots_binary")
+    table = pa.table({c["name"]: c["values"] for c in case["columns"]})
+    metrics = [
+        MetricConfig("CalibrationPlot", {"num_buckets": 4}),
+        MetricConfig("ConfusionMatrixPlot", {"num_thresholds": 4}),
+    ]
+    made = dict(plots_of(analyze_raw_data(table, EvalConfig([MetricsSpec(metrics)])).measured))[()][""][""]
+    (recorded,) = case["expected"]["plots_for_slice"]
+    value = one(one(parse_pbtxt(recorded), "plot_keys_and_values"), "value")
+    buckets = _numbers(one(value, "calibration_histogram_buckets")["buckets"])
+    assert len(buckets) == 6
+    assert all(_same(a, b) for a, b in zip(made["calibrationHistogramBuckets"]["buckets"], buckets, strict=True))
+    matrices = _numbers(one(value, "confusion_matrix_at_thresholds")["matrices"])
+    assert len(matrices) == 6
+    for mine, theirs in zip(made["confusionMatrixAtThresholds"]["matrices"], matrices, strict=True):
+        if mine["threshold"] != 0.0:  # there TFMA takes a score of 0 for greater than 0
+            assert _same(mine, theirs), (mine, theirs)

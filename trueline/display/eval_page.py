@@ -23,6 +23,7 @@ __all__ = ["evaluation_page_html", "evaluation_page_view", "slice_dot_plot", "ve
 
 _MOST_FAILURES = 20
 _MOST_DOTS = 80
+_MOST_SLICES = 500
 
 
 def evaluation_page_html(shown_page: EvaluationPage) -> str:
@@ -76,10 +77,15 @@ def _overall(p: EvaluationPage) -> list[Safe]:
 def _slices(p: EvaluationPage) -> list[Safe]:
     if len(p.slices) < 2 or not p.metrics:
         return []
-    parts: list[Safe] = [tag("h2", f"Slices ({len(p.slices):,})"), slices_table(p.slices, p.metrics)]
+    first = [s for i, s in enumerate(p.slices) if i == 0 or s.failed]
+    listed = [*first, *(s for s in p.slices[1:] if not s.failed)] if len(p.slices) > _MOST_SLICES else p.slices
+    parts: list[Safe] = [tag("h2", f"Slices ({len(p.slices):,})"), slices_table(listed[:_MOST_SLICES], p.metrics)]
+    if len(p.slices) > _MOST_SLICES:
+        said = f"Those whose gate failed come first; {len(p.slices) - _MOST_SLICES:,} more slices are in to_table()."
+        parts.append(tag("p", said, class_="soft"))
     order = [*p.primary, *(m for m in p.metrics if m not in p.primary)]
     for i, metric in enumerate(order):
-        plot = slice_dot_plot(p.slices, metric)
+        plot = slice_dot_plot(p.slices, metric, lower_is_better=metric in p.lower_is_better)
         if plot is None:
             continue
         summary = tag("summary", f"{visible(metric)} by slice", dir="auto")
@@ -88,10 +94,10 @@ def _slices(p: EvaluationPage) -> list[Safe]:
     return parts
 
 
-def slice_dot_plot(slices: Sequence[SliceView], metric: str) -> Html | None:
-    """A metric's value on every slice with its interval, those whose gate failed marked; None where no slice has it.
+def slice_dot_plot(slices: Sequence[SliceView], metric: str, *, lower_is_better: bool = False) -> Html | None:
+    """A metric's value on every slice with its interval, the worst first; None where no slice has it.
 
-    Of more than `_MOST_DOTS` slices the lowest are drawn: the table has all.
+    Slices whose gate failed are marked. Of more than `_MOST_DOTS` slices the worst are drawn: the table has all.
     """
     dots = []
     for s in slices:
@@ -104,13 +110,15 @@ def slice_dot_plot(slices: Sequence[SliceView], metric: str) -> Html | None:
     first = slices[0].values.get(metric)
     line = first.value if first is not None and not slices[0].name.count("=") else None
     left = len(dots) - _MOST_DOTS
+    sign = -1 if lower_is_better else 1
     if left > 0:
-        dots = sorted(dots, key=lambda d: (d.value is None, d.value or 0.0))[:_MOST_DOTS]
+        dots = sorted(dots, key=lambda d: (d.value is None, sign * (d.value or 0.0)))[:_MOST_DOTS]
     drawn = slice_dots(
         dots, label=f"{metric} by slice, with intervals", unit=visible(metric), reference=line,
-        reference_name=visible(slices[0].name), order="ascending", shown=shown,
+        reference_name=visible(slices[0].name), order="descending" if lower_is_better else "ascending", shown=shown,
     )  # fmt: skip
-    said = tag("p", f"The {_MOST_DOTS} lowest; {left:,} more are in the table.", class_="soft") if left > 0 else ""
+    ends = "highest" if lower_is_better else "lowest"
+    said = tag("p", f"The {_MOST_DOTS} {ends}; {left:,} more are in the table.", class_="soft") if left > 0 else ""
     return join([drawn, said])
 
 

@@ -133,6 +133,7 @@ class EvaluationPage:
         config: the configuration as JSON text.
         primary: metrics whose dot plot is drawn first.
         has_baseline: whether there are a baseline's values.
+        lower_is_better: metrics of which it is known.
     """
 
     title: str
@@ -152,3 +153,4 @@ class EvaluationPage:
     config: str = ""
     primary: Sequence[str] = ()
     has_baseline: bool = False
+    lower_is_better: frozenset[str] = frozenset()

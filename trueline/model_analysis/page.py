@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from trueline.display.eval_chart import Chart, Line, Whisker, charts_view
 from trueline.display.eval_page import evaluation_page_html
 from trueline.display.eval_view import Check, EvaluationPage, Failure, PairView, PlotGroup, Shift, SliceView, Value
-from trueline.display.html import Safe, join, number, tag, visible
+from trueline.display.html import Html, Safe, join, number, tag, visible
 from trueline.model_analysis.config import EvalConfig
 from trueline.model_analysis.keys import MetricKey
 from trueline.model_analysis.measured import Change, CrossSliceMetrics, Estimate, Measured, SliceMetrics
@@ -82,6 +82,7 @@ def evaluation_page(result: EvalResult, title: str = _TITLE, sections: Sequence[
         config=result.config.to_json(),
         primary=_primary(verdict, metrics),
         has_baseline=any(s.baseline for s in measured.slices),
+        lower_is_better=frozenset(m for m in metrics if better.get(MetricKey.parse(m).name) is False),
     )
 
 
@@ -122,10 +123,12 @@ def slice_plots(measured: Measured, confidence: float) -> list[PlotGroup]:
     """Charts of the first slices that have any; of how many more there are the last group tells."""
     plots = {key: list(found) for key, found in groupby(find_plots(measured), key=lambda p: p.slice)}
     drawn = [(s, plots.get(s.key, []), array_charts(s)) for s in measured.slices]
-    found = [(s, own, arrays) for s, own, arrays in drawn if own or arrays]
+    keys = dict.fromkeys(p.key.text for own in plots.values() for p in own)
+    found = [(s, own, arrays) for s, own, arrays in drawn if own or arrays or keys.keys() & s.metrics.keys()]
     groups = []
     for s, own, arrays in found[:_MOST_PLOTTED]:
         charts: list[Safe] = [charts_view(arrays)] if arrays else []
+        charts += [_undefined(key, s.metrics[key]) for key in keys if key in s.metrics and s.metrics[key].data is None]
         for p in own:
             charts += [tag("h4", visible(p.key.text), class_="soft"), plot_charts(p.models, confidence=confidence)]
         groups.append(PlotGroup(s.name, join(charts)))
@@ -134,6 +137,10 @@ def slice_plots(measured: Measured, confidence: float) -> list[PlotGroup]:
         said = tag("p", "render_plot(result, slicing_spec) draws them.")
         groups.append(PlotGroup(f"{left:,} more slices have plots", said))
     return groups
+
+
+def _undefined(key: str, e: Estimate) -> Html:
+    return tag("p", f"{visible(key)} is undefined: {visible(e.undefined or 'no reason is known')}.", dir="auto")
 
 
 def array_charts(s: SliceMetrics) -> list[Chart]:

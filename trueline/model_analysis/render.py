@@ -10,6 +10,7 @@ from trueline.display.eval_style import styled
 from trueline.display.eval_tables import slices_table
 from trueline.display.html import Html, join, tag, visible
 from trueline.model_analysis.config import SlicingSpec
+from trueline.model_analysis.keys import MetricKey
 from trueline.model_analysis.measured import SliceMetrics
 from trueline.model_analysis.page import directions, number_metrics, slice_view
 from trueline.model_analysis.plots.charts import plot_charts
@@ -47,7 +48,10 @@ def render_slicing_metrics(
     metrics = number_metrics(found)
     better = directions(result.config, result.task)
     views = [slice_view(s, metrics, better, frozenset()) for s in [*overall, *found]]
-    dots = slice_dot_plot(views, metrics[0]) if metrics and len(views) > 1 else None
+    dots = None
+    if metrics and len(views) > 1:
+        lower = better.get(MetricKey.parse(metrics[0]).name) is False
+        dots = slice_dot_plot(views, metrics[0], lower_is_better=lower)
     return styled(join([slices_table(views, metrics, search="rendered"), dots or ""]))
 
 
