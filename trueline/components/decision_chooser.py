@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from trueline._core.errors import ConfigError, GateError
+from trueline._core.errors import GateError, ModelError
 from trueline.components.common import dataset_of, wanted_splits
 from trueline.pipeline.artifacts import Examples, Model
 from trueline.pipeline.channel import Channel
@@ -120,12 +120,12 @@ def _check_served(chosen: ChosenDecision, served: float) -> None:
     """The graph computes in float32: rows at the very threshold may fall on its other side, and no more than that.
 
     Raises:
-        ConfigError: the written model costs beyond noise more than was chosen.
+        ModelError: the written model costs beyond noise more than was chosen.
     """
     expected = chosen.expected
     room = max(expected.standard_error or 0.0, 1e-6 * max(1.0, abs(expected.value)))
     if abs(served - expected.value) > room:
-        raise ConfigError(
+        raise ModelError(
             f"the written model costs {served:.6g} a row, {expected.value:.6g} was chosen",
             hint="too many rows stand at the very threshold for float32 to tell apart: choose another calibration.",
         )
