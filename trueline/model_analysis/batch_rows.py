@@ -107,7 +107,7 @@ class BatchRows:
         row = own if rows.row is None else rows.row[order]
         return Rows(
             at(rows.label), at(rows.prediction), at(rows.weight), at(rows.baseline), row, at(rows.label_matrix),
-            rows.batch, objects, self.groups[row],
+            rows.batch, objects, self.groups[row], rows.threshold, rows.cut,
         )  # fmt: skip
 
 
