@@ -63,7 +63,7 @@ _PUBLIC = {
     "choose_decision": "decision.choose",
     "correlated_groups": "explain.correlation",
     "counterfactuals": "explain.counterfactual",
-    "decision_threshold": "decision.choose",
+    "decision_threshold": "decision.info",
     "default_binary_classification_specs": "defaults",
     "default_multi_class_classification_specs": "defaults",
     "default_regression_specs": "defaults",
@@ -86,7 +86,7 @@ _PUBLIC = {
     "shap_values": "explain.shapley",
     "slice_name": "slices",
     "specs_from_metrics": "defaults",
-    "split_warning": "decision.choose",
+    "split_warning": "decision.info",
     "validate_metrics": "gates",
 }
 

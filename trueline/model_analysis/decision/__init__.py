@@ -15,9 +15,9 @@ _PUBLIC = {
     "CostMatrix": "cost",
     "choose_decision": "choose",
     "decision_problems": "choose",
-    "decision_threshold": "choose",
+    "decision_threshold": "info",
     "served_cost": "choose",
-    "split_warning": "choose",
+    "split_warning": "info",
 }
 
 __all__ = [*sorted(_PUBLIC)]

@@ -13,21 +13,20 @@ import numpy.typing as npt
 
 from trueline._core import store
 from trueline._core.errors import ConfigError, DataError, ModelError, TruelineError, did_you_mean
-from trueline.engine.base import AccumulatorSpec, Dataset, Engine
+from trueline.engine.base import Dataset, Engine
 from trueline.model_analysis.decision.calibrate import METHODS, CalibrationRows, Trial, choose_calibration
 from trueline.model_analysis.decision.chosen import ChosenDecision, Expected
 from trueline.model_analysis.decision.cost import Constraint, Cost, CostMatrix, matrix_of, parse_constraints, parse_cost
-from trueline.model_analysis.decision.rows import model_source
+from trueline.model_analysis.decision.passes import Task, costs_of
 from trueline.model_analysis.decision.sample import ROW_SAMPLE, RULE_TABLE, Sampled
 from trueline.model_analysis.decision.scores import SCORE_TABLE, Scores
-from trueline.model_analysis.decision.threshold import Best, best_threshold, jackknife_error
-from trueline.model_analysis.noise import ROW_COLUMN, t_quantile
+from trueline.model_analysis.decision.threshold import Best, best_threshold
 from trueline.models.calibration import Calibration
 
 if TYPE_CHECKING:
     from trueline.models.model import Model
 
-__all__ = ["AUTO", "choose_decision", "decision_problems", "decision_threshold", "served_cost", "split_warning"]
+__all__ = ["AUTO", "choose_decision", "decision_problems", "served_cost"]
 
 AUTO = "auto"
 Floats = npt.NDArray[np.float64]
@@ -79,7 +78,7 @@ def choose_decision(
     matrix = matrix_of(parsed, model.classes or ())
     with ExitStack() as stack:
         plain = _plain(model, stack, work_dir)
-        task = _Task(model, plain, dataset, engine, noise_groups, seed, confidence)
+        task = Task(model, plain, dataset, engine, noise_groups, seed, confidence)
         if len(matrix) == 2:
             return _two_classes(task, parsed, matrix, bounds, calibration, split)
         return _more_classes(task, parsed, matrix, calibration, split)
@@ -102,28 +101,10 @@ def served_cost(
     """
     _checked(model, cost, "none", None, confidence)
     matrix = np.asarray(matrix_of(parse_cost(cost), model.classes or ()))
-    task = _Task(model, model, dataset, engine, noise_groups, seed, confidence)
+    task = Task(model, model, dataset, engine, noise_groups, seed, confidence)
     found: Sampled = task.run(ROW_SAMPLE, classes=len(matrix), keep=1)
     _check_counted(found.counted, np.ones(len(matrix)), task.classes)
     return task.expectations(np.zeros(1 + noise_groups), found.before, matrix)[1]
-
-
-def decision_threshold(model_info: Mapping[str, Any]) -> float | None:
-    """The threshold that a model decides at, from its ``model.json``; None where it has none of its own."""
-    found = (model_info.get("decision") or {}).get("threshold")
-    return None if found is None else float(found)
-
-
-def split_warning(model_info: Mapping[str, Any], splits: Sequence[str]) -> str | None:
-    """A sentence where the rows that judge a model are those that its decision was chosen on; else None."""
-    evidence = (model_info.get("decision") or {}).get("evidence") or {}
-    split = evidence.get("split")
-    if split not in splits:
-        return None
-    return (
-        f"The model's decision was chosen on the split {split!r} that it is judged on: its cost there is a little too "
-        "good. Choose it on a split of its own."
-    )
 
 
 def decision_problems(cost: Any, calibration: Any, constraints: Any, confidence: Any = 0.95) -> list[str]:
@@ -167,63 +148,6 @@ def _plain(model: Model, stack: ExitStack, work_dir: str | None) -> Model:
     return model.with_decision(store.join(folder, "plain"))
 
 
-class _Task:
-    """What every pass is given."""
-
-    def __init__(
-        self,
-        model: Model,
-        plain: Model,
-        dataset: Dataset,
-        engine: Engine | None,
-        groups: int,
-        seed: int,
-        confidence: float,
-    ) -> None:
-        from trueline.engine import default_engine
-
-        self.classes = list(model.classes or ())
-        self.confidence, self.groups, self.seed = confidence, groups, seed
-        self.params = {"model": model_source(model.runtime), "plain": model_source(plain.runtime)}
-        wanted = {f.name for f in model.runtime.inputs} | {f.name for f in model.runtime.targets.raw.features}
-        if absent := sorted(wanted - set(dataset.columns)):
-            shown = [c for c in dataset.columns if not c.startswith("__")]
-            raise ConfigError(
-                f"the data lacks {len(absent)} columns of {model.name}",
-                problems=[f"{name!r}. {did_you_mean(name, shown)}" for name in absent],
-            )
-        self._dataset, self._engine = dataset, engine if engine is not None else default_engine()
-        self._columns = [c for c in dataset.columns if c in wanted | {ROW_COLUMN}]
-
-    def run(self, name: str, **params: Any) -> Any:
-        """One pass."""
-        every = {**self.params, "groups": self.groups, "seed": self.seed, **params}
-        return self._engine.run(AccumulatorSpec(name, every), self._dataset, self._columns)
-
-    def expected(self, costs: Floats, occupied: int) -> Expected:
-        """A cost out of its value on all rows and without each group, ``[1 + G]``."""
-        value = float(costs[0])
-        if occupied < 2:
-            return Expected(value)
-        error = float(jackknife_error(costs[1:]))
-        reach = t_quantile((1 + self.confidence) / 2, occupied - 1) * error
-        return Expected(value, error, value - reach, value + reach)
-
-    def expectations(self, after: Floats, sums: Floats, matrix: Floats) -> tuple[Expected, Expected, Expected]:
-        """Expected cost, that of before, and the saving."""
-        before = _costs(sums, matrix)
-        occupied = int((sums.sum(axis=(1, 2)) > 0).sum())
-        return tuple(self.expected(c, occupied) for c in (after, before, before - after))  # type: ignore[return-value]
-
-
-def _costs(sums: Floats, matrix: Floats) -> Floats:
-    """Cost a row of sums ``[G, C, C]``: of all, then without each group."""
-    cost, weight = (sums * matrix).sum(axis=(1, 2)), sums.sum(axis=(1, 2))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rest = (cost.sum() - cost) / (weight.sum() - weight)
-    return np.concatenate([[cost.sum() / weight.sum()], rest])
-
-
 def _check_counted(counted: Mapping[str, int], true: Floats, classes: Sequence[Any]) -> None:
     """Refuses rows on which nothing can be chosen; `true` is the weight of each class."""
     problems = []
@@ -239,7 +163,7 @@ def _check_counted(counted: Mapping[str, int], true: Floats, classes: Sequence[A
 
 
 def _two_classes(
-    task: _Task, cost: Any, matrix: Any, bounds: tuple[Constraint, ...], wanted: str, split: str
+    task: Task, cost: Any, matrix: Any, bounds: tuple[Constraint, ...], wanted: str, split: str
 ) -> ChosenDecision:
     table: Scores = task.run(SCORE_TABLE)
     _check_counted(table.counted, table.before.sum(axis=(0, 2)), task.classes)
@@ -278,7 +202,7 @@ def _two_classes(
 
 
 def _search(
-    task: _Task, table: Scores, calibration: Calibration | None, cost: Cost, bounds: tuple[Constraint, ...]
+    task: Task, table: Scores, calibration: Calibration | None, cost: Cost, bounds: tuple[Constraint, ...]
 ) -> Best:
     score = table.score
     if calibration is not None:
@@ -292,13 +216,13 @@ def _search(
     return best_threshold(distinct, positive, negative, cost, bounds, confidence=task.confidence, exact=table.exact)
 
 
-def _more_classes(task: _Task, cost: Any, matrix: Any, wanted: str, split: str) -> ChosenDecision:
+def _more_classes(task: Task, cost: Any, matrix: Any, wanted: str, split: str) -> ChosenDecision:
     found: Sampled = task.run(ROW_SAMPLE, classes=len(matrix), keep=_SAMPLE)
     _check_counted(found.counted, found.before.sum(axis=(0, 2)), task.classes)
     calibration, trials = choose_calibration(found.rows, wanted)
     told = None if calibration is None else calibration.to_json()
     sums = task.run(RULE_TABLE, costs=[list(row) for row in matrix], calibration=told)
-    expected, before, saving = task.expectations(_costs(sums, np.asarray(matrix)), found.before, np.asarray(matrix))
+    expected, before, saving = task.expectations(costs_of(sums, np.asarray(matrix)), found.before, np.asarray(matrix))
     notes = _notes(trials, wanted, saving, None)
     if (rows := found.counted["rows"]) > _SAMPLE and wanted != "none":
         notes = (*notes, f"The calibration was chosen on {_SAMPLE:,} of {rows:,} rows.")
