@@ -421,7 +421,11 @@ def test_a_threshold_can_find_its_slice(made: SlicingSpec, asked: SlicingSpec, c
 
 def test_every_metric_of_the_table_can_be_configured_with_its_own_defaults() -> None:
     for (name, task), metric in METRICS.items():
-        needed = {n: ("f" if n.endswith("key") else 1) for n, v in metric.options.items() if v is REQUIRED}
+        needed = {
+            n: "f" if n.endswith("key") else [1] if n.endswith("ids") else 1
+            for n, v in metric.options.items()
+            if v is REQUIRED
+        }
         query = "q" if metric.query else ""
         for options in (needed, {**metric.options, **needed}):
             assert problems_of(MetricsSpec([MetricConfig(name, options)], query_key=query), task) == [], name

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from model_analysis_objects import measure
 
 from trueline._core.errors import DataError
-from trueline.model_analysis import MetricConfig
+from trueline.model_analysis import EvalConfig, MetricConfig, MetricsSpec
+from trueline.model_analysis.check import config_problems
 from trueline.model_analysis.metrics.alignment import common_places, common_subsequence, edit_distance
 from trueline.model_analysis.metrics.rouge import ROUGE_TYPES
 from trueline.model_analysis.metrics.stemmer import stem
@@ -201,3 +202,22 @@ def test_intervals_and_every_rouge_type() -> None:
     assert len(found) == 1 + 3 * len(ROUGE_TYPES)
     by_order = [found[f"rouge{n}_fmeasure"].value or 0 for n in range(1, 10)]
     assert by_order == sorted(by_order, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("Bleu", {"tokenize": "13"}, "'13' is none of 13a, char, intl, none"),
+        ("Bleu", {"smooth_method": "add"}, "is none of exp, floor, add-k, none"),
+        ("Rouge", {"rouge_type": "rougeX"}, "is none of rouge1"),
+        ("ExactMatch", {"convert_to": "xml"}, "is none of"),
+        ("COCOAveragePrecision", {"area_range": [1]}, "a least and a greatest area"),
+        ("COCOMeanAveragePrecision", {"class_ids": 3}, "a list of numbers is expected"),
+        ("COCOMeanAveragePrecision", {"iou_thresholds": ["a"]}, "a number is expected"),
+        ("SemanticSegmentationIoU", {}, "needs the option 'class_ids'"),
+    ],
+)
+def test_wrong_options_are_found_before_data_is_read(name: str, options: dict[str, Any], said: str) -> None:
+    problems = config_problems(EvalConfig([MetricsSpec([MetricConfig(name, options)])]), "objects")
+    assert len(problems) == 1
+    assert said in problems[0]

@@ -10,7 +10,10 @@ from trueline.model_analysis.check_specs import CLASS_TASKS, Known
 from trueline.model_analysis.config import MetricConfig, MetricsSpec
 from trueline.model_analysis.curves import CURVE_AREAS
 from trueline.model_analysis.metrics import TASKS, Metric, find_metric, metric_names
+from trueline.model_analysis.metrics.bleu import SMOOTHING
 from trueline.model_analysis.metrics.record import REQUIRED
+from trueline.model_analysis.metrics.rouge import ROUGE_TYPES
+from trueline.model_analysis.metrics.tokens import TOKENIZERS
 
 __all__ = ["metric_problems"]
 
@@ -19,12 +22,18 @@ _CHOICES = {
     "summation_method": sorted({method for _, method in CURVE_AREAS}),
     "average": ["macro", "micro", "samples", "weighted"],
     "ties": ["average", "last"],
+    "tokenize": sorted(TOKENIZERS),
+    "smooth_method": list(SMOOTHING),
+    "rouge_type": list(ROUGE_TYPES),
+    "convert_to": ["", "json"],
 }
 _NUMBERS = frozenset(
     {"threshold", "thresholds", "specificity", "sensitivity", "recall", "precision", "false_positive_rate", "left",
-     "right", "label_smoothing", "quantile", "delta", "power"}
+     "right", "label_smoothing", "quantile", "delta", "power", "iou_threshold", "class_id"}
 )  # fmt: skip
-_COUNTS = frozenset({"k", "top_k", "num_thresholds", "num_buckets", "num_bins", "size"})
+_COUNTS = frozenset({"k", "top_k", "num_thresholds", "num_buckets", "num_bins", "size", "sample_size",
+                     "max_num_detections", "num_recalls"})  # fmt: skip
+_LISTS = frozenset({"class_ids", "iou_thresholds", "area_range", "recalls"})
 
 
 def metric_problems(entry: MetricConfig, spec: MetricsSpec, known: Known) -> list[str]:
@@ -119,9 +128,13 @@ def _value(where: str, option: str, value: Any) -> list[str]:
         return [f"{where}: a text is expected, not {value!r}"]
     if option in _COUNTS and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
         return [f"{where}: a positive integer is expected, not {value!r}"]
-    if option not in _NUMBERS:
+    if option in _LISTS and not isinstance(value, (list, tuple)):
+        return [f"{where}: a list of numbers is expected, not {value!r}"]
+    if option == "area_range" and len(value) != 2:
+        return [f"{where}: a least and a greatest area are expected, not {value!r}"]
+    if option not in _NUMBERS | _LISTS:
         return []
-    values = list(value) if option == "thresholds" and isinstance(value, (list, tuple)) else [value]
+    values = list(value) if option in {"thresholds", *_LISTS} and isinstance(value, (list, tuple)) else [value]
     if not values:
         return [f"{where}: a number or a list of numbers is expected, not an empty list"]
     wrong = [v for v in values if isinstance(v, bool) or not isinstance(v, (int, float))]

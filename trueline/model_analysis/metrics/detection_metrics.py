@@ -74,7 +74,7 @@ def _own(cls: str, name: str, value: Value, options: Options, better: str | None
 _LIMITS = {"area_range": None, "max_num_detections": None}
 _ONE = {"iou_threshold": 0.5, "class_id": None, **_LIMITS}
 _MANY = {"iou_thresholds": COCO_IOUS, "class_ids": None, **_LIMITS}
-_RECALLS = {"recalls": (), "num_recalls": 101}
+_RECALLS = {"recalls": None, "num_recalls": 101}
 
 
 def _counted(rows: Rows, parameter: str) -> Floats:
