@@ -155,6 +155,15 @@ def test_metrics_of_the_evaluation_losses_and_functions_say_the_same(log_model: 
     assert ranked.importance()["idle"] == 0
 
 
+def test_rows_of_python_values_bring_their_labels(sum_model: Model, room: Any) -> None:
+    names = [f.name for f in sum_model.runtime.inputs]
+    table = room.table.select([*names, "price"]).slice(0, 60)
+    expected = permutation_importance(sum_model, table, n_repeats=1)
+    assert permutation_importance(sum_model, table.to_pylist(), n_repeats=1).importance() == expected.importance()
+    with pytest.raises(DataError, match="no feature 'cost'"):
+        permutation_importance(sum_model, [{"cost": 1.0}])
+
+
 def test_slices_are_measured_by_themselves(forest_model: Model, room: Any) -> None:
     spec = SlicingSpec(feature_values={"color": "red"})
     found = permutation_importance(forest_model, room.table, slices=[spec, SlicingSpec(expression="depth > 0")])

@@ -156,6 +156,16 @@ def test_a_row_does_not_depend_on_the_others_nor_on_blocks(tree_model_: Model, r
     np.testing.assert_array_equal(first.values, again.values)
 
 
+def test_rows_of_every_form_are_the_same_rows(tree_model_: Model, room: Any) -> None:
+    names = [f.name for f in tree_model_.runtime.inputs]
+    table, background = room.table.slice(0, 5).select(names), room.table.slice(100, 20)
+    expected = shap_values(tree_model_, table, background)
+    for rows in (table.to_pylist(), table.to_pydict(), table.to_batches()[0]):
+        np.testing.assert_array_equal(shap_values(tree_model_, rows, background).values, expected.values)
+    frame = table.drop_columns(["tags"]).to_pandas().assign(tags=table["tags"].to_pylist())
+    np.testing.assert_array_equal(shap_values(tree_model_, frame, background).values, expected.values)
+
+
 def test_importance_by_output_and_slice(class_model: Model, room: Any, tmp_path: Any) -> None:
     found = shap_values(class_model, room.table, max_rows=40, background_rows=10, slices=["color"])
     assert found.outputs == tuple(f"probability of {c!r}" for c in ("low", "mid", "top"))

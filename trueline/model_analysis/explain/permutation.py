@@ -186,11 +186,11 @@ def permutation_importance(
     asked = Asked(target, groups, n_repeats, seed, specs, confidence, options)
     if isinstance(metric, str) and (metric == "loss" or metric in LOSSES):
         name = DEFAULT[str(target.runtime.info["task"])] if metric == "loss" else metric
-        with opened_rows(data, target.features) as dataset:
+        with opened_rows(data, target.features, asked.needed(_has_label(target))) as dataset:
             return _by_loss(asked, name, dataset, engine)
     from trueline.model_analysis.explain.permutation_metric import by_function, by_metric
 
-    with opened_rows(data, target.features) as dataset:
+    with opened_rows(data, target.features, asked.needed(_has_label(target))) as dataset:
         if callable(metric):
             return by_function(asked, metric, dataset)
         return by_metric(asked, metric, dataset, engine)
@@ -258,6 +258,10 @@ def groups_of(
         return found
     check_features(target, [n for n in features if n not in found], "feature or group")
     return {n: found.get(n, (n,)) for n in dict.fromkeys(features)}
+
+
+def _has_label(target: Target) -> bool:
+    return bool(target.runtime.info.get("targets"))
 
 
 def number_or_none(value: float) -> float | None:

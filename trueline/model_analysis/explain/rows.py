@@ -32,19 +32,19 @@ _CHUNK = 8192
 
 
 @contextlib.contextmanager
-def opened_rows(data: Any, features: Sequence[RawFeature]) -> Iterator[Dataset]:
-    """Any form of data as a dataset of blocks; rows in memory get the numbers ``__row__`` where they have none."""
+def opened_rows(data: Any, features: Sequence[RawFeature], more: Sequence[str] = ()) -> Iterator[Dataset]:
+    """Any form of data as a dataset of blocks; rows in memory get the numbers ``__row__`` where they have none.
+
+    Raises:
+        DataError: rows as dicts that name what is neither a feature nor one of `more`.
+    """
     from trueline._core.rowid import row_ids
     from trueline.engine.base import Dataset
     from trueline.transform.datasets import _NUMBERED as NUMBERED
     from trueline.transform.datasets import opened
 
     if isinstance(data, dict) or (isinstance(data, list) and all(isinstance(r, dict) for r in data)):
-        unknown = {n for r in ([data] if isinstance(data, dict) else data) for n in r} - {f.name for f in features}
-        if unknown:
-            known = [f.name for f in features]
-            raise DataError(f"the model has no feature {sorted(unknown)[0]!r}", hint=did_you_mean(min(unknown), known))
-        data = as_table(data, features)
+        data = _from_python(data, features, more)
     with opened(data) as dataset:
         blocks = dataset.blocks
         if ROW_COLUMN not in dataset.columns and all(b.table is not None for b in blocks):
@@ -56,6 +56,23 @@ def opened_rows(data: Any, features: Sequence[RawFeature]) -> Iterator[Dataset]:
             made = Dataset.from_table(table)
             dataset = replace(made, arrow_schema=made.arrow_schema.with_metadata({NUMBERED: b"1"}))
         yield dataset
+
+
+def _from_python(data: Any, features: Sequence[RawFeature], more: Sequence[str]) -> pa.Table:
+    """Rows or columns of Python values as a table; features in the signature's types."""
+    import pyarrow as pa
+
+    rows = (
+        data if isinstance(data, list) else [dict(zip(data, v, strict=True)) for v in zip(*data.values(), strict=True)]
+    )
+    names = list(dict.fromkeys(n for row in rows for n in row))
+    known = [f.name for f in features]
+    if unknown := [n for n in names if n not in {*known, *more, ROW_COLUMN}]:
+        raise DataError(f"the model has no feature {unknown[0]!r}", hint=did_you_mean(unknown[0], known))
+    table = as_table([{n: row.get(n) for n in known} for row in rows], features)
+    for name in (n for n in names if n not in known):
+        table = table.append_column(name, pa.array([row.get(name) for row in rows]))
+    return table
 
 
 def check_columns(dataset: Dataset, needed: Sequence[str], what: str = "the data") -> None:
@@ -136,7 +153,7 @@ def sample_rows(
     from trueline.transform.datasets import has_own_rows
 
     names = list(target.feature_names)
-    with opened_rows(data, target.features) as dataset:
+    with opened_rows(data, target.features, more) as dataset:
         check_columns(dataset, [*names, *more], what)
         own = has_own_rows(dataset)
         columns = [c for c in dataset.columns if c in {*names, *more, ROW_COLUMN}]
