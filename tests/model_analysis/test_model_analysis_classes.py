@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 import sklearn.metrics as sk
 
+from trueline._core.errors import ConfigError
 from trueline.engine.base import Dataset
 from trueline.engine.local import LocalEngine
 from trueline.model_analysis import (
@@ -42,9 +43,9 @@ MULTICLASS: tuple[Case, ...] = (
     ("Accuracy", {}, lambda y, h, p, w: sk.accuracy_score(y, h, sample_weight=w)),
     ("SparseTopKCategoricalAccuracy", {"k": 2}, lambda y, h, p, w: sk.top_k_accuracy_score(y, p, k=2, sample_weight=w)),
     ("CohenKappa", {}, lambda y, h, p, w: sk.cohen_kappa_score(y, h, sample_weight=w)),
-    ("CohenKappa", {"weights": "linear"},
+    ("CohenKappa", {"weighting": "linear"},
      lambda y, h, p, w: sk.cohen_kappa_score(y, h, sample_weight=w, weights="linear")),
-    ("CohenKappa", {"weights": "quadratic"},
+    ("CohenKappa", {"weighting": "quadratic"},
      lambda y, h, p, w: sk.cohen_kappa_score(y, h, sample_weight=w, weights="quadratic")),
     ("MultiClassMatthewsCorrelationCoefficient", {}, lambda y, h, p, w: sk.matthews_corrcoef(y, h, sample_weight=w)),
     ("MultiClassBalancedAccuracy", {}, lambda y, h, p, w: sk.balanced_accuracy_score(y, h, sample_weight=w)),
@@ -208,3 +209,21 @@ def test_a_thousand_classes_are_averaged_from_one_histogram() -> None:
     record = find_metric("F1Score", "multiclass")
     assert record is not None
     assert not record.moments  # no sum for each class
+
+
+@pytest.mark.parametrize(
+    ("binarize", "text"),
+    [
+        (BinarizationOptions(class_ids=(C,)), "class 4"),
+        (BinarizationOptions(k_list=(C + 1,)), "the 5 greatest"),
+        (BinarizationOptions(top_k_list=(C + 1,)), "the 5 greatest"),
+    ],
+)
+def test_a_class_beyond_those_of_the_output_is_refused(binarize: BinarizationOptions, text: str) -> None:
+    with pytest.raises(ConfigError, match=text):
+        analyze_raw_data(TABLE, EvalConfig([MetricsSpec([MetricConfig("Recall")], binarize=binarize)]))
+
+
+def test_an_average_over_samples_is_for_rows_of_several_classes() -> None:
+    with pytest.raises(ConfigError, match="samples is for rows of several classes"):
+        analyze_raw_data(TABLE, EvalConfig([MetricsSpec([MetricConfig("F1Score", {"average": "samples"})])]))

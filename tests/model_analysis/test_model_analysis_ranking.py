@@ -17,11 +17,13 @@ from trueline.engine.local import LocalEngine
 from trueline.model_analysis import (
     EvalConfig,
     EvalOptions,
+    MetricAccumulator,
     MetricConfig,
     MetricsSpec,
     SlicingSpec,
     analyze_raw_data,
 )
+from trueline.model_analysis.plan import make_plan
 
 METRICS = (
     MetricConfig("NDCG", {"gain_key": "gain", "top_k_list": [1, 3]}),
@@ -190,3 +192,18 @@ def test_queries_without_anything_relevant_leave_the_value_undefined() -> None:
     assert result.metric("mean_average_precision").undefined.startswith("no query has a relevant document")
     assert result.metric("precision_at_k", top_k=2).value == 0
     assert result.metric("total_queries").value == 1
+
+
+def test_states_that_are_written_and_read_between_blocks_go_on() -> None:
+    table = documents(queries=15).append_column("__row__", pa.array(range(documents(queries=15).num_rows)))
+    plan = make_plan(config(), "ranking", 0, False)
+    whole = MetricAccumulator(plan)
+    for start in range(0, table.num_rows, 4):  # shorter than some queries
+        batch = table.slice(start, 4).combine_chunks().to_batches()[0]
+        own = MetricAccumulator(plan)
+        own.update_arrays(batch.column("label"), {"candidate": batch.column("prediction")}, batch.column("w"), batch)
+        whole = MetricAccumulator.from_state(whole.state(), plan)
+        whole.merge(MetricAccumulator.from_state(own.state(), plan))
+    found = MetricAccumulator.from_state(whole.state(), plan).finish().slices[0].metrics
+    for name, value in expected(by_query(table)).items():
+        assert found[name].value == pytest.approx(value, rel=1e-9), name

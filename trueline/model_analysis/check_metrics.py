@@ -22,6 +22,7 @@ _CHOICES = {
     "summation_method": sorted({method for _, method in CURVE_AREAS}),
     "average": ["macro", "micro", "samples", "weighted"],
     "ties": ["average", "last"],
+    "weighting": ["linear", "quadratic"],
     "tokenize": sorted(TOKENIZERS),
     "smooth_method": list(SMOOTHING),
     "rouge_type": list(ROUGE_TYPES),
@@ -55,6 +56,8 @@ def metric_problems(entry: MetricConfig, spec: MetricsSpec, known: Known) -> lis
     problems += _option_names(where, entry, found)
     if not entry.module:  # somebody else's options have values of their own
         problems += [p for option, value in entry.config.items() for p in _value(where, option, value)]
+        if entry.config.get("average") == "samples" and known.task not in (None, "multilabel"):
+            problems.append(f"{where}, option 'average': samples is for rows of several classes (multilabel)")
     k = entry.config.get("k")
     if known.classes is not None and isinstance(k, int) and "k" in found[0].options and k > known.classes:
         problems.append(f"{where}, option 'k': {k} is more than the {known.classes} classes")

@@ -73,7 +73,9 @@ class EvalPlan:
                 wanted |= dict.fromkeys((planned.view, name) for name in planned.moments(self.classes))
             if planned.mean_of is not None and planned.mean_of.by_frequency:
                 wanted |= dict.fromkeys((views[text], "label") for _, text in planned.mean_of.parts)
-        return {key: place for place, key in enumerate(wanted)}
+        views_first = {view: place for place, view in enumerate(dict.fromkeys(view for view, _ in wanted))}
+        ordered = sorted(wanted, key=lambda key: views_first[key[0]])  # a view's rows are made once and let go
+        return {key: place for place, key in enumerate(ordered)}
 
     @cached_property
     def ranked(self) -> tuple[View, ...]:

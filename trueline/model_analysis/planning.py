@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from trueline._core.errors import ConfigError
 from trueline.model_analysis.config import (
     AggregationOptions,
     BinarizationOptions,
@@ -47,10 +48,23 @@ def planned_metrics(
     for spec in config.metrics_specs:
         for entry in spec.metrics:
             for made in _planned(spec, entry, task, classes, outputs):
+                _check_sub_key(made, classes)
                 kept = planned.get(made.key)
                 if kept is None or kept.private:
                     planned[made.key] = made
     return tuple(planned.values())
+
+
+def _check_sub_key(planned: PlannedMetric, classes: int) -> None:
+    """A class, or a place among the greatest, that the output does not have."""
+    sub = planned.view.sub_key
+    beyond = [f"class {sub.class_id}"] if sub.class_id is not None and sub.class_id >= classes else []
+    beyond += [f"the {k} greatest" for k in (sub.k, sub.top_k) if k is not None and k > classes]
+    if beyond:
+        raise ConfigError(
+            f"metric {planned.key!r} asks for {' and '.join(beyond)}",
+            hint=f"there are {classes} classes, with the numbers 0 to {classes - 1}.",
+        )
 
 
 def _planned(

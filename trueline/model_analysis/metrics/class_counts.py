@@ -79,14 +79,14 @@ def _mean(ratio: Ratio) -> Finish:
 
 
 def _kappa(s: Sums, o: Options) -> Floats:
-    """Cohen 1960 and 1968: 1 - observed over expected disagreement; weights none, linear or quadratic."""
+    """Cohen 1960 and 1968: 1 - observed over expected disagreement; `weighting` None, linear or quadratic."""
     tp, predicted, actual = three(s, "class_counts", o)
     total = actual.sum(axis=0)
-    if o["weights"] is None:
+    if o["weighting"] is None:
         wrong = total - tp.sum(axis=0)
         expected = total - over((predicted * actual).sum(axis=0), total)
         return 1 - over(wrong, expected)
-    power = 1 if o["weights"] == "linear" else 2
+    power = 1 if o["weighting"] == "linear" else 2
     number = np.arange(len(tp), dtype=np.float64)
     cost = np.abs(number[:, None] - number[None]) ** power
     expected = over(np.einsum("i...,ij,j...->...", actual, cost, predicted), total)
@@ -114,7 +114,7 @@ CLASS_COUNT_METRICS = (
     *(Metric(cls, name, _MULTI, "no row has a weight", finish=_mean(ratio), tables=_TABLE, better=HIGHER,
              options={"average": None, **CONFUSION_OPTIONS}) for cls, name, ratio in AVERAGED),
     Metric("CohenKappa", "cohen_kappa", _MULTI, "labels and predictions are of one class",
-           ("class_gap@1", "class_gap@2"), _kappa, tables=_TABLE, better=HIGHER, options={"weights": None}),
+           ("class_gap@1", "class_gap@2"), _kappa, tables=_TABLE, better=HIGHER, options={"weighting": None}),
     Metric("MultiClassMatthewsCorrelationCoefficient", "multi_class_matthews_correlation_coefficient", _MULTI,
            "labels or predictions are of one class", finish=_matthews, tables=_TABLE, better=HIGHER),
     Metric("MultiClassBalancedAccuracy", "multi_class_balanced_accuracy", _MULTI, NO_WEIGHT, finish=_balanced,

@@ -110,5 +110,5 @@ MULTILABEL_METRICS = (
     Metric("HammingLoss", "hamming_loss", _MULTI, NO_WEIGHT, ("hamming@{t}", "weight"), _share("hamming"),
            better=LOWER, options=_OPTIONS),
     Metric("MultiLabelConfusionMatrix", "multi_label_confusion_matrix", _MULTI, NO_WEIGHT, ("weight",),
-           tables=("label_counts@{t}",), data=_matrices, options=_OPTIONS),
+           tables=("label_counts@{t}",), data=_matrices, options={"thresholds": 0.5}),
 )  # fmt: skip
