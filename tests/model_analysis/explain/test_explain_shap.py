@@ -118,6 +118,15 @@ def test_trees_give_what_all_coalitions_of_raw_columns_give(
     assert np.abs(trees.values).max() > 0.1
 
 
+def test_trees_of_one_class(class_model: Model, room: Any) -> None:
+    rows, background = room.table.slice(0, 5), room.table.slice(100, 20)
+    every = shap_values(class_model, rows, background, method="tree")
+    one = shap_values(class_model, rows, background, method="tree", output_class="mid")
+    assert one.outputs == ("centred log probability of 'mid'",)
+    np.testing.assert_array_equal(one.values[:, 0], every.values[:, 1])
+    added_up(one)
+
+
 def test_trees_of_several_raw_columns_at_once_are_refused(room: Any) -> None:
     from sklearn.tree import DecisionTreeRegressor
 

@@ -40,7 +40,7 @@ def shap_body(found: ShapValues) -> Html:
         parts.append(tag("h3", "Mean absolute value"))
         parts.append(_importance(found, k))
         if n > 1:
-            parts += [tag("h3", "Every row: orange where the feature is low, blue where it is high"), _swarms(found, k)]
+            parts += [tag("h3", "The rows: orange where the feature is low, blue where it is high"), _swarms(found, k)]
         pictures = [_row(found, k, i) for i in range(min(n, _ROWS))]
         parts.append(details("Row by row" if n > 1 else "The row", join(pictures), open_=k == 0))
     if len(found.slices) > 1:

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["by_function", "by_metric", "write_block"]
 
 _LABEL, _WEIGHT, _BASE = "__label__", "__weight__", "__base__"
-_TASKS = {"regression": "regression", "ranking": "ranking", "binary": "binary", "multiclass": "multiclass"}
 
 
 def _column(g: int, r: int) -> str:
@@ -235,7 +234,7 @@ def _measured(asked: Asked, spec: MetricsSpec, sign: float, scored: Dataset, eng
                 prediction_key=_column(g, r),
                 baseline_prediction_key=_BASE,
                 example_weight_key=_WEIGHT,
-                task=_TASKS[task],
+                task=task,
                 classes=len(runtime.classes or []) or None,
                 engine=engine,
             )
