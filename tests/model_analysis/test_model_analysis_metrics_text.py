@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from model_analysis_objects import measure
 
 from trueline._core.errors import DataError
-from trueline.model_analysis import EvalConfig, MetricConfig, MetricsSpec
+from trueline.model_analysis import (
+    EvalConfig,
+    GenericValueThreshold,
+    MetricConfig,
+    MetricsSpec,
+    MetricThreshold,
+    SlicingSpec,
+    analyze_raw_data,
+)
 from trueline.model_analysis.check import config_problems
 from trueline.model_analysis.metrics.alignment import common_places, common_subsequence, edit_distance
 from trueline.model_analysis.metrics.rouge import ROUGE_TYPES
@@ -221,3 +229,12 @@ def test_wrong_options_are_found_before_data_is_read(name: str, options: dict[st
     problems = config_problems(EvalConfig([MetricsSpec([MetricConfig(name, options)])]), "objects")
     assert len(problems) == 1
     assert said in problems[0]
+
+
+def test_thresholds_and_slices_of_a_part_by_its_name() -> None:
+    rows = texts(ROWS * 2).append_column("lang", pa.array(["en", "de"] * 6))
+    least = MetricThreshold(GenericValueThreshold(0.7))
+    spec = MetricsSpec([MetricConfig("Rouge", {"rouge_type": "rougeL", "name": "rl"})], {"rl_fmeasure": least})
+    result = analyze_raw_data(rows, EvalConfig([spec], [SlicingSpec(), SlicingSpec(["lang"])]))
+    failed = {(f.metric, f.slice) for f in result.validation_result.failures}
+    assert failed == {("rl_fmeasure", "Overall"), ("rl_fmeasure", "lang=en")}

@@ -17,7 +17,7 @@ from trueline.model_analysis.config_json import encode
 from trueline.model_analysis.gates_rules import gate_rules
 from trueline.model_analysis.keys import MetricKey, SubKey
 from trueline.model_analysis.metrics import find_metric
-from trueline.model_analysis.rules import metric_key
+from trueline.model_analysis.rules import metric_key, part_name
 
 __all__ = ["config_problems"]
 
@@ -72,7 +72,8 @@ def _names(entries: Sequence[MetricConfig]) -> list[str]:
     names = []
     for entry in entries:
         record = find_metric(entry.class_name, module=entry.module)
-        names += [part.name for part in record.parts] if record is not None and record.parts else [metric_key(entry)]
+        parts = record.parts if record is not None else ()
+        names += [part_name(entry, record, part) for part in parts if record is not None] or [metric_key(entry)]
     return names
 
 
