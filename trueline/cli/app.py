@@ -39,6 +39,9 @@ COMMANDS = (
     ),
     CommandEntry("predict", "trueline.cli.predict:predict", "Predict every row of a file with a model."),
     CommandEntry(
+        "evaluate", "trueline.cli.evaluate:evaluate", "Judge a model on labelled rows; exit code 3 at a closed gate."
+    ),
+    CommandEntry(
         "explain", "trueline.cli.explain:explain", "Say why a model says what it says: six methods, one page."
     ),
     CommandEntry("export", "trueline.cli.export:export", "Write a model for the browser, a server, plain Python, ..."),

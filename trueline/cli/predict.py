@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
     from trueline.models import Predictions
 
-__all__ = ["model_folder", "model_rows", "predict"]
+__all__ = ["TEXT_KINDS", "model_folder", "model_rows", "predict"]
 
-_TEXT = ("csv", "jsonl")
+TEXT_KINDS = ("csv", "jsonl")
+"""Files of texts, whose columns take the types that a model asks for."""
 
 
 @click.command(
@@ -148,7 +149,7 @@ def model_rows(model: Any, found: DataFile) -> Any:
         names = list_inputs(base, pattern)
         return Dataset.from_parquet([store.join(base, name) if name else base for name in names])
     spec = found.spec()
-    if found.kind in _TEXT:
+    if found.kind in TEXT_KINDS:
         inputs = [f for f in model.runtime.inputs if f.kind == "scalar" and f.dtype != "bytes"]
         types = {f.name: f.dtype for f in inputs}
         spec = replace(spec, params={**spec.params, "schema_types": types})

@@ -25,6 +25,7 @@ __all__ = ["RESULT_FORMAT", "EvalResult"]
 
 RESULT_FORMAT = 2
 METRICS_FILE, CONFIG_FILE, VALIDATION_FILE = "metrics.parquet", "eval_config.json", "validation.json"
+PAGE_FILE = "evaluation.html"
 _META = b"trueline.evaluation"
 MetricValues: TypeAlias = dict[str, Any]
 
@@ -150,6 +151,24 @@ class EvalResult:
         """One sentence for each reason why a gate is closed."""
         return [failure.sentence for failure in self.validation_result.failures]
 
+    @cached_property
+    def plots(self) -> list[tuple[SliceKey, dict[str, dict[str, dict[str, Any]]]]]:
+        """TFMA's shape: (slice key, {output: {sub key: {kind of plot: data}}}) of the candidate's plot metrics."""
+        from trueline.model_analysis.plots.store import plots_of
+
+        return plots_of(self.measured)
+
+    def to_html(self, path: str | None = None, title: str = "Evaluation") -> str:
+        """The whole evaluation as one page that needs nothing else: verdict, slices, changes, plots, configuration.
+
+        Args:
+            path: where it is written too.
+            title: its heading.
+        """
+        from trueline.model_analysis.page import page_html
+
+        return page_html(self, path, title)
+
     def to_table(self) -> pa.Table:
         """One row per slice and metric, with baseline, change, intervals and noise beside the value."""
         meta = {
@@ -164,15 +183,20 @@ class EvalResult:
         return measured_table(self.measured).replace_schema_metadata({_META: encoded})
 
     def save(self, uri: str) -> None:
-        """Writes ``metrics.parquet``, ``eval_config.json`` and ``validation.json`` into a folder."""
+        """Writes ``metrics.parquet``, ``eval_config.json``, ``validation.json`` and the page ``evaluation.html`` into a
+        folder, and ``plots.parquet`` where there are plots."""
         import io
 
         import pyarrow.parquet as pq
+
+        from trueline.model_analysis.plots.store import save_plots
 
         buffer = io.BytesIO()
         pq.write_table(self.to_table(), buffer)
         store.makedirs(uri)
         store.write_bytes(store.join(uri, METRICS_FILE), buffer.getvalue())
+        save_plots(self.measured, uri)
+        store.write_text(store.join(uri, PAGE_FILE), self.to_html())
         store.write_text(store.join(uri, CONFIG_FILE), self.config.to_json())
         store.write_text(store.join(uri, VALIDATION_FILE), self.validation_result.to_json())
 

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from trueline.model_analysis.keys import MetricKey
 from trueline.model_analysis.measured import Estimate
+from trueline.model_analysis.plots.codec import is_plot
 
 __all__ = ["MetricsByOutput", "TfmaValue", "by_output", "sub_key_text", "tfma_value"]
 
@@ -44,6 +45,8 @@ def by_output(metrics: Iterable[tuple[str, Estimate]] | Mapping[str, Estimate], 
     pairs = metrics.items() if isinstance(metrics, Mapping) else metrics
     made: MetricsByOutput = {}
     for text, estimate in pairs:
+        if is_plot(estimate.data):  # TFMA keeps them apart, see `EvalResult.plots`
+            continue
         key = MetricKey.parse(text)
         name = f"{key.name}[unweighted]" if key.unweighted else key.name
         place = made.setdefault(key.output_name, {}).setdefault(sub_key_text(key), {})
