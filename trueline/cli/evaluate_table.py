@@ -1,0 +1,81 @@
+"""Evaluations as tables in the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from trueline.cli.stats_layout import Sheet, print_sheet
+from trueline.display.html import number, percent, visible
+
+if TYPE_CHECKING:
+    from trueline.model_analysis import EvalResult
+    from trueline.model_analysis.measured import Estimate, SliceMetrics
+
+__all__ = ["print_evaluation", "print_found_slices"]
+
+_ROWS = 40
+
+
+def print_evaluation(result: EvalResult) -> None:
+    """The slices with their metrics, and the verdict with its sentences but the failures, which the command raises."""
+    measured, verdict = result.measured, result.validation_result
+    shown = measured.slices[:_ROWS]
+    names = list(dict.fromkeys(name for s in measured.slices for name, e in s.metrics.items() if e.data is None))
+    rows = [[visible(s.name), number(s.rows), *(_cell(s, name) for name in names)] for s in shown]
+    title = f"{number(measured.rows)} labelled rows"
+    title += f", {number(measured.missing_labels)} without a label" if measured.missing_labels else ""
+    print_sheet(Sheet(title, ("slice", "rows", *names), rows, frozenset({"slice"}), spare=tuple(reversed(names[1:]))))
+    if len(measured.slices) > len(shown):
+        click.echo(f"... {len(measured.slices) - len(shown)} more slices: --html or --out has all of them")
+    for sentence in _undefined(result):
+        click.echo(visible(sentence))
+    if verdict.missing_thresholds:
+        click.echo("No threshold is set: nothing was judged.")
+    elif verdict.ok:
+        click.echo(f"Passed: {number(verdict.checks)} checks.")
+    for note in (*verdict.notes, *verdict.within_noise):
+        click.echo(visible(note))
+
+
+def _cell(s: SliceMetrics, name: str) -> str:
+    estimate: Estimate | None = s.metrics.get(name)
+    if estimate is None or estimate.value is None:
+        return "undefined" if estimate is not None else ""
+    change = s.changes.get(name)
+    if change is not None and change.value is not None:
+        return f"{number(estimate.value, 4)} ({change.value:+.2g})"
+    if estimate.low is not None and estimate.high is not None:
+        return f"{number(estimate.value, 4)} [{number(estimate.low, 3)}, {number(estimate.high, 3)}]"
+    return number(estimate.value, 4)
+
+
+def _undefined(result: EvalResult) -> list[str]:
+    """Why values are undefined, a sentence for each reason."""
+    places: dict[str, list[str]] = {}
+    for s in result.measured.slices:
+        for name, estimate in s.metrics.items():
+            if estimate.undefined is not None:
+                places.setdefault(estimate.undefined, []).append(f"{name} on {s.name}")
+    return [
+        f"Undefined, because {why}: {', '.join(found[:3])}" + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+        for why, found in places.items()
+    ]
+
+
+def print_found_slices(found: Any) -> None:
+    """The slices that a search found, the surest first."""
+    rows = [
+        [
+            visible(s.name), number(s.rows), percent(s.share, 1), number(s.inside, 3), number(s.outside, 3),
+            f"{number(s.low, 3)} to {number(s.high, 3)}", f"{s.adjusted_p_value:.2g}",
+        ]
+        for s in found.slices
+    ]  # fmt: skip
+    if not rows:
+        click.echo(f"No slice is surely worse: {number(found.searched)} were searched.")
+        return
+    head = ("slice", "rows", "share", "loss", "elsewhere", "worse by", "p")
+    title = f"Worst slices by {found.loss}, of {number(found.searched)} searched; interval and p on other rows"
+    print_sheet(Sheet(title, head, rows, frozenset({"slice"}), spare=("p", "share")))
