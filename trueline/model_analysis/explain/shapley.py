@@ -196,10 +196,11 @@ def _tree(game: _Game) -> _Found:
     margins = tree_margins(made.trees, inputs)
     made.check(pool.table, margins)
     values = tree_values(made.trees, inputs[: game.background], inputs[game.background :], len(target.features))
-    centred = margins - margins.mean(axis=1, keepdims=True)
-    names = _margin_names(target, pool.table, margins)
-    if names is None and margins.shape[1] > 1 and (names := _margin_names(target, pool.table, centred)) is not None:
-        values, margins = values - values.mean(axis=1, keepdims=True), centred
+    names = None
+    for change in _linear_changes(margins):
+        if (names := _margin_names(target, pool.table, change(margins))) is not None:
+            values, margins = change(values), change(margins)
+            break
     classes = (target.runtime.classes or [])[-margins.shape[1] :]
     names = names or tuple(f"margin of {c!r}" for c in classes) or (f"sum of the trees behind {target.names[0]}",)
     several = margins.shape[1] > 1 and len(target.columns) > 0
@@ -207,6 +208,23 @@ def _tree(game: _Game) -> _Found:
     scores, base = margins[game.background :, keep], margins[: game.background, keep].mean(axis=0)
     values = _added_up(values[:, keep], scores - base)
     return "tree", tuple(names[k] for k in keep), values, scores, base, None
+
+
+def _linear_changes(margins: Floats) -> list[Callable[[Floats], Floats]]:
+    """What may stand between the sums and the scores and is linear, so that it is the same for the values.
+
+    A forest's sums over classes are divided by the number of its trees; sums that go into a softmax may be centred.
+    Each function works on the second axis.
+    """
+    found: list[Callable[[Floats], Floats]] = [lambda v: v]
+    if margins.shape[1] > 1:
+        total = margins.sum(axis=1)
+        size = float(np.abs(total).max(initial=0.0))
+        if size and np.allclose(total, total[0], rtol=_CLOSE):
+            found.append(lambda v: v / total[0])
+        twice = 2.0 if margins.shape[1] == 2 else 1.0  # log odds of two classes are the distance, not from the middle
+        found.append(lambda v: twice * (v - v.mean(axis=1, keepdims=True)))
+    return found
 
 
 def _margin_names(target: Target, table: pa.Table, margins: Floats) -> tuple[str, ...] | None:
