@@ -262,3 +262,31 @@ def test_sets_without_scores_and_with_scores_that_do_not_fit() -> None:
     assert "scores are missing" in str(measure(odd, [MetricConfig("SetMatchRecall")])["set_match_recall"].undefined)
     with pytest.raises(DataError, match="no field 'kinds'"):
         measure(sets(), [MetricConfig("SetMatchRecall", {"prediction_class_key": "kinds"})])
+
+
+COLUMNS = {
+    "null": pa.nulls(3), "int": pa.array([1, 2, 3]), "str": pa.array(["a", "", "b"]), "bytes": pa.array([b"x"] * 3),
+    "list of text": pa.array([["a"], [], ["b", None]]), "list of lists": pa.array([[[1.0, 2.0]], [], [None]]),
+    "struct": pa.array([{"classes": ["a"], "scores": [0.5]}] * 3), "float": pa.array([1.0, math.nan, None]),
+    "fixed": pa.array([[1, 2], [3, 4], [5, 6]], pa.list_(pa.int64(), 2)),
+}  # fmt: skip
+EVERY = [
+    MetricConfig("Bleu"), MetricConfig("Rouge"), MetricConfig("ExactMatch", {"convert_to": "json"}),
+    MetricConfig("WordErrorRate"), MAP, MetricConfig("ObjectDetectionRecall"),
+    MetricConfig("ObjectDetectionConfusionMatrixPlot"), MetricConfig("SetMatchRecall"),
+    MetricConfig("SemanticSegmentationMeanIoU", {"class_ids": [0, 1]}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("metric", EVERY, ids=lambda m: m.class_name)
+def test_columns_of_any_type_give_a_value_a_reason_or_an_error_in_words(metric: MetricConfig) -> None:
+    outcomes = set()
+    for label in COLUMNS.values():
+        for prediction in COLUMNS.values():
+            try:
+                found = measure(pa.table({"label": label, "prediction": prediction}), [metric])
+            except DataError as error:
+                outcomes.add(bool(error.message))
+            else:
+                outcomes.update(e.value is not None or e.data is not None or bool(e.undefined) for e in found.values())
+    assert outcomes == {True}

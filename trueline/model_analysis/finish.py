@@ -104,6 +104,8 @@ class _Work:
         if (key, index, model) in self.values.data:
             data = self.values.data[key, index, model]
             reason = _unusable(planned, state, model, self.plan)
+            if data is None:
+                reason = reason or planned.metric.undefined or "there is no value"
             return Estimate(None, reason) if reason else Estimate(None, None, data=data)
         values = self.values.numbers[key][index, model]
         value = float(values[0])

@@ -34,7 +34,7 @@ def _counts(
     rows: Rows, threshold: str, top_k: str, class_key: str, score_key: str, weighted_key: str, weight_key: str
 ) -> Floats:
     """Weights of right, wrong and missed classes of each row ``[3, n]``."""
-    labels, predictions = (rows.objects[side].to_pylist() for side in ("label", "prediction"))
+    labels, predictions = (_sets(rows, side) for side in ("label", "prediction"))
     least = float(threshold)
     most = None if top_k == "None" else int(top_k)
     weights = _class_weights(rows, labels, weighted_key, weight_key)
@@ -52,6 +52,24 @@ def _counts(
         for place, of in enumerate((above & wanted, above - wanted, wanted - above)):
             found[place, i] = sum(by_class.get(c, 1.0) for c in sorted(of, key=str))
     return found
+
+
+def _sets(rows: Rows, side: str) -> list[Any]:
+    """The column as Python values.
+
+    Raises:
+        DataError: it holds neither lists of classes nor, for predictions, records of them.
+    """
+    import pyarrow as pa
+
+    kind = rows.objects[side].type
+    fits = pa.types.is_null(kind) or (pa.types.is_struct(kind) and side == "prediction")
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        fits = not pa.types.is_nested(kind.value_type)
+    if not fits:
+        raise DataError(f"the {side} column of type {kind} holds no sets of classes")
+    values: list[Any] = rows.objects[side].to_pylist()
+    return values
 
 
 def _predicted(given: Any, class_key: str, score_key: str) -> tuple[list[Any] | None, list[float]]:
