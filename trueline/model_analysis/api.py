@@ -68,12 +68,13 @@ def evaluate(
     check_config(eval_config, task, dataset)
     if other is not None:
         _check_baseline(runtime, other)
-    plan = make_plan(eval_config, task, len(classes) if task == "multiclass" else 0, other is not None)
     named = {CANDIDATE: runtime} | ({BASELINE: other} if other is not None else {})
+    count = len(classes) if task == "multiclass" else 0
+    plan = make_plan(eval_config, task, count, other is not None, decision_thresholds=_decision_thresholds(named))
     models = {name: _identity(r) for name, r in named.items()}
     measured: Measured = run_pass(BATCH_EVALUATOR, *_source(named, runtime), plan, dataset, engine)
     # Where a model lies is no part of the result: equal models give equal results.
-    return make_result(measured, plan, {name: {"fingerprint": m["fingerprint"]} for name, m in models.items()})
+    return make_result(measured, plan, {name: _said(named[name], m) for name, m in models.items()})
 
 
 def evaluate_models(
@@ -115,15 +116,39 @@ def evaluate_models(
     if baseline is not None:
         _check_baseline(first, baseline.runtime)
     count = len(classes) if task == "multiclass" else 0
-    plan = make_plan(eval_config, task, count, baseline is not None, list(named))
     every = named | ({BASELINE: baseline.runtime} if baseline is not None else {})
+    thresholds = _decision_thresholds(every)
+    plan = make_plan(eval_config, task, count, baseline is not None, list(named), decision_thresholds=thresholds)
     found: dict[str, Measured] = run_pass(MODELS_EVALUATOR, *_source(every, first), plan, dataset, engine)
-    prints = {name: {"fingerprint": _identity(r)["fingerprint"]} for name, r in every.items()}
+    prints = {name: _said(r, _identity(r)) for name, r in every.items()}
     results = {}
     for name, measured in found.items():
         said = {CANDIDATE: prints[name]} | ({BASELINE: prints[BASELINE]} if baseline is not None else {})
         results[name] = make_result(measured, plan, said, name)
     return ModelsResult(results)
+
+
+def _decision_thresholds(named: Mapping[str, ModelRuntime]) -> dict[str, float]:
+    """Above which binary metrics take a row of each model for positive, where the model has a decision of its own.
+
+    A model says yes at its threshold and above, compared in float32; metrics say yes above theirs: the next lower
+    number says the same.
+    """
+    import numpy as np
+
+    own = {name: _own_threshold(runtime) for name, runtime in named.items()}
+    return {name: float(np.nextafter(np.float64(np.float32(t)), -np.inf)) for name, t in own.items() if t is not None}
+
+
+def _own_threshold(runtime: ModelRuntime) -> float | None:
+    threshold = (runtime.info.get("decision") or {}).get("threshold")
+    return None if threshold is None or runtime.info["task"] != "binary" else float(threshold)
+
+
+def _said(runtime: ModelRuntime, identity: Mapping[str, Any]) -> dict[str, Any]:
+    """What a result says of a model: its fingerprint, and its own decision threshold where it has one."""
+    own = _own_threshold(runtime)
+    return {"fingerprint": identity["fingerprint"], **({} if own is None else {"decision_threshold": own})}
 
 
 def _source(named: Mapping[str, ModelRuntime], first: ModelRuntime) -> tuple[dict[str, Any], set[str]]:
