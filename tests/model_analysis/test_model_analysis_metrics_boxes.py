@@ -99,9 +99,11 @@ def test_ignored_boxes_take_detections_that_then_do_not_count() -> None:
 )
 def test_boxes_that_cannot_be_used_make_the_value_undefined_with_their_number(box: list[Any]) -> None:
     rows = table([[[0, 0, 1, 1, 1]]], [[box, [0, 0, 1, 1, 1, 0.5]]])
-    found = measure(rows, [MAP, MetricConfig("ObjectDetectionRecall")], noise=True)
+    metrics = [MAP, MetricConfig("ObjectDetectionRecall"), MetricConfig("ObjectDetectionConfusionMatrixPlot")]
+    found = measure(rows, metrics, noise=True)
     assert str(found["coco_mean_average_precision"].undefined).startswith("1 boxes are not usable")
     assert "not usable" in str(found["object_detection_recall"].undefined)
+    assert "not usable" in str(found["object_detection_confusion_matrix_plot"].undefined)
 
 
 def test_empty_lists_and_missing_predictions() -> None:
@@ -191,6 +193,8 @@ def test_masks_of_different_sizes_and_absent_classes_are_undefined() -> None:
     metrics = [MetricConfig("SemanticSegmentationIoU", options), MetricConfig("SemanticSegmentationMeanIoU", options)]
     broken = measure(rows, metrics)
     assert all("differ in size" in str(e.undefined) for e in broken.values())
+    holes = measure(pa.table({"label": [[0, 1]], "prediction": [[0, None]]}), metrics)
+    assert all("have holes" in str(e.undefined) for e in holes.values())
     whole = measure(rows.slice(0, 1), metrics)
     assert whole["semantic_segmentation_mean_iou"].value == 1.0
     assert whole["semantic_segmentation_iou[class_id=7]"].undefined is not None

@@ -133,7 +133,9 @@ def _fill(rows: Rows, parameter: str) -> tuple[Ints, Ints, Floats]:
     parents: list[int] = []
     labels: list[float] = []
     scores: list[float] = []
-    for i, matches in enumerate(_matches(rows, rest)):
+    for i, (matches, boxes) in enumerate(zip(_matches(rows, rest), boxes_of(rows), strict=True)):
+        if boxes is not None and boxes.bad:
+            labels, scores, parents = [*labels, np.nan], [*scores, 0.0], [*parents, i]
         for matched in matches or ():
             kept = ~matched.ignored[0]
             hit = matched.hit[0][kept]
@@ -143,7 +145,8 @@ def _fill(rows: Rows, parameter: str) -> tuple[Ints, Ints, Floats]:
             parents += [i] * (len(hit) + missed)
     at, label, score = np.array(parents, dtype=np.int64), np.array(labels), np.array(scores)
     codes = ScoreBuckets(int(count)).above(score) * len(COLUMNS)
-    values = (np.ones(len(at)), label, score, rows.weight[at], label * label)
+    counts = np.where(np.isnan(label), np.nan, 1.0)  # boxes that cannot be used leave no plot
+    values = (counts, label, score, rows.weight[at], label * label)
     order = np.argsort(np.tile(at, len(COLUMNS)), kind="stable")
     cells = np.concatenate([codes + i for i in range(len(COLUMNS))])
     return np.tile(at, len(COLUMNS))[order], cells[order], np.concatenate(values)[order]
@@ -172,6 +175,6 @@ DETECTION_METRICS = (
                   "no box has a score above the threshold"),
     _at_threshold("ObjectDetectionRecall", "object_detection_recall", "wanted", "no labelled box counts"),
     Metric("ObjectDetectionConfusionMatrixPlot", "object_detection_confusion_matrix_plot", ("objects",),
-           "there are no boxes", options={"num_thresholds": 1000, **_ONE},
+           "there are no boxes, or boxes are not usable", options={"num_thresholds": 1000, **_ONE},
            tables=("box_scores@{num_thresholds}|" + _SHAPE,), data=_plot),
 )  # fmt: skip

@@ -21,6 +21,10 @@ from trueline.model_analysis.rows import Floats, Ints, Rows
 __all__ = ["SEGMENTATION_METRICS", "SEGMENTATION_TABLES", "mask_pixels"]
 
 
+_HOLE = np.iinfo(np.int64).min
+"""Stands for null and NaN among the pixels."""
+
+
 def mask_pixels(column: Any, row: int) -> tuple[Ints, tuple[int, ...]]:
     """One row's class numbers ``[pixels]``, and the mask's shape as far as it is known.
 
@@ -38,8 +42,9 @@ def mask_pixels(column: Any, row: int) -> tuple[Ints, tuple[int, ...]]:
         values = values.values if isinstance(values, pa.Scalar) else values.flatten()
         shape.append(len(values))
     try:
-        pixels = values.to_numpy(zero_copy_only=False)
-        return pixels.astype(np.int64), tuple(shape)
+        pixels = values.to_numpy(zero_copy_only=False).astype(np.float64)
+        holes = ~np.isfinite(pixels)
+        return np.where(holes, _HOLE, pixels).astype(np.int64), tuple(shape)
     except (AttributeError, ValueError, TypeError) as error:
         raise DataError(f"a mask of type {kind} holds no class numbers in row {row}: {error}") from error
 
@@ -68,7 +73,7 @@ def _width(parameter: str, _: int) -> int:
 
 
 def _fill(rows: Rows, parameter: str) -> tuple[Ints, Ints, Floats]:
-    """Each row's counts of pixels by labelled and predicted class; NaN where the two masks differ in size."""
+    """Each row's counts of pixels by labelled and predicted class; NaN where masks have holes or differ in size."""
     classes, ignored = (_numbers(text) for text in parameter.split("|"))
     size = len(classes) + 1
     parents, cells, counts = [], [], []
@@ -77,7 +82,8 @@ def _fill(rows: Rows, parameter: str) -> tuple[Ints, Ints, Floats]:
         if not all(side[i].is_valid for side in sides):
             continue
         (wanted, shape), (found, other) = (mask_pixels(side, i) for side in sides)
-        if len(wanted) != len(found) or (len(shape) == len(other) and shape != other):
+        holes = (wanted == _HOLE).any() or (found == _HOLE).any()
+        if holes or len(wanted) != len(found) or (len(shape) == len(other) and shape != other):
             parents.append(np.array([i]))
             cells.append(np.array([0]))
             counts.append(np.array([np.nan]))
@@ -145,7 +151,7 @@ def _of_class(cls: str, name: str, value: Value, better: str | None, why: str) -
         place = list(options["class_ids"]).index(options["class_id"])
         return value(*_parts(_counts(sums, options)))[..., place]
 
-    return Metric(cls, name, ("objects",), f"{why}, or the masks of a row differ in size", finish=finish,
+    return Metric(cls, name, ("objects",), f"{why}, or the masks of a row differ in size or have holes", finish=finish,
                   better=better, tables=(_NAME,), options=_OPTIONS, expand=_each_class)  # fmt: skip
 
 
@@ -169,7 +175,8 @@ _NO_PIXEL = "no pixel is of the class"
 SEGMENTATION_TABLES: Mapping[str, Table] = {"segmentation": Table(_width, _fill, grouped=True)}
 SEGMENTATION_METRICS = (
     Metric("SemanticSegmentationConfusionMatrix", "semantic_segmentation_confusion_matrix", ("objects",),
-           "no pixel counts, or the masks of a row differ in size", tables=(_NAME,), data=_matrix, options=_OPTIONS),
+           "no pixel counts, or the masks of a row differ in size or have holes", tables=(_NAME,), data=_matrix,
+           options=_OPTIONS),
     _of_class("SemanticSegmentationTruePositive", "semantic_segmentation_true_positive", lambda r, p, t: r, HIGHER,
               "there is no row"),
     _of_class("SemanticSegmentationFalsePositive", "semantic_segmentation_false_positive", lambda r, p, t: p - r, LOWER,
@@ -177,6 +184,6 @@ SEGMENTATION_METRICS = (
     _of_class("SemanticSegmentationIoU", "semantic_segmentation_iou", _iou, HIGHER, _NO_PIXEL),
     _of_class("SemanticSegmentationDice", "semantic_segmentation_dice", _dice, HIGHER, _NO_PIXEL),
     Metric("SemanticSegmentationMeanIoU", "semantic_segmentation_mean_iou", ("objects",),
-           "no pixel is of the classes, or the masks of a row differ in size", finish=_mean_iou, better=HIGHER,
-           tables=(_NAME,), options=_OPTIONS),
+           "no pixel is of the classes, or the masks of a row differ in size or have holes", finish=_mean_iou,
+           better=HIGHER, tables=(_NAME,), options=_OPTIONS),
 )  # fmt: skip
