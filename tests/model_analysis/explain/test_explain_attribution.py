@@ -62,6 +62,23 @@ def test_of_several_classes_each_row_has_its_own_predicted_one_s(class_model: Mo
         )
 
 
+def test_the_evaluation_reads_them(class_model: Model, room: Any) -> None:
+    """Column by column, slice by slice, class by class."""
+    from trueline.model_analysis import EvalConfig, MetricConfig, MetricsSpec, SlicingSpec, analyze_raw_data
+
+    table = room.table.slice(0, 80)
+    made = attributions(class_model, table, "tree", every_class=True, keep=("color",))
+    made = made.append_column("label", pa.array(np.zeros(80))).append_column("prediction", pa.array(np.zeros(80)))
+    metric = MetricConfig("MeanAbsoluteAttributions", {"class_id": 2})
+    config = EvalConfig((MetricsSpec((metric,)),), (SlicingSpec(), SlicingSpec(("color",))))
+    found = {s.name: next(iter(s.metrics.values())).data for s in analyze_raw_data(made, config).measured.slices}
+    each = shap_values(class_model, table, table, method="tree", max_rows=None)
+    red = [i for i, c in enumerate(table["color"].to_pylist()) if c == "red"]
+    for f, name in enumerate(each.features):
+        assert found["Overall"][name] == pytest.approx(np.abs(each.values[:, 2, f]).mean())
+        assert found["color=red"][name] == pytest.approx(np.abs(each.values[red, 2, f]).mean())
+
+
 def test_what_cannot_be_attributed_is_told(tree_model_: Model, room: Any) -> None:
     taken = room.table.append_column("attribution:size", room.table["depth"])
     with pytest.raises(ConfigError, match="have a column 'attribution:size' already"):

@@ -31,6 +31,7 @@ def attributions(
     output_class: Any = None,
     link: str | None = None,
     permutations: int = 16,
+    every_class: bool = False,
     keep: tuple[str, ...] | None = None,
     uri: str | None = None,
     seed: int = 0,
@@ -43,12 +44,15 @@ def attributions(
         method, output_class, link, permutations, seed: see `shap_values`.
         background: by default `background_rows` of the data, by the hash of ``__row__``.
         background_rows: background rows at most.
+        every_class: lists with a number for each class, in the order of the model's classes, as metrics with a
+            `class_id` read them.
         keep: columns of the data to keep (labels, slices); None for all.
         uri: a Parquet file to write, so that memory does not grow with the rows; None gives a table.
 
     Returns:
         The data's columns, and float64 columns ``attribution:<feature>``: of the prediction, of the second of two
-        classes, or of each row's own predicted class where there are more; or `uri`.
+        classes, or of each row's own predicted class where there are more; lists of float64 for `every_class`; or
+        `uri`.
 
     Raises:
         ConfigError: a method or column that does not exist, or a column of that name in the data.
@@ -72,10 +76,10 @@ def attributions(
         try:
             for batch in dataset.batches(list(dict.fromkeys([*kept, *target.feature_names]))):
                 table = pa.Table.from_batches([batch])
-                found = _explained(target, table, others, {**options, "seed": seed})
+                found = _explained(target, table, others, {**options, "seed": seed}, every_class)
                 made = table.select(kept)
                 for i, name in enumerate(target.feature_names):
-                    made = made.append_column(PREFIX + name, pa.array(found[:, i], pa.float64()))
+                    made = made.append_column(PREFIX + name, _column(found[:, i]))
                 if uri is None:
                     parts.append(made)
                 else:
@@ -87,13 +91,25 @@ def attributions(
     return uri if uri is not None else pa.concat_tables(parts)
 
 
-def _explained(target: Target, table: pa.Table, others: pa.Table, options: dict[str, Any]) -> Floats:
-    """One value for each row and feature."""
+def _column(values: Floats) -> pa.Array:
+    """Numbers, or lists of a number for each class."""
+    import pyarrow as pa
+
+    if values.ndim == 1:
+        return pa.array(values, pa.float64())
+    flat = pa.array(np.ascontiguousarray(values).reshape(-1), pa.float64())
+    return pa.FixedSizeListArray.from_arrays(flat, values.shape[1]).cast(pa.list_(pa.float64()))
+
+
+def _explained(target: Target, table: pa.Table, others: pa.Table, options: dict[str, Any], every_class: bool) -> Floats:
+    """One value for each row and feature ``[N, F]``, or for each class too, ``[N, F, C]``."""
     if not table.num_rows:
-        return np.zeros((0, len(target.features)))
+        return np.zeros((0, len(target.features), *([len(target.names)] if every_class else [])))
     found = shap_values(
         target.runtime, table, others, max_rows=None, background_rows=max(others.num_rows, 1), **options
     )
+    if every_class:
+        return found.values.transpose(0, 2, 1)
     if len(found.outputs) == 1:
         return found.values[:, 0]
     own = target.scores(table).argmax(axis=1)
