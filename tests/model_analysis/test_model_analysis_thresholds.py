@@ -127,7 +127,8 @@ ERRORS: tuple[tuple[str, dict[str, Any], Callable[..., Any]], ...] = (
      lambda y, p, w: 100 * sk.mean_absolute_percentage_error(y, p, sample_weight=w)),
     ("Huber", {"delta": 2.0}, lambda y, p, w: np.average(
         np.where(abs(y - p) <= 2, (y - p) ** 2 / 2, 2 * abs(y - p) - 2), weights=w)),
-    ("LogCosh", {}, lambda y, p, w: np.average(np.log(np.cosh(y - p)), weights=w)),
+    ("LogCoshError", {}, lambda y, p, w: np.average(np.log(np.cosh(y - p)), weights=w)),
+    ("Poisson", {}, lambda y, p, w: np.average(p - y * np.log(p), weights=w)),
 )  # fmt: skip
 
 

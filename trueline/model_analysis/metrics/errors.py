@@ -45,11 +45,18 @@ def _tweedie(rows: Rows, power: str) -> Floats:
     return np.where(allowed, value, np.nan)
 
 
+def _poisson(rows: Rows, _: str) -> Floats:
+    """Keras' loss: p - y ln p, without its small constant; NaN where p is not above 0."""
+    allowed = rows.prediction > 0
+    return np.where(allowed, rows.prediction - rows.label * np.log(np.where(allowed, rows.prediction, 1.0)), np.nan)
+
+
 ERROR_MOMENTS: Mapping[str, Moment] = {
     "pinball": _pinball,
     "huber": _huber,
     "tweedie": _tweedie,
     "error": lambda r, _: r.label - r.prediction,
+    "poisson": _poisson,
     "log_cosh": lambda r, _: np.logaddexp(r.prediction - r.label, r.label - r.prediction) - np.log(2),
 }
 
@@ -139,7 +146,9 @@ ERROR_METRICS = (
            lambda s, o: over(s(f"pinball@{o['quantile']}"), s("weight")), better=LOWER, options={"quantile": 0.5}),
     Metric("Huber", "huber", SCALAR, NO_WEIGHT, ("huber@{delta}", "weight"),
            lambda s, o: over(s(f"huber@{o['delta']}"), s("weight")), better=LOWER, options={"delta": 1.0}),
-    Metric("LogCosh", "logcosh", SCALAR, NO_WEIGHT, ("log_cosh", "weight"), mean("log_cosh"), better=LOWER),
+    Metric("LogCoshError", "logcosh", SCALAR, NO_WEIGHT, ("log_cosh", "weight"), mean("log_cosh"), better=LOWER),
+    Metric("Poisson", "poisson", SCALAR, "a prediction is 0 or below, or the weights add up to 0",
+           ("poisson", "weight"), mean("poisson"), better=LOWER),
     Metric("TweedieDeviance", "tweedie_deviance", SCALAR, _DOMAIN, ("tweedie@{power}", "weight"),
            lambda s, o: over(s(f"tweedie@{o['power']}"), s("weight")), better=LOWER, options={"power": 1.5}),
     Metric("PoissonDeviance", "poisson_deviance", SCALAR, _DOMAIN, ("tweedie@1", "weight"), mean("tweedie@1"),

@@ -40,6 +40,14 @@ def _class_log_loss(rows: Rows, parameter: str) -> Floats:
     return loss
 
 
+def _divergence(rows: Rows) -> Floats:
+    """Kullback-Leibler divergence of the label from the prediction, which is not divided by its sum (Keras)."""
+    p = np.clip(rows.prediction, EPSILON, 1.0)
+    y = rows.one_hot
+    value: Floats = np.where(y > 0, y * np.log(np.where(y > 0, y, 1.0) / p), 0.0).sum(axis=1)
+    return value
+
+
 def _hinge(rows: Rows, _: str) -> Floats:
     """Keras: max(0, 1 + the greatest score of another class - the label's)."""
     other = ((1 - rows.one_hot) * rows.prediction).max(axis=1)
@@ -50,6 +58,7 @@ def _hinge(rows: Rows, _: str) -> Floats:
 
 MULTICLASS_MOMENTS: Mapping[str, Moment] = {
     "class_log_loss": _class_log_loss,
+    "class_kl": lambda r, _: _divergence(r),
     "class_hinge": _hinge,
     "class_brier": lambda r, _: np.square(r.prediction - r.one_hot).sum(axis=1),
     "class_gap": lambda r, power: np.abs(r.classes - r.predicted).astype(np.float64) ** int(power),
@@ -100,6 +109,8 @@ CLASS_METRICS = (
     replace(_CROSS, class_name="LogLoss", name="log_loss"),
     Metric("CategoricalHinge", "categorical_hinge", ("multiclass",), NO_WEIGHT, ("class_hinge", "weight"),
            mean("class_hinge"), better=LOWER),
+    Metric("KLDivergence", "kl_divergence", ("multiclass",), NO_WEIGHT, ("class_kl", "weight"), mean("class_kl"),
+           better=LOWER, reads=_SCORE),
     Metric("BrierScore", "brier_score", ("multiclass",), NO_WEIGHT, ("class_brier", "weight"), mean("class_brier"),
            better=LOWER, reads=_SCORE),
     Metric("MultiClassAUC", "multi_class_auc", CLASS_TASKS, "a class has no row, or all rows", curve=lambda c, o: (

@@ -88,8 +88,7 @@ def find_moment(name: str) -> Moment:
 
 def metric_names(task: str | None = None) -> tuple[str, ...]:
     """Class names of all metrics, or of those of one task."""
-    tasks = (task, "binary") if task in CLASS_TASKS else (task,)
-    return tuple(sorted({cls for cls, of in METRICS if task is None or of in tasks}))
+    return tuple(sorted({cls for cls, _ in METRICS if task is None or find_metric(cls, task) is not None}))
 
 
 def find_metric(class_name: str, task: str | None = None, module: str = "") -> Metric | None:
@@ -105,6 +104,5 @@ def find_metric(class_name: str, task: str | None = None, module: str = "") -> M
     for of in TASKS if task is None else (task,):
         if (class_name, of) in METRICS:
             return METRICS[class_name, of]
-    if task in CLASS_TASKS:
-        return METRICS.get((class_name, "binary"))
-    return None
+    binary = METRICS.get((class_name, "binary"))
+    return binary if task in CLASS_TASKS and binary is not None and not binary.query else None
