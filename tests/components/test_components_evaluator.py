@@ -18,6 +18,7 @@ from trueline._core.values import RawFeature
 from trueline.components import Evaluator
 from trueline.components.evaluator import _reason, execute
 from trueline.components.evaluator_evidence import read_evidence
+from trueline.components.evaluator_more import question_params
 from trueline.data import ExamplesWriter
 from trueline.engine import Dataset
 from trueline.model_analysis import (
@@ -148,11 +149,13 @@ def gated(lower=0.55, absolute=0.0):
 
 @pytest.fixture
 def evaluating(models, context):
-    def run(config, candidate, baseline=None):
+    def run(config, candidate, baseline=None, **more):
         inputs = {"examples": [models["examples"]], "model": [models[candidate]]}
         if baseline:
             inputs["baseline_model"] = [models[baseline]]
-        params = {"eval_config": config.to_json(), "example_splits": ["eval"]}
+        asked, problems = question_params(more)
+        assert problems == []
+        params = {"eval_config": config.to_json(), "example_splits": ["eval"], "more": asked}
         ctx = context(params, inputs, {"evaluation": "ModelEvaluation", "blessing": "ModelBlessing"})
         execute(ctx)
         return ctx
@@ -260,3 +263,64 @@ def test_a_config_without_thresholds_blesses_nothing_and_the_line_goes_on(evalua
     assert ctx.gate is None
     assert files(ctx) == ["NOT_BLESSED", "evidence.json"]
     assert read_evidence(ctx.output("blessing").uri)["blessed"] is False
+
+
+# what is asked beside metrics
+
+
+def evaluation_files(ctx):
+    return {p.name for p in Path(ctx.output("evaluation").uri).iterdir()}
+
+
+def test_operations_close_the_gate_and_their_times_stay_out_of_what_is_published(evaluating):
+    config = gated(lower=0.4)
+    ctx = evaluating(config, "x", operational_gates={"max_model_bytes": 10, "max_latency_us": 0.001})
+    assert "max_model_bytes = 10" in ctx.gate
+    assert files(ctx) == ["NOT_BLESSED", "evidence.json"]
+    evidence = read_evidence(ctx.output("blessing").uri)
+    kinds = {f["metric"]: f for f in evidence["verdict"]["failures"]}
+    assert kinds["model_size"]["value"] > 10
+    assert kinds["latency"]["value"] is None
+    again = evaluating(config, "x", operational_gates={"max_model_bytes": 10, "max_latency_us": 0.001})
+    for name in ("evaluation", "blessing"):
+        texts = [
+            {p.name: p.read_bytes() for p in Path(c.output(name).uri).iterdir() if p.suffix != ".parquet"}
+            for c in (ctx, again)
+        ]
+        assert texts[0] == texts[1]
+    assert evaluating(config, "x", operational_gates={"max_model_bytes": 10**7}).gate is None
+
+
+def test_a_model_that_noise_breaks_is_refused_by_slice_and_disturbance(evaluating):
+    spec = {
+        "perturbations": [{"kind": "gaussian_noise", "scale": 5.0, "name": "rough roads"}],
+        "metric": "AUC",
+        "max_loss": 0.02,
+    }
+    ctx = evaluating(gated(lower=0.4), "x", robustness=spec)
+    assert "rough roads" in ctx.gate
+    assert "robustness.json" in evaluation_files(ctx)
+    page = Path(ctx.output("evaluation").path("evaluation.html")).read_text()
+    assert "Robustness" in page
+    assert "rough roads" in page
+
+
+def test_the_worst_slices_are_shown_and_close_nothing(evaluating):
+    ctx = evaluating(gated(lower=0.4), "x", find_slices={"top_k": 3, "extra_features": ["side"]})
+    assert ctx.gate is None
+    found = json.loads(Path(ctx.output("evaluation").path("slices.json")).read_text())
+    assert found["slices"][0]["key"] == [["side", "right"]]
+
+
+def test_questions_that_cannot_be_asked_are_told_when_the_line_is_built():
+    judged = Evaluator(
+        examples=channel(Examples, "E"),
+        model=channel(Model, "M"),
+        eval_config=gated(),
+        operational_gates={"max_model_byte": 3},
+        robustness={"perturbations": [], "metric": "AUCC"},
+        find_slices="many",
+    )
+    said = "\n".join(judged.problems)
+    for word in ("operational_gates: max_model_byte", "robustness: there are no perturbations", "AUCC", "find_slices:"):
+        assert word in said

@@ -37,7 +37,12 @@ def result(scored: pa.Table) -> EvalResult:
 def test_result_survives_the_disk(result: EvalResult, tmp_path: Path) -> None:
     uri = str(tmp_path / "evaluation")
     result.save(uri)
-    assert sorted(p.name for p in Path(uri).iterdir()) == ["eval_config.json", "metrics.parquet", "validation.json"]
+    assert sorted(p.name for p in Path(uri).iterdir()) == [
+        "eval_config.json",
+        "evaluation.html",
+        "metrics.parquet",
+        "validation.json",
+    ]
     again = EvalResult.load(uri)
     assert again == result
     assert again.measured.too_small

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from trueline._core import store
 from trueline._core.errors import ConfigError
 from trueline.components.common import dataset_of, wanted_splits
 from trueline.components.evaluator_config import read_eval_config
 from trueline.components.evaluator_evidence import evidence_of, write_evidence
-from trueline.pipeline.artifacts import Examples, Model, ModelBlessing, ModelEvaluation
+from trueline.components.evaluator_more import Answer, Judged, ask, question_params
+from trueline.components.schema_gen import SCHEMA_FILE
+from trueline.pipeline.artifacts import Examples, Model, ModelBlessing, ModelEvaluation, Schema
 from trueline.pipeline.channel import Channel
 from trueline.pipeline.context import ArtifactHandle, ExecutionContext
 from trueline.pipeline.node import Component, In, Out
 
 if TYPE_CHECKING:
-    from trueline.model_analysis import EvalConfig, EvalResult
+    from trueline.model_analysis import EvalConfig, EvalResult, OperationalGates, RobustnessSpec
 
 __all__ = ["BLESSED_FILE", "NOT_BLESSED_FILE", "Evaluator", "execute"]
 
@@ -43,6 +46,10 @@ class Evaluator(Component):
         eval_config: metrics, slices and thresholds, see `trueline.model_analysis.EvalConfig`; or TFMA's text proto or
             JSON, or a file (``.pbtxt``, ``.textproto``, ``.txt``, ``.json``) with one, read when the pipeline is built.
         example_splits: the splits to measure on.
+        schema: of the raw examples; robustness keeps disturbed rows within it.
+        operational_gates: `OperationalGates`: bounds of size, latency and memory, also against the baseline.
+        robustness: `RobustnessSpec`: how much worse the model may get on disturbed rows.
+        find_slices: True, how many, or a dict of options: the worst slices are searched for and shown; no gate.
 
     Outputs: ``evaluation``; ``blessing``, with the empty file ``BLESSED`` or ``NOT_BLESSED``, the file
         ``evidence.json`` (see `evaluator_evidence`) and the properties ``blessed``, ``current_model``,
@@ -54,6 +61,7 @@ class Evaluator(Component):
         "examples": In(Examples),
         "model": In(Model),
         "baseline_model": In(Model, optional=True, other_than="model"),
+        "schema": In(Schema, optional=True),
     }
     OUTPUTS: ClassVar[Mapping[str, Out]] = {"evaluation": Out(ModelEvaluation), "blessing": Out(ModelBlessing)}
     EXECUTOR = "trueline.components.evaluator:execute"
@@ -66,6 +74,10 @@ class Evaluator(Component):
         eval_config: EvalConfig | str | os.PathLike[str],
         baseline_model: Channel | None = None,
         example_splits: Sequence[str] = ("eval",),
+        schema: Channel | None = None,
+        operational_gates: OperationalGates | Mapping[str, Any] | None = None,
+        robustness: RobustnessSpec | Mapping[str, Any] | None = None,
+        find_slices: bool | int | Mapping[str, Any] = False,
         node_id: str | None = None,
     ) -> None:
         from trueline.model_analysis.check import config_problems
@@ -75,17 +87,20 @@ class Evaluator(Component):
             config = read_eval_config(eval_config)
         except ConfigError as error:
             problems = [f"eval_config: {problem}" for problem in error.problems] or [str(error)]
+        asked = {"operational_gates": operational_gates, "robustness": robustness, "find_slices": find_slices}
+        more, more_problems = question_params(asked)
         super().__init__(
             node_id=node_id,
-            inputs={"examples": examples, "model": model, "baseline_model": baseline_model},
+            inputs={"examples": examples, "model": model, "baseline_model": baseline_model, "schema": schema},
             params={
                 "eval_config": config.to_json() if config is not None else "{}",
                 "example_splits": list(example_splits),
+                "more": more,
             },
         )
         if config is not None:  # now, not after an hour of training
             problems = [f"eval_config: {problem}" for problem in config_problems(config)]
-        for problem in problems:
+        for problem in (*problems, *more_problems):
             self.note(problem)
         if not example_splits:
             self.note("has no example_splits to measure on")
@@ -94,34 +109,78 @@ class Evaluator(Component):
 def execute(ctx: ExecutionContext) -> None:
     """Evaluates, writes evaluation and blessing, and closes the gate on a broken threshold."""
     from trueline.data import Examples as ExamplesReader
-    from trueline.model_analysis import EvalConfig, evaluate
+    from trueline.model_analysis import EvalConfig, evaluate, split_warning
     from trueline.models import Model as LoadedModel
 
     source, candidate = ctx.input("examples"), ctx.input("model")
     baseline = ctx.optional_input("baseline_model")
     config = EvalConfig.from_json(ctx.params["eval_config"])
-    examples = ExamplesReader.open(source.uri)
-    result = evaluate(
+    splits = ctx.params["example_splits"]
+    of = Judged(
         LoadedModel.load(candidate.uri, allow_host=None),
-        dataset_of(examples, wanted_splits(source, ctx.params["example_splits"])),
+        LoadedModel.load(baseline.uri, allow_host=None) if baseline else None,
+        dataset_of(ExamplesReader.open(source.uri), wanted_splits(source, splits)),
         config,
-        baseline=LoadedModel.load(baseline.uri, allow_host=None) if baseline else None,
-        engine=ctx.engine,
+        _schema(ctx),
+        ctx.engine,
     )
-    result.save(ctx.output("evaluation").uri)
-    verdict, splits = result.validation_result, ctx.params["example_splits"]
-    evidence = evidence_of(verdict, config, candidate, baseline, source, splits)
+    result = evaluate(of.model, of.dataset, config, baseline=of.baseline, engine=ctx.engine)
+    warned = split_warning(of.model.info, splits)
+    if warned:
+        result = _with(result, (), notes=(warned,))
+    answers = dict(ask(ctx.params.get("more", {}), of))
+    # What is published says no times: equal work gives equal evidence. The run itself says all of it.
+    lasting, told = result, result
+    for answer in answers.values():
+        lasting = _with(lasting, answer.lasting, answer.checks, answer.notes)
+        told = _with(told, answer.failures, answer.checks, answer.notes)
+    _save(ctx, lasting, answers)
+    evidence = evidence_of(lasting.validation_result, config, candidate, baseline, source, splits)
     write_evidence(ctx.output("blessing"), evidence)
-    _bless(ctx, result, candidate, baseline, " ".join(evidence["notes"]))
+    ctx.report(**{name: answer.report for name, answer in answers.items() if answer.report})
+    _bless(ctx, told, lasting, candidate, baseline, " ".join(evidence["notes"]))
+
+
+def _schema(ctx: ExecutionContext) -> Any:
+    from trueline.schema import load_schema_text
+
+    found = ctx.optional_input("schema")
+    return load_schema_text(found.path(SCHEMA_FILE)) if found else None
+
+
+def _with(result: EvalResult, failures: Sequence[Any], checks: int = 0, notes: Sequence[str] = ()) -> EvalResult:
+    verdict = result.validation_result.with_failures(failures, checks=checks, notes=notes)
+    return replace(result, validation_result=verdict)
+
+
+def _save(ctx: ExecutionContext, result: EvalResult, answers: Mapping[str, Answer]) -> None:
+    """The evaluation's files, and the page with the parts of all answers."""
+    from trueline.model_analysis.page import page_html
+    from trueline.model_analysis.result import PAGE_FILE
+
+    evaluation = ctx.output("evaluation")
+    result.save(evaluation.uri)
+    for answer in answers.values():
+        for name, text in answer.files.items():
+            store.write_text(evaluation.path(name), text)
+    sections = [section for answer in answers.values() for section in answer.sections]
+    if sections:
+        page_html(result, evaluation.path(PAGE_FILE), sections=sections)
 
 
 def _bless(
-    ctx: ExecutionContext, result: EvalResult, candidate: ArtifactHandle, baseline: ArtifactHandle | None, note: str
+    ctx: ExecutionContext,
+    told: EvalResult,
+    lasting: EvalResult,
+    candidate: ArtifactHandle,
+    baseline: ArtifactHandle | None,
+    note: str,
 ) -> None:
-    verdict, blessing = result.validation_result, ctx.output("blessing")
+    """`told` has every figure, `lasting` what an artifact may hold: the verdict is the same."""
+    verdict, blessing = told.validation_result, ctx.output("blessing")
     judged = not verdict.missing_thresholds
     blessed = judged and verdict.ok
-    reason = "" if blessed else _reason(result, judged)
+    reason = "" if blessed else _reason(lasting, judged)
     store.write_bytes(blessing.path(BLESSED_FILE if blessed else NOT_BLESSED_FILE), b"")
     blessing.properties.update(
         blessed=int(blessed),
@@ -136,9 +195,9 @@ def _bless(
         blessing.properties["note"] = note
     if baseline is not None:
         blessing.properties.update(baseline_model=baseline.uri, baseline_model_id=baseline.id)
-    ctx.report(blessed=blessed, compared_with_baseline=baseline is not None, metrics=_overall(result))
+    ctx.report(blessed=blessed, compared_with_baseline=baseline is not None, metrics=_overall(told))
     if judged and not blessed:
-        ctx.close_gate(reason)
+        ctx.close_gate(_reason(told, judged))
 
 
 def _reason(result: EvalResult, judged: bool) -> str:

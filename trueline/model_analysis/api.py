@@ -65,11 +65,11 @@ def evaluate(
             where=runtime.uri,
             hint="evaluate a model that uses the embedding, or leave the Evaluator out of the line.",
         )
-    check_config(eval_config, task, dataset)
+    count = len(classes) if task == "multiclass" else 0
+    check_config(eval_config, task, dataset, classes=count, has_weight=runtime.info.get("weight") is not None)
     if other is not None:
         _check_baseline(runtime, other)
     named = {CANDIDATE: runtime} | ({BASELINE: other} if other is not None else {})
-    count = len(classes) if task == "multiclass" else 0
     plan = make_plan(eval_config, task, count, other is not None, decision_thresholds=_decision_thresholds(named))
     models = {name: _identity(r) for name, r in named.items()}
     measured: Measured = run_pass(BATCH_EVALUATOR, *_source(named, runtime), plan, dataset, engine)
@@ -110,12 +110,13 @@ def evaluate_models(
     named = {name: model.runtime for name, model in models.items()}
     first = next(iter(named.values()))
     task, classes = str(first.info["task"]), first.classes or []
-    check_config(eval_config, task, dataset)
+    count = len(classes) if task == "multiclass" else 0
+    weighted = first.info.get("weight") is not None
+    check_config(eval_config, task, dataset, classes=count, has_weight=weighted, models=[*models, BASELINE])
     for name, other in list(named.items())[1:]:
         _check_candidate(name, first, other)
     if baseline is not None:
         _check_baseline(first, baseline.runtime)
-    count = len(classes) if task == "multiclass" else 0
     every = named | ({BASELINE: baseline.runtime} if baseline is not None else {})
     thresholds = _decision_thresholds(every)
     plan = make_plan(eval_config, task, count, baseline is not None, list(named), decision_thresholds=thresholds)
@@ -193,13 +194,20 @@ def make_result(measured: Measured, plan: EvalPlan, models: Mapping[str, Any], m
     return EvalResult(plan.config, measured, verdict, plan.task, models)
 
 
-def check_config(config: EvalConfig, task: str, dataset: Dataset, wanted: set[str] | None = None) -> None:
+def check_config(config: EvalConfig, task: str, dataset: Dataset, wanted: set[str] | None = None, **known: Any) -> None:
     """Refuses a configuration that cannot work on this data.
+
+    Args:
+        config: the configuration.
+        task: of the model.
+        dataset: the data.
+        wanted: columns that have to be there.
+        known: what else `config_problems` may know: ``classes``, ``has_weight``, ``models``, ``outputs``.
 
     Raises:
         ConfigError: with every problem at once.
     """
-    problems = config_problems(config, task, dataset.columns)
+    problems = config_problems(config, task, dataset.columns, **known)
     shown = [c for c in dataset.columns if not c.startswith("__")]
     problems += [
         f"the data has no column {name!r}. {did_you_mean(name, shown)}"

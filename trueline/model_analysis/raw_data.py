@@ -79,13 +79,15 @@ def analyze_raw_data(
     models = list(first.predictions)
     task = task or _guess_task(dataset, first.label, first.predictions[models[0]])
     wanted = {c for o in outputs.values() for c in (o.label, o.weight, *o.predictions.values()) if c}
-    check_config(eval_config, task, dataset, wanted)
     values = list(classes) if classes is not None and not isinstance(classes, int) else None
     count = 0
     if task in ("multiclass", "multilabel"):
-        known = len(values) if values is not None else classes
-        count = int(known) if isinstance(known, int) else _count_classes(dataset, first.predictions[models[0]])
+        given = len(values) if values is not None else classes
+        count = int(given) if isinstance(given, int) else _count_classes(dataset, first.predictions[models[0]])
     candidates = [m for m in models if m != BASELINE]
+    known = {"classes": count, "has_weight": first.weight is not None, "outputs": list(outputs)}
+    names = {"models": models} if len(candidates) > 1 else {}
+    check_config(eval_config, task, dataset, wanted, **known, **names)
     plan = make_plan(eval_config, task, count, BASELINE in models, candidates, list(outputs))
     source = {"kind": "table", "outputs": {n: o.to_json() for n, o in outputs.items()}, "classes": values}
     prints = {name: {"column": column} for name, column in first.predictions.items()}
@@ -163,6 +165,8 @@ def _guess_task(dataset: Dataset, label: str, prediction: str) -> str:
 
 
 def _count_classes(dataset: Dataset, prediction: str) -> int:
+    if prediction not in dataset.columns:
+        return 0
     for batch in dataset.batches([prediction]):
         for value in batch.column(0):
             if value.is_valid:
