@@ -9,6 +9,21 @@ from typing import Any
 
 from trueline._core.errors import ConfigError
 from trueline.model_analysis.config_json import decode, encode, freeze, parse_json
+from trueline.model_analysis.config_options import (
+    AggregationOptions,
+    BinarizationOptions,
+    ConfidenceIntervalOptions,
+    EvalOptions,
+    ExampleWeightOptions,
+)
+from trueline.model_analysis.config_slicing import CrossSlicingSpec, SlicingSpec
+from trueline.model_analysis.config_thresholds import (
+    CrossSliceMetricThreshold,
+    GenericChangeThreshold,
+    GenericValueThreshold,
+    MetricThreshold,
+    PerSliceMetricThreshold,
+)
 
 __all__ = [
     "DIRECTIONS",
@@ -70,189 +85,6 @@ class ModelSpec:
 
 
 @dataclass(frozen=True)
-class SlicingSpec:
-    """Which slices to make; all parts together describe one cross. Empty means the overall slice.
-
-    Attributes:
-        feature_keys: columns; each combination of their values is a slice.
-        feature_values: column -> value; only rows with this value. ``"1"`` also matches the integer 1 and true,
-            ``"1.5"`` the float, ``"[10, 20)"`` that bucket in a threshold's spec.
-        expression: a condition in trueline's expression language, e.g. ``"fare > 20"``; unknown is not true.
-        buckets: numeric column -> ascending boundaries; a value on a boundary belongs to the bucket above it: the
-            boundaries 10 and 20 give ``< 10``, ``[10, 20)`` and ``>= 20``. NaN has a bucket of its own, ``NaN``.
-        slice_keys_sql: TFMA's ``SELECT STRUCT(...)`` in the forms that have a counterpart here, see `slices_sql.py`;
-            the other parts are empty then.
-    """
-
-    feature_keys: tuple[str, ...] = ()
-    feature_values: Mapping[str, str] = field(default_factory=dict)
-    expression: str | None = None
-    buckets: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    slice_keys_sql: str = ""
-
-    def __post_init__(self) -> None:
-        freeze(self)
-        texts = {k: _value_text(v) for k, v in self.feature_values.items()}
-        object.__setattr__(self, "feature_values", texts)
-        object.__setattr__(self, "buckets", {k: tuple(float(x) for x in v) for k, v in self.buckets.items()})
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The feature columns it names, sorted, without those of the expression."""
-        return tuple(sorted({*self.feature_keys, *self.feature_values, *self.buckets}))
-
-    def __str__(self) -> str:
-        parts = [
-            f"{k}={self.feature_values[k]}" if k in self.feature_values
-            else f"{k} in buckets at {', '.join(f'{b:g}' for b in self.buckets[k])}" if k in self.buckets
-            else k
-            for k in self.columns
-        ]  # fmt: skip
-        return " × ".join([*parts, *filter(None, (self.expression, self.slice_keys_sql))]) or "Overall"
-
-
-def _value_text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-@dataclass(frozen=True)
-class CrossSlicingSpec:
-    """Pairs of slices whose metrics are subtracted: the baseline slice's value minus each compared slice's.
-
-    Attributes:
-        baseline_spec: describes the slice on the left.
-        slicing_specs: the slices on the right; none given means every other slice.
-    """
-
-    baseline_spec: SlicingSpec = field(default_factory=lambda: SlicingSpec())
-    slicing_specs: tuple[SlicingSpec, ...] = ()
-
-    def __post_init__(self) -> None:
-        freeze(self)
-
-
-@dataclass(frozen=True)
-class GenericValueThreshold:
-    """Bounds of the value itself, both inclusive."""
-
-    lower_bound: float | None = None
-    upper_bound: float | None = None
-
-
-@dataclass(frozen=True)
-class GenericChangeThreshold:
-    """Bounds of candidate - baseline (`absolute`) and of (candidate - baseline) / baseline (`relative`).
-
-    For HIGHER_IS_BETTER the change must be at least the bound, for LOWER_IS_BETTER at most; where both are given, both
-    must hold. A bound of -0.01 on a higher-is-better metric is a margin: it may get worse by 0.01.
-
-    Attributes:
-        absolute: bound of the difference, in the metric's unit.
-        relative: bound of the difference divided by the baseline's value.
-        direction: ``HIGHER_IS_BETTER`` or ``LOWER_IS_BETTER``; None takes the metric's own direction.
-        test: what sampling noise does. ``"worse"``: the candidate is refused only where it is worse beyond the bound
-            *and* beyond noise (the benefit of the doubt is the candidate's). ``"non_inferior"``: it passes only where
-            the whole interval of the change is on the right side of the bound (the candidate has to show it).
-            ``"value"``: TFMA's rule, the bare change is compared with the bound.
-        confidence: level of this check; None takes `EvalOptions.confidence`.
-    """
-
-    absolute: float | None = None
-    relative: float | None = None
-    direction: str | None = None
-    test: str = "worse"
-    confidence: float | None = None
-
-
-@dataclass(frozen=True)
-class MetricThreshold:
-    """What one metric must satisfy: its value, its change against the baseline, or both.
-
-    Attributes:
-        value_threshold: bounds of the value.
-        change_threshold: bounds of the change.
-        undefined: what an undefined value does: ``"fail"`` closes the gate and names the slice, ``"pass"`` lets it
-            through and says so in the verdict.
-    """
-
-    value_threshold: GenericValueThreshold | None = None
-    change_threshold: GenericChangeThreshold | None = None
-    undefined: str = "fail"
-
-
-@dataclass(frozen=True)
-class PerSliceMetricThreshold:
-    """A threshold for the slices of certain specs alone; each spec must find at least one slice in the data."""
-
-    slicing_specs: tuple[SlicingSpec, ...] = ()
-    threshold: MetricThreshold = field(default_factory=MetricThreshold)
-
-    def __post_init__(self) -> None:
-        freeze(self)
-
-
-@dataclass(frozen=True)
-class CrossSliceMetricThreshold:
-    """A threshold for the differences between slices of certain pairs; each pair must occur in the data."""
-
-    cross_slicing_specs: tuple[CrossSlicingSpec, ...] = ()
-    threshold: MetricThreshold = field(default_factory=MetricThreshold)
-
-    def __post_init__(self) -> None:
-        freeze(self)
-
-
-@dataclass(frozen=True)
-class BinarizationOptions:
-    """Makes binary problems of a multi-class one; one key each.
-
-    Attributes:
-        class_ids: one class against the rest, by its number.
-        k_list: the prediction that is k-th from above, and its label.
-        top_k_list: the k greatest predictions as positives, all others never.
-    """
-
-    class_ids: tuple[int, ...] = ()
-    k_list: tuple[int, ...] = ()
-    top_k_list: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        freeze(self)
-
-
-@dataclass(frozen=True)
-class AggregationOptions:
-    """One number out of all classes.
-
-    Attributes:
-        micro_average: every class of every row is a binary row of its own.
-        macro_average: mean over the classes of `class_weights`, weighted by them.
-        weighted_macro_average: the same, weighted by the classes' frequency too.
-        class_weights: class number -> weight; for macro averages these are the classes that count.
-        top_k_list: aggregates the k greatest predictions.
-    """
-
-    micro_average: bool = False
-    macro_average: bool = False
-    weighted_macro_average: bool = False
-    class_weights: Mapping[int, float] = field(default_factory=dict)
-    top_k_list: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        freeze(self)
-        weights = {int(k): float(v) for k, v in self.class_weights.items()}
-        object.__setattr__(self, "class_weights", weights)
-
-
-@dataclass(frozen=True)
-class ExampleWeightOptions:
-    """Whether metrics are weighted, unweighted or both; neither means weighted where there is a weight."""
-
-    weighted: bool = False
-    unweighted: bool = False
-
-
-@dataclass(frozen=True)
 class MetricConfig:
     """One metric: TFMA's class name, its options, and its thresholds.
 
@@ -311,58 +143,6 @@ class MetricsSpec:
         freeze(self)
         for name in ("per_slice_thresholds", "cross_slice_thresholds"):
             object.__setattr__(self, name, {k: tuple(v) for k, v in getattr(self, name).items()})
-
-
-@dataclass(frozen=True)
-class ConfidenceIntervalOptions:
-    """How intervals are made.
-
-    Attributes:
-        method: ``JACKKNIFE`` (delete a group, `EvalOptions.noise_groups` groups), ``POISSON_BOOTSTRAP`` (groups of rows
-            drawn with Poisson multiplicities) or ``CLOSED_FORM`` (the metric's own formula where it has one, else the
-            jackknife).
-        resamples: of the bootstrap.
-    """
-
-    method: str = "JACKKNIFE"
-    resamples: int = 200
-
-
-@dataclass(frozen=True)
-class EvalOptions:
-    """How it is measured.
-
-    Attributes:
-        min_slice_size: slices with fewer labelled rows are neither reported nor gated; the overall slice always is.
-        confidence: family-wise level at which a worsening counts as more than sampling noise; also that of intervals.
-        compute_confidence_intervals: standard errors without a baseline too.
-        noise_groups: random groups of rows for the delete-a-group jackknife.
-        seed: of the hash that deals rows into groups.
-        exact_rank_rows: up to so many rows a slice, AUC and its kin are exact; above, a 10,000-bucket histogram.
-        max_slices: more slices than this are an error, so that memory stays bounded.
-        confidence_intervals: the method of intervals.
-        multiplicity: how the level is shared among all change checks of the evaluation: ``bonferroni``, ``holm``,
-            ``benjamini_hochberg`` (false discovery rate) or ``none``.
-        hold_queries: ranking metrics keep the rows of all queries, so that a query's rows may lie anywhere; otherwise
-            they must follow each other.
-        include_default_metrics, disabled_outputs: of TFMA; kept, and change nothing here.
-    """
-
-    min_slice_size: int = 1
-    confidence: float = 0.95
-    compute_confidence_intervals: bool = False
-    noise_groups: int = 32
-    seed: int = 0
-    exact_rank_rows: int = 20_000
-    max_slices: int = 10_000
-    confidence_intervals: ConfidenceIntervalOptions = field(default_factory=ConfidenceIntervalOptions)
-    multiplicity: str = "bonferroni"
-    hold_queries: bool = False
-    include_default_metrics: bool = True
-    disabled_outputs: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
 
 @dataclass(frozen=True)
