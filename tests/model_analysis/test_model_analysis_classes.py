@@ -212,16 +212,19 @@ def test_a_thousand_classes_are_averaged_from_one_histogram() -> None:
 
 
 @pytest.mark.parametrize(
-    ("binarize", "text"),
+    ("options", "binarize", "text"),
     [
-        (BinarizationOptions(class_ids=(C,)), "class 4"),
-        (BinarizationOptions(k_list=(C + 1,)), "the 5 greatest"),
-        (BinarizationOptions(top_k_list=(C + 1,)), "the 5 greatest"),
+        ({"class_id": C}, None, "class 4"),
+        ({"top_k": C + 1}, None, "the 5 greatest"),
+        ({}, BinarizationOptions(class_ids=(C,)), "binarize.class_ids has 4"),
+        ({}, BinarizationOptions(k_list=(C + 1,)), "binarize.k_list has 5"),
     ],
 )
-def test_a_class_beyond_those_of_the_output_is_refused(binarize: BinarizationOptions, text: str) -> None:
+def test_a_class_beyond_those_of_the_output_is_refused(
+    options: dict[str, Any], binarize: BinarizationOptions | None, text: str
+) -> None:
     with pytest.raises(ConfigError, match=text):
-        analyze_raw_data(TABLE, EvalConfig([MetricsSpec([MetricConfig("Recall")], binarize=binarize)]))
+        analyze_raw_data(TABLE, EvalConfig([MetricsSpec([MetricConfig("Recall", options)], binarize=binarize)]))
 
 
 def test_an_average_over_samples_is_for_rows_of_several_classes() -> None:

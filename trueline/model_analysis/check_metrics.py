@@ -59,7 +59,7 @@ def metric_problems(entry: MetricConfig, spec: MetricsSpec, known: Known) -> lis
         if entry.config.get("average") == "samples" and known.task not in (None, "multilabel"):
             problems.append(f"{where}, option 'average': samples is for rows of several classes (multilabel)")
     k = entry.config.get("k")
-    if known.classes is not None and isinstance(k, int) and "k" in found[0].options and k > known.classes:
+    if known.classes and isinstance(k, int) and "k" in found[0].options and k > known.classes:
         problems.append(f"{where}, option 'k': {k} is more than the {known.classes} classes")
     return problems
 
