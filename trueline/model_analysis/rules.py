@@ -1,4 +1,4 @@
-"""What is really computed and gated: a planned metric with its key, and a threshold rule."""
+"""What is really computed: a planned metric with its key, its options and the rows that it is measured on."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from trueline.model_analysis.config import EvalConfig, MetricConfig, MetricThreshold, SlicingSpec
+from trueline.model_analysis.config import MetricConfig
 from trueline.model_analysis.keys import MetricKey
 from trueline.model_analysis.metrics import Metric, find_metric
 from trueline.model_analysis.views import View
 
-__all__ = ["MeanOf", "PlannedMetric", "Rule", "metric_key", "part_name", "rules_of"]
+__all__ = ["MeanOf", "PlannedMetric", "metric_key", "part_name"]
 
 
 @dataclass(frozen=True)
@@ -85,21 +85,6 @@ def _threshold_texts(options: Mapping[str, Any]) -> list[float | str]:
     return [t if t == "own" else float(t) for t in each]
 
 
-@dataclass(frozen=True)
-class Rule:
-    """One threshold in force.
-
-    Attributes:
-        key: the metric's name; it holds for every key of that name.
-        threshold: what must hold.
-        slicing_specs: the slices it is for; None means every slice.
-    """
-
-    key: str
-    threshold: MetricThreshold
-    slicing_specs: tuple[SlicingSpec, ...] | None = None
-
-
 def metric_key(metric: MetricConfig) -> str:
     """The name of a metric's results: its option ``name``, else TFMA's default."""
     name = metric.config.get("name")
@@ -116,18 +101,3 @@ def part_name(entry: MetricConfig, metric: Metric, part: Metric) -> str:
         return own
     name = entry.config.get("name")
     return f"{name}_{part.name.removeprefix(f'{metric.name}_')}" if isinstance(name, str) and name else part.name
-
-
-def rules_of(config: EvalConfig) -> tuple[Rule, ...]:
-    """All thresholds of a configuration, in its order."""
-    rules = []
-    for spec in config.metrics_specs:
-        for entry in spec.metrics:
-            key = metric_key(entry)
-            if entry.threshold is not None:
-                rules.append(Rule(key, entry.threshold))
-            rules += [Rule(key, p.threshold, p.slicing_specs) for p in entry.per_slice_thresholds]
-        rules += [Rule(key, threshold) for key, threshold in spec.thresholds.items()]
-        for key, entries in spec.per_slice_thresholds.items():
-            rules += [Rule(key, p.threshold, p.slicing_specs) for p in entries]
-    return tuple(rules)
