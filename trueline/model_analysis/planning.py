@@ -192,7 +192,7 @@ def _filled(
     for problem in problems:
         own = dict(expanded.get(problem.key.sub_key, options))
         levels = _thresholds(own, problem.view) if _decides(metric) else [None]
-        several = len(levels) > 1 and metric.data is None
+        several = (len(levels) > 1 or metric.at_thresholds) and metric.data is None
         if not several:
             own |= {"thresholds": levels if metric.data is not None else levels[0]} if levels != [None] else {}
             yield _made(metric, replace(problem.key, name=name), own, problem, spec)
@@ -200,6 +200,8 @@ def _filled(
         keys = [replace(problem.key, name=f"{name}@{level:g}") for level in levels]
         for level, key in zip(levels, keys, strict=True):
             yield _made(metric, key, {**own, "thresholds": level}, problem, spec)
+        if metric.at_thresholds:
+            continue
         whole = replace(problem.key, name=name)
         texts = tuple(key.text for key in keys)
         yield replace(_made(metric, whole, {**own, "thresholds": levels}, problem, spec), array_of=texts, mean_of=None)

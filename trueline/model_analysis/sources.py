@@ -25,7 +25,14 @@ if TYPE_CHECKING:
 
     from trueline._core.runtime import ModelRuntime
 
-__all__ = ["BATCH_EVALUATOR", "MODELS_EVALUATOR", "BatchEvaluator", "ModelsEvaluator", "load_runtime"]
+__all__ = [
+    "BATCH_EVALUATOR",
+    "MODELS_EVALUATOR",
+    "BatchEvaluator",
+    "ModelsEvaluator",
+    "load_runtime",
+    "table_output",
+]
 
 BATCH_EVALUATOR = "trueline.model_analysis.sources:BatchEvaluator"
 MODELS_EVALUATOR = "trueline.model_analysis.sources:ModelsEvaluator"
@@ -152,12 +159,12 @@ def _model_scores(outputs: Mapping[str, npt.NDArray[Any]], task: str, own: Any, 
 
 def _from_table(source: Mapping[str, Any], plan: EvalPlan, batch: pa.RecordBatch) -> BatchData:
     made = {
-        name: _table_output(output, source.get("classes"), plan, batch) for name, output in source["outputs"].items()
+        name: table_output(output, source.get("classes"), plan, batch) for name, output in source["outputs"].items()
     }
     return BatchData(batch, made)
 
 
-def _table_output(
+def table_output(
     output: Mapping[str, Any], classes: Sequence[Any] | None, plan: EvalPlan, batch: pa.RecordBatch
 ) -> OutputData:
     weights = None

@@ -13,10 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from trueline.model_analysis.keys import SubKey
+from trueline.model_analysis.metrics.ranges import ANY, Range
 from trueline.model_analysis.rows import Floats, Ints, Rows
 
 if TYPE_CHECKING:
     from trueline.model_analysis.curves import Curve
+    from trueline.model_analysis.metrics.closed_forms import ClosedForm
     from trueline.model_analysis.moments import Moment
 
 __all__ = [
@@ -122,11 +124,13 @@ class Metric:
         columns: options that name a column of the data which it reads from `Rows.batch`.
         query: it is measured on queries; its moments get a query's rows, see `queries.py`.
         expand: options to the sub keys that it gives a key for, with the options of each.
-        closed_form: ``(values, sums, options, confidence) -> (low, high)`` where there is a formula for the interval.
+        range: the least and the greatest value that it can have; filled in from `ranges.py`.
+        closed_form: where there is a formula for the interval; filled in from `closed_forms.py`.
         holds_slice: it keeps all rows of a slice in memory.
         class_mean: for class rows it is the mean over all classes, each against the rest; from options whether classes
             count by their labels' weight.
         functions: moments that a metric of one's own brings itself, by their names before the ``@``.
+        at_thresholds: its keys end in the threshold, where there is one threshold too.
     """
 
     class_name: str
@@ -147,10 +151,12 @@ class Metric:
     columns: tuple[str, ...] = ()
     query: bool = False
     expand: Callable[[Options], Iterable[tuple[SubKey, Options]]] | None = None
-    closed_form: Callable[[Floats, Sums, Options, float], tuple[Floats, Floats]] | None = None
+    range: Range = ANY
+    closed_form: ClosedForm | None = None
     holds_slice: bool = False
     class_mean: Callable[[Options], bool] | None = None
     functions: Mapping[str, Moment] = field(default_factory=dict)
+    at_thresholds: bool = False
 
 
 def over(a: Floats, b: Floats) -> Floats:

@@ -11,6 +11,7 @@ from trueline.model_analysis.metrics.confusion import CONFUSION_METRICS
 from trueline.model_analysis.metrics.detection_metrics import DETECTION_METRICS, DETECTION_MOMENTS, DETECTION_TABLES
 from trueline.model_analysis.metrics.differences import DIFFERENCE_METRICS, DIFFERENCE_MOMENTS
 from trueline.model_analysis.metrics.errors import ERROR_METRICS, ERROR_MOMENTS
+from trueline.model_analysis.metrics.fairness import FAIRNESS_METRICS
 from trueline.model_analysis.metrics.features import FEATURE_METRICS, FEATURE_MOMENTS
 from trueline.model_analysis.metrics.means import MEAN_METRICS
 from trueline.model_analysis.metrics.multiclass import CLASS_METRICS, MULTICLASS_MOMENTS
@@ -71,6 +72,7 @@ METRICS: dict[tuple[str, str], Metric] = {
         *SEGMENTATION_METRICS,
         *FEATURE_METRICS,
         *ATTRIBUTION_METRICS,
+        *FAIRNESS_METRICS,
         *PLOT_METRICS,
     )
     for task in metric.tasks
