@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from trueline._core.model_files import read_file, read_graph
 from trueline._core.sessions import make_session
 from trueline.models.calibration import Calibration
 from trueline.models.contract import PROBABILITIES, Head
+from trueline.models.decision_groups import GroupThresholds, add_group_input, try_groups, without_group_input
 from trueline.models.outputs import LABEL, MODEL, append_outputs
 from trueline.models.written import write_model_files
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from trueline.models.model import Model
 
-__all__ = ["Decision", "with_decision"]
+__all__ = ["Decision", "with_decision", "write_decision"]
 
 _TRIED = 1000
 _ALLOWED = 1e-5
@@ -42,6 +43,7 @@ class Decision:
         cost_matrix: what it costs to say one class (column) where another is true (row), in the order of the classes;
             the label is the class of the least expected cost, the first of equals.
         evidence: how they were chosen, as JSON; see `trueline.model_analysis.choose_decision`.
+        groups: thresholds of groups, in place of one for all; `threshold` is their default then.
     """
 
     threshold: float | None = None
@@ -49,6 +51,7 @@ class Decision:
     chosen_on: str | None = None
     cost_matrix: tuple[tuple[float, ...], ...] | None = None
     evidence: Mapping[str, Any] | None = None
+    groups: GroupThresholds | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; `from_json` is its inverse."""
@@ -60,6 +63,8 @@ class Decision:
             made["cost_matrix"] = [list(row) for row in self.cost_matrix]
         if self.evidence is not None:
             made["evidence"] = dict(self.evidence)
+        if self.groups is not None:
+            made["groups"] = self.groups.to_json()
         return made
 
     @classmethod
@@ -73,6 +78,7 @@ class Decision:
             data.get("chosen_on"),
             _matrix(data.get("cost_matrix")),
             data.get("evidence"),
+            GroupThresholds.from_json(data["groups"]) if data.get("groups") else None,
         )
 
 
@@ -106,18 +112,30 @@ def with_decision(
             costs for other classes, a Python model, a folder that holds an artifact.
         ParityError: the new graph does not compute what the calibration says; nothing is written.
     """
-    import onnx
-
     decision = Decision(
         None if threshold is None else float(threshold), calibration, chosen_on, _matrix(cost_matrix), evidence
     )
+    return write_decision(model, uri, decision)
+
+
+def write_decision(model: Model, uri: str, decision: Decision) -> Model:
+    """Writes a new artifact of the model with a decision; errors are those of `with_decision`."""
+    import onnx
+
     head = _checked(model, decision)
     if store.exists(store.join(uri, MANIFEST_NAME)):
         raise ModelError("there is a finished artifact already", where=uri, hint="write into a folder of its own.")
     made = onnx.load_from_string(read_graph(model.uri, "model.onnx"))
+    info = dict(model.info)
+    if (before := model.decision) is not None and before.groups is not None:
+        without_group_input(made, info, before.groups)
+    if decision.groups is not None:
+        add_group_input(made, info, decision.groups)
     _replace_outputs(made, head, decision)
-    tried = _try_outputs(head, decision)
-    info = dict(model.info) | {"decision": decision.to_json() | {"max_difference": tried}}
+    tried = _try_outputs(head, replace(decision, groups=None))
+    if decision.groups is not None:
+        try_groups(head, decision, append_outputs)
+    info |= {"decision": decision.to_json() | {"max_difference": tried}}
     files = {p: read_file(model.uri, p) for p in store.walk(model.uri) if p != MANIFEST_NAME}
     files["model.onnx"] = bytes(made.SerializeToString(deterministic=True))
     text = json.dumps(info, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False)

@@ -247,6 +247,37 @@ class Model:
             evidence=evidence,
         )
 
+    def with_group_thresholds(
+        self,
+        uri: str,
+        column: str,
+        thresholds: Mapping[Any, float],
+        default: float = 0.5,
+        *,
+        chosen_on: str | None = None,
+        evidence: Mapping[str, Any] | None = None,
+    ) -> Model:
+        """A new artifact of the same two-class model whose label is decided at a threshold of the row's group.
+
+        Deciding by a protected attribute may be unlawful where the model is used, however fair its effect.
+
+        Args:
+            uri: an empty or absent folder.
+            column: a raw column; it becomes an optional part of the signature if it was none.
+            thresholds: value -> threshold of the probability of the second class.
+            default: of all other values, and where the value is missing.
+            chosen_on: what they were chosen on, for people.
+            evidence: how they were chosen, as JSON; kept in ``model.json``.
+
+        Raises:
+            ModelError: what does not fit; see `trueline.models.decision_groups.with_group_thresholds`.
+        """
+        from trueline.models.decision_groups import with_group_thresholds
+
+        return with_group_thresholds(
+            self, str(uri), column, thresholds, default, chosen_on=chosen_on, evidence=evidence
+        )
+
     def targets(self, data: Rows) -> tuple[pa.Array, npt.NDArray[np.float32] | None]:
         """The true labels of raw rows, and their weights.
 

@@ -57,6 +57,10 @@ def append_outputs(graph: onnx.GraphProto, head: Head, decision: Decision | None
     if decision is not None and decision.cost_matrix is not None:
         gains = make.constant("gains", -np.array(decision.cost_matrix, np.float32))
         chosen = make("ArgMax", [make("MatMul", [PROBABILITIES, gains], "expected")], "class", axis=1, keepdims=0)
+    elif decision is not None and decision.groups is not None:
+        from trueline.models.decision_groups import group_class
+
+        chosen = group_class(make, decision.groups)
     elif decision is None or decision.threshold is None:
         chosen = make("ArgMax", [PROBABILITIES], "class", axis=1, keepdims=0)
     else:
