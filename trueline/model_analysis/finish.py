@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trueline.model_analysis.checked import COUNTERS, MODEL_COUNTERS
+from trueline.model_analysis.intervals import Intervals, intervals_of, widest_change
 from trueline.model_analysis.measured import Change, CrossSliceMetrics, Estimate, Measured, SliceMetrics
+from trueline.model_analysis.metrics.ranges import ANY, Range
 from trueline.model_analysis.noise import upper_tail
 from trueline.model_analysis.plan import BASELINE
 from trueline.model_analysis.resample import Resampling, resampling_of
@@ -18,6 +20,7 @@ from trueline.model_analysis.rows import Floats
 from trueline.model_analysis.rules import PlannedMetric
 from trueline.model_analysis.slices import OVERALL, SliceKey, cross_pairs, key_text
 from trueline.model_analysis.values import Values, measure_values
+from trueline.model_analysis.views import View
 
 if TYPE_CHECKING:
     from trueline.model_analysis.accumulator import MetricAccumulator
@@ -67,6 +70,17 @@ class _Work:
         self.values: Values = measure_values(self.plan, states, self.resampling)
         self.occupied = np.array([int((s.rows > 0).sum()) for s in states], dtype=np.int64)
         self.shown = [p for p in self.plan.metrics if not p.private]
+        self.ranges = {p.key: p.metric.range for p in self.plan.metrics}
+        method = self.plan.config.options.confidence_intervals.method
+        with np.errstate(all="ignore"):
+            self.intervals: dict[str, Intervals] = {
+                p.key: intervals_of(
+                    p, self.values.numbers[p.key], self.occupied, self.resampling, method,
+                    self.values.formulas.get(p.key),
+                )
+                for p in self.plan.metrics
+                if p.key in self.values.numbers
+            }  # fmt: skip
 
     def slice_metrics(self, index: int, pair: Sequence[int]) -> SliceMetrics:
         """A candidate's metrics on a slice, and the baseline's; `pair` holds their places among the models."""
@@ -107,15 +121,17 @@ class _Work:
             if data is None:
                 reason = reason or planned.metric.undefined or "there is no value"
             return Estimate(None, reason) if reason else Estimate(None, None, data=data)
-        values = self.values.numbers[key][index, model]
-        value = float(values[0])
+        value = float(self.values.numbers[key][index, model, 0])
         told = self.values.reasons.get((key, index, model))
         reason = _undefined(planned, state, model, value, self.plan, told)
         if reason:
             return Estimate(None, reason)
-        error = self._error(values[1:], self.occupied[index])
-        low, high = self._interval(value, error, int(self.occupied[index]))
-        return Estimate(value, None, error, _number(self.values.bounds.get((key, index, model), math.nan)), low, high)
+        noise = self.intervals[key]
+        error, low, high = (_number(ends[index][model]) for ends in (noise.errors, noise.low, noise.high))
+        bound = _number(self.values.bounds.get((key, index, model), math.nan))
+        known = low is not None and high is not None
+        ends = (low, high) if known else (None, None)
+        return Estimate(value, None, error, bound, *ends, method=noise.methods[index][model] if known else None)
 
     def _array(self, planned: PlannedMetric, index: int, model: int) -> Estimate:
         """The values at several thresholds as lists, with their noise."""
@@ -143,11 +159,12 @@ class _Work:
         mine, base = by_model[0][name], by_model[1][name]
         if mine.value is None or base.value is None:
             return Change(None)
-        return self._difference(mine.value - base.value, values[0, 1:] - values[1, 1:], int(self.occupied[index]))
+        variants = values[0, 1:] - values[1, 1:]
+        return self._difference(mine.value - base.value, variants, int(self.occupied[index]), self.ranges[name])
 
-    def _difference(self, value: float, variants: Floats, groups: int) -> Change:
+    def _difference(self, value: float, variants: Floats, groups: int, ends: Range) -> Change:
         error = self._error(variants, groups)
-        low, high = self._interval(value, error, groups)
+        low, high = widest_change(ends, self._interval(value, error, groups))
         return Change(value, error, low, high, _p_value(value, error, groups))
 
     def cross(self, pair: Sequence[int]) -> tuple[CrossSliceMetrics, ...]:
@@ -173,7 +190,7 @@ class _Work:
                 mine, base = by_model[0][name].value, by_model[1][name].value
                 known = mine is not None and base is not None
                 changes[name] = (
-                    self._difference(float(mine or 0) - float(base or 0), gaps[0, 1:] - gaps[1, 1:], groups)
+                    self._difference(float(mine or 0) - float(base or 0), gaps[0, 1:] - gaps[1, 1:], groups, ANY)
                     if known
                     else Change(None)
                 )
@@ -189,8 +206,13 @@ class _Work:
                 return Estimate(None, f"on {slice_name(self.kept[index][0])}: {side.undefined}")
         numbers = self.values.numbers[planned.key]
         variants = numbers[left, model, 1:] - numbers[right, model, 1:]
-        found = self._difference((sides[0].value or 0.0) - (sides[1].value or 0.0), variants, groups)
-        return Estimate(found.value, None, found.standard_error, None, found.low, found.high)
+        gap = (sides[0].value or 0.0) - (sides[1].value or 0.0)
+        found = self._difference(gap, variants, groups, planned.metric.range)
+        method = "JACKKNIFE" if self.resampling.jackknife else "POISSON_BOOTSTRAP"
+        return Estimate(
+            gap, None, found.standard_error, None, found.low, found.high,
+            method=method if found.low is not None else None,
+        )  # fmt: skip
 
 
 def _unusable(planned: PlannedMetric, state: SliceState, model: int, plan: EvalPlan) -> str | None:
@@ -222,14 +244,22 @@ def _undefined(
     planned: PlannedMetric, state: SliceState, model: int, value: float, plan: EvalPlan, told: str | None
 ) -> str | None:
     """Why a value is undefined, or None; `told` is what a state of the metric's own says."""
+    weight = plan.sums[View(planned.view.output), "weight"]
     causes = (
         (told is not None, told or ""),
+        (bool(planned.metric.reads) and not state.sums[model, weight].any(), "the weights add up to 0"),
+        (_too_large(planned, state, model, plan), "a sum is infinite: labels or predictions are too large"),
         (math.isnan(value), planned.metric.undefined or "the value is not a number"),
-        (bool(planned.metric.reads) and not state.sums[model, 0].any(), "the weights add up to 0"),
         (math.isinf(value), "the value is infinite"),
     )
     found = _unusable(planned, state, model, plan)
     return found or next((reason for holds, reason in causes if holds), None)
+
+
+def _too_large(planned: PlannedMetric, state: SliceState, model: int, plan: EvalPlan) -> bool:
+    """Whether a sum that the metric needs has overflown: what is made of it is no number, for no other reason."""
+    places = [plan.sums[planned.view, name] for name in planned.moments(plan.classes)]
+    return bool(np.isinf(state.sums[model, places]).any()) if places else False
 
 
 def _p_value(value: float, error: float | None, groups: int) -> float | None:

@@ -18,9 +18,11 @@ class Estimate:
     Attributes:
         value: the value, or None where it is undefined.
         undefined: why it is undefined.
-        standard_error: its sampling noise (delete-a-group jackknife), where measured.
+        standard_error: its sampling noise, where measured.
         error_bound: for values from histograms, how far they can be from the exact value; None for exact values.
         low, high: its two-sided interval at `EvalOptions.confidence`, where measured.
+        method: how the interval was really made: ``JACKKNIFE``, ``POISSON_BOOTSTRAP``, or the formula: ``WILSON``,
+            ``T_OF_MEAN``, ``DELONG``, ``FISHER_Z``.
         data: the value of a structured metric, as JSON; `value` is None there, and `undefined` too.
     """
 
@@ -31,6 +33,7 @@ class Estimate:
     low: float | None = None
     high: float | None = None
     data: Any = None
+    method: str | None = None
 
 
 @dataclass(frozen=True)

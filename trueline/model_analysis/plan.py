@@ -65,12 +65,16 @@ class EvalPlan:
 
     @cached_property
     def sums(self) -> dict[tuple[View, str], int]:
-        """(view, moment) -> place among all sums; the first is the weight, for without it nothing was measured."""
-        wanted: dict[tuple[View, str], None] = {(View(self.outputs[0]), "weight"): None}
+        """(view, moment) -> place among all sums; without the weight of each output nothing was measured."""
+        wanted: dict[tuple[View, str], None] = {(View(output), "weight"): None for output in self.outputs}
         views = {planned.key: planned.view for planned in self.metrics}
         for planned in self.metrics:
             if planned:
                 wanted |= dict.fromkeys((planned.view, name) for name in planned.moments(self.classes))
+            if self.groups > 1:
+                method = self.config.options.confidence_intervals.method
+                named = planned.closed_form_moments(method, self.classes)
+                wanted |= dict.fromkeys((planned.view, name) for name in named)
             if planned.mean_of is not None and planned.mean_of.by_frequency:
                 wanted |= dict.fromkeys((views[text], "label") for _, text in planned.mean_of.parts)
         views_first = {view: place for place, view in enumerate(dict.fromkeys(view for view, _ in wanted))}

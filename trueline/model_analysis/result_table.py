@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["MEASURED_FIELDS", "measured_table", "table_measured"]
 
-_ESTIMATE = ("value", "undefined", "standard_error", "error_bound", "low", "high", "data")
+_ESTIMATE = ("value", "undefined", "standard_error", "error_bound", "low", "high", "data", "method")
 _CHANGE = ("value", "standard_error", "low", "high", "p_value")
-_KINDS = {"undefined": "text", "data": "text"}
+_KINDS = {"undefined": "text", "data": "text", "method": "text"}
 MEASURED_FIELDS: tuple[tuple[str, str], ...] = (
     ("slice", "text"), ("slice_key", "text"), ("cross_slice_key", "text"), ("rows", "whole"),
     ("missing_labels", "whole"), ("noise_groups", "whole"), ("metric", "text"),

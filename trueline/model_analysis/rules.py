@@ -5,12 +5,15 @@ from __future__ import annotations
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trueline.model_analysis.config import MetricConfig
 from trueline.model_analysis.keys import MetricKey
 from trueline.model_analysis.metrics import Metric, find_metric
 from trueline.model_analysis.views import View
+
+if TYPE_CHECKING:
+    from trueline.model_analysis.metrics.closed_forms import ClosedForm
 
 __all__ = ["MeanOf", "PlannedMetric", "metric_key", "part_name"]
 
@@ -57,6 +60,22 @@ class PlannedMetric:
     def moments(self, classes: int) -> list[str]:
         """Names of the sums it needs; one each for all classes where it asks for them."""
         return [] if self.derived else self._named(self.metric.moments, classes)
+
+    def closed_form(self, method: str) -> ClosedForm | None:
+        """The formula for its interval: with the method ``CLOSED_FORM``, or as a rescue of others; or None.
+
+        Formulas take rows as independent of each other, which several entries of one row are not.
+        """
+        form, sub = self.metric.closed_form, self.view.sub_key
+        entries = self.view.flatten or (sub.top_k is not None and sub.class_id is None)
+        if form is None or self.derived or self.view.query or entries:
+            return None
+        return form if form.rescue or method == "CLOSED_FORM" else None
+
+    def closed_form_moments(self, method: str, classes: int) -> list[str]:
+        """Names of the sums that the formula needs."""
+        form = self.closed_form(method)
+        return self._named(form.moments, classes) if form is not None else []
 
     def tables(self, classes: int) -> list[str]:
         """Names of the histograms it needs."""

@@ -30,7 +30,7 @@ def tfma_value(estimate: Estimate, methodology: str) -> TfmaValue:
         "value": estimate.value,
         "lowerBound": estimate.low,
         "upperBound": estimate.high,
-        "methodology": methodology,
+        "methodology": estimate.method or methodology,
     }
     return {"boundedValue": bounded}
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from trueline.model_analysis.metrics.closed_forms import DELONG, Interval, delong_spread
 from trueline.model_analysis.metrics.record import ResampledState, Sums, Undefined, over
 from trueline.model_analysis.plan import BASELINE
 from trueline.model_analysis.resample import Resampling
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Values", "measure_values", "weighted_mean"]
 
+Spreads: TypeAlias = "dict[tuple[View, str], Floats]"
+
 
 @dataclass
 class Values:
@@ -31,12 +34,14 @@ class Values:
         bounds: (key, slice, model) -> how far a value from a histogram can be from the exact one.
         data: (key, slice, model) -> structured values.
         reasons: (key, slice, model) -> why a metric's own state gives no value.
+        formulas: key -> interval by the metric's own formula ``[S, M]``, where there is one and noise is asked for.
     """
 
     numbers: dict[str, Floats]
     bounds: dict[tuple[str, int, int], float] = field(default_factory=dict)
     data: dict[tuple[str, int, int], Any] = field(default_factory=dict)
     reasons: dict[tuple[str, int, int], str] = field(default_factory=dict)
+    formulas: dict[str, Interval] = field(default_factory=dict)
 
 
 def measure_values(plan: EvalPlan, states: Sequence[SliceState], resampling: Resampling) -> Values:
@@ -56,12 +61,14 @@ def measure_values(plan: EvalPlan, states: Sequence[SliceState], resampling: Res
             if not planned.derived and planned.metric.finish is not None:
                 look = _sums_of(planned, plan, sums, grouped)
                 values.numbers[planned.key] = planned.metric.finish(look, planned.options)
-        _curves(plan, states, resampling, values)
+        spreads = _curves(plan, states, resampling, values)
         _structured(plan, states, sums, values)
         _owns(plan, states, resampling, values)
         for planned in plan.metrics:
             if planned.mean_of is not None:
                 values.numbers[planned.key] = _mean_of(planned, plan, values, sums)
+        if resampling.variants:
+            _formulas(plan, sums, spreads, resampling.confidence, values)
     return values
 
 
@@ -75,13 +82,38 @@ def _sums_of(planned: PlannedMetric, plan: EvalPlan, sums: Floats, grouped: Mapp
     return look
 
 
-def _curves(plan: EvalPlan, states: Sequence[SliceState], resampling: Resampling, values: Values) -> None:
+def _formulas(plan: EvalPlan, sums: Floats, spreads: Spreads, confidence: float, values: Values) -> None:
+    """Intervals by formulas, from the sums and curves of whole slices."""
+    for planned in plan.metrics:
+        form = planned.closed_form(plan.config.options.confidence_intervals.method)
+        if form is None or planned.metric.is_count:
+            continue
+
+        def look(name: str, view: View = planned.view) -> Floats:
+            found: Floats = spreads[view, name] if name in DELONG else sums[:, :, plan.sums[view, name], 0]
+            return found
+
+        values.formulas[planned.key] = form.interval(
+            values.numbers[planned.key][..., 0], look, planned.options, confidence
+        )
+
+
+def _curves(plan: EvalPlan, states: Sequence[SliceState], resampling: Resampling, values: Values) -> Spreads:
+    """Values of rank metrics; returns the variances of ranks, see `delong_spread`, of the views that need them."""
+    method = plan.config.options.confidence_intervals.method
+    forms = ((p, p.closed_form(method)) for p in plan.metrics if resampling.variants)
+    ranking = {p.view for p, form in forms if form is not None and form.curve}
+    shape = (len(states), len(plan.models))
+    spreads: Spreads = {(view, name): np.full(shape, np.nan) for view in ranking for name in DELONG}
     for place, view in enumerate(plan.ranked):
         metrics = [p for p in plan.metrics if p.metric.curve and p.view == view and p.mean_of is None]
         for index, state in enumerate(states):
             for m in range(len(plan.models)):
                 store = state.ranks[place][m]
                 whole, extremes = store.curve()
+                if view in ranking:
+                    for name, spread in zip(DELONG, delong_spread(whole), strict=True):
+                        spreads[view, name][index, m] = spread[0]
                 varied = store.variants(resampling.multiplicity) if resampling.variants else None
                 for planned in metrics:
                     curve = planned.metric.curve
@@ -93,6 +125,7 @@ def _curves(plan: EvalPlan, states: Sequence[SliceState], resampling: Resampling
                     if extremes is not None:
                         off = np.abs(curve(extremes, planned.options) - numbers[0])
                         values.bounds[planned.key, index, m] = float(off.max())
+    return spreads
 
 
 def _structured(plan: EvalPlan, states: Sequence[SliceState], sums: Floats, values: Values) -> None:

@@ -158,6 +158,11 @@ class Metric:
     functions: Mapping[str, Moment] = field(default_factory=dict)
     at_thresholds: bool = False
 
+    @property
+    def is_count(self) -> bool:
+        """Whether it counts rows: that has no sampling noise, it says how much was seen."""
+        return not self.reads and self.moments == ("weight",)
+
 
 def over(a: Floats, b: Floats) -> Floats:
     """a / b, NaN where b is 0."""

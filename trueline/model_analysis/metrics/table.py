@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from trueline.model_analysis.metrics.areas import RANK_METRICS
 from trueline.model_analysis.metrics.attributions import ATTRIBUTION_METRICS
 from trueline.model_analysis.metrics.class_counts import CLASS_COUNT_TABLES
+from trueline.model_analysis.metrics.closed_forms import CLOSED_FORM_MOMENTS, with_intervals
 from trueline.model_analysis.metrics.confusion import CONFUSION_METRICS
 from trueline.model_analysis.metrics.detection_metrics import DETECTION_METRICS, DETECTION_MOMENTS, DETECTION_TABLES
 from trueline.model_analysis.metrics.differences import DIFFERENCE_METRICS, DIFFERENCE_MOMENTS
@@ -43,6 +44,7 @@ MOMENTS: Mapping[str, Moment] = {
     **DETECTION_MOMENTS,
     **SET_MOMENTS,
     **FEATURE_MOMENTS,
+    **CLOSED_FORM_MOMENTS,
 }
 """Name before the ``@`` -> what one row gives."""
 TABLES: Mapping[str, Table] = {
@@ -55,7 +57,7 @@ TABLES: Mapping[str, Table] = {
 }
 """Name before the ``@`` -> a histogram."""
 METRICS: dict[tuple[str, str], Metric] = {
-    (metric.class_name, task): metric
+    (metric.class_name, task): with_intervals(metric, task)
     for metric in (
         *CONFUSION_METRICS,
         *MEAN_METRICS,
