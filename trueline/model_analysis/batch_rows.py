@@ -66,7 +66,9 @@ class BatchRows:
         """A weighted moment, added up over each row of the batch ``[N]``."""
         rows = self.rows(view, model)
         base, _, parameter = name.partition("@")
-        values: Floats = find_moment(base)(rows, parameter) * rows.weight
+        with np.errstate(over="ignore", invalid="ignore"):  # too large to be squared: the sum becomes infinite
+            found = find_moment(base)(rows, parameter) * rows.weight
+        values: Floats = np.where(rows.weight > 0, found, 0.0)  # a row that does not count may have no value
         if rows.row is not None:
             values = np.bincount(rows.row, values, self._size).astype(np.float64)
         return values

@@ -36,6 +36,13 @@ def _level(r: Rows, t: str) -> float:
     return r.threshold if t == "own" else float(t)
 
 
+def _in_top(r: Rows, k: str) -> Floats:
+    """1 where fewer than k classes have a greater score than the label's; a row of no class has none."""
+    own = np.take_along_axis(r.prediction, np.maximum(r.classes, 0)[:, None], axis=1)
+    there: Floats = ((r.prediction > own).sum(axis=1) < int(k)) & (r.classes >= 0)
+    return there.astype(np.float64)
+
+
 def _plain(function: Callable[[Rows], Floats]) -> Moment:
     return lambda rows, _: function(rows)
 
@@ -61,7 +68,5 @@ SCALAR_MOMENTS: Mapping[str, Moment] = {
 }
 CLASS_MOMENTS: Mapping[str, Moment] = {
     "correct": _plain(lambda r: (r.predicted == r.classes).astype(np.float64)),
-    "in_top": lambda r, k: (
-        (r.prediction > np.take_along_axis(r.prediction, r.classes[:, None], axis=1)).sum(axis=1) < int(k)
-    ).astype(np.float64),
+    "in_top": _in_top,
 }

@@ -79,9 +79,12 @@ def _mean(ratio: Ratio) -> Finish:
 
 
 def _kappa(s: Sums, o: Options) -> Floats:
-    """Cohen 1960 and 1968: 1 - observed over expected disagreement; `weighting` None, linear or quadratic."""
+    """Cohen 1960 and 1968: 1 - observed over expected disagreement; `weighting` None, linear or quadratic.
+
+    Rows of no class agree with no prediction, and have no distance from one.
+    """
     tp, predicted, actual = three(s, "class_counts", o)
-    total = actual.sum(axis=0)
+    total = predicted.sum(axis=0)
     if o["weighting"] is None:
         wrong = total - tp.sum(axis=0)
         expected = total - over((predicted * actual).sum(axis=0), total)
@@ -90,15 +93,17 @@ def _kappa(s: Sums, o: Options) -> Floats:
     number = np.arange(len(tp), dtype=np.float64)
     cost = np.abs(number[:, None] - number[None]) ** power
     expected = over(np.einsum("i...,ij,j...->...", actual, cost, predicted), total)
+    expected = np.where(np.isclose(actual.sum(axis=0), total, rtol=1e-9), expected, np.nan)
     return 1 - over(s(f"class_gap@{power}"), expected)
 
 
 def _matthews(s: Sums, o: Options) -> Floats:
     """Gorodkin 2004, as scikit-learn: (c s - sum p t) / sqrt((s^2 - sum p^2)(s^2 - sum t^2))."""
     tp, predicted, actual = three(s, "class_counts", o)
-    total = actual.sum(axis=0)
+    total = predicted.sum(axis=0)
+    none = total - actual.sum(axis=0)  # rows of no class: a class of their own, never predicted
     top = tp.sum(axis=0) * total - (predicted * actual).sum(axis=0)
-    spread = (total**2 - (predicted**2).sum(axis=0)) * (total**2 - (actual**2).sum(axis=0))
+    spread = (total**2 - (predicted**2).sum(axis=0)) * (total**2 - (actual**2).sum(axis=0) - none**2)
     return over(top, np.sqrt(np.maximum(spread, 0.0)))
 
 
@@ -113,7 +118,8 @@ _TABLE = ("class_counts",)
 CLASS_COUNT_METRICS = (
     *(Metric(cls, name, _MULTI, "no row has a weight", finish=_mean(ratio), tables=_TABLE, better=HIGHER,
              options={"average": None, **CONFUSION_OPTIONS}) for cls, name, ratio in AVERAGED),
-    Metric("CohenKappa", "cohen_kappa", _MULTI, "labels and predictions are of one class",
+    Metric("CohenKappa", "cohen_kappa", _MULTI,
+           "labels and predictions are of one class, or a distance is asked for of a row of no class",
            ("class_gap@1", "class_gap@2"), _kappa, tables=_TABLE, better=HIGHER, options={"weighting": None}),
     Metric("MultiClassMatthewsCorrelationCoefficient", "multi_class_matthews_correlation_coefficient", _MULTI,
            "labels or predictions are of one class", finish=_matthews, tables=_TABLE, better=HIGHER),

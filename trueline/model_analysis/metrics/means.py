@@ -63,6 +63,7 @@ MEAN_METRICS = (
            ("weight", "label", "prediction", "label_square", "prediction_square", "product"), _pearson, better=HIGHER),
     Metric("CoefficientOfDiscrimination", "coefficient_of_discrimination", ("binary",), ONE_CLASS,
            ("product", "label", "negative_product", "negative"), lambda s, o: _tjur(s)[0] - _tjur(s)[1], better=HIGHER),
-    Metric("RelativeCoefficientOfDiscrimination", "relative_coefficient_of_discrimination", ("binary",), ONE_CLASS,
+    Metric("RelativeCoefficientOfDiscrimination", "relative_coefficient_of_discrimination", ("binary",),
+           ONE_CLASS + ", or all predictions of negatives are 0",
            ("product", "label", "negative_product", "negative"), lambda s, o: over(*_tjur(s)), better=HIGHER),
 )  # fmt: skip
