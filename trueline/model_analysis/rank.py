@@ -62,9 +62,9 @@ class RankStore:
         if self._fine is None:
             self._fine = np.zeros((2, FINE_BUCKETS + 1))
             self._coarse = np.zeros((self.groups, 2, COARSE_BUCKETS + 1)) if self.groups > 1 else None
-            chunks, self._chunks = self._chunks, []
-            for rows, groups in chunks:
-                self._bin(rows, groups)
+            # In one piece, as a state that came as bytes holds them: sums of floats depend on the pieces.
+            joined, self._chunks = self._joined(), []
+            self._bin(*joined)
 
     def _bin(self, rows: Floats, groups: Array) -> None:
         assert self._fine is not None
@@ -84,15 +84,16 @@ class RankStore:
 
     def merge(self, other: Self) -> None:
         """Takes in the rows that follow this slice's."""
+        self._count += other._count
         if other._fine is None:
-            if self.exact and self._count + other._count > self.cap:
-                self._spill()
-            for rows, groups in other._chunks:
-                self._take(rows, groups)
+            if self.exact and self._count <= self.cap:
+                self._chunks += other._chunks
+                return
+            self._spill()
+            self._bin(*other._joined())
             return
         self._spill()
         assert self._fine is not None
-        self._count += other._count
         self._fine += other._fine
         if self._coarse is not None and other._coarse is not None:
             self._coarse += other._coarse
