@@ -15,6 +15,7 @@ import pytest
 from trueline._core.errors import ConfigError, DataError
 from trueline.model_analysis import (
     EvalConfig,
+    EvalResult,
     MetricConfig,
     MetricsSpec,
     ModelSpec,
@@ -110,3 +111,13 @@ def test_labels_by_value_and_metrics_in_tfmas_shape() -> None:
     assert "1 labels are none of the model's classes" in unknown.metric("accuracy").undefined
     with pytest.raises(KeyError, match="no metric 'acuracy' on Overall"):
         result.metric("acuracy")
+
+
+def test_classes_are_called_by_their_values_in_the_page_and_after_the_disk(tmp_path: Path) -> None:
+    table = pa.table({"label": ["cat", "dog"] * 4, "prediction": [[0.9, 0.1], [0.4, 0.6]] * 4})
+    config = EvalConfig([MetricsSpec([MetricConfig("MultiClassConfusionMatrixPlot")])])
+    result = analyze_raw_data(table, config, classes=["cat", "dog"])
+    assert result.class_names == ("cat", "dog")
+    assert ">cat<" in result.to_html()
+    result.save(str(tmp_path))
+    assert EvalResult.load(str(tmp_path)) == result

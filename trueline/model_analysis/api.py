@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from trueline._core.errors import ConfigError, ModelError, did_you_mean
@@ -74,7 +74,8 @@ def evaluate(
     models = {name: _identity(r) for name, r in named.items()}
     measured: Measured = run_pass(BATCH_EVALUATOR, *_source(named, runtime), plan, dataset, engine)
     # Where a model lies is no part of the result: equal models give equal results.
-    return make_result(measured, plan, {name: _said(named[name], m) for name, m in models.items()})
+    said = {name: _said(named[name], m) for name, m in models.items()}
+    return make_result(measured, plan, said, classes=classes)
 
 
 def evaluate_models(
@@ -125,7 +126,7 @@ def evaluate_models(
     results = {}
     for name, measured in found.items():
         said = {CANDIDATE: prints[name]} | ({BASELINE: prints[BASELINE]} if baseline is not None else {})
-        results[name] = make_result(measured, plan, said, name)
+        results[name] = make_result(measured, plan, said, name, classes)
     return ModelsResult(results)
 
 
@@ -179,7 +180,13 @@ def run_pass(
     return engine.run(spec, dataset, columns)
 
 
-def make_result(measured: Measured, plan: EvalPlan, models: Mapping[str, Any], model: str | None = None) -> EvalResult:
+def make_result(
+    measured: Measured,
+    plan: EvalPlan,
+    models: Mapping[str, Any],
+    model: str | None = None,
+    classes: Sequence[Any] = (),
+) -> EvalResult:
     """The result of a pass, judged; `model` is the candidate's name where there are several."""
     has_baseline = BASELINE in plan.models
     verdict = validate_metrics(
@@ -191,7 +198,7 @@ def make_result(measured: Measured, plan: EvalPlan, models: Mapping[str, Any], m
         classes=plan.classes,
         outputs=plan.outputs,
     )
-    return EvalResult(plan.config, measured, verdict, plan.task, models)
+    return EvalResult(plan.config, measured, verdict, plan.task, models, tuple(classes))
 
 
 def check_config(config: EvalConfig, task: str, dataset: Dataset, wanted: set[str] | None = None, **known: Any) -> None:

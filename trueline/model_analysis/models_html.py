@@ -185,9 +185,11 @@ def _plots(result: ModelsResult) -> list[Safe]:
         for plot in find_plots(evaluated.measured):
             if plot.slice == keys[0].key:
                 by_key.setdefault(plot.key.text, {})[name] = next(iter(plot.models.values()))
-    confidence = next(iter(result.models.values())).config.options.confidence
+    first = next(iter(result.models.values()))
+    confidence, classes = first.config.options.confidence, first.class_names
     for text, models in by_key.items():
-        charts += [tag("h3", visible(text), dir="auto"), plot_charts(models, confidence=confidence)]
+        drawn = plot_charts(models, confidence=confidence, classes=classes)
+        charts += [tag("h3", visible(text), dir="auto"), drawn]
     return [tag("h2", f"Plots: {visible(keys[0].name)}", dir="auto"), *charts] if charts else []
 
 

@@ -76,7 +76,7 @@ def evaluation_page(result: EvalResult, title: str = _TITLE, sections: Sequence[
         checks=[Check(c.metric, c.slice, c.outcome, c.sentence, c.p_adjusted) for c in verdict.judged],
         intervals=_intervals(measured, result.config),
         sections=sections,
-        plots=slice_plots(measured, result.config.options.confidence),
+        plots=slice_plots(measured, result.config.options.confidence, **_drawn(result)),
         left_out=_left_out(measured),
         structured=_structured(measured),
         config=result.config.to_json(),
@@ -119,7 +119,13 @@ def slice_view(
     )
 
 
-def slice_plots(measured: Measured, confidence: float) -> list[PlotGroup]:
+def _drawn(result: EvalResult) -> dict[str, Any]:
+    return {"threshold": result.threshold, "classes": result.class_names}
+
+
+def slice_plots(
+    measured: Measured, confidence: float, threshold: float = 0.5, classes: Sequence[str] = ()
+) -> list[PlotGroup]:
     """Charts of the first slices that have any; of how many more there are the last group tells."""
     plots = {key: list(found) for key, found in groupby(find_plots(measured), key=lambda p: p.slice)}
     drawn = [(s, plots.get(s.key, []), array_charts(s)) for s in measured.slices]
@@ -130,7 +136,8 @@ def slice_plots(measured: Measured, confidence: float) -> list[PlotGroup]:
         charts: list[Safe] = [charts_view(arrays)] if arrays else []
         charts += [_undefined(key, s.metrics[key]) for key in keys if key in s.metrics and s.metrics[key].data is None]
         for p in own:
-            charts += [tag("h4", visible(p.key.text), class_="soft"), plot_charts(p.models, confidence=confidence)]
+            drawn_plot = plot_charts(p.models, confidence=confidence, threshold=threshold, classes=classes)
+            charts += [tag("h4", visible(p.key.text), class_="soft"), drawn_plot]
         groups.append(PlotGroup(s.name, join(charts)))
     left = len(found) - len(groups)
     if left > 0:

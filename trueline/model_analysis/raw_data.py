@@ -93,11 +93,12 @@ def analyze_raw_data(
     prints = {name: {"column": column} for name, column in first.predictions.items()}
     if len(candidates) == 1:
         measured = run_pass(BATCH_EVALUATOR, source, wanted, plan, dataset, engine)
-        said = {(CANDIDATE if name == candidates[0] else name): what for name, what in prints.items()}
-        return make_result(measured, plan, said)
+        one = {(CANDIDATE if name == candidates[0] else name): what for name, what in prints.items()}
+        return make_result(measured, plan, one, classes=values or ())
     found = run_pass(MODELS_EVALUATOR, source, wanted, plan, dataset, engine)
     base = {BASELINE: prints[BASELINE]} if BASELINE in prints else {}
-    return ModelsResult({n: make_result(m, plan, {CANDIDATE: prints[n]} | base, n) for n, m in found.items()})
+    said = {name: {CANDIDATE: prints[name]} | base for name in found}
+    return ModelsResult({n: make_result(m, plan, said[n], n, values or ()) for n, m in found.items()})
 
 
 def columns_of_specs(

@@ -84,9 +84,10 @@ def render_plot(
         there = ", ".join(p.key.text for p in plots)
         hint = f"There is {there}." if plots else "Add a plot metric, for example ConfusionMatrixPlot."
         raise ConfigError(f"{found.name} has no such plot. {hint}")
-    confidence = result.config.options.confidence
+    drawn: dict[str, Any] = {"threshold": result.threshold, "classes": result.class_names}
+    drawn["confidence"] = result.config.options.confidence
     parts = [tag("h3", visible(found.name), dir="auto")]
-    parts += [plot_charts(p.models, confidence=confidence) for p in keyed]
+    parts += [plot_charts(p.models, **drawn) for p in keyed]
     return styled(join(parts))
 
 

@@ -40,6 +40,7 @@ class EvalResult:
         validation_result: the verdict of the gates.
         task: ``binary``, ``regression`` or ``multiclass``.
         models: what was measured, by ``candidate`` and ``baseline``: the fingerprint, or the column.
+        classes: the label's values by class number, where they are known.
     """
 
     config: EvalConfig
@@ -47,6 +48,17 @@ class EvalResult:
     validation_result: ValidationResult
     task: str
     models: Mapping[str, Any] = field(default_factory=dict)
+    classes: tuple[Any, ...] = ()
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes as texts."""
+        return tuple(str(c).lower() if isinstance(c, bool) else str(c) for c in self.classes)
+
+    @property
+    def threshold(self) -> float:
+        """Above which the candidate's binary rows are taken for positive: its own, else 0.5."""
+        return float((self.models.get("candidate") or {}).get("decision_threshold", 0.5))
 
     @cached_property
     def slicing_metrics(self) -> list[tuple[Any, MetricsByOutput]]:
@@ -174,6 +186,7 @@ class EvalResult:
         meta = {
             "format": RESULT_FORMAT,
             "task": self.task,
+            "classes": list(self.classes),
             "models": dict(self.models),
             "rows": self.measured.rows,
             "missing_labels": self.measured.missing_labels,
@@ -229,6 +242,7 @@ class EvalResult:
             ValidationResult.from_json(store.read_text(store.join(uri, VALIDATION_FILE))),
             meta["task"],
             meta["models"],
+            tuple(meta.get("classes", ())),
         )
 
     def _repr_html_(self) -> str:
