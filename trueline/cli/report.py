@@ -188,11 +188,19 @@ def _evaluation(node_id: str, uri: str) -> Iterator[Found]:
     yield "Evaluation", evaluation_view(result.plain_slicing_metrics, result.validation_result.to_dict())
 
 
+def _card(node_id: str, uri: str) -> Iterator[Found]:
+    from trueline.display.card import card_view
+    from trueline.model_analysis import ModelCard
+
+    yield "Model card", card_view(ModelCard.load(uri).view())
+
+
 _VIEWS: Mapping[str, Callable[[str, str], Iterator[Found]]] = {
     "ExampleStatistics": _statistics,
     "ExampleAnomalies": _anomalies,
     "ExamplesDiff": _skew,
     "Model": _model,
+    "ModelCard": _card,
     "ModelEvaluation": _evaluation,
     "ModelRun": _training,
 }

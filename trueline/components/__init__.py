@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from trueline.components.example_validator import ExampleValidator
     from trueline.components.filter import Filter
     from trueline.components.infra_validator import InfraValidator
+    from trueline.components.model_card_generator import ModelCardGenerator
     from trueline.components.model_optimiser import ModelOptimiser
     from trueline.components.model_selector import ModelSelector
     from trueline.components.pusher import Pusher
@@ -54,6 +55,7 @@ _HOME = {
     "Importer": "trueline.pipeline",
     "InfraValidator": "trueline.components.infra_validator",
     "JsonlExampleGen": "trueline.components.example_gen",
+    "ModelCardGenerator": "trueline.components.model_card_generator",
     "ModelOptimiser": "trueline.components.model_optimiser",
     "ModelSelector": "trueline.components.model_selector",
     "ParquetExampleGen": "trueline.components.example_gen",
@@ -85,6 +87,7 @@ __all__ = [
     "Importer",
     "InfraValidator",
     "JsonlExampleGen",
+    "ModelCardGenerator",
     "ModelOptimiser",
     "ModelSelector",
     "ParquetExampleGen",
