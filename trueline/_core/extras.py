@@ -29,6 +29,7 @@ EXTRA_OF = {
     "jax2onnx": "jax",
     "flax": "jax",
     "shap": "explain",
+    "starlette": "web",
     "psycopg": "postgres",
     "pymysql": "mysql",
     "fastavro": "avro",

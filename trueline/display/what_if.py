@@ -23,8 +23,8 @@ from trueline.display.what_if_script import content_hash, page_script
 __all__ = ["folder_of", "policy", "what_if_html", "what_if_parts"]
 
 _ABOUT = (
-    "Pick a row, change its values, and see what the model says. Curves show what it would say with other values of one "
-    "feature, all else as it stands; a click on one sets the value."
+    "Pick a row, change its values, and see what the model says. Curves show what it would say with other values of "
+    "one feature, all else as it stands; a click on one sets the value."
 )
 
 
@@ -86,7 +86,8 @@ def what_if_html(
     rules = policy(endpoint=endpoint, files=folder is not None)
     head = (
         f"<meta charset='utf-8'><meta http-equiv='Content-Security-Policy' content=\"{rules}\">"
-        "<meta name='viewport' content='width=device-width, initial-scale=1'><meta name='referrer' content='no-referrer'>"
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
+        "<meta name='referrer' content='no-referrer'>"
         f"{tag('title', str(document['title']))}<link rel='icon' href='data:,'><style>{style}</style>"
     )
     data_block = f'<script type="application/json" id="document">{data}</script>'
@@ -98,7 +99,7 @@ def what_if_html(
 
 
 def policy(*, endpoint: str | None, files: bool = False) -> str:
-    """The page's content security policy: its own script and style by their hashes, and nobody to talk to but the app."""
+    """The page's content security policy: its own script and style by their hashes, nobody to talk to but the app."""
     style, script = "".join(_asset(n) for n in ("style.css", "what_if.css")), page_script()
     runs = [content_hash(script)]
     if endpoint is None:
@@ -206,5 +207,10 @@ def _threshold_section(document: Mapping[str, Any]) -> Html:
     )
     heading = tag("h2", "Errors in the sample", id="counts-title")
     return tag(
-        "section", heading, *parts, tag("div", id="counts"), tag("p", note, class_="soft"), aria_labelledby="counts-title"
+        "section",
+        heading,
+        *parts,
+        tag("div", id="counts"),
+        tag("p", note, class_="soft"),
+        aria_labelledby="counts-title",
     )

@@ -2,8 +2,8 @@
 
 The document (format 1): ``title``; ``task``; ``label``; ``classes`` (texts, null for numbers); ``models`` (``name
 fingerprint features threshold by``); ``fields`` (see `fields`); ``facets`` (names); ``rows``, each with ``place`` (in
-the data, from 0), ``row`` (``__row__``), ``why``, ``values`` (in the order of ``fields``), ``label`` (a class's place or
-a number), ``facets`` (texts), ``scores`` and ``labels`` (one entry a model); ``total`` (rows of the data); ``seed``.
+the data, from 0), ``row`` (``__row__``), ``why``, ``values`` (in the order of ``fields``), ``label`` (a class's place
+or a number), ``facets`` (texts), ``scores`` and ``labels`` (one entry a model); ``total`` (rows of the data); ``seed``.
 """
 
 from __future__ import annotations

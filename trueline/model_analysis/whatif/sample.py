@@ -195,9 +195,7 @@ def _scores(target: Target, batch: pa.RecordBatch, wanted: Wanted, threshold: fl
     return {WORST: worst, NEAR: gap}
 
 
-def _slice_rows(
-    batch: pa.RecordBatch, specs: Sequence[SlicingSpec]
-) -> Iterator[tuple[str, npt.NDArray[np.int64]]]:
+def _slice_rows(batch: pa.RecordBatch, specs: Sequence[SlicingSpec]) -> Iterator[tuple[str, npt.NDArray[np.int64]]]:
     if not specs:
         return
     for grouping in SlicedBatch(batch, specs).groupings():

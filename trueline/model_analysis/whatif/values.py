@@ -1,4 +1,4 @@
-"""Raw values as JSON that loses nothing: numbers that are not finite and integers beyond 2^53 as texts, bytes as base64.
+"""Raw values as JSON that loses nothing: numbers not finite and integers beyond 2^53 as texts, bytes as base64.
 
 `encode` writes what the page reads, `decode` reads what a page sends. What does not fit is left as it is, so that the
 feeds say what is wrong with it.
