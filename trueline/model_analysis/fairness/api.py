@@ -183,6 +183,7 @@ def _run(
         "shape": shape.to_json(),
         "buckets": {k: list(v) for k, v in spec.buckets.items()},
         "seed": spec.seed,
+        "weighted": spec.weighted,
     }
     columns = [c for c in dataset.columns if c in read | set(spec.groups) | {ROW_COLUMN}]
     sums: FairnessSums = engine.run(AccumulatorSpec(FAIRNESS_TABLE, params), dataset, columns)

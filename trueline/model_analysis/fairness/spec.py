@@ -111,6 +111,8 @@ class FairnessSpec:
         confidence: of intervals and checks.
         multiplicity: how the level is shared by the checks with the test ``worse``, see `multiplicity`.
         buckets: numeric column -> ascending boundaries of its groups, as in `SlicingSpec`.
+        weighted: whether rows have their example weights; a model that was trained with weights that balance groups
+            must be judged without them.
         noise_groups: random groups of rows for the delete-a-group jackknife.
         seed: of the hash of ``__row__`` that deals rows into noise groups.
         max_groups: more groups than this are refused.
@@ -126,6 +128,7 @@ class FairnessSpec:
     confidence: float = 0.95
     multiplicity: str = "holm"
     buckets: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    weighted: bool = True
     noise_groups: int = 32
     seed: int = 0
     max_groups: int = 200

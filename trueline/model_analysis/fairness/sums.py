@@ -20,7 +20,7 @@ from trueline.model_analysis.fairness.cells import Cell
 from trueline.model_analysis.fairness.rates import CALIBRATION_BINS
 from trueline.model_analysis.rows import Bools, Floats, Ints
 
-__all__ = ["STEPS", "FairnessSums", "Shape", "edges_of", "moment_names"]
+__all__ = ["MAX_CELLS", "STEPS", "FairnessSums", "Shape", "cell_text", "edges_of", "moment_names"]
 
 STEPS = 1000
 MAX_CELLS = 5000
@@ -130,10 +130,10 @@ class FairnessSums:
         Raises:
             DataError: there are too many.
         """
-        known = {_text(cell): place for place, cell in enumerate(self.cells)}
+        known = {cell_text(cell): place for place, cell in enumerate(self.cells)}
         for cell in cells:
-            if _text(cell) not in known:
-                known[_text(cell)] = len(self.cells)
+            if cell_text(cell) not in known:
+                known[cell_text(cell)] = len(self.cells)
                 self.cells.append(cell)
         if len(self.cells) > MAX_CELLS:
             raise DataError(
@@ -142,7 +142,7 @@ class FairnessSums:
             )
         if len(self.cells) > len(self.rows):
             self._grow(len(self.cells))
-        return np.array([known[_text(cell)] for cell in cells], np.int64)
+        return np.array([known[cell_text(cell)] for cell in cells], np.int64)
 
     def keys_of(self, cell: Keys, model: int, positive: int, bins: Keys, group: Keys) -> Keys:
         """Numbers of cells of the histogram."""
@@ -175,7 +175,7 @@ class FairnessSums:
 
     def sort(self) -> None:
         """Cells in the order of their texts, so that nothing depends on which came first."""
-        order = sorted(range(len(self.cells)), key=lambda i: _text(self.cells[i]))
+        order = sorted(range(len(self.cells)), key=lambda i: cell_text(self.cells[i]))
         made = type(self)(self.shape)
         made.places([self.cells[i] for i in order])
         made.merge(self)
@@ -229,5 +229,6 @@ class FairnessSums:
         return counted.reshape(4, len(self.cells), len(s.models), s.groups)
 
 
-def _text(cell: Cell) -> str:
+def cell_text(cell: Cell) -> str:
+    """A text that tells cells apart, the integer 1 from the text 1 and from true."""
     return json.dumps(list(cell), ensure_ascii=False)

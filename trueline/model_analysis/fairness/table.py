@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -45,12 +45,18 @@ class FairnessTable:
         shape: a `Shape` as JSON.
         buckets: boundaries by column.
         seed: of noise groups.
+        weighted: whether rows have their example weights.
     """
 
     def __init__(
-        self, source: Mapping[str, Any], shape: Mapping[str, Any], buckets: Mapping[str, Sequence[float]], seed: int
+        self,
+        source: Mapping[str, Any],
+        shape: Mapping[str, Any],
+        buckets: Mapping[str, Sequence[float]],
+        seed: int,
+        weighted: bool = True,
     ) -> None:
-        self._source, self._buckets, self._seed = source, buckets, seed
+        self._source, self._buckets, self._seed, self._weighted = source, buckets, seed, weighted
         self._sums = FairnessSums(Shape.from_json(shape))
         s = self._sums.shape
         self._plan = EvalPlan(EvalConfig(), s.task, s.count, s.models, s.groups)
@@ -63,7 +69,8 @@ class FairnessTable:
         made = _from_models(self._source, self._plan, batch) if self._source["kind"] == "models" else _Batch(
             table_output(self._source["output"], self._source["classes"], self._plan, batch), {}
         )  # fmt: skip
-        checked = check_output(self._plan, made.output, batch.num_rows)
+        output = made.output if self._weighted else replace(made.output, weights=None)
+        checked = check_output(self._plan, output, batch.num_rows)
         codes, cells = cell_codes(batch, shape.columns, self._buckets)
         cell = sums.places(cells)[codes]
         group = row_groups(batch, shape.groups, self._seed)

@@ -21,7 +21,15 @@ from trueline.model_analysis.rows import Floats
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["CriterionCurve", "ThresholdWhatIf", "cell_thresholds", "criterion_curves", "rate_grid", "threshold_what_if"]
+__all__ = [
+    "CriterionCurve",
+    "ThresholdWhatIf",
+    "cell_thresholds",
+    "count_grid",
+    "criterion_curves",
+    "rates_of",
+    "threshold_what_if",
+]
 
 AT = "what_if"
 
@@ -169,8 +177,8 @@ def cell_thresholds(sums: FairnessSums, column: str, per_group: Mapping[Any, flo
     return np.array([wanted.get(key_text_of(cell[at]), default) for cell in sums.cells], np.float64)
 
 
-def rate_grid(measure: Measure, thresholds: Floats) -> dict[str, Floats]:
-    """Rates of the candidate's decision at each threshold for each group: rate -> ``[T, S]``, NaN where undefined."""
+def count_grid(measure: Measure, thresholds: Floats) -> Confusion:
+    """Counts of the candidate's decision at each threshold for each group ``[T, S]``."""
     sums = measure.sums
     cell, model, true, bins, _ = sums.parts()
     own = model == 0
@@ -178,15 +186,17 @@ def rate_grid(measure: Measure, thresholds: Floats) -> dict[str, Floats]:
     flat = (true[own] * len(sums.cells) + cell[own]) * sums.bins + bins[own]
     by_bin = np.bincount(flat, sums.weights[own], size).reshape(2, len(sums.cells), sums.bins)
     grouped = np.stack([by_bin[:, list(g.cells)].sum(axis=1) for g in measure.groups], axis=1)  # [2, S, bins]
-    from_above = np.concatenate(
-        [np.cumsum(grouped[..., ::-1], axis=-1)[..., ::-1], np.zeros((*grouped.shape[:2], 1))], -1
-    )
-    float32 = sums.shape.float32
-    said = [at_least(sums.bin_scores, float(t), float32) for t in thresholds]
+    none = np.zeros((*grouped.shape[:2], 1))
+    from_above = np.concatenate([np.cumsum(grouped[..., ::-1], axis=-1)[..., ::-1], none], -1)
+    said = [at_least(sums.bin_scores, float(t), sums.shape.float32) for t in thresholds]
     starts = np.array([int(np.argmax(s)) if s.any() else sums.bins for s in said])
     negative, positive = np.moveaxis(from_above[..., starts], -1, 1)  # each [T, S]
     whole = from_above[..., 0]
-    counts = Confusion(positive, whole[0] - negative, negative, whole[1] - positive)
+    return Confusion(positive, whole[0] - negative, negative, whole[1] - positive)
+
+
+def rates_of(measure: Measure, counts: Confusion) -> dict[str, Floats]:
+    """Rate -> ``[T, S]``, NaN where undefined."""
     made = {}
     with np.errstate(all="ignore"):
         for name, rate in DECISION_RATES.items():
@@ -213,7 +223,7 @@ def criterion_curves(result: FairnessResult, steps: int = 100) -> tuple[Criterio
         raise ConfigError(f"steps is {steps!r}, a divisor of 1000 is expected")
     measure = Measure(sums, result.spec)
     thresholds = np.arange(steps + 1) / steps
-    grid = rate_grid(measure, thresholds)
+    grid = rates_of(measure, count_grid(measure, thresholds))
     made = []
     for columns in result.spec.families:
         own = [i for i in measure.family(columns) if not measure.small(i)]
