@@ -11,6 +11,7 @@ from trueline._core.errors import ConfigError, DataError, did_you_mean
 from trueline.cli.data_files import DataOptions
 from trueline.cli.data_files_find import find_data
 from trueline.cli.data_files_options import comma_separated, data_options
+from trueline.cli.what_if import show_what_if, what_if_options, what_if_page
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,7 +37,8 @@ _NEEDS_ROW = ("lime", "counterfactual", "neighbours")
     "  trueline explain models/taxi --data rides.csv\n"
     "  trueline explain models/taxi --data rides.csv --method permutation --metric AUC --slice company\n"
     "  trueline explain models/taxi --data rides.csv --method shap --row 7 --html row7.html\n"
-    "  trueline explain models/taxi --data rides.csv --method counterfactual --row 7 --schema schema.pbtxt"
+    "  trueline explain models/taxi --data rides.csv --method counterfactual --row 7 --schema schema.pbtxt\n"
+    "  trueline explain models/taxi --data rides.csv --what-if --slice company --serve"
 )
 @click.argument("model")
 @click.option("--data", required=True, metavar="DATA", help="The rows: a file, a folder, a pattern, or Examples.")
@@ -63,6 +65,7 @@ _NEEDS_ROW = ("lime", "counterfactual", "neighbours")
 @click.option(
     "--allow-host", metavar="MODULE,...", multiple=True, callback=comma_separated, help="Modules whose code may run."
 )
+@what_if_options
 @data_options
 def explain(
     model: str, data: str, method: str, html: str | None, json_: str | None, allow_host: tuple[str, ...],
@@ -83,7 +86,12 @@ def explain(
     if not found.has_rows:
         raise ConfigError("statistics have no rows to explain", where=data, hint="give the data.")
     with opened(model_rows(loaded, found)) as dataset:
-        made = METHODS[method](loaded, dataset, asked)
+        page = what_if_page(loaded, dataset, asked, html, json_)
+        if page is None:
+            made = METHODS[method](loaded, dataset, asked)
+    if page is not None:
+        show_what_if(page, asked, html)
+        return
     print_explanation(made)
     if html is not None:
         made.to_html(html)

@@ -76,9 +76,9 @@ export class Queue {
     return done;
   }
 
-  /** Answers of a few rows. */
-  now(model, rows) {
-    return this.#next(() => this.ask(model, rows));
+  /** Answers of a few rows; null where `stop()` says, when their turn comes, that nobody waits for them any more. */
+  now(model, rows, stop = () => false) {
+    return this.#next(() => (stop() ? null : this.ask(model, rows)));
   }
 
   /** Answers of many rows, in pieces that take about a frame; null once `stop()` says so. */

@@ -5,7 +5,7 @@ import { behindApp, inPage, Queue } from "./what_if_models.mjs";
 import { Editor } from "./what_if_editor.mjs";
 import { curvesView, gridRows, Curves } from "./what_if_curves.mjs";
 import { countsView } from "./what_if_counts.mjs";
-import { answerView, nearestView, rowsView, scatterView } from "./what_if_views.mjs";
+import { answerView, answerWords, nearestView, rowsView, scatterView } from "./what_if_views.mjs";
 
 const find = (selector) => document.querySelector(selector);
 
@@ -81,13 +81,15 @@ class Page {
     const turn = ++this.turn;
     try {
       if (edited) {
-        const answers = await Promise.all(this.about.models.map((_, m) => this.queue.now(m, [this.fed(m)])));
-        if (turn !== this.turn) return;
+        const stop = () => turn !== this.turn;
+        const answers = await Promise.all(this.about.models.map((_, m) => this.queue.now(m, [this.fed(m)], stop)));
+        if (stop()) return;
         this.answers = answers.map(([a]) => a);
         find("#alert").textContent = "";
         this.editor.blame([]);
         document.body.dataset.answered = String(turn);
         this.drawAnswer();
+        this.#tell();
       }
       await this.#along(turn);
     } catch (error) {
@@ -96,6 +98,12 @@ class Page {
       this.editor.blame(error.problems ?? []);
       find("#answer").classList.add("stale");
     }
+  }
+
+  /** The answer in words for a screen reader, once the typing rests. */
+  #tell() {
+    clearTimeout(this.telling);
+    this.telling = setTimeout(() => (find("#told").textContent = answerWords(this)), 600);
   }
 
   async #along(turn) {
@@ -193,12 +201,16 @@ class Page {
       const said = this.threshold === null ? `${own === null ? "none" : shown(own)} (the model's own: ${this.about.models[0].by ?? "its label"})` : shown(this.threshold);
       find("#threshold-said").textContent = said;
     };
+    let asked = 0;
     const update = (value) => {
       this.threshold = value;
       show();
-      this.drawAnswer();
-      this.drawCounts();
-      this.drawRows();
+      cancelAnimationFrame(asked);
+      asked = requestAnimationFrame(() => {
+        this.drawAnswer();
+        this.drawCounts();
+        this.drawRows();
+      });
     };
     slider.addEventListener("input", () => update(Number(slider.value)));
     find("#threshold-own").addEventListener("click", () => update(numbers ? median(this.about.rows.map((r) => r.scores[0])) : null));

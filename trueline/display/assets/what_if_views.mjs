@@ -98,6 +98,18 @@ export function answerView(page) {
   return [truth, ...about.models.map((model, m) => one(page, model, m))];
 }
 
+/** The same in one sentence a model. */
+export function answerWords(page) {
+  const { about } = page;
+  return about.models.map((model, m) => {
+    const answer = page.answers[m];
+    const name = about.models.length > 1 ? `${model.name}: ` : "";
+    if (about.classes === null) return `${name}${shown(answer.score, 6)}`;
+    const said = page.outcome(answer);
+    return `${name}${about.classes[said] ?? "undefined"}, ${percent(answer.score[said] ?? null)}`;
+  }).join("; ");
+}
+
 function one(page, model, m) {
   const { about, row } = page;
   const answer = page.answers[m];
