@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -15,8 +15,10 @@ from trueline.model_analysis.measured import Measured
 from trueline.model_analysis.noise import row_groups
 from trueline.model_analysis.plan import EvalPlan
 from trueline.model_analysis.queries import QueryRuns
+from trueline.model_analysis.rows import Floats, Ints
 from trueline.model_analysis.slice_state import SliceState, new_slice, pack_slices, unpack_slices
-from trueline.model_analysis.slices import Grouping, SliceKey, group_rows, key_text, parse_key, slice_name
+from trueline.model_analysis.slice_sums import Part, cell_limit, counts_of, flags_of, sums_of
+from trueline.model_analysis.slices import Grouping, SlicedBatch, SliceKey, key_text, parse_key, slice_name
 from trueline.model_analysis.views import BatchData, OutputData
 
 if TYPE_CHECKING:
@@ -65,13 +67,13 @@ class MetricAccumulator:
         rows = BatchRows(plan, data, groups)
         self.rows += int(rows.labelled.sum())
         self.missing_labels += int((~rows.labelled).sum())
-        groupings = [g for g in group_rows(batch, plan.config.slices) if g.keys]
-        states = [[self._slice(key) for key in grouping.keys] for grouping in groupings]
-        self._add_sums(groupings, states, rows)
-        for grouping, of in zip(groupings, states, strict=True):
-            _add_counts(plan, grouping, of, rows)
-            _add_tables(plan, grouping, of, rows)
-            _add_whole_rows(plan, grouping, of, rows)
+        sliced = SlicedBatch(batch, plan.config.slices)
+        self._add_parts(sliced, rows)
+        if plan.tables or plan.ranked or plan.owns:
+            for grouping in sliced.groupings():
+                of = [self._slice(key) for key in grouping.keys]
+                _add_tables(plan, grouping, of, rows)
+                _add_whole_rows(plan, grouping, of, rows)
         for runs in self._queries:
             self._add_queries(runs.key, runs.add(data))
         self._guard()
@@ -89,24 +91,27 @@ class MetricAccumulator:
             for rows in runs.close():
                 self._add_queries(runs.key, rows)
 
-    def _add_sums(self, groupings: list[Grouping], states: list[list[SliceState]], rows: BatchRows) -> None:
-        """Every sum of every slice, without a loop over rows, one moment in memory at a time."""
-        groups = self.plan.groups
-        cells = [g.codes * groups + rows.groups[g.rows] for g in groupings]
-        shape = (len(self.plan.models), len(self.plan.sums), groups)
-        added = [np.zeros((len(grouping.keys), *shape)) for grouping in groupings]
-        for m, model in enumerate(self.plan.models):
-            for (view, moment), k in self.plan.sums.items():
-                if view.query:
-                    continue
-                values = rows.moment(view, model, moment)
-                for grouping, cell, sums in zip(groupings, cells, added, strict=True):
-                    size = len(grouping.keys)
-                    summed = np.bincount(cell, values[grouping.rows], size * groups)
-                    sums[:, m, k] = summed.reshape(size, groups)
-        for of, sums in zip(states, added, strict=True):
-            for state, own in zip(of, sums, strict=True):
-                state.sums += own
+    def _add_parts(self, sliced: SlicedBatch, rows: BatchRows) -> None:
+        """Every sum and count of every slice: summed by the finest cells of the slices, then cells by slice."""
+        cells, groupings = sliced.split(cell_limit(self.plan))
+        parts = [Part(g.codes, len(g.keys), g.rows) for g in groupings if g.keys]
+        kept = [g.keys for g in groupings if g.keys]
+        if cells is not None:
+            parts.append(Part(cells.codes, cells.count, None))
+        sums, counts, flags = sums_of(self.plan, parts, rows), counts_of(self.plan, parts, rows), flags_of(parts, rows)
+        for place, keys in enumerate(kept):
+            self._add(keys, sums[place], counts[place], flags[place])
+        if cells is not None:
+            keys = tuple(key for key, _ in cells.members)
+            whole = [cells.totals(made[-1].astype(np.float64)) for made in (sums, counts, flags)]
+            self._add(keys, whole[0], whole[1].astype(np.int64), whole[2].astype(np.int64))
+
+    def _add(self, keys: Sequence[SliceKey], sums: Floats, counts: Ints, flags: Ints) -> None:
+        for place, key in enumerate(keys):
+            state = self._slice(key)
+            state.sums += sums[place]
+            state.rows += counts[place]
+            state.counters += flags[place]
 
     def _slice(self, key: SliceKey) -> SliceState:
         state = self.slices.get(key)
@@ -179,17 +184,6 @@ class MetricAccumulator:
         return finish_models(self)
 
 
-def _add_counts(plan: EvalPlan, grouping: Grouping, states: list[SliceState], rows: BatchRows) -> None:
-    size, groups = len(grouping.keys), plan.groups
-    labelled = rows.labelled[grouping.rows]
-    cells = grouping.codes * groups + rows.groups[grouping.rows]
-    counted = np.bincount(cells[labelled], minlength=size * groups).reshape(size, groups)
-    flags = [np.bincount(grouping.codes[flag[grouping.rows]], minlength=size) for flag in rows.flags]
-    for state, own, flagged in zip(states, counted, np.stack(flags, axis=1), strict=True):
-        state.rows += own
-        state.counters += flagged
-
-
 def _add_tables(plan: EvalPlan, grouping: Grouping, states: list[SliceState], rows: BatchRows) -> None:
     for place, table in enumerate(plan.tables):
         for m, model in enumerate(plan.models):
@@ -218,7 +212,7 @@ def _add_whole_rows(plan: EvalPlan, grouping: Grouping, states: list[SliceState]
         own = picked[start:end]
         for m, model in enumerate(plan.models):
             for place, view in enumerate(plan.ranked):
-                state.ranks[place][m].add(*rows.scores(view, model, own))
+                state.ranks[place][m].add_rows(*rows.scores(view, model, own))
             for place, planned in enumerate(plan.owns):
                 if not planned.view.query and not (planned.metric.needs_baseline and rows.is_baseline(model)):
                     state.owns[place][m].update(rows.pick(planned.view, model, own))

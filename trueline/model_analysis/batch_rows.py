@@ -88,12 +88,14 @@ class BatchRows:
         order, times = spread(parents, grouping.rows, self._size)
         return order, np.repeat(grouping.codes, times)
 
-    def scores(self, view: View, model: str, own: Ints) -> tuple[Floats, Floats, Floats, Ints]:
-        """Positive and negative weight, score and noise group of the rows `own` of the batch."""
-        rows = self.pick(view, model, own)
-        groups = self.groups[own] if rows.row is None else self.groups[rows.row]
-        true = np.clip(rows.label, 0.0, 1.0)
-        return rows.weight * true, rows.weight * (1 - true), rows.score, groups
+    def scores(self, view: View, model: str, own: Ints) -> tuple[Floats, Ints]:
+        """Positive and negative weight and score ``[3, n]``, and noise group, of the rows `own` of the batch."""
+        rows = self.rows(view, model)
+        if "scores" not in rows.memo:
+            true = np.clip(rows.label, 0.0, 1.0)
+            rows.memo["scores"] = np.stack([rows.weight * true, rows.weight * (1 - true), rows.score])
+        order = own if rows.row is None else spread(rows.row, own, self._size)[0]
+        return rows.memo["scores"].take(order, axis=1), self.groups[own if rows.row is None else rows.row[order]]
 
     def pick(self, view: View, model: str, own: Ints) -> Rows:
         """The rows of a view that come from the rows `own` of the batch."""

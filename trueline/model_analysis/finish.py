@@ -258,6 +258,8 @@ def _undefined(
 
 def _too_large(planned: PlannedMetric, state: SliceState, model: int, plan: EvalPlan) -> bool:
     """Whether a sum that the metric needs has overflown: what is made of it is no number, for no other reason."""
+    if not np.isinf(state.sums[model]).any():
+        return False
     places = [plan.sums[planned.view, name] for name in planned.moments(plan.classes)]
     return bool(np.isinf(state.sums[model, places]).any()) if places else False
 

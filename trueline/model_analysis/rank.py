@@ -48,7 +48,11 @@ class RankStore:
 
         Scores lie within 0..1, or are minus infinity where no threshold may reach them.
         """
-        self._take(np.stack([positive, negative, scores]), groups.astype(np.uint8))
+        self.add_rows(np.stack([positive, negative, scores]), groups)
+
+    def add_rows(self, rows: Floats, groups: Array) -> None:
+        """The same as one array: positive weight, negative weight, score ``[3, n]``."""
+        self._take(rows, groups.astype(np.uint8))
 
     def _take(self, rows: Floats, groups: Array) -> None:
         self._count += rows.shape[1]

@@ -100,11 +100,20 @@ def pack_slices(header: dict[str, Any], states: Sequence[SliceState]) -> bytes:
 def unpack_slices(data: bytes, plan: EvalPlan) -> tuple[dict[str, Any], list[SliceState]]:
     """The header and the slices that `pack_slices` wrote."""
     _, header, arrays = unpack_state(data, STATE_KIND, STATE_VERSION)
-    states = [new_slice(plan) for _ in header["slices"]]
+    cap, models = plan.config.options.exact_rank_rows, plan.models
+    states = [
+        SliceState(
+            arrays["sums"][s],
+            arrays["rows"][s],
+            arrays["counters"][s],
+            [arrays[f"table.{t}"][s] for t in range(len(plan.tables))],
+            [[RankStore(plan.groups, cap) for _ in models] for _ in plan.ranked],
+            [[_own(planned, plan.groups) for _ in models] for planned in plan.owns],
+        )
+        for s in range(len(header["slices"]))
+    ]
     ranks = iter(unpack_ranks(arrays) if states and plan.ranked else ())
     for s, state in enumerate(states):
-        state.sums, state.rows, state.counters = (arrays[n][s] for n in ("sums", "rows", "counters"))
-        state.tables = [arrays[f"table.{t}"][s] for t in range(len(plan.tables))]
         for by_model in state.ranks:
             for rank in by_model:
                 rank.restore(next(ranks))

@@ -37,21 +37,26 @@ _BY_RANGE: Mapping[Range, str] = {
         PosToNegFlipRate PosToPosFlipRate ExactMatch Rouge COCOAveragePrecision COCOMeanAveragePrecision
         COCOAverageRecall COCOMeanAverageRecall ObjectDetectionPrecisionAtRecall ObjectDetectionMaxRecall
         ObjectDetectionPrecision ObjectDetectionRecall SetMatchPrecision SetMatchRecall SemanticSegmentationIoU
-        SemanticSegmentationDice SemanticSegmentationMeanIoU""",
+        SemanticSegmentationDice SemanticSegmentationMeanIoU accuracy_score balanced_accuracy_score precision_score
+        recall_score f1_score fbeta_score jaccard_score roc_auc_score average_precision_score top_k_accuracy_score
+        hamming_loss zero_one_loss brier_score_loss ndcg_score label_ranking_average_precision_score""",
     _SIGNED: """
         MatthewsCorrelationCoefficient MultiClassMatthewsCorrelationCoefficient CohenKappa Informedness Markedness
-        CoefficientOfDiscrimination ModelCosineSimilarity""",
+        CoefficientOfDiscrimination ModelCosineSimilarity matthews_corrcoef cohen_kappa_score""",
     _POSITIVE: """
         TruePositives TP TrueNegatives TN FalsePositives FP FalseNegatives FN MeanAbsoluteError MeanSquaredError
         RootMeanSquaredError MeanAbsolutePercentageError MeanSquaredLogarithmicError BinaryCrossEntropy
         BinaryCrossentropy LogLoss CategoricalCrossEntropy CategoricalCrossentropy SparseCategoricalCrossentropy
         BrierScore Hinge SquaredHinge CategoricalHinge PinballLoss Huber LogCosh TweedieDeviance PoissonDeviance
         GammaDeviance PositiveLikelihoodRatio NegativeLikelihoodRatio DiagnosticOddsRatio CharacterErrorRate
-        WordErrorRate MinLabelPosition SemanticSegmentationTruePositive SemanticSegmentationFalsePositive""",
-    _BELOW_ONE: "R2Score ExplainedVariance",
+        WordErrorRate MinLabelPosition SemanticSegmentationTruePositive SemanticSegmentationFalsePositive
+        log_loss hinge_loss mean_squared_error root_mean_squared_error mean_absolute_error median_absolute_error
+        max_error mean_absolute_percentage_error mean_squared_log_error root_mean_squared_log_error mean_pinball_loss
+        mean_poisson_deviance mean_gamma_deviance mean_tweedie_deviance""",
+    _BELOW_ONE: "R2Score ExplainedVariance r2_score explained_variance_score d2_absolute_error_score d2_pinball_score",
 }
 RANGES: Mapping[str, Range] = {name: ends for ends, names in _BY_RANGE.items() for name in names.split()}
-"""Class name -> the least and the greatest value; a metric that is not here has no ends."""
+"""Class name, or function of scikit-learn -> the least and the greatest value; a metric that is not here has no ends."""
 
 
 def at_end(values: Floats, ends: Range) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:

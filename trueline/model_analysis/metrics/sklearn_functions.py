@@ -17,6 +17,7 @@ import numpy as np
 from trueline._core.errors import ConfigError, did_you_mean
 from trueline._core.extras import missing_extra_hint
 from trueline.model_analysis.metrics.held import DEFAULT, MAX_ROWS, HeldRows, given
+from trueline.model_analysis.metrics.ranges import ANY, RANGES
 from trueline.model_analysis.metrics.record import HIGHER, LOWER, Metric, Options
 from trueline.model_analysis.rows import Floats
 
@@ -66,6 +67,7 @@ def sklearn_metric(name: str, task: str | None = None) -> Metric:
         name, name, _TASKS, f"{name} has no value here", better=better,
         options={**known, "threshold": 0.5, "max_rows": MAX_ROWS},
         own=lambda o: HeldRows(name, value, o, task == "multilabel"), holds_slice=True,
+        range=RANGES.get(name, ANY),
     )  # fmt: skip
 
 
