@@ -195,7 +195,7 @@ def test_one_call_measures_judges_and_parts_what_lasts_from_what_was_measured(li
     assert alone.operations.candidate.peak_memory_bytes is None  # no bound asked for it
     again = check_operations(light, rows, gates, **QUICK)
     assert json.dumps(alone.for_artifact()) == json.dumps(again.for_artifact())
-    assert alone.for_report()["candidate"]["latency_us"] == alone.operations.candidate.latency_us
+    assert alone.for_report()["measurements"]["candidate"]["latency_us"] == alone.operations.candidate.latency_us
     assert json.dumps(alone.for_report())
     beside = check_operations(light, rows, gates, light, **QUICK)
     assert [f.metric for f in beside.failures] == ["size_ratio", "latency"]

@@ -48,9 +48,13 @@ def moment(milliseconds: int | None) -> str:
 
 
 def found_text(found: Mapping[str, Any] | None) -> str:
-    """Findings on one line: ``rows 15,002, blessed yes``; what is empty is left out."""
-    parts = (f"{name.replace('_', ' ')} {_value(value)}" for name, value in (found or {}).items() if _says(value))
-    return ", ".join(parts)
+    """Findings on one line: ``rows 15,002, blessed yes``; what is empty is left out, and so is what lies deeper."""
+    return _pairs(found or {}, deep=True)
+
+
+def _pairs(found: Mapping[str, Any], deep: bool) -> str:
+    said = {name: value for name, value in found.items() if _says(value) and (deep or not isinstance(value, Mapping))}
+    return ", ".join(f"{name.replace('_', ' ') if deep else name} {_value(value)}" for name, value in said.items())
 
 
 def _says(value: Any) -> bool:
@@ -65,7 +69,7 @@ def _value(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, Mapping):
-        return "(" + ", ".join(f"{key} {_value(item)}" for key, item in value.items()) + ")"
+        return f"({_pairs(value, deep=False)})"
     if isinstance(value, list | tuple):
         return ", ".join(_value(item) for item in value)
     return str(value)

@@ -40,9 +40,11 @@ def run_view(runs: RunStore, run_id: str) -> RunView:
     found = [
         (node.node_id, title, body)
         for node in record.nodes
-        for artifact in _outputs(runs, node)
-        for title, body in _sections(node.node_id, artifact)
-    ]
+        for views in (
+            *(_sections(node.node_id, artifact) for artifact in _outputs(runs, node)), _operations(node.found or {})
+        )
+        for title, body in views
+    ]  # fmt: skip
     titles = Counter(title for _, title, _ in found)
     sections = [Section(f"{title} ({node})" if titles[title] > 1 else title, body) for node, title, body in found]
     return RunView(
@@ -181,11 +183,21 @@ def _training(node_id: str, uri: str) -> Iterator[Found]:
 
 
 def _evaluation(node_id: str, uri: str) -> Iterator[Found]:
-    from trueline.display import evaluation_view
+    from trueline.components.evaluator_sections import saved_sections
+    from trueline.display.eval_page import evaluation_part_view
     from trueline.model_analysis import EvalResult
+    from trueline.model_analysis.page import evaluation_page
 
-    result = EvalResult.load(uri)
-    yield "Evaluation", evaluation_view(result.plain_slicing_metrics, result.validation_result.to_dict())
+    yield "Evaluation", evaluation_part_view(evaluation_page(EvalResult.load(uri), sections=saved_sections(uri)))
+
+
+def _operations(found: Mapping[str, Any]) -> Iterator[Found]:
+    """What was timed in this run: it stands in the memory alone, not in an artifact."""
+    from trueline.model_analysis import Operations
+
+    measured = found.get("operational_gates")
+    if isinstance(measured, Mapping) and "measurements" in measured:
+        yield "Operations", Operations.from_dict(measured["measurements"]).view()
 
 
 def _card(node_id: str, uri: str) -> Iterator[Found]:

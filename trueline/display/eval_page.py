@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from trueline.display.eval_style import evaluation_document
+from trueline.display.eval_style import evaluation_document, styled
 from trueline.display.eval_tables import (
     changes_table,
     checks_table,
@@ -19,7 +20,14 @@ from trueline.display.html import Html, Safe, join, number, tag, visible
 from trueline.display.sections import facts_view
 from trueline.display.slice_charts import SliceDot, slice_dots
 
-__all__ = ["evaluation_page_html", "evaluation_page_view", "slice_dot_plot", "verdict_view", "visible_lines"]
+__all__ = [
+    "evaluation_page_html",
+    "evaluation_page_view",
+    "evaluation_part_view",
+    "slice_dot_plot",
+    "verdict_view",
+    "visible_lines",
+]
 
 _MOST_FAILURES = 20
 _MOST_DOTS = 80
@@ -33,16 +41,24 @@ def evaluation_page_html(shown_page: EvaluationPage) -> str:
 
 def evaluation_page_view(p: EvaluationPage) -> Html:
     """All sections in reading order."""
-    parts: list[Safe] = [
-        tag("h1", visible(p.title), dir="auto"),
-        verdict_view(p),
-        facts_view({visible(k): v if isinstance(v, int) else visible(v) for k, v in p.facts.items()}),
-    ]
     sections = (
         _overall, _slices, _changes, _pairs, _sections, _plots, _checks, _left_out, _structured, _config
     )  # fmt: skip
-    parts += [part for section in sections for part in section(p)]
-    return join(parts)
+    return join([tag("h1", visible(p.title), dir="auto"), _parts(p, sections)])
+
+
+def _parts(p: EvaluationPage, sections: Sequence[Callable[[EvaluationPage], list[Safe]]]) -> Html:
+    facts = facts_view({visible(k): v if isinstance(v, int) else visible(v) for k, v in p.facts.items()})
+    return join([verdict_view(p), facts, *(part for section in sections for part in section(p))])
+
+
+def evaluation_part_view(p: EvaluationPage) -> Html:
+    """The same as a part of a larger page, under a heading of level 2: plots of the first slice alone."""
+    few = replace(p, plots=p.plots[:1])
+    text = _parts(few, (_overall, _slices, _changes, _pairs, _sections, _plots, _checks, _left_out)).text
+    for level in (3, 2):  # texts from data are escaped: only headings match
+        text = text.replace(f"<h{level}", f"<h{level + 1}").replace(f"</h{level}>", f"</h{level + 1}>")
+    return styled(Html(text))
 
 
 def verdict_view(p: EvaluationPage) -> Html:

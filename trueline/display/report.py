@@ -80,15 +80,17 @@ def _duration(seconds: float | None) -> str:
     return f"{seconds:.2f} s" if seconds < 60 else f"{int(seconds // 60)} min {seconds % 60:.0f} s"
 
 
-def _found(found: Mapping[str, Any]) -> str:
-    return ", ".join(f"{k.replace('_', ' ')} {_short(v)}" for k, v in found.items() if v not in ([], {}, None, ""))
+def _found(found: Mapping[str, Any], deep: bool = True) -> str:
+    """Findings on one line, without what is empty and what lies deeper than one level."""
+    said = {k: v for k, v in found.items() if v not in ([], {}, None, "") and (deep or not isinstance(v, Mapping))}
+    return ", ".join(f"{k.replace('_', ' ') if deep else k} {_short(v)}" for k, v in said.items())
 
 
 def _short(value: Any) -> str:
     if isinstance(value, bool | int | float):
         return number(value)
     if isinstance(value, Mapping):
-        return "(" + ", ".join(f"{k} {_short(v)}" for k, v in value.items()) + ")"
+        return f"({_found(value, deep=False)})"
     return ", ".join(map(_short, value)) if isinstance(value, list | tuple) else str(value)
 
 

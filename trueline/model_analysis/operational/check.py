@@ -64,12 +64,16 @@ class OperationalVerdict:
         }
 
     def for_report(self) -> dict[str, Any]:
-        """JSON with all that was measured here and now, marked as such."""
+        """JSON with all that was measured here and now, marked as such: first the figures in short, then all."""
+        found = self.operations
+        ratios = {name: getattr(found, name) for name in ("latency_ratio", "cpu_ratio", "batch_ratio")}
         return {
-            **self.operations.measured(),
-            "sizes": self.operations.facts(),
+            "model_bytes": found.candidate.model_bytes,
+            "one_row_us": found.candidate.latency_us,
+            **{f"{name.removesuffix('_ratio')}_times_baseline": r.value for name, r in ratios.items() if r is not None},
             "failures": [f.sentence for f in self.failures],
             "not_applied": list(self.not_applied),
+            "measurements": found.to_dict(),
         }
 
 
