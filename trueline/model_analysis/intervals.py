@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trueline.model_analysis.metrics.closed_forms import Interval
-from trueline.model_analysis.metrics.ranges import Range, interval_within
+from trueline.model_analysis.metrics.ranges import BIASED, Range, interval_within
 from trueline.model_analysis.resample import Resampling
 from trueline.model_analysis.rows import Floats
 from trueline.model_analysis.rules import PlannedMetric
@@ -66,6 +66,8 @@ def intervals_of(
     errors = resampling.errors(values[..., 1:], occupied[:, None])
     reach = np.array([resampling.reach(int(groups)) for groups in occupied])[:, None]
     low, high = interval_within(values[..., 0], errors, reach, planned.metric.range)
+    if planned.metric.class_name in BIASED:
+        low = high = np.full(low.shape, np.nan)
     used = np.zeros(low.shape, dtype=bool)
     if formula is not None:
         known = ~np.isnan(formula[0])

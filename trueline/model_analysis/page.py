@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +37,10 @@ _MOST_TEXT = 20_000
 _METHODS = {
     "JACKKNIFE": "delete-a-group jackknife over {groups} groups",
     "POISSON_BOOTSTRAP": "Poisson bootstrap with {resamples} resamples",
-    "CLOSED_FORM": "the metric's own formula where it has one, else the jackknife over {groups} groups",
+    "WILSON": "Wilson's score interval of proportions",
+    "T_OF_MEAN": "Student's t of means",
+    "DELONG": "DeLong's variance of areas under ROC curves",
+    "FISHER_Z": "Fisher's z of correlations",
 }
 
 
@@ -76,7 +81,7 @@ def evaluation_page(result: EvalResult, title: str = _TITLE, sections: Sequence[
         checks=[Check(c.metric, c.slice, c.outcome, c.sentence, c.p_adjusted) for c in verdict.judged],
         intervals=_intervals(measured, result.config),
         sections=sections,
-        plots=slice_plots(measured, result.config.options.confidence, **_drawn(result)),
+        plots=slice_plots(_failed_first(measured, verdict), result.config.options.confidence, **_drawn(result)),
         left_out=_left_out(measured),
         structured=_structured(measured),
         config=result.config.to_json(),
@@ -117,6 +122,13 @@ def slice_view(
         {m: _shift(s.changes[m], better.get(MetricKey.parse(m).name)) for m in metrics if m in s.changes},
         frozenset(m for m in metrics if (m, s.name) in failed),
     )
+
+
+def _failed_first(measured: Measured, verdict: ValidationResult) -> Measured:
+    """The first slice, and then those whose gate failed: theirs are the plots to look at."""
+    failed = {f.slice for f in verdict.failures}
+    first, rest = measured.slices[:1], measured.slices[1:]
+    return replace(measured, slices=(*first, *sorted(rest, key=lambda s: s.name not in failed)))
 
 
 def _drawn(result: EvalResult) -> dict[str, Any]:
@@ -224,7 +236,7 @@ def _notes(verdict: ValidationResult) -> list[str]:
         if len(sentences) > _MOST_NOTES:
             notes.append(f"{said}{len(sentences) - _MOST_NOTES:,} more, see the bounds that were judged.")
     if verdict.checks:
-        notes.append(f"{verdict.checks:,} pairs of a threshold and a slice were judged.")
+        notes.append(f"{verdict.checks:,} check{'s were' if verdict.checks > 1 else ' was'} made.")
     return list(dict.fromkeys(notes))
 
 
@@ -244,14 +256,17 @@ def _short(text: Any) -> str:
 
 
 def _intervals(measured: Measured, config: EvalConfig) -> str:
-    if not any(e.low is not None for s in measured.slices for e in s.metrics.values()):
+    """How intervals were really made, the most frequent way first."""
+    used = Counter(e.method for s in measured.slices for e in s.metrics.values() if e.method is not None)
+    if not used:
         return ""
     options = config.options
-    method = options.confidence_intervals
-    named = _METHODS.get(method.method, method.method).format(
-        groups=options.noise_groups, resamples=method.resamples
-    )  # fmt: skip
-    return f"Intervals at {number(100 * options.confidence)}%: {named}."
+    said = {"groups": options.noise_groups, "resamples": options.confidence_intervals.resamples}
+    ways = {method: _METHODS.get(method, method).format(**said) for method, _ in used.most_common()}
+    first = ways.pop(options.confidence_intervals.method, None)
+    rest = "; ".join(ways.values())
+    about = f"Intervals at {number(100 * options.confidence)}%: {first or rest}."
+    return f"{about} Where that sees no noise: {rest}." if first and rest else about
 
 
 def _left_out(measured: Measured) -> list[tuple[str, int]]:
