@@ -24,6 +24,7 @@ __all__ = [
     "evaluation_page_html",
     "evaluation_page_view",
     "evaluation_part_view",
+    "lower_headings",
     "slice_dot_plot",
     "verdict_view",
     "visible_lines",
@@ -55,10 +56,16 @@ def _parts(p: EvaluationPage, sections: Sequence[Callable[[EvaluationPage], list
 def evaluation_part_view(p: EvaluationPage) -> Html:
     """The same as a part of a larger page, under a heading of level 2: plots of the first slice alone."""
     few = replace(p, plots=p.plots[:1])
-    text = _parts(few, (_overall, _slices, _changes, _pairs, _sections, _plots, _checks, _left_out)).text
-    for level in (3, 2):  # texts from data are escaped: only headings match
+    sections = (_overall, _slices, _changes, _pairs, _sections, _plots, _checks, _left_out)
+    return styled(lower_headings(_parts(few, sections)))
+
+
+def lower_headings(piece: Html) -> Html:
+    """A piece with its headings one level lower, to stand under another heading."""
+    text = piece.text
+    for level in (4, 3, 2):  # texts from data are escaped: only headings match
         text = text.replace(f"<h{level}", f"<h{level + 1}").replace(f"</h{level}>", f"</h{level + 1}>")
-    return styled(Html(text))
+    return Html(text)
 
 
 def verdict_view(p: EvaluationPage) -> Html:
@@ -153,7 +160,7 @@ def _pairs(p: EvaluationPage) -> list[Safe]:
 
 
 def _sections(p: EvaluationPage) -> list[Safe]:
-    return [part for s in p.sections for part in (tag("h2", visible(s.title), dir="auto"), s.charts)]
+    return [part for s in p.sections for part in (tag("h2", visible(s.title), dir="auto"), lower_headings(s.charts))]
 
 
 def _plots(p: EvaluationPage) -> list[Safe]:
@@ -171,7 +178,7 @@ def _plots(p: EvaluationPage) -> list[Safe]:
 def _checks(p: EvaluationPage) -> list[Safe]:
     if not p.checks:
         return []
-    return [tag("h2", f"Bounds that were judged ({len(p.checks):,})"), checks_table(p.checks)]
+    return [tag("h2", f"Bounds on metrics ({len(p.checks):,})"), checks_table(p.checks)]
 
 
 def _left_out(p: EvaluationPage) -> list[Safe]:

@@ -175,7 +175,8 @@ def p_text(value: float | None) -> Safe:
 
 def changes_table(page: EvaluationPage) -> Html:
     """One row a slice and metric: gates that failed first, then what is least explained by noise."""
-    found = [(s, m, shift) for s in page.slices for m, shift in s.shifts.items() if m in page.metrics]
+    every = [(s, m, shift) for s in page.slices for m, shift in s.shifts.items() if m in page.metrics]
+    found = [f for f in every if f[1] in f[0].failed or not f[2].value == f[2].low == f[2].high == 0]
     found.sort(key=lambda f: (f[1] not in f[0].failed, 2.0 if f[2].p_value is None else f[2].p_value))
     rows: list[Sequence[Safe]] = [
         [
@@ -191,7 +192,11 @@ def changes_table(page: EvaluationPage) -> Html:
     more = len(found) - len(rows)
     note = tag("p", f"{more:,} more pairs of slice and metric are in to_table().", class_="soft") if more else ""
     made = grid(head, rows, label="Changes by slice and metric", numeric=[2, 3, 4, 5, 6], search="changes")
-    return join([made, note])
+    same = len(every) - len(found)
+    left = (
+        tag("p", f"{same:,} pairs of slice and metric without any change are left out.", class_="soft") if same else ""
+    )
+    return join([made, note, left])
 
 
 def pairs_table(pairs: Sequence[PairView], metrics: Sequence[str]) -> Html:
