@@ -12,7 +12,7 @@ from trueline.display.eval_page import slice_dot_plot
 from trueline.display.eval_style import evaluation_document, styled
 from trueline.display.eval_tables import shown
 from trueline.display.eval_view import SliceView, Value
-from trueline.display.html import Html, join, number, tag, visible
+from trueline.display.html import Html, join, number, percent, tag, visible
 from trueline.display.slice_charts import SliceDot, slice_dots
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _bytes(count: int) -> str:
 
 def _meter(share: float) -> Html:
     """A share of 1 as a number and a bar."""
-    text = f"{100 * share:.3g} %"
+    text = percent(share, 1)
     bar = tag("div", tag("i", style=f"width:{100 * min(max(share, 0.0), 1.0):.1f}%"), class_="meter")
     return join([tag("span", text, class_="missing-high" if share >= 0.5 else None), bar])
 

@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import did_you_mean
-from trueline.display.html import visible
+from trueline.display.html import percent, visible
 from trueline.model_analysis.card import markdown_text
 from trueline.model_analysis.card.yaml_text import yaml_text
 
@@ -82,7 +82,7 @@ def environment(kind: str, sources: Mapping[str, str]) -> Environment:
         from trueline.display.card import CARD_FILTERS
 
         made.filters |= {**CARD_FILTERS, "plots": _plots}
-    made.filters |= {"shown": markdown_text.shown}
+    made.filters |= {"shown": markdown_text.shown, "percent": lambda share: percent(share, 1)}
     return made
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from trueline.display.html import percent
 from trueline.model_analysis.card.data import ModelCardData
 
 __all__ = ["with_limits"]
@@ -54,11 +55,11 @@ def _small(data: ModelCardData) -> Iterator[str]:
     if found.too_small:
         count = len(found.too_small) + found.too_small_left
         names = _named([f"{s.slice} ({s.rows:,})" for s in found.too_small])
-        yield f"{count:,} slices have too few rows (below {found.min_slice_size:,}) and were not measured: {names}."
+        yield f"Slices below {found.min_slice_size:,} rows were not measured ({count:,}): {names}."
     if not found.slices:
         yield "Slices were not measured: how the model does on parts of the data is not known."
     if found.missing_labels:
-        yield f"{found.missing_labels:,} rows without a label were left out of the evaluation."
+        yield f"Rows without a label, left out of the evaluation: {found.missing_labels:,}."
 
 
 def _undefined(data: ModelCardData) -> Iterator[str]:
@@ -66,7 +67,7 @@ def _undefined(data: ModelCardData) -> Iterator[str]:
     if found is not None and found.undefined:
         count = len(found.undefined) + found.undefined_left
         first = found.undefined[0]
-        yield f"{count:,} values are undefined; the first is {first.metric} on {first.slice}: {first.reason}."
+        yield f"Undefined values: {count:,}; the first is {first.metric} on {first.slice}: {first.reason}."
 
 
 def _missing(data: ModelCardData) -> Iterator[str]:
@@ -74,7 +75,7 @@ def _missing(data: ModelCardData) -> Iterator[str]:
     used = {i.name for i in data.model.inputs}
     often = [f for f in features or () if f.name in used and f.missing_share >= _OFTEN_MISSING]
     if often:
-        names = _named([f"{f.name} ({100 * f.missing_share:.3g} %)" for f in often])
+        names = _named([f"{f.name} ({percent(f.missing_share)})" for f in often])
         yield f"Inputs that are often missing in the data: {names}."
     if features is None:
         yield "Statistics of the data were not given."
@@ -85,7 +86,7 @@ def _anomalies(data: ModelCardData) -> Iterator[str]:
     if found is None:
         yield "Whether the data fit the schema was not given."
     elif found:
-        yield f"The data part from the schema in {len(found):,} places."
+        yield f"Places where the data part from the schema: {len(found):,}."
 
 
 def _leaks(data: ModelCardData) -> Iterator[str]:

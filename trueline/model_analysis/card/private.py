@@ -30,12 +30,17 @@ def public_text(text: str) -> str:
     return _PLACE.sub(last, _LOGIN.sub(r"\1", text))
 
 
+def _is_count(value: Any, name: str) -> bool:
+    """``max_tokens=512`` is no secret."""
+    return isinstance(value, int | float) and "token" in name.lower()
+
+
 def public(value: Any, name: str = "") -> Any:
     """A JSON value without what must not be told; numbers that are not finite become texts, for JSON has none.
 
     A value whose name says that it is a secret (``password``, ``api_key``, ``token`` and the like) is withheld.
     """
-    if _SECRET.search(name) and not isinstance(value, bool | type(None)):
+    if _SECRET.search(name) and not (value is None or isinstance(value, bool) or _is_count(value, name)):
         return WITHHELD
     if isinstance(value, Mapping):
         return {public_text(str(k)): public(v, str(k)) for k, v in value.items()}

@@ -77,7 +77,7 @@ def _trial(template: CardTemplate) -> list[str]:
             render(template.kind, card, template)
         except ConfigError as error:
             cause = error.__cause__
-            if isinstance(cause, UndefinedError) and " has no " not in str(cause):
+            if isinstance(cause, UndefinedError) and " has no '" not in str(cause):
                 continue
             if isinstance(cause, TemplateError):
                 return [error.message]
