@@ -172,7 +172,7 @@ _CONFUSION: dict[str, Callable[[float, float, float, float], float]] = {
     "Markedness": lambda tp, tn, fp, fn: ratio(tp, tp + fp) - ratio(fn, fn + tn),
     "PositiveLikelihoodRatio": lambda tp, tn, fp, fn: ratio(ratio(tp, tp + fn), ratio(fp, fp + tn)),
     "NegativeLikelihoodRatio": lambda tp, tn, fp, fn: ratio(ratio(fn, tp + fn), ratio(tn, fp + tn)),
-    "DiagnosticOddsRatio": lambda tp, tn, fp, fn: ratio(tp * tn, fp * fn),
+    "DiagnosticOddsRatio": lambda tp, tn, fp, fn: ratio(tp * tn, fp * fn) if tn else NAN,
     "PrevalenceThreshold": lambda tp, tn, fp, fn: ratio(
         (ratio(tp, tp + fn) * ratio(fp, fp + tn)) ** 0.5 - ratio(fp, fp + tn),
         ratio(tp, tp + fn) - ratio(fp, fp + tn),
