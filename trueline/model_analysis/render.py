@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import ConfigError, did_you_mean
 from trueline.display.eval_page import slice_dot_plot
