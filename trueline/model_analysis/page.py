@@ -257,13 +257,14 @@ def _short(text: Any) -> str:
 
 def _intervals(measured: Measured, config: EvalConfig) -> str:
     """How intervals were really made, the most frequent way first."""
-    used = Counter(e.method for s in measured.slices for e in s.metrics.values() if e.method is not None)
+    options = config.options
+    asked = options.confidence_intervals.method
+    used = Counter(e.method or asked for s in measured.slices for e in s.metrics.values() if e.low is not None)
     if not used:
         return ""
-    options = config.options
     said = {"groups": options.noise_groups, "resamples": options.confidence_intervals.resamples}
     ways = {method: _METHODS.get(method, method).format(**said) for method, _ in used.most_common()}
-    first = ways.pop(options.confidence_intervals.method, None)
+    first = ways.pop(asked, None)
     rest = "; ".join(ways.values())
     about = f"Intervals at {number(100 * options.confidence)}%: {first or rest}."
     return f"{about} Where that sees no noise: {rest}." if first and rest else about
