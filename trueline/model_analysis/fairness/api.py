@@ -215,7 +215,7 @@ def _notes(measure: Measure) -> list[str]:
     spec, said = measure.spec, []
     small = [g.name for i, g in enumerate(measure.groups) if measure.small(i)]
     if small:
-        shown = ", ".join(small[:5]) + (f" and {len(small) - 5} more" if len(small) > 5 else "")
+        shown = "; ".join(small[:5]) + (f" and {len(small) - 5} more" if len(small) > 5 else "")
         said.append(
             f"{len(small)} groups have fewer than {spec.min_group_size} rows and take no part in differences and "
             f"ratios: {shown}."

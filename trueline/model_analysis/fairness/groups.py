@@ -10,6 +10,7 @@ from typing import Any
 from trueline._core.errors import DataError
 from trueline.model_analysis.fairness.spec import FairnessSpec
 from trueline.model_analysis.fairness.sums import FairnessSums
+from trueline.model_analysis.slice_buckets import bucket_names
 
 __all__ = ["MISSING", "Group", "family_name", "group_name", "groups_of", "key_text_of"]
 
@@ -74,15 +75,18 @@ def groups_of(sums: FairnessSums, spec: FairnessSpec) -> list[Group]:
                 f"{family_name(columns)} makes {len(found)} groups, more than max_groups={spec.max_groups}",
                 hint="name columns with fewer values, lower intersections, or raise max_groups.",
             )
-        ordered = sorted(found.values(), key=lambda item: tuple(_order(v) for v in item[0]))
+        bounds = [bucket_names(spec.buckets[c]) if c in spec.buckets else () for c in columns]
+        ordered = sorted(found.values(), key=lambda item: tuple(map(_order, item[0], bounds)))
         made += [Group(columns, values, tuple(cells)) for values, cells in ordered]
     return made
 
 
-def _order(value: Any) -> tuple[int, float, str]:
-    """Numbers by size, texts by letters, what is missing last."""
+def _order(value: Any, buckets: Sequence[str]) -> tuple[int, float, str]:
+    """Numbers and buckets by size, texts by letters, what is missing last."""
     if value is None:
         return 2, 0.0, ""
+    if value in buckets:
+        return 0, float(buckets.index(value)), ""
     return (0, float(value), "") if isinstance(value, int | float) else (1, 0.0, str(value))
 
 

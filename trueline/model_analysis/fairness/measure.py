@@ -189,7 +189,9 @@ class Measure:
             for i in own:
                 why = self.undefined(key, rate, i, model)
                 if self.small(i):
-                    text = f"{int(self.rows[i])} rows are fewer than min_group_size={self.spec.min_group_size}"
+                    rows = int(self.rows[i])
+                    few = "1 row is" if rows == 1 else f"{rows} rows are"
+                    text = f"{few} fewer than min_group_size={self.spec.min_group_size}"
                     left.setdefault(self.groups[i].name, LeftOut(self.groups[i].name, text, True))
                 elif why:
                     left.setdefault(self.groups[i].name, LeftOut(self.groups[i].name, f"{name} is undefined: {why}"))

@@ -158,7 +158,8 @@ def _dots(result: FairnessResult, groups: Sequence[FairnessGroup], found: Sequen
             if key in drawn or len(drawn) >= 24:
                 continue
             drawn.add(key)
-            far = {c.difference.greater, c.difference.lesser} if c.difference.rate == rate else set()
+            refused = any((f.metric, f.slice) == (c.key, family_name(c.columns)) for f in result.failures)
+            far = {c.difference.greater, c.difference.lesser} if refused and c.difference.rate == rate else set()
             dots = [_dot(g, g.rates[key], g.name in far) for g in groups[:_MAX_GROUPS]]
             words = _title(result, key)
             label = f"{words} of the groups of {visible(family_name(c.columns))}"
