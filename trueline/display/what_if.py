@@ -131,8 +131,7 @@ def _frame(document: Mapping[str, Any]) -> Html:
             tag("p", id="state", role="status", class_="soft"),
             tag("p", id="alert", role="alert", class_="bad"),
             tag("main", _rows_section(document), _row_section(), class_="what-if"),
-            tag("section", tag("h2", "Other values of one feature", id="curves-title"), tag("div", id="curves"),
-                aria_labelledby="curves-title"),
+            _curves_section(document),
             _threshold_section(document),
         ]
     )  # fmt: skip
@@ -190,6 +189,13 @@ def _row_section() -> Html:
         aria_labelledby="row-title",
         class_="row",
     )
+
+
+def _curves_section(document: Mapping[str, Any]) -> Html:
+    names = [visible(str(m["name"])) for m in document["models"]]
+    legend = tag("p", f"Solid: {names[0]}. Dashed and hollow: {names[1]}.", class_="soft") if len(names) > 1 else ""
+    heading = tag("h2", "Other values of one feature", id="curves-title")
+    return tag("section", heading, legend, tag("div", id="curves"), aria_labelledby="curves-title")
 
 
 def _threshold_section(document: Mapping[str, Any]) -> Html:
