@@ -17,6 +17,8 @@ CORE = {
     "click",
     "fsspec",
     "google",
+    "jinja2",
+    "markupsafe",  # comes with jinja2
     "numpy",
     "onnx",
     "onnxruntime",

@@ -151,7 +151,8 @@ def execute(ctx: ExecutionContext) -> None:
     out = ctx.output("model_card")
     card.save(out.uri)
     out.properties["model_fingerprint"] = model.fingerprint or ""
-    ctx.report(sections=_sections(given), limits=len(card.data.limits))
+    absent = [key for key, artifact in given.items() if artifact is None]
+    ctx.report(not_given=absent, limits=len(card.data.limits))
 
 
 def _number(artifact: ArtifactHandle | None, name: str) -> int | None:
@@ -202,7 +203,3 @@ def _lineage(given: Mapping[str, ArtifactHandle | None], producers: Mapping[str,
         for key, artifact in given.items()
         if artifact is not None
     ]
-
-
-def _sections(given: Mapping[str, ArtifactHandle | None]) -> list[str]:
-    return [key for key, artifact in given.items() if artifact is not None]
