@@ -40,7 +40,7 @@ def numbers_of(column: Any, dtype: str) -> Floats:
     import pyarrow as pa
 
     plain = column.cast(pa.int64()) if dtype == "timestamp" else column
-    found: Floats = plain.cast(pa.float64()).fill_null(float("nan")).to_numpy(zero_copy_only=False)
+    found: Floats = plain.cast(pa.float64(), safe=False).fill_null(float("nan")).to_numpy(zero_copy_only=False)
     return found
 
 
