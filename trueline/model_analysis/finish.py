@@ -217,8 +217,7 @@ class _Work:
 
 def _unusable(planned: PlannedMetric, state: SliceState, model: int, plan: EvalPlan) -> str | None:
     """Why no value of a slice can be trusted, whatever its sums are; or None."""
-    width = len(COUNTERS) + len(plan.models) * len(MODEL_COUNTERS)
-    start = plan.outputs.index(planned.view.output) * width
+    start = _first_counter(planned, plan)
     missing, bad_weight, bad_label, label_outside = (int(c) for c in state.counters[start : start + 4])
     own = start + len(COUNTERS) + len(MODEL_COUNTERS) * model
     bad, outside = (int(c) for c in state.counters[own : own + 2])
@@ -245,15 +244,22 @@ def _undefined(
 ) -> str | None:
     """Why a value is undefined, or None; `told` is what a state of the metric's own says."""
     weight = plan.sums[View(planned.view.output), "weight"]
+    missing = int(state.counters[_first_counter(planned, plan)])
+    nothing = f"no row with a weight has a label ({missing} are missing)" if missing else "the weights add up to 0"
     causes = (
         (told is not None, told or ""),
-        (bool(planned.metric.reads) and not state.sums[model, weight].any(), "the weights add up to 0"),
+        (bool(planned.metric.reads) and not state.sums[model, weight].any(), nothing),
         (_too_large(planned, state, model, plan), "a sum is infinite: labels or predictions are too large"),
         (math.isnan(value), planned.metric.undefined or "the value is not a number"),
         (math.isinf(value), "the value is infinite"),
     )
     found = _unusable(planned, state, model, plan)
     return found or next((reason for holds, reason in causes if holds), None)
+
+
+def _first_counter(planned: PlannedMetric, plan: EvalPlan) -> int:
+    """Where the counters of the metric's output begin."""
+    return plan.outputs.index(planned.view.output) * (len(COUNTERS) + len(plan.models) * len(MODEL_COUNTERS))
 
 
 def _too_large(planned: PlannedMetric, state: SliceState, model: int, plan: EvalPlan) -> bool:
