@@ -86,3 +86,27 @@ def test_the_figures_of_speed_have_the_benchmarks_names():
     assert {"apply", "pass", "one_row", "median_us"} <= parts
     assert [part for part in sorted(parts) if f'"{part}"' not in source] == []
     assert 'f"peak_mb_{rows}_rows"' in source
+
+
+def test_the_page_for_tfx_users_counts_the_golden_cases_of_metrics():
+    text = (ROOT / "docs/coming_from_tfx.md").read_text(encoding="utf-8")
+    told = re.search(
+        r"^Of upstream's (\d+) golden cases of metrics (\d+) pass; .* names the other (\d+) ", text, re.MULTILINE
+    )
+    assert told is not None
+    cases, passing, gaps = map(int, told.groups())
+    listed = json.loads((ROOT / "tests/model_analysis/model_analysis_not_passing.json").read_text())
+    assert gaps == len(listed["metrics.jsonl"])
+    assert passing == cases - gaps
+    golden = ROOT.parent / "shared" / "conformance" / "tfma" / "metrics.jsonl"
+    if golden.exists():
+        assert cases == len(golden.read_text().splitlines())
+
+
+def test_names_of_model_analysis_that_are_said_to_be_the_same_are():
+    from trueline import model_analysis
+
+    text = (ROOT / "docs/coming_from_tfx.md").read_text(encoding="utf-8")
+    same = re.search(r"## TensorFlow Model Analysis\n.*?The same names: `([^`]+)`", text, re.DOTALL)[1].split()
+    assert len(same) > 15
+    assert [name for name in same if not hasattr(model_analysis, name)] == []
