@@ -164,8 +164,10 @@ def _groups_of(model: Model, column: str, thresholds: Mapping[Any, float], defau
     dtype = own.dtype if own is not None else _dtype_of(thresholds)
     values = tuple(_value(v, dtype) for v in thresholds)
     optional = (fed or own).optional if own is not None or fed is not None else True  # type: ignore[union-attr]
+    before = model.decision.groups if model.decision is not None else None
+    added = own is None or (before is not None and before.added and before.column == column)
     groups = GroupThresholds(
-        column, dtype, values, tuple(float(t) for t in thresholds.values()), float(default), optional, own is None
+        column, dtype, values, tuple(float(t) for t in thresholds.values()), float(default), optional, added
     )
     problems += _problems(groups)
     if problems:
