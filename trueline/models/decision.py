@@ -16,7 +16,8 @@ from trueline._core.model_files import read_file, read_graph
 from trueline._core.sessions import make_session
 from trueline.models.calibration import Calibration
 from trueline.models.contract import PROBABILITIES, Head
-from trueline.models.decision_groups import GroupThresholds, add_group_input, try_groups, without_group_input
+from trueline.models.decision_groups import GroupThresholds, add_group_input, without_group_input
+from trueline.models.decision_groups_check import try_groups
 from trueline.models.outputs import LABEL, MODEL, append_outputs
 from trueline.models.written import write_model_files
 

@@ -6,31 +6,28 @@ equal (in the United States, for instance, for credit, housing and employment). 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from trueline._core.errors import ModelError, ParityError, did_you_mean
+from trueline._core.errors import ModelError, did_you_mean
 from trueline._core.feeds import Feeds
-from trueline._core.sessions import make_session
 from trueline._core.values import PRESENT, RawFeature
-from trueline.models.contract import PROBABILITIES, Head
+from trueline.models.contract import PROBABILITIES
 
 if TYPE_CHECKING:
     import onnx
 
-    from trueline.models.decision import Decision
     from trueline.models.model import Model
 
 __all__ = [
-    "GroupThresholds", "add_group_input", "group_class", "try_groups", "with_group_thresholds", "without_group_input",
+    "ONNX_TYPES", "GroupThresholds", "add_group_input", "group_class", "with_group_thresholds", "without_group_input",
 ]  # fmt: skip
 
-_ONNX = {"utf8": "STRING", "int64": "INT64", "bool": "BOOL"}
-_TRIED = 400
+ONNX_TYPES = {"utf8": "STRING", "int64": "INT64", "bool": "BOOL"}
 GroupValue = str | int | bool
 
 
@@ -232,7 +229,7 @@ def add_group_input(made: onnx.ModelProto, info: dict[str, Any], groups: GroupTh
         set_opsets(made, {**opsets(made), ML_DOMAIN: 3})
     feature = groups.feature
     have = {i.name for i in made.graph.input}
-    wanted = {groups.column: getattr(TensorProto, _ONNX[groups.dtype])}
+    wanted = {groups.column: getattr(TensorProto, ONNX_TYPES[groups.dtype])}
     wanted |= {groups.column + PRESENT: TensorProto.BOOL} if groups.optional else {}
     for name, kind in wanted.items():
         if name not in have:
@@ -270,51 +267,3 @@ def write_feeds(made: onnx.ModelProto, info: Mapping[str, Any]) -> None:
     others = {p.key: p.value for p in made.metadata_props if p.key != "trueline.feeds"}
     del made.metadata_props[:]
     helper.set_model_props(made, {**others, "trueline.feeds": json.dumps(info["feeds"], sort_keys=True)})
-
-
-def try_groups(head: Head, decision: Decision, append: Callable[..., None]) -> None:
-    """Compares the labels of the outputs alone, in ONNX Runtime, with numpy's: every value, others, missing ones.
-
-    Raises:
-        ParityError: a label differs; nothing is written.
-    """
-    from onnx import TensorProto, helper
-
-    from trueline.models.graphs import ML_DOMAIN, OPSET
-    from trueline.models.outputs import LABEL, MODEL
-
-    groups = decision.groups
-    assert groups is not None
-    plain = replace(decision, calibration=None)
-    source = helper.make_tensor_value_info(MODEL + PROBABILITIES, TensorProto.FLOAT, ["N", 2])
-    inputs = [source, helper.make_tensor_value_info(groups.column, getattr(TensorProto, _ONNX[groups.dtype]), ["N"])]
-    if groups.optional:
-        inputs.append(helper.make_tensor_value_info(groups.column + PRESENT, TensorProto.BOOL, ["N"]))
-    graph = helper.make_graph([], "outputs", inputs, [])
-    append(graph, head, plain)
-    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(ML_DOMAIN, 3)]
-    session = make_session(helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString())
-    second, values = _tried(groups)
-    p = np.stack([1 - second, second], axis=1)
-    arrays = Feeds([groups.feature]).from_columns({groups.column: values})
-    found = session.run([LABEL], {MODEL + PROBABILITIES: p, **arrays})[0].tolist()
-    expected = [head.classes[int(s)] for s in second >= groups.of(values)]
-    if found != expected:
-        at = next(i for i, (a, b) in enumerate(zip(found, expected, strict=True)) if a != b)
-        raise ParityError(
-            f"the graph says {found[at]!r} and numpy {expected[at]!r} for probability {second[at]!r} and "
-            f"{groups.column}={values[at]!r}; nothing was written"
-        )
-
-
-def _tried(groups: GroupThresholds) -> tuple[npt.NDArray[np.float32], list[Any]]:
-    """Probabilities of every size, and at and beside each threshold, for every value, another and a missing one."""
-    others: dict[str, list[Any]] = {"utf8": ["", "\x00never"], "int64": [-(2**62)], "bool": []}
-    values = [*groups.values, *(v for v in others[groups.dtype] if v not in groups.values)]
-    values += [None] if groups.optional else []
-    edges = np.array(sorted({*groups.thresholds, groups.default}), np.float32)
-    beside = [edges, np.nextafter(edges, np.float32(0)), np.nextafter(edges, np.float32(1))]
-    rng = np.random.default_rng(0)
-    scores = np.concatenate([*beside, rng.random(_TRIED // len(values) + 1).astype(np.float32), [0, 1]])
-    scores = scores.clip(0, 1).astype(np.float32)
-    return np.tile(scores, len(values)), [v for v in values for _ in scores]

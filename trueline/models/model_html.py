@@ -54,6 +54,10 @@ def _cards(model: Model) -> list[Html]:
     if (decision := model.decision) is not None:
         rule = "the greatest" if decision.cost_matrix is None else "the least expected cost"
         facts.append((rule if decision.threshold is None else number(decision.threshold), "threshold"))
+        if decision.groups is not None:
+            facts.append(
+                (f"{len(decision.groups.values)} values of {decision.groups.column}", "thresholds of their own")
+            )
         if decision.calibration is not None:
             facts.append((decision.calibration.method, f"calibration on {number(decision.calibration.rows)} rows"))
     return [tag("div", tag("b", _cut(value)), tag("span", name), class_="card") for value, name in facts]
