@@ -10,17 +10,19 @@ from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from trueline._core.errors import ConfigError
 from trueline.display.eval_chart import Chart, Line, Whisker, charts_view
 from trueline.display.eval_page import evaluation_page_html
 from trueline.display.eval_view import Check, EvaluationPage, Failure, PairView, PlotGroup, Shift, SliceView, Value
 from trueline.display.html import Html, Safe, join, number, tag, visible
-from trueline.model_analysis.config import EvalConfig
+from trueline.model_analysis.config import EvalConfig, MetricConfig
 from trueline.model_analysis.keys import MetricKey
 from trueline.model_analysis.measured import Change, CrossSliceMetrics, Estimate, Measured, SliceMetrics
 from trueline.model_analysis.metrics import HIGHER, METRICS, find_metric
 from trueline.model_analysis.plots.charts import plot_charts
 from trueline.model_analysis.plots.codec import is_plot
 from trueline.model_analysis.plots.store import find_plots
+from trueline.model_analysis.rules import metric_key
 from trueline.model_analysis.slices import slice_name
 from trueline.model_analysis.validation import ValidationResult
 
@@ -246,7 +248,17 @@ def _facts(result: EvalResult, metrics: Sequence[str]) -> dict[str, str | int]:
     for name, said in result.models.items():
         text = said.get("fingerprint") or said.get("column") if isinstance(said, Mapping) else said
         facts[str(name)] = _short(text)
-    return facts
+    held = [metric_key(m) for spec in result.config.metrics_specs for m in spec.metrics if _holds(m, result.task)]
+    return facts | ({"hold a slice's rows in memory": ", ".join(held)} if held else {})
+
+
+def _holds(metric: MetricConfig, task: str) -> bool:
+    """Whether it keeps a slice's rows; False for a module that cannot be loaded here any more."""
+    try:
+        found = find_metric(metric.class_name, task, metric.module)
+    except (ConfigError, ImportError):
+        return False
+    return found is not None and found.holds_slice
 
 
 def _short(text: Any) -> str:
