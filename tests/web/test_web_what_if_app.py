@@ -15,10 +15,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from web_what_if_rows import rides
 
 from trueline._core.errors import ConfigError, DataError, FeedError
+from trueline.cli.app import run_command
 from trueline.model_analysis import WhatIf, what_if
 from trueline.model_analysis.whatif.record import MOST_ROWS
 from trueline.model_analysis.whatif.values import decode, encode
@@ -204,8 +206,6 @@ def test_bytes_go_as_base64() -> None:
 
 @pytest.mark.slow
 def test_the_app_runs_from_the_command_line(binary: Model, table: pa.Table, tmp_path: Path) -> None:
-    import pyarrow.parquet as pq
-
     pq.write_table(table, tmp_path / "rows.parquet")
     code = "from trueline.cli import main; main()"
     command = [sys.executable, "-u", "-c", code, "explain", binary.uri, "--data", str(tmp_path / "rows.parquet")]
@@ -225,3 +225,35 @@ def test_the_app_runs_from_the_command_line(binary: Model, table: pa.Table, tmp_
         process.terminate()
     expected = binary.predict_proba([{"miles": 1.5, "position": [0.1, 0.2]}])
     assert found["scores"] == [[pytest.approx(v, abs=1e-7) for v in expected[0].tolist()]]
+
+
+def test_the_page_is_written_with_both_models(
+    number: Model, table: pa.Table, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pq.write_table(table, tmp_path / "rows.parquet")
+    for name in ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"):
+        (tmp_path / name).write_bytes(b"stands for it")
+    command = ["explain", number.uri, "--data", str(tmp_path / "rows.parquet"), "--what-if", "--rows", "12"]
+    files = ["--html", str(tmp_path / "page.html"), "--runtime", str(tmp_path), "--compare", number.uri]
+    assert run_command([*command, *files, "--slice", "shared"]) == 0
+    assert "MB, with the models" in capsys.readouterr().out
+    html = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert 'id="part-model-1"' in html
+    assert '"facets": ["shared"]' in html
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--what-if"], "into a file or is served"),
+        (["--what-if", "--html", "page.html"], "--runtime"),
+        (["--what-if", "--serve", "--row", "3"], "--row do not belong"),
+        (["--serve"], "--serve belongs to --what-if"),
+    ],
+)
+def test_options_that_do_not_fit_are_told(
+    number: Model, table: pa.Table, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], said: str
+) -> None:
+    pq.write_table(table, tmp_path / "rows.parquet")
+    assert run_command(["explain", number.uri, "--data", str(tmp_path / "rows.parquet"), *options]) == 2
+    assert said in capsys.readouterr().err
