@@ -11,6 +11,7 @@ from trueline.components import (
     Evaluator,
     ExampleValidator,
     InfraValidator,
+    ModelCardGenerator,
     ParquetExampleGen,
     Pusher,
     SchemaGen,
@@ -79,4 +80,14 @@ def create_pipeline(
         infra_blessing=infra.outputs["blessing"],
         push_destination=serving_dir,
     )
-    return Pipeline("penguin", [pusher, validator], root=root)
+    card = ModelCardGenerator(
+        model=trainer.outputs["model"],
+        evaluation=evaluator.outputs["evaluation"],
+        statistics=statistics.outputs["statistics"],
+        schema=schema.outputs["schema"],
+        examples=examples.outputs["examples"],
+        anomalies=validator.outputs["anomalies"],
+        infra_blessing=infra.outputs["blessing"],
+        texts={"description": "Which of three species a penguin is."},
+    )
+    return Pipeline("penguin", [pusher, validator, card], root=root)

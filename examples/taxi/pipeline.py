@@ -16,6 +16,7 @@ from trueline.components import (
     Evaluator,
     ExampleValidator,
     InfraValidator,
+    ModelCardGenerator,
     Pusher,
     Resolver,
     SchemaGen,
@@ -69,6 +70,14 @@ def eval_config(min_auc: float) -> EvalConfig:
     )
 
 
+CARD = {
+    "description": "Whether a passenger of a taxi tips more than a fifth of the fare.",
+    "intended_use": "An example of a line; not for decisions about people.",
+    "caveats": "Trips of one city: elsewhere, and for other ways to pay, nothing is known.",
+}
+"""What no measurement can tell, for the model card."""
+
+
 def create_pipeline(
     data: str = str(HERE / "data"),
     serving_dir: str = str(HERE / "out" / "serving" / "taxi"),
@@ -117,4 +126,14 @@ def create_pipeline(
         infra_blessing=infra.outputs["blessing"],
         push_destination=serving_dir,
     )
-    return Pipeline("taxi", [pusher, validator], root=root)
+    card = ModelCardGenerator(
+        model=trainer.outputs["model"],
+        evaluation=evaluator.outputs["evaluation"],
+        statistics=statistics.outputs["statistics"],
+        schema=schema.outputs["schema"],
+        examples=examples.outputs["examples"],
+        anomalies=validator.outputs["anomalies"],
+        infra_blessing=infra.outputs["blessing"],
+        texts=CARD,
+    )
+    return Pipeline("taxi", [pusher, validator, card], root=root)

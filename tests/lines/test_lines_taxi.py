@@ -29,6 +29,7 @@ NODES = {
     "Evaluator",
     "InfraValidator",
     "Pusher",
+    "ModelCardGenerator",
 }
 
 
@@ -172,6 +173,7 @@ def test_a_bar_too_high_closes_the_gate_and_everything_stays_readable(taxi):
         "Evaluator": "FAILED",
         "InfraValidator": "SKIPPED",
         "Pusher": "SKIPPED",
+        "ModelCardGenerator": "SKIPPED",
     }
     sentence = result.nodes["Evaluator"].message
     assert sentence.startswith("The model is not blessed: ")
@@ -223,13 +225,14 @@ def test_a_run_fn_that_fails_stops_the_line_and_its_mending_starts_there(taxi, t
         "Evaluator",
         "InfraValidator",
         "Pusher",
+        "ModelCardGenerator",
     }
     assert exit_code_of_run(failed) == 1
 
     (project / "model.py").write_text(good)
     mended = LocalRunner().run(load_pipeline(str(project / "pipeline.py"), taxi.params()))
     assert mended.ok, mended.message
-    again = {"Trainer", "Evaluator", "InfraValidator", "Pusher", "LatestBlessedModel"}
+    again = {"Trainer", "Evaluator", "InfraValidator", "Pusher", "LatestBlessedModel", "ModelCardGenerator"}
     assert {node for node, state in states(mended).items() if state == "COMPLETE"} == again
 
 

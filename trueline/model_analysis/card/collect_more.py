@@ -34,6 +34,11 @@ _SUBJECTS = {
 
 def fairness_facts(result: FairnessResult) -> FairnessFacts:
     """Rates of groups and what their criteria found."""
+    groups = result.groups[:_MOST_RATES]
+    names = list(dict.fromkeys(name for group in groups for name in group.rates))
+    # The model's own decision before other thresholds; every group keeps its rates, however many groups there are.
+    names.sort(key=lambda name: "@" in name)
+    shown = names[: max(_MOST_RATES // max(len(groups), 1), 1)]
     rates = [
         GroupRate(
             "All rows" if not group.columns else group.name,
@@ -44,13 +49,14 @@ def fairness_facts(result: FairnessResult) -> FairnessFacts:
             e.high,
             "" if e.value is not None else e.undefined or "no reason is known",
         )
-        for group in result.groups
-        for name, e in group.rates.items()
+        for name in shown
+        for group in groups
+        if (e := group.rates.get(name)) is not None
     ]
-    left = len(rates) - _MOST_RATES
-    notes = [*result.notes, *([f"{left:,} more rates are in the fairness result."] if left > 0 else [])]
+    left = sum(len(group.rates) for group in result.groups) - len(rates)
+    notes = [*result.notes, *([f"Rates that are in the fairness result alone: {left:,}."] if left > 0 else [])]
     return FairnessFacts(
-        tuple(rates[:_MOST_RATES]),
+        tuple(rates),
         tuple(_criterion(c) for c in result.criteria),
         (*notes, *(f.sentence for f in result.failures)),
         not result.failures if getattr(result.spec, "criteria", ()) else None,
