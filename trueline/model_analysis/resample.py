@@ -56,7 +56,9 @@ class Resampling:
         """Standard errors of variants ``[..., X]``, NaN where one is undefined or fewer than two groups hold rows."""
         if self.jackknife:
             return standard_errors(values, occupied)
-        return np.where(occupied >= 2, values.std(axis=-1, ddof=1), np.nan)
+        # Resamples of m groups spread by (m - 1) / m of the variance of groups that are drawn afresh.
+        small = np.sqrt(occupied / np.maximum(occupied - 1, 1))
+        return np.where(occupied >= 2, values.std(axis=-1, ddof=1) * small, np.nan)
 
     def reach(self, groups: int) -> float:
         """How many standard errors an interval reaches to each side, where so many groups hold rows."""
