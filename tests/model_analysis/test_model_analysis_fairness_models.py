@@ -23,6 +23,7 @@ from trueline.model_analysis import (
     optimise_thresholds,
     reweighing_weights,
 )
+from trueline.model_analysis.fairness import Reweighing
 from trueline.models import Model
 
 SPEC = FairnessSpec(["sex"], weighted=False, thresholds=(0.3, 0.5))
@@ -127,6 +128,10 @@ def test_reweighing_makes_label_and_group_independent() -> None:
     assert added.column_names[-1] == "fair_weight"
     with pytest.raises(DataError, match="already"):
         weights.add_to(added)
+    told = json.loads(json.dumps(weights.to_dict()))
+    assert Reweighing.from_dict(told) == weights
+    with pytest.raises(ConfigError, match="hold together"):
+        Reweighing.from_dict(told | {"cells": told["cells"][1:]})
     own = table.append_column("w", pa.array(np.where(hired, 2.0, 1.0)))
     both = reweighing_weights(own, "hired", "sex", weight="w").weights_of(own).to_numpy() * own["w"].to_numpy()
     assert np.average(hired[sex == "F"], weights=both[sex == "F"]) == pytest.approx(np.average(hired, weights=both))
@@ -273,3 +278,63 @@ def test_problems_of_model_and_data_come_at_once() -> None:
     text = "\n".join(caught.value.problems)
     for part in ("no column 'gender'", "no column 'skill'", "each of its numbers", "not defined for a binary model"):
         assert part in text
+
+
+STEPS = """
+from trueline.model_analysis.fairness import Reweighing
+
+def preprocessing_fn(inputs, custom_config):
+    weights = Reweighing.from_dict(custom_config["weights"])
+    made = {name: inputs[name] for name in ("skill", "proxy")}
+    return made | {"hired": inputs["hired"] > 0, "fair_weight": weights.column(inputs)}
+"""
+TRAIN = """
+def run_fn(fn_args):
+    from sklearn.linear_model import LogisticRegression
+
+    x, y, w = fn_args.train.arrays()
+    return LogisticRegression().fit(x, y, sample_weight=w)
+"""
+
+
+@pytest.mark.frameworks
+def test_a_whole_line_is_trained_with_balanced_weights(tmp_path: Path) -> None:
+    import pyarrow.csv as pc
+
+    from trueline import LocalRunner, Pipeline
+    from trueline.components import CsvExampleGen, SchemaGen, StatisticsGen, Trainer, Transform
+    from trueline.data import Examples
+
+    (tmp_path / "data").mkdir()
+    rows = train_rows().set_column(4, "hired", pa.array(train_rows()["hired"].to_numpy().astype(int)))
+    pc.write_csv(rows.drop_columns(["__row__"]), tmp_path / "data" / "rows.csv")
+    (tmp_path / "steps.py").write_text(STEPS)
+    (tmp_path / "train.py").write_text(TRAIN)
+    examples = CsvExampleGen(input_base=str(tmp_path / "data"))
+    runner, root = LocalRunner(), str(tmp_path / "line")
+    found = runner.run(Pipeline("fair", [examples], root=root)).nodes["CsvExampleGen"].outputs["examples"][0]
+    weights = reweighing_weights(Examples.open(found.uri), "hired", "sex", split="train")
+    statistics = StatisticsGen(examples=examples.outputs["examples"])
+    schema = SchemaGen(statistics=statistics.outputs["statistics"])
+    transform = Transform(
+        examples=examples.outputs["examples"],
+        schema=schema.outputs["schema"],
+        module_file=str(tmp_path / "steps.py"),
+        custom_config={"weights": weights.to_dict()},
+    )
+    trainer = Trainer(
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        module_file=str(tmp_path / "train.py"),
+        label="hired",
+        weight="fair_weight",
+        features=["skill", "proxy"],
+    )
+    result = runner.run(Pipeline("fair", [examples, statistics, schema, transform, trainer], root=root))
+    model = Model.load(result.nodes["Trainer"].outputs["model"][0].uri)
+    assert [f.name for f in model.runtime.inputs] == ["skill", "proxy"]
+    held_out = evaluate_fairness(model, Examples.open(found.uri), SPEC, split="eval").criterion("demographic_parity")
+    assert held_out.difference.value is not None
+    rows = new_rows().set_column(4, "hired", pa.array(new_rows()["hired"].to_numpy().astype(int)))
+    balanced = evaluate_fairness(model, rows, SPEC).criterion("demographic_parity").difference.value
+    assert balanced < 0.6 * gap(trained(False), "demographic_parity")

@@ -15,6 +15,7 @@ import numpy as np
 from trueline._core.errors import ConfigError, DataError, did_you_mean
 from trueline.engine.base import AccumulatorSpec, Engine
 from trueline.engine.state import pack_state, unpack_state
+from trueline.model_analysis.config_json import decode, freeze
 from trueline.model_analysis.datasets import as_dataset
 from trueline.model_analysis.fairness.cells import Cell, cell_codes, group_column_problem
 from trueline.model_analysis.fairness.groups import group_name, key_text_of
@@ -48,6 +49,26 @@ class Reweighing:
     weights: tuple[float, ...]
     rows: tuple[int, ...]
     notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values, for ``Transform(custom_config={"weights": weights.to_dict()})``; `from_dict` is the inverse."""
+        made = {k: list(v) if isinstance(v, tuple) else v for k, v in vars(self).items()}
+        return made | {"cells": [list(cell) for cell in self.cells]}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Reweighing:
+        """The weights that `to_dict` described.
+
+        Raises:
+            ConfigError: another structure.
+        """
+        plain = decode(_Plain, {k: v for k, v in data.items() if k != "cells"})
+        cells = data.get("cells")
+        width = len(plain.groups) + 1
+        sound = isinstance(cells, Sequence) and all(isinstance(c, Sequence) and len(c) == width for c in cells)
+        if not sound or not len(cells or ()) == len(plain.weights) == len(plain.rows):
+            raise ConfigError("the weights of groups do not hold together: cells, weights and rows differ in number")
+        return cls(cells=tuple(tuple(cell) for cell in cells or ()), **vars(plain))
 
     def to_table(self) -> pa.Table:
         """A row for each combination: group columns as text, label, rows, weight."""
@@ -89,8 +110,9 @@ class Reweighing:
     def column(self, inputs: Mapping[str, Any]) -> Any:
         """The weights as a column of a preprocessing function, for ``Trainer(weight=...)``.
 
-        ``return {..., "fair_weight": weights.column(inputs)}``. The weights stand in the transform's graph, as numbers;
-        sensitive columns do not become inputs of the served model, for it does not read its weight.
+        ``return {..., "fair_weight": weights.column(inputs)}``, with the weights from the parameter ``custom_config``
+        (see `to_dict`). They stand in the transform's graph, as numbers; sensitive columns do not become inputs of the
+        served model, for it does not read its weight.
 
         Args:
             inputs: the columns that the preprocessing function was given.
@@ -103,6 +125,20 @@ class Reweighing:
             _SEPARATOR.join(key_text_of(v) for v in cell): w for cell, w in zip(self.cells, self.weights, strict=True)
         }
         return tlt.map_values(key, table, default=1.0)
+
+
+@dataclass(frozen=True)
+class _Plain:
+    """The fields of a `Reweighing` that JSON holds as they are."""
+
+    groups: tuple[str, ...]
+    label: str
+    weights: tuple[float, ...]
+    rows: tuple[int, ...]
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        freeze(self)
 
 
 def _text_column(tlt: Any, column: Any) -> Any:
