@@ -22,16 +22,19 @@ MEASURED_FIELDS: tuple[tuple[str, str], ...] = (
     ("missing_labels", "whole"), ("noise_groups", "whole"), ("metric", "text"),
     *((name, _KINDS.get(name, "real")) for name in _ESTIMATE),
     ("baseline", "real"), *((f"baseline_{name}", _KINDS.get(name, "real")) for name in _ESTIMATE[1:]),
-    ("change", "real"), *((f"change_{name}", "real") for name in _CHANGE[1:]),
+    ("change", "real"), *((f"change_{name}", "real") for name in _CHANGE[1:]), ("compared", "truth"),
 )  # fmt: skip
-"""Column and kind; `cross_slice_key` is null but for pairs of slices, where `slice_key` is the baseline slice."""
+"""Column and kind; `cross_slice_key` is null but for pairs of slices, where `slice_key` is the baseline slice.
+
+`compared` says whether there is a change, be it undefined; files of format 1, and older ones of format 2, lack it.
+"""
 
 
 def measured_table(measured: Measured) -> pa.Table:
     """All values; `table_measured` is the inverse, given the counts that the table does not hold."""
     import pyarrow as pa
 
-    kinds = {"text": pa.string(), "real": pa.float64(), "whole": pa.int64()}
+    kinds = {"text": pa.string(), "real": pa.float64(), "whole": pa.int64(), "truth": pa.bool_()}
     schema = pa.schema([(name, kinds[kind]) for name, kind in MEASURED_FIELDS])
     return pa.Table.from_pylist(list(_rows(measured)), schema=schema)
 
@@ -49,8 +52,8 @@ def _rows(measured: Measured) -> Iterator[dict[str, Any]]:
 
 
 def _row(s: SliceMetrics | CrossSliceMetrics, name: str) -> dict[str, Any]:
-    row: dict[str, Any] = {"metric": name} | _encoded(s.metrics[name])
     base, change = s.baseline.get(name), s.changes.get(name)
+    row: dict[str, Any] = {"metric": name, "compared": change is not None} | _encoded(s.metrics[name])
     if base is not None:
         said = _encoded(base)
         row |= {"baseline": said.pop("value")} | {f"baseline_{key}": value for key, value in said.items()}
@@ -73,7 +76,7 @@ def table_measured(table: pa.Table, too_small: tuple[tuple[Any, int], ...], rows
     for (text, other), group in by_slice.items():
         metrics = {r["metric"]: _estimate(r, "") for r in group}
         baseline = {r["metric"]: _estimate(r, "baseline_") for r in group if _has_baseline(r)}
-        changes = {r["metric"]: _change(r) for r in group if baseline.get(r["metric"]) is not None and _changed(r)}
+        changes = {r["metric"]: _change(r) for r in group if r["metric"] in baseline and _changed(r)}
         key, first = parse_key(text), group[0]
         if other is not None:
             cross.append(CrossSliceMetrics((key, parse_key(other)), metrics, baseline, changes))
@@ -96,8 +99,9 @@ def _has_baseline(row: Mapping[str, Any]) -> bool:
 
 
 def _changed(row: Mapping[str, Any]) -> bool:
-    """Structured values have no change."""
-    return row.get("data") is None
+    """Whether there is a change; where the file does not say so, structured values have none."""
+    said = row.get("compared")
+    return row.get("data") is None if said is None else bool(said)
 
 
 def _change(row: Mapping[str, Any]) -> Change:
