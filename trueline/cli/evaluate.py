@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from trueline._core.errors import ConfigError, GateError
-from trueline.cli.data_files import DataOptions
+from trueline._core import store
+from trueline._core.errors import ConfigError, DataError, GateError, TruelineError, did_you_mean
+from trueline.cli.data_files import DataFile, DataOptions
 from trueline.cli.data_files_find import find_data
 from trueline.cli.data_files_options import comma_separated, data_options
 
 if TYPE_CHECKING:
     from trueline.engine import Dataset
-    from trueline.model_analysis import EvalConfig, EvalResult, MetricsSpec
+    from trueline.model_analysis import EvalConfig, EvalResult
+    from trueline.models import Model
 
 __all__ = ["evaluate"]
 
 _DEFAULTS = {
-    "binary": ("ExampleCount", "AUC", "AUCPrecisionRecall", "BinaryAccuracy", "Precision", "Recall", "Calibration"),
-    "multiclass": ("ExampleCount", "Accuracy", "BalancedAccuracy", "CategoricalCrossEntropy"),
-    "regression": ("ExampleCount", "MeanAbsoluteError", "RootMeanSquaredError", "Calibration", "MeanLabel"),
-    "ranking": ("ExampleCount", "MeanAbsoluteError", "SquaredPearsonCorrelation"),
+    "binary": ("AUC", "AUCPrecisionRecall", "BinaryAccuracy", "Precision", "Recall", "Calibration"),
+    "multiclass": ("Accuracy", "BalancedAccuracy", "CategoricalCrossEntropy"),
+    "multilabel": ("HammingLoss", "SubsetAccuracy", "BinaryCrossEntropy"),
+    "regression": ("MeanAbsoluteError", "RootMeanSquaredError", "Calibration", "MeanLabel"),
+    "ranking": ("MeanAbsoluteError", "SquaredPearsonCorrelation"),
+    "objects": ("ExampleCount",),
 }
+_TASKS = tuple(_DEFAULTS)
+_QUERIES = ("NDCG", "MeanAveragePrecision", "MeanReciprocalRank")
+_JUDGED = "eval"
+"""The split of Examples that is judged unless another is named: an Evaluator's own."""
 
 
 @click.command(
@@ -46,7 +56,16 @@ _DEFAULTS = {
 @click.option("--prediction", metavar="COLUMN", help="The data hold predictions: no model is run.")
 @click.option("--label", metavar="COLUMN", help="With --prediction: the label's column (label).")
 @click.option("--weight", metavar="COLUMN", help="With --prediction: the weight's column.")
-@click.option("--task", metavar="TASK", help="With --prediction: binary, regression, multiclass, multilabel.")
+@click.option("--task", type=click.Choice(_TASKS), metavar="TASK", help=f"With --prediction: {', '.join(_TASKS)}.")
+@click.option(
+    "--classes",
+    metavar="A,B,...",
+    multiple=True,
+    callback=comma_separated,
+    help="With --prediction: what labels say, in the order of the probabilities; of two the positive one last.",
+)
+@click.option("--query", metavar="COLUMN", help="Rows of equal value are one query, for metrics of rankings.")
+@click.option("--allow-missing-columns", is_flag=True, help="A column that is not there is missing in every row.")
 @click.option("--html", metavar="FILE", help="Write the page.")
 @click.option("-o", "--out", metavar="FOLDER", help="Write the whole result.")
 @click.option(
@@ -54,18 +73,19 @@ _DEFAULTS = {
 )
 @data_options
 def evaluate(
-    model: str | None, data: str, html: str | None, out: str | None, find_slices: int | None, reading: DataOptions,
-    **asked: Any,
+    model: str | None, data: str, html: str | None, out: str | None, reading: DataOptions, **asked: Any
 ) -> None:  # fmt: skip
     """Judge MODEL (a model's folder, or the folder that it was pushed to) on labelled rows, slice by slice."""
     from trueline.cli.evaluate_table import print_evaluation, print_found_slices
 
-    _check(model, asked)
-    found = find_data(data, reading)
+    config = _read(asked["config"]) if asked["config"] else None
+    _check(model, asked, config)
+    found = _judged(find_data(data, reading), reading)
     if not found.has_rows:
         raise ConfigError("statistics have no rows to evaluate", where=data, hint="give the data.")
-    result, slices = _evaluate(model, found, find_slices, asked)
-    print_evaluation(result)
+    with _rows(model, found, asked) as (loaded, dataset):
+        result, slices = _evaluate(loaded, dataset, config, asked["find_slices"], asked)
+    print_evaluation(result, found.split)
     if slices is not None:
         click.echo()
         print_found_slices(slices)
@@ -77,78 +97,173 @@ def evaluate(
         click.echo(f"Wrote {out}")
     verdict = result.validation_result
     if verdict.failures and not verdict.missing_thresholds:
-        first, *rest = verdict.failures
-        raise GateError(first.sentence.rstrip("."), problems=[f.sentence for f in rest])
+        raise GateError("the gate is closed", problems=[f.sentence for f in verdict.failures])
 
 
-def _check(model: str | None, asked: dict[str, Any]) -> None:
+def _check(model: str | None, asked: dict[str, Any], config: EvalConfig | None) -> None:
     """Options that do not go together, all at once."""
     problems = []
-    if (model is None) == (asked["prediction"] is None):
-        problems.append("give a model, or the column of predictions by --prediction, and not both")
-    if model is not None and (asked["label"] or asked["weight"] or asked["task"]):
-        problems.append("--label, --weight and --task are for data with predictions; a model brings its own")
+    specs = config.model_specs if config is not None else ()
+    named = asked["prediction"] or any(s.prediction_key or s.prediction_keys for s in specs)
+    if model is None and not named:
+        problems.append("give a model, or name the column of predictions: --prediction COLUMN")
+    if model is not None and asked["prediction"]:
+        problems.append("give a model or --prediction, not both")
+    own = [name for name in ("label", "weight", "task", "classes") if asked[name]]
+    if model is not None and own:
+        said = " and ".join(f"--{name}" for name in own)
+        problems.append(f"{said}: that is for data with predictions; a model brings its own")
     if model is None and asked["baseline"]:
-        problems.append("--baseline needs a model")
-    if asked["config"] and (asked["metrics"] or asked["slices"]):
-        problems.append("--metrics and --slice stand in place of --config")
+        problems.append("--baseline needs a model; a config's model_specs name the baseline's predictions")
+    if asked["classes"] and asked["find_slices"]:
+        problems.append("--find-slices reads labels that are numbers: it does not go with --classes")
+    if asked["config"] and (asked["metrics"] or asked["slices"] or asked["query"]):
+        problems.append("--metrics, --slice and --query stand in place of --config")
     if problems:
         raise ConfigError("the command cannot run", problems=problems)
 
 
-def _evaluate(model: str | None, found: Any, find: int | None, asked: dict[str, Any]) -> tuple[EvalResult, Any]:
+def _judged(found: DataFile, reading: DataOptions) -> DataFile:
+    """Of Examples the split that judges, where none was asked for: what a model learned from says little of it."""
+    from trueline.data import Examples
+
+    if found.kind != "examples" or reading.split:
+        return found
+    return replace(found, split=_JUDGED) if _JUDGED in Examples.open(found.location).splits else found
+
+
+@contextmanager
+def _rows(model: str | None, found: DataFile, asked: dict[str, Any]) -> Iterator[tuple[Model | None, Dataset]]:
+    """The model, where there is one, and the rows, which are there and have its columns.
+
+    Raises:
+        ConfigError: a column that the model reads is not there.
+        DataError: there are no rows.
+    """
     from trueline.cli.predict import TEXT_KINDS, model_folder, model_rows
-    from trueline.model_analysis import evaluate, find_slices
     from trueline.models import Model
     from trueline.transform.datasets import opened
 
+    loaded = Model.load(model_folder(model), allow_host=asked["allow_host"]) if model is not None else None
+    plain = found.spec() if loaded is None and found.kind in TEXT_KINDS else model_rows(loaded, found)
+    with opened(plain) as dataset:
+        if dataset.num_rows == 0:
+            raise DataError("there are no rows to evaluate", where=found.location)
+        if loaded is not None:
+            _check_columns(loaded, dataset, found.location, asked["allow_missing_columns"])
+        yield loaded, dataset
+
+
+def _check_columns(model: Model, dataset: Dataset, where: str, allow_missing: bool) -> None:
+    there = [c for c in dataset.columns if not c.startswith("__")]
+    label = {f.name for f in model.runtime.targets.raw.features}
+    read = [*(f.name for f in model.runtime.inputs if not allow_missing or not f.optional), *sorted(label)]
+    absent = [name for name in dict.fromkeys(read) if name not in there]
+    if not absent:
+        return
+    blank = {name.strip() for name in there if name != name.strip()}
+    hint = "blanks stand around the names of columns: read them away by --trim." if blank & set(absent) else (
+        "where columns may be missing in every row: --allow-missing-columns.")  # fmt: skip
+    problems = [
+        f"there is no column {name!r}{', from which the label is made' if name in label else ''}{_near(name, there)}"
+        for name in absent
+    ]
+    problems.append(did_you_mean("", there))
+    raise ConfigError("the data lack columns that the model reads", where=where, problems=problems, hint=hint)
+
+
+def _near(name: str, there: Sequence[str]) -> str:
+    close = get_close_matches(name, there, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _evaluate(
+    model: Model | None, dataset: Dataset, config: EvalConfig | None, find: int | None, asked: dict[str, Any]
+) -> tuple[EvalResult, Any]:
+    from trueline.cli.predict import model_folder
+    from trueline.model_analysis import evaluate, find_slices
+    from trueline.models import Model
+
     if model is None:
-        with opened(found.spec() if found.kind in TEXT_KINDS else model_rows(None, found)) as dataset:
-            return _table(dataset, find, asked)
-    loaded = Model.load(model_folder(model), allow_host=asked["allow_host"])
+        return _table(dataset, config, find, asked)
     base = asked["baseline"]
     other = Model.load(model_folder(base), allow_host=asked["allow_host"]) if base else None
-    config = _config(asked, loaded.task)
-    with opened(model_rows(loaded, found)) as dataset:
-        result = evaluate(loaded, dataset, config, baseline=other)
-        return result, find_slices(loaded, dataset, top_k=find) if find else None
+    result = evaluate(model, dataset, config or _config(asked, model.task), baseline=other)
+    return result, find_slices(model, dataset, top_k=find) if find else None
 
 
-def _table(dataset: Dataset, find: int | None, asked: dict[str, Any]) -> tuple[EvalResult, Any]:
+def _table(dataset: Dataset, config: EvalConfig | None, find: int | None, asked: dict[str, Any]) -> tuple[Any, Any]:
     from trueline.model_analysis import analyze_raw_data, find_slices
 
     columns = {
-        "label_key": asked["label"] or "label",
+        "label_key": asked["label"],
         "prediction_key": asked["prediction"],
         "example_weight_key": asked["weight"],
     }
-    config = _config(asked, asked["task"] or "binary")
-    result = analyze_raw_data(dataset, config, task=asked["task"], **columns)
-    return result, find_slices(None, dataset, task=asked["task"], top_k=find, **columns) if find else None
+    more = {"task": asked["task"], "classes": _classes(dataset, asked)}
+    made = config or _config(asked, asked["task"] or _task(dataset, asked))
+    try:
+        result = analyze_raw_data(dataset, made, **more, **columns)
+    except ConfigError as error:
+        texts = any("as classes" in problem for problem in error.problems)
+        hint = "say what labels are by --classes, such as --classes no,yes." if texts else error.hint
+        raise ConfigError(error.message, where=error.where, hint=hint, problems=error.problems) from error
+    if not hasattr(result, "measured"):
+        raise ConfigError(
+            f"the config names {len(result.models)} candidates; this command judges one",
+            hint="evaluate them one by one, or together by trueline.model_analysis.analyze_raw_data.",
+        )
+    given = {name: column for name, column in columns.items() if column}
+    return result, find_slices(None, dataset, task=asked["task"], top_k=find, **given) if find else None
+
+
+def _classes(dataset: Dataset, asked: dict[str, Any]) -> list[Any] | None:
+    """The classes as the label's column holds them: texts, or numbers."""
+    if not asked["classes"]:
+        return None
+    from trueline.model_analysis.check_table import column_kind
+
+    if column_kind(dataset, asked["label"] or "label") != "number":
+        return list(asked["classes"])
+    try:
+        return [float(text) if "." in text else int(text) for text in asked["classes"]]
+    except ValueError:
+        raise ConfigError(f"the labels are numbers, --classes are {', '.join(asked['classes'])}") from None
+
+
+def _task(dataset: Dataset, asked: dict[str, Any]) -> str:
+    """What the default metrics are chosen by: the task of rows with such predictions and labels."""
+    from trueline.model_analysis.check_table import column_kind
+
+    if asked["query"]:
+        return "ranking"
+    if column_kind(dataset, asked["prediction"]) != "list":
+        return "binary"
+    return "multilabel" if column_kind(dataset, asked["label"] or "label") == "list" else "multiclass"
 
 
 def _config(asked: dict[str, Any], task: str) -> EvalConfig:
-    """The configuration of the file, or one of the options."""
-    from trueline.model_analysis import EvalConfig, EvalOptions, SlicingSpec
+    """A configuration of the options."""
+    from trueline.model_analysis import EvalConfig, EvalOptions, MetricConfig, MetricsSpec, SlicingSpec
 
-    if asked["config"]:
-        return _read(asked["config"])
-    slices = [SlicingSpec(tuple(c for c in text.split(",") if c)) for text in asked["slices"]]
+    names = asked["metrics"] or (_QUERIES if asked["query"] else _DEFAULTS.get(task, ("ExampleCount",)))
+    slices = [SlicingSpec(tuple(c.strip() for c in text.split(",") if c.strip())) for text in asked["slices"]]
+    metrics = MetricsSpec(tuple(MetricConfig(name) for name in names), query_key=asked["query"] or "")
     options = EvalOptions(compute_confidence_intervals=asked["intervals"])
-    return EvalConfig((_metrics(asked["metrics"], task),), (SlicingSpec(), *slices), options)
-
-
-def _metrics(names: Sequence[str], task: str) -> MetricsSpec:
-    from trueline.model_analysis import MetricConfig, MetricsSpec
-
-    return MetricsSpec(tuple(MetricConfig(name) for name in names or _DEFAULTS.get(task, ("ExampleCount",))))
+    return EvalConfig((metrics,), (SlicingSpec(), *slices), options)
 
 
 def _read(path: str) -> EvalConfig:
     from trueline.model_analysis import EvalConfig
 
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the evaluation config cannot be read: {error}", where=path) from error
-    return EvalConfig.from_json(text) if path.endswith(".json") else EvalConfig.from_text(text)
+        text = store.read_text(path)
+    except (OSError, UnicodeDecodeError, TruelineError) as error:
+        there = isinstance(error, UnicodeDecodeError) or store.exists(path)
+        why = str(error) if there else "there is no such file"
+        raise ConfigError(f"the evaluation config cannot be read: {why}", where=path) from error
+    try:
+        given = text.lstrip("\ufeff \t\r\n").startswith("{")
+        return EvalConfig.from_json(text) if given else EvalConfig.from_text(text)
+    except ConfigError as error:
+        raise ConfigError(error.message, where=path, hint=error.hint, problems=error.problems) from error

@@ -18,18 +18,18 @@ __all__ = ["print_evaluation", "print_found_slices"]
 _ROWS = 40
 
 
-def print_evaluation(result: EvalResult) -> None:
+def print_evaluation(result: EvalResult, split: str = "") -> None:
     """The slices with their metrics, and the verdict with its sentences but the failures, which the command raises."""
     measured, verdict = result.measured, result.validation_result
     shown = measured.slices[:_ROWS]
     names = list(dict.fromkeys(name for s in measured.slices for name, e in s.metrics.items() if e.data is None))
     rows = [[visible(s.name), number(s.rows), *(_cell(s, name) for name in names)] for s in shown]
-    title = f"{number(measured.rows)} labelled rows"
+    title = f"{number(measured.rows)} labelled rows{f' of split {split}' if split else ''}"
     title += f", {number(measured.missing_labels)} without a label" if measured.missing_labels else ""
     print_sheet(Sheet(title, ("slice", "rows", *names), rows, frozenset({"slice"}), spare=tuple(reversed(names[1:]))))
     if len(measured.slices) > len(shown):
         click.echo(f"... {len(measured.slices) - len(shown)} more slices: --html or --out has all of them")
-    for sentence in _undefined(result):
+    for sentence in (*_legend(result), *_undefined(result)):
         click.echo(visible(sentence))
     if verdict.missing_thresholds:
         click.echo("No threshold is set: nothing was judged.")
@@ -37,6 +37,16 @@ def print_evaluation(result: EvalResult) -> None:
         click.echo(f"Passed: {number(verdict.checks)} checks.")
     for note in (*verdict.notes, *verdict.within_noise):
         click.echo(visible(note))
+
+
+def _legend(result: EvalResult) -> list[str]:
+    """What stands beside the values."""
+    slices = result.measured.slices
+    if any(change.value is not None for s in slices for change in s.changes.values()):
+        return ["In brackets: the change against the baseline, measured on the same rows."]
+    if any(e.low is not None for s in slices for e in s.metrics.values()):
+        return [f"In brackets: {number(100 * result.config.options.confidence)} % intervals."]
+    return []
 
 
 def _cell(s: SliceMetrics, name: str) -> str:

@@ -63,7 +63,7 @@ def print_sheet(sheet: Sheet) -> None:
         # The names give way last: a figure that is cut is another figure.
         folds = "fold" if heading == sheet.headings[0] else "ellipsis"
         justify = "left" if heading in sheet.text else "right"
-        table.add_column(heading, justify=justify, no_wrap=folds == "ellipsis", overflow=folds)  # type: ignore[arg-type]
+        table.add_column(Text(heading), justify=justify, no_wrap=folds == "ellipsis", overflow=folds)  # type: ignore[arg-type]
     for number, row in enumerate(rows):
         cells = (Text(row[sheet.headings.index(h)], style=sheet.styles.get((number, h), "")) for h in kept)
         table.add_row(*cells)

@@ -18,7 +18,8 @@ __all__ = ["saved_sections"]
 def _robustness(text: str) -> Html:
     from trueline.model_analysis import RobustnessResult
 
-    return RobustnessResult.from_dict(json.loads(text)).view()
+    found: Html = RobustnessResult.from_dict(json.loads(text)).view()
+    return found
 
 
 def _slices(text: str) -> Html:

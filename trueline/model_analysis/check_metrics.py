@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from trueline._core.errors import TruelineError, did_you_mean
@@ -76,13 +77,27 @@ def _variants(entry: MetricConfig, spec: MetricsSpec, task: str | None) -> list[
         wanted = f" for a {task} model" if find_metric(name, module=entry.module) and task else ""
         return f"there is no metric {name!r} in {entry.module!r}{wanted}"
     if find_metric(name) is None:
-        return f"there is no metric {name!r}. {did_you_mean(name, metric_names(), limit=60)}"
+        return f"there is no metric {name!r}. {_names(name)}"
     if binary and rows == "binary":
         return (
             f"metric {name!r} is not defined for the binary problems that binarize and aggregate make. "
-            f"{did_you_mean(name, metric_names('binary'), limit=60)}"
+            f"{_names(name, 'binary')}"
         )
-    return f"metric {name!r} is not defined for a {task} model. {did_you_mean(name, metric_names(task), limit=60)}"
+    return f"metric {name!r} is not defined for a {task} model. {_names(name, task)}"
+
+
+def _names(name: str, task: str | None = None) -> str:
+    """What may be meant: where anything is near, that alone; all names are told by `metric_names`."""
+    there = metric_names(task)
+    said = name.lower()
+    near = [n for n in there if len(said) > 1 and n.lower().startswith(said)]
+    if close := [*dict.fromkeys([*near, *get_close_matches(name, there, n=3, cutoff=0.7)])][:3]:
+        of = f" of the task {task!r}" if task else ""
+        return (
+            f"Did you mean {' or '.join(map(repr, close))}? "
+            f"trueline.model_analysis.metric_names() has all {len(there)}{of}."
+        )
+    return did_you_mean(name, there, limit=30)
 
 
 def _needs(where: str, entry: MetricConfig, metric: Metric, spec: MetricsSpec, known: Known) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 from trueline._core.errors import ConfigError
 from trueline.engine.base import Dataset, Engine
 from trueline.model_analysis.api import check_config, make_result, run_pass
+from trueline.model_analysis.check_table import column_kind, guessed_task_problems, table_problems
 from trueline.model_analysis.config import EvalConfig, ModelSpec
 from trueline.model_analysis.datasets import as_dataset
 from trueline.model_analysis.models_result import ModelsResult
@@ -77,9 +78,9 @@ def analyze_raw_data(
     outputs = columns_of_specs(eval_config, label_key, prediction_key, baseline_prediction_key, example_weight_key)
     first = next(iter(outputs.values()))
     models = list(first.predictions)
-    task = task or _guess_task(dataset, first.label, first.predictions[models[0]])
-    wanted = {c for o in outputs.values() for c in (o.label, o.weight, *o.predictions.values()) if c}
     values = list(classes) if classes is not None and not isinstance(classes, int) else None
+    task = _checked_task(dataset, outputs, eval_config, task, values)
+    wanted = {c for o in outputs.values() for c in (o.label, o.weight, *o.predictions.values()) if c}
     count = 0
     if task in ("multiclass", "multilabel"):
         given = len(values) if values is not None else classes
@@ -146,23 +147,30 @@ def columns_of_specs(
     return made
 
 
+def _checked_task(
+    dataset: Dataset, outputs: Mapping[str, TableColumns], config: EvalConfig, task: str | None, values: Any
+) -> str:
+    """The task that was given, or the one of the columns.
+
+    Raises:
+        ConfigError: columns that do not hold what it needs.
+    """
+    first = next(iter(outputs.values()))
+    prediction = next(iter(first.predictions.values()))
+    found = task or _guess_task(dataset, first.label, prediction)
+    problems = table_problems(dataset, outputs.values(), found, values)
+    if task is None and found == "objects":
+        problems += guessed_task_problems(dataset, prediction, config)
+    if problems:
+        raise ConfigError("the table cannot be evaluated", problems=problems)
+    return found
+
+
 def _guess_task(dataset: Dataset, label: str, prediction: str) -> str:
-    import pyarrow as pa
-
-    def kind(name: str) -> str:
-        index = dataset.arrow_schema.get_field_index(name)
-        if index < 0:
-            return "absent"
-        of = dataset.arrow_schema.field(index).type
-        if pa.types.is_list(of) or pa.types.is_large_list(of) or pa.types.is_fixed_size_list(of):
-            inner = of.value_type
-            return "list" if pa.types.is_floating(inner) or pa.types.is_integer(inner) else "object"
-        text = pa.types.is_string(of) or pa.types.is_large_string(of) or pa.types.is_binary(of)
-        return "object" if text or pa.types.is_struct(of) else "number"
-
-    if kind(prediction) == "list":
-        return "multilabel" if kind(label) == "list" else "multiclass"
-    return "objects" if kind(prediction) == "object" else "binary"
+    kind = column_kind(dataset, prediction)
+    if kind == "list":
+        return "multilabel" if column_kind(dataset, label) == "list" else "multiclass"
+    return "objects" if kind in ("object", "text") else "binary"
 
 
 def _count_classes(dataset: Dataset, prediction: str) -> int:
