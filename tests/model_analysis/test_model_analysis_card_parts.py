@@ -77,7 +77,9 @@ def test_the_numbers_are_those_of_the_results(card: Any, parts: dict[str, Any]) 
         if rate.group in groups:
             assert rate.value == groups[rate.group].rates[rate.rate].value
     assert {r.group for r in data.fairness.groups} == {"All rows", *(n for n, g in groups.items() if g.columns)}
-    assert len(data.fairness.criteria) == len(parts["fairness"].criteria)
+    own = {c.key for c in parts["fairness"].criteria if "@" not in c.key}
+    assert {c.name for c in data.fairness.criteria} == {f"{key} by company" for key in own}
+    assert "@" not in "".join(r.rate for r in data.fairness.groups)
     assert {x.name: x.value for x in data.explanation.importances} == parts["explanation"].importance()
     assert data.robustness.losses[0].loss == max(x.loss for x in parts["robustness"].losses)
     figures = {x.name: x.value for x in data.operations.figures}

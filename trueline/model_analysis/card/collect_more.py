@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from trueline._core.errors import ConfigError
@@ -19,12 +20,14 @@ from trueline.model_analysis.card.parts_judged import (
 
 if TYPE_CHECKING:
     from trueline.model_analysis.explain.explanation import Explanation
-    from trueline.model_analysis.fairness.result import CriterionResult, FairnessResult
+    from trueline.model_analysis.fairness.records import CriterionResult
+    from trueline.model_analysis.fairness.result import FairnessResult
     from trueline.model_analysis.operational.records import ModelOperations, Operations
     from trueline.model_analysis.robustness.result import RobustnessResult
 
 __all__ = ["explanation_facts", "fairness_facts", "operations_facts", "robustness_facts"]
 
+_FIRST_RATES = ("positive_rate", "true_positive_rate", "false_positive_rate", "precision", "accuracy")
 _MOST_RATES, _MOST_FEATURES, _MOST_LOSSES = 200, 30, 40
 _SUBJECTS = {
     "permutation_importance": "Permutation importance",
@@ -36,9 +39,10 @@ def fairness_facts(result: FairnessResult) -> FairnessFacts:
     """Rates of groups and what their criteria found."""
     groups = result.groups[:_MOST_RATES]
     names = list(dict.fromkeys(name for group in groups for name in group.rates))
-    # The model's own decision before other thresholds; every group keeps its rates, however many groups there are.
-    names.sort(key=lambda name: "@" in name)
+    # Every group keeps its rates, however many groups there are; those that criteria are of come first.
+    names = sorted(_own(names), key=lambda n: _FIRST_RATES.index(n) if n in _FIRST_RATES else len(_FIRST_RATES))
     shown = names[: max(_MOST_RATES // max(len(groups), 1), 1)]
+    keys = _own([c.key for c in result.criteria])
     rates = [
         GroupRate(
             "All rows" if not group.columns else group.name,
@@ -57,10 +61,15 @@ def fairness_facts(result: FairnessResult) -> FairnessFacts:
     notes = [*result.notes, *([f"Rates that are in the fairness result alone: {left:,}."] if left > 0 else [])]
     return FairnessFacts(
         tuple(rates),
-        tuple(_criterion(c) for c in result.criteria),
+        tuple(_criterion(c) for c in result.criteria if c.key in keys),
         (*notes, *(f.sentence for f in result.failures)),
         not result.failures if getattr(result.spec, "criteria", ()) else None,
     )
+
+
+def _own(keys: Sequence[str]) -> list[str]:
+    """Those of the model's own decision; where there are none, those at thresholds."""
+    return [key for key in keys if "@" not in key] or list(keys)
 
 
 def _criterion(c: CriterionResult) -> CriterionFacts:
