@@ -252,6 +252,10 @@ def test_nothing_overflows_and_all_can_be_read(
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     ink, ground = (page.evaluate(f"getComputedStyle(document.body).{n}") for n in ("color", "backgroundColor"))
     assert ink != ground
+    page.emulate_media(media="print")
+    assert page.locator("#rows tbody tr:visible").count() == 1  # on paper the row that is looked at, not all of them
+    assert width < 700 or page.evaluate("document.documentElement.scrollWidth") <= width
+    page.emulate_media(media="screen")
     unnamed = page.evaluate(
         "[...document.querySelectorAll('input, select, button')].filter((e) => !e.labels?.length && !e.ariaLabel && "
         "!e.textContent.trim() && e.type !== 'hidden').map((e) => e.outerHTML)"

@@ -51,8 +51,10 @@ export class Editor {
     this.fields.forEach((field, i) => {
       const control = this.controls[i];
       if (control === null) return;
-      const own = problems.filter((p) => p.includes(`field '${field.name}'`));
-      control.wrong.textContent = own.map((p) => p.replace(/^(row \d+, )?field '.*?': /, "")).join("\n");
+      // Python quotes a name that holds an apostrophe with the other kind of quotes.
+      const names = [`field '${field.name}': `, `field "${field.name}": `];
+      const own = problems.flatMap((p) => names.filter((n) => p.includes(n)).map((n) => p.slice(p.indexOf(n) + n.length)));
+      control.wrong.textContent = own.join("\n");
       if (own.length) control.input.setAttribute("aria-invalid", "true");
       else control.input.removeAttribute("aria-invalid");
     });

@@ -260,7 +260,7 @@ async function start() {
     // The first answer says whether the models answer here as they did when the page was made.
     const [again] = await page.queue.now(0, [page.fed(0)]);
     const far = Math.max(...[again.score].flat().map((v, c) => Math.abs(v - [page.row.scores[0]].flat()[c])).filter((v) => !Number.isNaN(v)), 0);
-    if (far > 1e-5 * Math.max(1, ...[page.row.scores[0]].flat().map(Math.abs).filter(Number.isFinite))) {
+    if (far > 1e-3 * Math.max(1, ...[page.row.scores[0]].flat().map(Math.abs).filter(Number.isFinite))) {
       throw new Error(`The model answers otherwise here than when the page was made: by ${far}.`);
     }
     state.textContent = about.endpoint ? "The models run in the local app." : "The models run in this page, on this device.";
