@@ -335,6 +335,25 @@ def test_gates_name_both_groups_with_sizes_and_intervals(table: pa.Table) -> Non
     assert "where at least 0.8 is allowed" in ratio.sentence
 
 
+def test_gates_at_thresholds_and_against_the_reference(table: pa.Table) -> None:
+    result = fairness_of_table(table, spec(reference={"sex": "M"}))
+
+    def metrics(**fields: Any) -> list[str]:
+        return [f.metric for f in judge_fairness(result, [Criterion("demographic_parity", **fields)])]
+
+    assert metrics(max_difference=0.01, at=0.3) == ["demographic_parity@0.3"]
+    own = ["demographic_parity", "demographic_parity@0.3", "demographic_parity@0.5"]
+    assert metrics(max_difference=0.01, at="all", to="reference") == own
+    alone = fairness_of_table(table, spec())  # each group beside all rows lies nearer than beside the other
+    near = alone.criterion("demographic_parity").difference_to_reference.value
+    bound = Criterion("demographic_parity", max_difference=near + 0.001, to="reference")
+    assert judge_fairness(alone, [bound]) == ()
+    assert judge_fairness(alone, [replace(bound, to="groups")]) != ()
+    strict = Criterion("demographic_parity", max_difference=near + 0.001, to="groups", groups=["race"])
+    with pytest.raises(ConfigError, match="no group column"):
+        judge_fairness(alone, [strict])
+
+
 def test_noise_excuses_in_worse_and_condemns_in_non_inferior(table: pa.Table) -> None:
     result = fairness_of_table(table, spec())
     gap = result.criterion("demographic_parity").difference

@@ -25,7 +25,8 @@ from trueline.model_analysis.fairness.gaps import Comparisons, Gap, difference_g
 from trueline.model_analysis.fairness.groups import family_name
 from trueline.model_analysis.fairness.measure import Measure
 from trueline.model_analysis.fairness.rates import CRITERIA, RATES, rate_key
-from trueline.model_analysis.fairness.result import FairnessResult, LeftOut
+from trueline.model_analysis.fairness.records import LeftOut
+from trueline.model_analysis.fairness.result import FairnessResult
 from trueline.model_analysis.fairness.spec import Criterion
 from trueline.model_analysis.multiplicity import adjusted_p_values
 from trueline.model_analysis.rows import Floats

@@ -14,18 +14,18 @@ from trueline.model_analysis.config import EvalOptions
 from trueline.model_analysis.fairness.gaps import Comparisons, against, difference_gap, pairwise, ratio_gap
 from trueline.model_analysis.fairness.groups import Group, groups_of, key_text_of, named_reference
 from trueline.model_analysis.fairness.rates import CRITERIA, DECISION_RATES, OWN_RATES, RATES, Rate, rate_key
-from trueline.model_analysis.fairness.result import CriterionResult, FairnessGroup, GroupGap, LeftOut
+from trueline.model_analysis.fairness.records import CriterionResult, FairnessGroup, GroupGap, LeftOut
 from trueline.model_analysis.fairness.spec import FairnessSpec
-from trueline.model_analysis.fairness.sums import FairnessSums
+from trueline.model_analysis.fairness.sums import FairnessSums, above
 from trueline.model_analysis.measured import Estimate
 from trueline.model_analysis.metrics.confusion import Confusion
 from trueline.model_analysis.metrics.record import HIGHER
 from trueline.model_analysis.multiplicity import adjusted_p_values
 from trueline.model_analysis.noise import upper_tail
 from trueline.model_analysis.resample import resampling_of
-from trueline.model_analysis.rows import Bools, Floats
+from trueline.model_analysis.rows import Floats
 
-__all__ = ["Measure", "Side", "above", "at_least"]
+__all__ = ["Measure", "Side"]
 
 
 @dataclass(frozen=True)
@@ -35,18 +35,6 @@ class Side:
     between: tuple[Comparisons, ...]
     reference: tuple[Comparisons, ...]
     left_out: tuple[LeftOut, ...]
-
-
-def above(scores: Floats, threshold: float) -> Bools:
-    """TFMA's decision: the score is greater."""
-    said: Bools = scores > threshold
-    return said
-
-
-def at_least(scores: Floats, threshold: float, float32: bool) -> Bools:
-    """A model's decision: the score is at least the threshold, which its graph holds as float32."""
-    said: Bools = scores >= (float(np.float32(threshold)) if float32 else threshold)
-    return said
 
 
 class Measure:

@@ -24,10 +24,11 @@ from trueline.model_analysis.fairness.gaps import Gap
 from trueline.model_analysis.fairness.measure import Measure
 from trueline.model_analysis.fairness.rates import CRITERIA
 from trueline.model_analysis.fairness.result import FairnessResult
+from trueline.model_analysis.fairness.search import STEPS, ThresholdTask, search_thresholds
 from trueline.model_analysis.fairness.spec import FairnessSpec, spec_of
 from trueline.model_analysis.fairness.what_if import count_grid, rates_of, threshold_what_if
 from trueline.model_analysis.metrics.confusion import Confusion
-from trueline.model_analysis.rows import Bools, Floats, Ints
+from trueline.model_analysis.rows import Floats, Ints
 
 if TYPE_CHECKING:
     from trueline.models.model import Model
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["CONSTRAINTS", "FairThresholds", "optimise_thresholds"]
 
 CONSTRAINTS = tuple(n for n, c in CRITERIA.items() if "binary" in c.tasks and c.decision and n != "predictive_parity")
-_STEPS, _LEVELS = 1000, 100
 
 
 @dataclass(frozen=True)
@@ -88,16 +88,6 @@ class FairThresholds:
         return model.with_group_thresholds(
             uri, self.column, self.per_group, self.default, chosen_on=said, evidence={"fair_thresholds": self.to_dict()}
         )
-
-
-@dataclass(frozen=True)
-class _Task:
-    """Counts of each group at each threshold ``[T, n]``, and what is gained there ``[T, n]``."""
-
-    rates: tuple[Floats, ...]
-    gains: Floats
-    useful: Bools
-    max_gap: float
 
 
 def optimise_thresholds(
@@ -188,7 +178,7 @@ def _optimise(
     own = [i for i in measure.family((column,)) if not measure.small(i)]
     own = [i for i in own if not rest[1] or measure.groups[i].values != (None,)]
     rates = CRITERIA[constraint].rates
-    levels = np.arange(_STEPS + 1) / _STEPS
+    levels = np.arange(STEPS + 1) / STEPS
     counts = count_grid(measure, levels)
     grid = rates_of(measure, counts)
     usable = [i for i in own if all(np.isfinite(grid[r][:, i]).all() for r in rates)]
@@ -199,8 +189,8 @@ def _optimise(
         )
     gains = _gains(counts, objective)[:, usable]
     share = grid["positive_rate"][:, usable]
-    task = _Task(tuple(grid[r][:, usable] for r in rates), gains, (share > 0) & (share < 1), gap)
-    chosen = _one_rate(task) if len(rates) == 1 else _two_rates(task)
+    task = ThresholdTask(tuple(grid[r][:, usable] for r in rates), gains, (share > 0) & (share < 1), gap)
+    chosen = search_thresholds(task)
     default, each = (
         rest[0],
         {measure.groups[i].values[0]: float(levels[t]) for i, t in zip(usable, chosen, strict=True)},
@@ -253,54 +243,6 @@ def _after_objective(
 
 def _shown(gain: float, objective: Any) -> float:
     return float(gain if objective == "accuracy" else -gain) + 0.0
-
-
-def _one_rate(task: _Task) -> Ints:
-    """The best of all levels; see the top of the file."""
-    rate = task.rates[0]
-    levels = np.unique(np.round(np.concatenate([rate.ravel(), rate.ravel() - task.max_gap]).clip(0, 1), 6))
-    if len(levels) > 4 * _STEPS:
-        levels = np.linspace(0, 1, 4 * _STEPS + 1)
-    best: tuple[tuple[bool, float, float], Ints] | None = None
-    for c in levels:
-        distance = np.maximum(np.maximum(c - rate, rate - c - task.max_gap), 0.0)
-        best = _better(best, task, _nearest(task, distance))
-    assert best is not None
-    return best[1]
-
-
-def _two_rates(task: _Task) -> Ints:
-    first, second = task.rates
-    best: tuple[tuple[bool, float, float], Ints] | None = None
-    for c in np.linspace(0, 1, _LEVELS + 1):
-        for d in np.linspace(0, 1, _LEVELS + 1):
-            if d > c:  # a group whose false positive rate is above its true one is decided the wrong way round
-                continue
-            half = task.max_gap / 2
-            distance = np.maximum(np.maximum(np.abs(first - c), np.abs(second - d)) - half, 0.0)
-            best = _better(best, task, _nearest(task, distance))
-    assert best is not None
-    return best[1]
-
-
-def _nearest(task: _Task, distance: Floats) -> Ints:
-    """For each group the threshold of the least distance, and of those the one of the greatest gain."""
-    barred = np.where(task.useful, distance, distance + 2.0)
-    least = barred.min(axis=0)
-    gains = np.where(barred <= least + 1e-12, task.gains, -np.inf)
-    found: Ints = np.argmax(gains, axis=0).astype(np.int64)
-    return found
-
-
-def _better(best: Any, task: _Task, chosen: Ints) -> Any:
-    """Within the gap the greater gain wins; else the smaller gap."""
-    at = np.arange(len(chosen))
-    picked = [rate[chosen, at] for rate in task.rates]
-    gap = max(float(r.max() - r.min()) for r in picked)
-    within = gap <= task.max_gap + 1e-12
-    gain = float(task.gains[chosen, at].sum())
-    score = (within, gain, -gap) if within else (within, -gap, gain)
-    return (score, chosen) if best is None or score > best[0] else best
 
 
 def _notes(measure: Measure, column: str, usable: list[int], after: Gap, gap: float, default: float) -> list[str]:

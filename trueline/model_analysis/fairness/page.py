@@ -15,7 +15,8 @@ from trueline.model_analysis.fairness.groups import family_name
 from trueline.model_analysis.fairness.rates import CRITERIA, OWN_RATES, RATES, rate_key
 
 if TYPE_CHECKING:
-    from trueline.model_analysis.fairness.result import CriterionResult, FairnessGroup, FairnessResult
+    from trueline.model_analysis.fairness.records import CriterionResult, FairnessGroup
+    from trueline.model_analysis.fairness.result import FairnessResult
     from trueline.model_analysis.measured import Estimate
 
 __all__ = ["fairness_view"]

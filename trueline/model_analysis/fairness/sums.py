@@ -20,7 +20,9 @@ from trueline.model_analysis.fairness.cells import Cell
 from trueline.model_analysis.fairness.rates import CALIBRATION_BINS
 from trueline.model_analysis.rows import Bools, Floats, Ints
 
-__all__ = ["MAX_CELLS", "STEPS", "FairnessSums", "Shape", "cell_text", "edges_of", "moment_names"]
+__all__ = [
+    "MAX_CELLS", "STEPS", "FairnessSums", "Shape", "above", "at_least", "cell_text", "edges_of", "moment_names",
+]  # fmt: skip
 
 STEPS = 1000
 MAX_CELLS = 5000
@@ -232,3 +234,15 @@ class FairnessSums:
 def cell_text(cell: Cell) -> str:
     """A text that tells cells apart, the integer 1 from the text 1 and from true."""
     return json.dumps(list(cell), ensure_ascii=False)
+
+
+def above(scores: Floats, threshold: float) -> Bools:
+    """TFMA's decision: the score is greater."""
+    said: Bools = scores > threshold
+    return said
+
+
+def at_least(scores: Floats, threshold: float, float32: bool) -> Bools:
+    """A model's decision: the score is at least the threshold, which its graph holds as float32."""
+    said: Bools = scores >= (float(np.float32(threshold)) if float32 else threshold)
+    return said

@@ -11,10 +11,11 @@ import numpy as np
 
 from trueline._core.errors import ConfigError, did_you_mean
 from trueline.model_analysis.fairness.groups import key_text_of
-from trueline.model_analysis.fairness.measure import Measure, at_least
+from trueline.model_analysis.fairness.measure import Measure
 from trueline.model_analysis.fairness.rates import CRITERIA, DECISION_RATES, RATES
-from trueline.model_analysis.fairness.result import CriterionResult, FairnessGroup, FairnessResult
-from trueline.model_analysis.fairness.sums import FairnessSums
+from trueline.model_analysis.fairness.records import CriterionResult, FairnessGroup
+from trueline.model_analysis.fairness.result import FairnessResult
+from trueline.model_analysis.fairness.sums import FairnessSums, at_least
 from trueline.model_analysis.metrics.confusion import Confusion
 from trueline.model_analysis.rows import Floats
 
