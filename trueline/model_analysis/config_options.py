@@ -73,7 +73,7 @@ class ConfidenceIntervalOptions:
     Attributes:
         method: ``JACKKNIFE`` (delete a group, `EvalOptions.noise_groups` groups), ``POISSON_BOOTSTRAP`` (groups of rows
             drawn with Poisson multiplicities) or ``CLOSED_FORM`` (the metric's own formula where it has one, else the
-            jackknife).
+            jackknife; see `metrics.closed_forms`). Changes are always measured by resampling, row paired with row.
         resamples: of the bootstrap.
     """
 
@@ -91,7 +91,8 @@ class EvalOptions:
         compute_confidence_intervals: standard errors without a baseline too.
         noise_groups: random groups of rows for the delete-a-group jackknife.
         seed: of the hash that deals rows into groups.
-        exact_rank_rows: up to so many rows a slice, AUC and its kin are exact; above, a 10,000-bucket histogram.
+        exact_rank_rows: up to so many rows or distinct scores a slice, AUC and its kin are exact; above, a
+            10,000-bucket histogram.
         max_slices: more slices than this are an error, so that memory stays bounded.
         confidence_intervals: the method of intervals.
         multiplicity: how the level is shared among all change checks of the evaluation: ``bonferroni``, ``holm``,
