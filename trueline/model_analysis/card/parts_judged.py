@@ -133,11 +133,6 @@ class EvaluationFacts:
     min_slice_size: int = 0
     plots: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def for_candidate(self) -> bool:
-        """Whether the evaluation names the model that it judged."""
-        return bool(self.candidate)
-
 
 @dataclass(frozen=True)
 class GroupRate:
