@@ -19,7 +19,7 @@ from trueline.model_analysis import EvalConfig, EvalOptions, EvalResult, Metrics
 from trueline.model_analysis.measured import Estimate, SliceMetrics
 
 Array = np.ndarray[Any, Any]
-LAWFUL = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+LAWFUL = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 SPECS = {task: MetricsSpec(configured(oracles, task)) for task, oracles in
          (("binary", BINARY), ("regression", ERRORS))}  # fmt: skip
 CLASS_ORACLES = {k: v for k, v in CLASSES.items() if "TopK" not in k}
