@@ -324,3 +324,14 @@ def test_questions_that_cannot_be_asked_are_told_when_the_line_is_built():
     said = "\n".join(judged.problems)
     for word in ("operational_gates: max_model_byte", "robustness: there are no perturbations", "AUCC", "find_slices:"):
         assert word in said
+
+
+def test_groups_that_are_treated_apart_close_the_gate_by_their_names(evaluating):
+    spec = {"groups": ["side"], "thresholds": [0.5], "criteria": {"equal_accuracy": 0.05}}
+    ctx = evaluating(gated(lower=0.4), "x", fairness=spec)
+    assert "side=right" in ctx.gate
+    assert "side=left" in ctx.gate
+    assert "fairness.json" in evaluation_files(ctx)
+    assert "Fairness" in Path(ctx.output("evaluation").path("evaluation.html")).read_text()
+    far = {"groups": ["side"], "thresholds": [0.5], "criteria": {"equal_accuracy": 0.9}}
+    assert evaluating(gated(lower=0.4), "x", fairness=far).gate is None

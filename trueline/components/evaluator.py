@@ -20,7 +20,7 @@ from trueline.pipeline.context import ArtifactHandle, ExecutionContext
 from trueline.pipeline.node import Component, In, Out
 
 if TYPE_CHECKING:
-    from trueline.model_analysis import EvalConfig, EvalResult, OperationalGates, RobustnessSpec
+    from trueline.model_analysis import EvalConfig, EvalResult, FairnessSpec, OperationalGates, RobustnessSpec
 
 __all__ = ["BLESSED_FILE", "NOT_BLESSED_FILE", "Evaluator", "execute"]
 
@@ -49,6 +49,7 @@ class Evaluator(Component):
         schema: of the raw examples; robustness keeps disturbed rows within it.
         operational_gates: `OperationalGates`: bounds of size, latency and memory, also against the baseline.
         robustness: `RobustnessSpec`: how much worse the model may get on disturbed rows.
+        fairness: `FairnessSpec`: groups of people, and how far the model may treat them apart.
         find_slices: True, how many, or a dict of options: the worst slices are searched for and shown; no gate.
 
     Outputs: ``evaluation``; ``blessing``, with the empty file ``BLESSED`` or ``NOT_BLESSED``, the file
@@ -77,6 +78,7 @@ class Evaluator(Component):
         schema: Channel | None = None,
         operational_gates: OperationalGates | Mapping[str, Any] | None = None,
         robustness: RobustnessSpec | Mapping[str, Any] | None = None,
+        fairness: FairnessSpec | Mapping[str, Any] | None = None,
         find_slices: bool | int | Mapping[str, Any] = False,
         node_id: str | None = None,
     ) -> None:
@@ -87,7 +89,12 @@ class Evaluator(Component):
             config = read_eval_config(eval_config)
         except ConfigError as error:
             problems = [f"eval_config: {problem}" for problem in error.problems] or [str(error)]
-        asked = {"operational_gates": operational_gates, "robustness": robustness, "find_slices": find_slices}
+        asked = {
+            "operational_gates": operational_gates,
+            "robustness": robustness,
+            "fairness": fairness,
+            "find_slices": find_slices,
+        }
         more, more_problems = question_params(asked)
         super().__init__(
             node_id=node_id,

@@ -97,6 +97,22 @@ def _robustness(asked: Mapping[str, Any], of: Judged) -> Answer:
     )
 
 
+def _fairness(asked: Mapping[str, Any], of: Judged) -> Answer:
+    from trueline.display.eval_view import PlotGroup
+    from trueline.model_analysis import evaluate_fairness, judge_fairness
+
+    found = evaluate_fairness(of.model, of.dataset, asked, of.baseline, of.engine)
+    failures = judge_fairness(found)
+    return Answer(
+        failures,
+        failures,
+        len(found.spec.criteria),
+        found.notes,
+        {"fairness.json": found.to_json()},
+        (PlotGroup("Fairness", found.view()),),
+    )
+
+
 def _slices(asked: Mapping[str, Any], of: Judged) -> Answer:
     from trueline.display.eval_view import PlotGroup
     from trueline.model_analysis import find_slices
@@ -130,6 +146,12 @@ def _checked_robustness(given: Any) -> dict[str, Any]:
     return _no(robustness_problems(spec), spec.to_dict())
 
 
+def _checked_fairness(given: Any) -> dict[str, Any]:
+    from trueline.model_analysis.fairness.spec import spec_of
+
+    return spec_of(given).to_dict()
+
+
 def _checked_slices(given: Any) -> dict[str, Any]:
     """True, how many, or options of `find_slices`."""
     if given is True:
@@ -158,6 +180,7 @@ class _Question:
 QUESTIONS: Mapping[str, _Question] = {
     "operational_gates": _Question(_checked_operations, _operations),
     "robustness": _Question(_checked_robustness, _robustness),
+    "fairness": _Question(_checked_fairness, _fairness),
     "find_slices": _Question(_checked_slices, _slices),
 }
 

@@ -52,7 +52,7 @@ def join(parts: Iterable[Safe], separator: str = "") -> Html:
 def tag(name: str, *content: Safe, **attributes: Safe) -> Html:
     """An element; attribute names take a trailing underscore (``class_``) and ``_`` for ``-``."""
     pairs = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(_text(value), quote=True)}"'
+        f' {key.rstrip("_").replace("_", "-")}="{escape(str(value), quote=True)}"'
         for key, value in attributes.items()
         if value is not None
     )
