@@ -41,7 +41,7 @@ def _indicators() -> Metric:
                options, at_thresholds=True)
         for i, (name, _, better, why) in enumerate(INDICATORS)
     )  # fmt: skip
-    return Metric("FairnessIndicators", _NAME, ("binary",), "", needed, reads=reads, options=options, parts=parts,
+    return Metric("FairnessIndicators", _NAME, ("binary",), _EMPTY, needed, reads=reads, options=options, parts=parts,
                   at_thresholds=True)  # fmt: skip
 
 

@@ -28,7 +28,7 @@ _BY_RANGE: Mapping[Range, str] = {
     _SHARE: """
         BinaryAccuracy Accuracy Precision PPV Recall TPR MaxRecall Specificity TNR FallOut FPR MissRate FNR
         NegativePredictiveValue NPV FalseDiscoveryRate FalseOmissionRate Prevalence PrevalenceThreshold ThreatScore
-        BalancedAccuracy F1Score FowlkesMallowsIndex PredictedPositiveRate SquaredPearsonCorrelation
+        BalancedAccuracy F1Score FowlkesMallowsIndex PredictedPositiveRate SquaredPearsonCorrelation FairnessIndicators
         ExpectedCalibrationError MaximumCalibrationError AUC AUCPrecisionRecall AveragePrecision MultiClassAUC
         SensitivityAtSpecificity SpecificityAtSensitivity PrecisionAtRecall RecallAtPrecision RecallAtFalsePositiveRate
         SparseCategoricalAccuracy CategoricalAccuracy SparseTopKCategoricalAccuracy TopKCategoricalAccuracy Jaccard
