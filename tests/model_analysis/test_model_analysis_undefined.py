@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from trueline._core.errors import DataError
+from trueline._core.errors import ConfigError
 from trueline.model_analysis import (
     EvalConfig,
     EvalResult,
@@ -117,8 +117,10 @@ def test_no_rows_give_no_slices_and_a_closed_gate() -> None:
 
 
 def test_text_in_the_label_column_is_an_error_that_names_the_column() -> None:
-    with pytest.raises(DataError, match="column 'label' of type string holds no numbers"):
+    with pytest.raises(ConfigError) as caught:
         measure(label=["yes", "no"], prediction=[0.1, 0.2])
+    assert "label column 'label' holds texts ('no', 'yes')" in caught.value.problems[0]
+    assert measure(label=["1", "0"], prediction=[0.9, 0.2]).plain_metrics()["auc"] == 1.0
 
 
 def test_fixed_size_lists_are_probabilities_and_scalars_are_not() -> None:
@@ -128,7 +130,7 @@ def test_fixed_size_lists_are_probabilities_and_scalars_are_not() -> None:
     assert analyze_raw_data(pa.table({"label": [0, 0], "prediction": lists}), config).plain_metrics() == {
         "accuracy": 0.5
     }
-    with pytest.raises(DataError, match="holds no lists of probabilities"):
+    with pytest.raises(ConfigError, match="column 'prediction' holds numbers; a prediction is a list of numbers"):
         analyze_raw_data(pa.table({"label": [0], "prediction": [0.5]}), config, task="multiclass", classes=2)
 
 

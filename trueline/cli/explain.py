@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["METHODS", "explain"]
 
+_TAKES_ROWS = ("pdp", "shap")
 _NEEDS_ROW = ("lime", "counterfactual", "neighbours")
 
 
@@ -87,6 +88,9 @@ def explain(
         raise ConfigError("statistics have no rows to explain", where=data, hint="give the data.")
     with opened(model_rows(loaded, found)) as dataset:
         page = what_if_page(loaded, dataset, asked, html, json_)
+        if page is None and asked["most"] is not None and method not in _TAKES_ROWS:
+            hint = f"--rows is for {' and '.join(_TAKES_ROWS)}, and for --what-if: leave it out."
+            raise ConfigError(f"{method} looks at all rows", hint=hint)
         if page is None:
             made = METHODS[method](loaded, dataset, asked)
     if page is not None:

@@ -133,7 +133,7 @@ def _metrics(config: EvalConfig) -> dict[str, tuple[str, str | None]]:
 
     found: dict[str, tuple[str, str | None]] = {}
     for metric in (m for spec in config.metrics_specs for m in spec.metrics):
-        record, key = find_metric(metric.class_name), metric_key(metric)
+        record, key = find_metric(metric.class_name, module=metric.module), metric_key(metric)
         found[key] = found[metric.class_name] = (key, record.better if record is not None else None)
     return found
 
@@ -250,15 +250,20 @@ def _judge(
         entry.reasons.append(f"It is not smaller: {entry.bytes} bytes, the original has {original.bytes}.")
     if not result.validation_result.missing_thresholds:
         entry.reasons += [failure.sentence for failure in result.validation_result.failures]
+    from trueline.model_analysis.keys import keys_of
+
     for metric, limit in limits.items():
         key, direction = metrics[metric]
-        by_slice = losses(result, key, direction or "")
-        known = [loss for loss in by_slice.values() if loss is not None]
+        measured = dict.fromkeys(k for s in result.measured.slices for k in (*s.metrics, *s.baseline))
+        by_key = {k: losses(result, k, direction or "") for k in keys_of(key, measured)}
+        known = [loss for by_slice in by_key.values() for loss in by_slice.values() if loss is not None]
         entry.loss[metric] = max(known, default=None)
-        for name, loss in by_slice.items():
+        if not any(by_key.values()):
+            entry.reasons.append(f"{metric} was a number on no slice, so it cannot be said to keep within {limit:g}.")
+        for of, name, loss in ((k, name, loss) for k, by_slice in by_key.items() for name, loss in by_slice.items()):
             if loss is None or loss > limit:
                 lost = "becomes undefined" if loss is None else f"gets worse by {loss:.6g}"
-                entry.reasons.append(f"{metric} on {name} {lost}; {limit:g} is allowed.")
+                entry.reasons.append(f"{metric if of == key else of} on {name} {lost}; {limit:g} is allowed.")
 
 
 def _choose(tried: Mapping[str, Tried], prefer: str) -> str:

@@ -17,7 +17,7 @@ from trueline.pipeline.node import Component, In, Out
 from trueline.pipeline.user_function import UserFunction
 
 if TYPE_CHECKING:
-    from trueline.model_analysis import MetricConfig
+    from trueline.model_analysis import MetricConfig, MetricsSpec
 
 __all__ = ["Tuner"]
 
@@ -38,8 +38,9 @@ class Tuner(ReadyTrainers, Component):
             without arguments it returns one of the two, with one argument, the trial, it returns hyperparameters, and
             may decide by what it drew.
         objective: the metric to be made best, which `run_fn` logs: ``fn_args.log("eval_auc", value, step)``.
-        metric: in place of `objective`: a metric of `trueline.model_analysis`, such as ``"AUC"`` or a `MetricConfig`,
-            by which each returned model is measured on the eval split.
+        metric: in place of `objective`: a metric of `trueline.model_analysis`, such as ``"AUC"``, a `MetricConfig`, or
+            a `MetricsSpec` of one metric (averages of classes, queries of a ranking), by which each returned model is
+            measured on the eval split.
         direction: ``maximize`` or ``minimize``.
         trials: how many; 20 by default, or the whole grid.
         parallel: how many at once.
@@ -81,7 +82,7 @@ class Tuner(ReadyTrainers, Component):
         module_file: str | None = None,
         space: Any = None,
         objective: str | None = None,
-        metric: str | MetricConfig | None = None,
+        metric: str | MetricConfig | MetricsSpec | None = None,
         direction: str = "maximize",
         trials: int | None = None,
         parallel: int = 2,
@@ -109,7 +110,7 @@ class Tuner(ReadyTrainers, Component):
     ) -> None:
         code, problems = code_reference(run_fn, module_file, "run_fn")
         fixed = dict(hyperparameters) if isinstance(hyperparameters, Mapping) else {}
-        measured, found = _metric(metric)
+        measured, found = _metric(metric, direction)
         problems += found
         search, found = _search(
             objective=objective, metric=measured, direction=direction, trials=trials, parallel=parallel,
@@ -157,18 +158,28 @@ class Tuner(ReadyTrainers, Component):
             self.note(problem)
 
 
-def _metric(metric: Any) -> tuple[dict[str, Any] | None, list[str]]:
+def _metric(metric: Any, direction: str) -> tuple[dict[str, Any] | None, list[str]]:
     """The metric as JSON, with what is wrong with it."""
     from trueline.model_analysis import EvalConfig, MetricConfig, MetricsSpec
     from trueline.model_analysis.check import config_problems
+    from trueline.model_analysis.config_json import encode
+    from trueline.model_analysis.metrics import find_metric
 
     if metric is None:
         return None, []
     made = MetricConfig(metric) if isinstance(metric, str) else metric
-    if not isinstance(made, MetricConfig):
-        return None, [f"metric is a {type(metric).__name__}: give a metric's class name, or a MetricConfig"]
-    problems = config_problems(EvalConfig(metrics_specs=(MetricsSpec(metrics=(made,)),)))
-    return {"class_name": made.class_name, "config": dict(made.config)}, [f"metric: {p}" for p in problems]
+    spec = MetricsSpec(metrics=(made,)) if isinstance(made, MetricConfig) else made
+    if not isinstance(spec, MetricsSpec):
+        return None, [f"metric is a {type(metric).__name__}: give a metric's class name, a MetricConfig or MetricsSpec"]
+    if len(spec.metrics) != 1:
+        return None, [f"metric has {len(spec.metrics)} metrics: a search makes one best"]
+    (one,) = spec.metrics
+    problems = config_problems(EvalConfig(metrics_specs=(spec,)))
+    record = None if problems else find_metric(one.class_name, module=one.module)
+    better = {"HIGHER_IS_BETTER": "maximize", "LOWER_IS_BETTER": "minimize"}.get((record and record.better) or "")
+    if better not in (None, direction) and direction in ("maximize", "minimize"):
+        problems.append(f"{one.class_name} is best when {better}d, and direction is {direction!r}")
+    return {"class_name": one.class_name, "spec": encode(spec)}, [f"metric: {p}" for p in problems]
 
 
 def _search(**given: Any) -> tuple[dict[str, Any], list[str]]:

@@ -27,7 +27,7 @@ def measured_value(fitted: Fitted, fn_args: FnArgs, metric: Mapping[str, Any]) -
     Args:
         fitted: what `run_fn` returned.
         fn_args: what it was given.
-        metric: ``{"class_name", "config"}`` of a `MetricConfig`.
+        metric: ``{"class_name", "spec"}``: a `MetricsSpec` of one metric as JSON values.
 
     Raises:
         ConfigError: a metric that the model's task does not have.
@@ -43,7 +43,7 @@ def measured_value(fitted: Fitted, fn_args: FnArgs, metric: Mapping[str, Any]) -
     exporter = exporter_of(fitted)
     inputs = exporter.inputs(model_inputs(fn_args.eval.features, fitted.inputs))
     head = exporter.head(label)
-    plan = _plan(metric, head)
+    plan = _plan(metric, head, fn_args.eval.dataset.columns, fn_args.weight is not None)
     core = MetricAccumulator(plan)
     for batch in fn_args.eval.dataset.batches():
         if batch.num_rows:
@@ -53,17 +53,19 @@ def measured_value(fitted: Fitted, fn_args: FnArgs, metric: Mapping[str, Any]) -
     return _value(core.finish(), str(metric["class_name"]))
 
 
-def _plan(metric: Mapping[str, Any], head: Head) -> EvalPlan:
-    from trueline.model_analysis import EvalConfig, MetricConfig, MetricsSpec
+def _plan(metric: Mapping[str, Any], head: Head, columns: Sequence[str], weighted: bool) -> EvalPlan:
+    from trueline.model_analysis import EvalConfig, EvalOptions, MetricsSpec
     from trueline.model_analysis.check import config_problems
+    from trueline.model_analysis.config_json import decode
     from trueline.model_analysis.plan import make_plan
 
-    made = MetricConfig(str(metric["class_name"]), dict(metric["config"]))
-    config = EvalConfig(metrics_specs=(MetricsSpec(metrics=(made,)),))
-    problems = config_problems(config, head.task)
+    # Rows are shuffled by splits: those of a query need not follow each other.
+    config = EvalConfig((decode(MetricsSpec, metric["spec"]),), options=EvalOptions(hold_queries=True))
+    classes = len(head.classes) if head.task == "multiclass" else 0
+    problems = config_problems(config, head.task, columns, classes=classes, has_weight=weighted)
     if problems:
         raise ConfigError("the metric cannot be measured", problems=problems)
-    return make_plan(config, head.task, len(head.classes) if head.task == "multiclass" else 0, False)
+    return make_plan(config, head.task, classes, False)
 
 
 def _scores(predicted: npt.NDArray[Any], head: Head) -> npt.NDArray[np.float64]:
@@ -100,8 +102,13 @@ def _weights(batch: pa.RecordBatch, name: str | None) -> npt.NDArray[np.float64]
 def _value(measured: Any, name: str) -> float:
     """The one metric of the one slice."""
     whole = next((s for s in measured.slices if not s.key), None)
-    estimate = next(iter(whole.metrics.values()), None) if whole is not None else None
+    found = whole.metrics if whole is not None else {}
+    if len(found) > 1:
+        raise ModelError(f"{name} has several values: {', '.join(found)}", hint="ask for one of them.")
+    estimate = next(iter(found.values()), None)
     if estimate is None or estimate.value is None:
         why = getattr(estimate, "undefined", None)
+        if estimate is not None and not why:
+            raise ModelError(f"{name} is no number that could be made best")
         raise ModelError(f"{name} is not defined on the eval split{f': {why}' if why else ''}")
     return float(estimate.value)

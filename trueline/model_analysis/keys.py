@@ -7,9 +7,10 @@ Texts are what results, thresholds and tables are keyed by: ``auc``, ``precision
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-__all__ = ["AGGREGATIONS", "MetricKey", "SubKey"]
+__all__ = ["AGGREGATIONS", "MetricKey", "SubKey", "keys_of"]
 
 AGGREGATIONS = ("micro_average", "macro_average", "weighted_macro_average")
 _TEXT = re.compile(r"^(?P<name>.*?)(?:\[(?P<parts>[^\[\]]*)\])?$", re.DOTALL)
@@ -89,3 +90,9 @@ class MetricKey:
             else:
                 return cls(text)
         return key
+
+
+def keys_of(name: str, keys: Iterable[str]) -> list[str]:
+    """The keys that are meant by a metric's name: itself, or all of its parts, classes, averages and outputs."""
+    every = list(keys)
+    return [name] if name in every else [key for key in every if MetricKey.parse(key).name == name]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from trueline._core import store
 from trueline._core.errors import ArtifactError, ConfigError, did_you_mean
 from trueline.model_analysis.config import MetricConfig
+from trueline.model_analysis.keys import MetricKey, keys_of
 from trueline.model_analysis.metrics import HIGHER, find_metric
 from trueline.model_analysis.result import EvalResult
 from trueline.model_analysis.rules import metric_key
@@ -113,15 +114,18 @@ class ModelsResult:
 
     def _key(self, metric: str) -> str:
         by_class = {m.class_name: metric_key(m) for m in reversed(self._configured)}
-        return metric if metric in self.metrics else by_class.get(metric, metric)
+        found = keys_of(by_class.get(metric, metric), self.metrics) if metric not in self.metrics else [metric]
+        if len(found) > 1:
+            raise ConfigError(f"{metric} was measured in several ways", hint=f"choose by one: {', '.join(found)}.")
+        return found[0] if found else metric
 
     @property
     def _configured(self) -> list[MetricConfig]:
         return [m for result in self.models.values() for s in result.config.metrics_specs for m in s.metrics]
 
     def _direction(self, metric: str) -> Direction:
-        known = {metric_key(m): find_metric(m.class_name) for m in self._configured}
-        found = known.get(metric)
+        known = {metric_key(m): find_metric(m.class_name, module=m.module) for m in self._configured}
+        found = known.get(metric) or known.get(MetricKey.parse(metric).name if metric in self.metrics else metric)
         if found is not None and found.better is not None:
             return "higher" if found.better == HIGHER else "lower"
         if metric in self.metrics:
@@ -202,5 +206,6 @@ def _standing(name: str, result: EvalResult, metric: str, key: SliceKey) -> Stan
     if estimate is None:
         return Standing(name, None, f"{metric} was not measured on {slice_name(key)}.")
     if value is None:
-        return Standing(name, None, f"{metric} on {slice_name(key)} is undefined: {estimate.undefined}.")
+        why = f"is undefined: {estimate.undefined}" if estimate.undefined else "is no number"
+        return Standing(name, None, f"{metric} on {slice_name(key)} {why}.")
     return Standing(name, value)
