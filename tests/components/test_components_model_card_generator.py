@@ -25,6 +25,8 @@ from trueline.model_analysis import (
     ModelCard,
     SlicingSpec,
     evaluate,
+    evaluate_fairness,
+    evaluate_robustness,
 )
 from trueline.models import build_model
 from trueline.pipeline import ArtifactHandle, ExecutionContext, Importer, Pipeline
@@ -77,6 +79,11 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ArtifactHandle]:
         (SlicingSpec(), SlicingSpec(["side"])),
     )
     evaluate(model, examples.dataset("eval"), config).save(str(base / "evaluation"))
+    spec = {"groups": ["side"], "thresholds": [0.5], "criteria": {"equal_accuracy": 0.5}}
+    evaluate_fairness(model, examples.dataset("eval"), spec).save(str(base / "evaluation"))
+    noise = {"perturbations": [{"kind": "gaussian_noise", "features": ["a"]}], "metric": "AUC", "max_loss": 0.5}
+    robust = evaluate_robustness(model, examples.dataset("eval"), noise, config)
+    (base / "evaluation" / "robustness.json").write_text(robust.to_json())
     schema = infer_schema(generate_statistics(examples.dataset("train")))
     (base / "schema").mkdir()
     write_schema_text(schema, str(base / "schema" / "schema.pbtxt"))
@@ -137,6 +144,8 @@ def test_everything_that_the_line_knows_stands_in_the_card(run: Any, line: dict[
     ctx = run(*WIRED, texts={"intended_use": "Finding bad ones.", "tags": ["demo"]})
     card = ModelCard.load(ctx.output("model_card").uri)
     data, found = card.data, card.data.evaluation
+    assert {g.group for g in data.fairness.groups} >= {"All rows", "side=right"}
+    assert data.robustness is not None
     assert data.texts.owner == "The bad team"  # from the model itself
     assert data.texts.intended_use == "Finding bad ones."
     assert {s.name: s.rows for s in data.data.splits}.keys() == {"train", "eval"}

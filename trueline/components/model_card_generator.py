@@ -28,6 +28,7 @@ from trueline.pipeline.context import ArtifactHandle, ExecutionContext
 from trueline.pipeline.node import Component, In, Out
 
 if TYPE_CHECKING:
+    from trueline.model_analysis import FairnessResult, RobustnessResult
     from trueline.model_analysis.card import CardTexts
     from trueline.model_analysis.card.parts_model import LineageEntry, ServerCheck
     from trueline.model_analysis.card.template import Given
@@ -138,6 +139,8 @@ def execute(ctx: ExecutionContext) -> None:
         None if evaluation is None else EvalResult.load(evaluation.uri),
         _statistics(given["statistics"]),
         None if schema is None else load_schema_text(store.join(schema.uri, SCHEMA_FILE)),
+        fairness=_fairness(evaluation),
+        robustness=_robustness(evaluation),
         examples=None if examples is None else ExamplesReader.open(examples.uri),
         anomalies=_anomalies(given["anomalies"]),
         server=_server(given["infra_blessing"]),
@@ -153,6 +156,25 @@ def execute(ctx: ExecutionContext) -> None:
     out.properties["model_fingerprint"] = model.fingerprint or ""
     absent = [key for key, artifact in given.items() if artifact is None]
     ctx.report(not_given=absent, limits=len(card.data.limits))
+
+
+def _fairness(evaluation: ArtifactHandle | None) -> FairnessResult | None:
+    """What an Evaluator that was asked for it found."""
+    from trueline.model_analysis import FairnessResult
+
+    there = evaluation is not None and store.exists(evaluation.path("fairness.json"))
+    return FairnessResult.load(evaluation.uri) if evaluation is not None and there else None
+
+
+def _robustness(evaluation: ArtifactHandle | None) -> RobustnessResult | None:
+    from trueline.model_analysis import RobustnessResult
+
+    if evaluation is None or not store.exists(path := evaluation.path("robustness.json")):
+        return None
+    try:
+        return RobustnessResult.from_dict(json.loads(store.read_text(path)))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(f"the evaluation's robustness cannot be read: {error}", where=path) from error
 
 
 def _number(artifact: ArtifactHandle | None, name: str) -> int | None:
