@@ -8,7 +8,7 @@ group is left out of both at once (paired). Then, over all P comparisons of a cr
   each has an interval at 1 - alpha / P (Bonferroni), which all hold the truth together with probability 1 - alpha, and
   then the greatest true gap lies between max(|d| - t s) (at least 0) and max(|d| + t s). With many groups it is wide.
 * The ratio is min(a, b) / max(a, b), the least of all comparisons; its interval is that of the logarithm, in the same
-  way, and None where one of the rates is 0.
+  way, and None where one of the rates is 0. A rate that is 0 in every group has no ratio: of two, the other decides.
 * The p-value is of "all groups are equal": P times the least two-sided p-value, at most 1.
 
 t is Student's quantile with one degree of freedom less than the noise groups that hold rows of the smaller group.
@@ -157,8 +157,10 @@ def ratio_gap(parts: Sequence[Comparisons], confidence: float) -> Gap:
         return Gap(None, undefined="fewer than two groups can be compared")
     if any(p.signed for p in parts):
         return Gap(None, undefined="the rate may be negative, so its ratios mean nothing")
-    if empty := next((p.rate for p in parts if not (np.maximum(p.a, p.b) > 0).any()), None):
-        return Gap(None, undefined=f"{empty} is 0 in every group")
+    empty = [p.rate for p in parts if not (np.maximum(p.a, p.b) > 0).any()]
+    parts = [p for p in parts if p.rate not in empty]  # 0 everywhere is equal; the other rate decides
+    if not parts:
+        return Gap(None, undefined=f"{' and '.join(empty)} is 0 in every group")
     count = sum(len(p.names) for p in parts)
     at, place = _greatest([-np.where(np.isnan(p.ratio), np.inf, p.ratio) for p in parts])
     low = high = p_value = None
