@@ -258,20 +258,27 @@ def main() -> None:
         plain, result = cpu(lambda: evaluate_rows(table))
         jackknife, _ = cpu(lambda: evaluate_rows(table, "JACKKNIFE"))
         bootstrap, _ = cpu(lambda: evaluate_rows(table, "POISSON_BOOTSTRAP"))
+        closed, _ = cpu(lambda: evaluate_rows(table, "CLOSED_FORM"))
         rival, theirs = cpu(lambda: scikit_learn(table))
-        rounds.append((plain, jackknife, bootstrap, rival))
-    plain, jackknife, bootstrap, rival = (float(np.median([r[i] for r in rounds])) for i in range(4))
-    ratio = [float(np.median([r[i] / r[0] for r in rounds])) for i in range(4)]
-    figures = {
+        rounds.append((plain, jackknife, bootstrap, rival, closed))
+    plain, jackknife, bootstrap, rival, closed = (float(np.median([r[i] for r in rounds])) for i in range(5))
+    ratio = [float(np.median([r[i] / r[0] for r in rounds])) for i in range(5)]
+    figures: dict[str, Any] = {
         "machine": f"{platform.machine()}, Python {platform.python_version()}, numpy {np.__version__}",
         "rows": args.rows,
         "slices": len(result.measured.slices),
         "metrics": len(result.measured.slices[0].metrics),
-        "cpu_seconds": {"plain": plain, "jackknife": jackknife, "bootstrap": bootstrap, "scikit_learn": rival},
+        "cpu_seconds": {
+            "plain": plain,
+            "jackknife": jackknife,
+            "bootstrap": bootstrap,
+            "closed_form": closed,
+            "scikit_learn": rival,
+        },
         "rows_per_cpu_second": args.rows / plain,
         "times_tfma": args.rows / plain / TFMA_ROWS_PER_CPU_SECOND,
         "times_scikit_learn": ratio[3],
-        "intervals": {"jackknife": ratio[1], "bootstrap": ratio[2]},
+        "intervals": {"jackknife": ratio[1], "bootstrap": ratio[2], "closed_form": ratio[4]},
         "difference_from_scikit_learn": compare(result, theirs),
         "inference": inference(min(args.rows, 500_000)),
     }
