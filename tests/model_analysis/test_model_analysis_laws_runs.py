@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from test_model_analysis_every_metric import SCALAR, configured, rows_of
 
-from trueline._core.errors import DataError
+from trueline._core.errors import ConfigError, DataError
 from trueline.engine import Dataset, LocalEngine
 from trueline.model_analysis import (
     ConfidenceIntervalOptions,
@@ -275,3 +275,18 @@ def test_a_gate_on_what_cannot_be_measured_fails_and_names_the_slice(case: str) 
     assert {f.metric for f in failures} == undefined
     assert all(f.kind == "undefined" and f.slice == "Overall" and "Overall" in f.sentence for f in failures)
     assert result.validation_result.ok == (not undefined)
+
+
+@pytest.mark.parametrize(("name", "options"), [
+    ("AUC", {"thresholds": [float("nan")]}), ("FalsePositives", {"thresholds": float("nan")}),
+    ("SymmetricFlipRate", {"threshold": float("nan")}), ("BinaryCrossentropy", {"label_smoothing": 2}),
+    ("PinballLoss", {"quantile": 1.5}), ("Huber", {"delta": -1}), ("TweedieDeviance", {"power": 0.5}),
+    ("PrecisionAtRecall", {"recall": 1.5}), ("AUC", {"num_thresholds": 10**9}),
+    ("ExpectedCalibrationError", {"num_bins": 10**10}),
+])  # fmt: skip
+def test_an_option_that_no_value_can_follow_from_is_refused(name: str, options: dict[str, Any]) -> None:
+    """A score is never above NaN: without this a false-positive count would be a silent 0."""
+    table = pa.table({"label": [1.0, 0.0], "prediction": [0.9, 0.1], "base": [0.9, 0.1]})
+    config = EvalConfig([MetricsSpec([MetricConfig(name, options)])])
+    with pytest.raises(ConfigError, match=f"metric '{name}', option '{next(iter(options))}'"):
+        analyze_raw_data(table, config, baseline_prediction_key="base")

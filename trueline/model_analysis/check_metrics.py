@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -36,6 +36,18 @@ _NUMBERS = frozenset(
 _COUNTS = frozenset({"k", "top_k", "num_thresholds", "num_buckets", "num_bins", "size", "sample_size",
                      "max_num_detections", "num_recalls"})  # fmt: skip
 _LISTS = frozenset({"class_ids", "iou_thresholds", "area_range", "recalls"})
+_CELLS = frozenset({"num_thresholds", "num_buckets", "num_bins"})
+MAX_CELLS = 1_000_000
+_SHARE: tuple[str, Callable[[Any], bool]] = ("a number from 0 to 1", lambda v: 0 <= v <= 1)
+_DOMAINS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    **dict.fromkeys(
+        ("specificity", "sensitivity", "recall", "precision", "false_positive_rate", "label_smoothing", "quantile"),
+        _SHARE,
+    ),
+    "delta": ("a number above 0", lambda v: v > 0),
+    "power": ("a number that does not lie between 0 and 1, where no distribution exists,", lambda v: not 0 < v < 1),
+}
+"""Option -> what its values are, and which are allowed."""
 
 
 def metric_problems(entry: MetricConfig, spec: MetricsSpec, known: Known) -> list[str]:
@@ -146,6 +158,8 @@ def _value(where: str, option: str, value: Any) -> list[str]:
         return [f"{where}: a text is expected, not {value!r}"]
     if option in _COUNTS and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
         return [f"{where}: a positive integer is expected, not {value!r}"]
+    if option in _CELLS and value > MAX_CELLS:
+        return [f"{where}: {value} is more than {MAX_CELLS}, which every slice would keep in memory"]
     if option in _LISTS and not isinstance(value, (list, tuple)):
         return [f"{where}: a list of numbers is expected, not {value!r}"]
     if option == "area_range" and len(value) != 2:
@@ -155,5 +169,7 @@ def _value(where: str, option: str, value: Any) -> list[str]:
     values = list(value) if option in {"thresholds", *_LISTS} and isinstance(value, (list, tuple)) else [value]
     if not values:
         return [f"{where}: a number or a list of numbers is expected, not an empty list"]
-    wrong = [v for v in values if isinstance(v, bool) or not isinstance(v, (int, float))]
-    return [f"{where}: a number is expected, not {v!r}" for v in wrong]
+    wrong = [v for v in values if isinstance(v, bool) or not isinstance(v, (int, float)) or v != v]
+    problems = [f"{where}: a number is expected, not {v!r}" for v in wrong]
+    said, allowed = _DOMAINS.get(option, ("", lambda v: True))
+    return problems or [f"{where}: {said} is expected, not {v!r}" for v in values if not allowed(v)]
