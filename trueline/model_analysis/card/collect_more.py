@@ -91,7 +91,7 @@ def explanation_facts(explanation: Explanation) -> ExplanationFacts:
     Raises:
         ConfigError: an explanation of single rows, which says nothing of the model as a whole.
     """
-    from trueline.model_analysis.explain.permutation import PermutationImportance
+    from trueline.model_analysis.explain.importance import PermutationImportance
     from trueline.model_analysis.explain.shapley_values import ShapValues
 
     if isinstance(explanation, PermutationImportance):

@@ -9,12 +9,12 @@ from __future__ import annotations
 from trueline._core.lazy import lazy_names
 
 _PUBLIC = {
-    "Counterfactuals": "counterfactual",
+    "Counterfactuals": "counterfactual_result",
     "Explanation": "explanation",
     "LocalSurrogate": "surrogate",
     "Neighbours": "neighbours",
-    "PartialDependence": "dependence",
-    "PermutationImportance": "permutation",
+    "PartialDependence": "dependence_result",
+    "PermutationImportance": "importance",
     "ShapValues": "shapley_values",
     "attributions": "attribution",
     "correlated_groups": "correlation",

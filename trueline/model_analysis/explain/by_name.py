@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trueline.model_analysis.explain.counterfactual import Counterfactuals
+    from trueline.model_analysis.explain.counterfactual_result import Counterfactuals
     from trueline.model_analysis.explain.neighbours import Neighbours
 
 __all__ = ["counterfactual", "neighbours"]

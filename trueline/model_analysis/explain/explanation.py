@@ -22,11 +22,11 @@ __all__ = ["FORMAT", "KINDS", "Explanation", "load_explanation", "plain"]
 
 FORMAT = 1
 KINDS = {
-    "permutation_importance": "permutation:PermutationImportance",
-    "partial_dependence": "dependence:PartialDependence",
+    "permutation_importance": "importance:PermutationImportance",
+    "partial_dependence": "dependence_result:PartialDependence",
     "shap_values": "shapley_values:ShapValues",
     "lime_surrogate": "surrogate:LocalSurrogate",
-    "counterfactuals": "counterfactual:Counterfactuals",
+    "counterfactuals": "counterfactual_result:Counterfactuals",
     "nearest_examples": "neighbours:Neighbours",
 }
 """Kind of explanation -> module and class, for `load_explanation`."""

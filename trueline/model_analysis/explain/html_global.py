@@ -12,8 +12,8 @@ from trueline.display.html import Html, Safe, join, number, table, tag, visible
 from trueline.model_analysis.explain.html import details, row_name
 
 if TYPE_CHECKING:
-    from trueline.model_analysis.explain.dependence import Dependence, PartialDependence
-    from trueline.model_analysis.explain.permutation import Importance, PermutationImportance
+    from trueline.model_analysis.explain.dependence_result import Dependence, PartialDependence
+    from trueline.model_analysis.explain.importance import Importance, PermutationImportance
 
 __all__ = ["dependence_body", "permutation_body"]
 

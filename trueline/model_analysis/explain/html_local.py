@@ -11,7 +11,7 @@ from trueline.display.html import Html, Safe, join, number, percent, rows_table,
 from trueline.model_analysis.explain.html import cell, plain_text, row_name
 
 if TYPE_CHECKING:
-    from trueline.model_analysis.explain.counterfactual import Counterfactuals
+    from trueline.model_analysis.explain.counterfactual_result import Counterfactuals
     from trueline.model_analysis.explain.neighbours import Neighbour, Neighbours
     from trueline.model_analysis.explain.surrogate import LocalSurrogate
 

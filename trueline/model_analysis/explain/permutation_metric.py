@@ -14,14 +14,9 @@ from trueline._core.errors import ConfigError, DataError
 from trueline._core.rowid import ROW_COLUMN
 from trueline.engine.base import Block, Dataset, FunctionSpec
 from trueline.model_analysis.config import EvalConfig, EvalOptions, MetricConfig, MetricsSpec
+from trueline.model_analysis.explain.importance import Importance, PermutationImportance
 from trueline.model_analysis.explain.losses import labels_of, predictions_of
-from trueline.model_analysis.explain.permutation import (
-    Asked,
-    Importance,
-    PermutationImportance,
-    identity_of,
-    number_or_none,
-)
+from trueline.model_analysis.explain.permutation import Asked, identity_of, number_or_none
 from trueline.model_analysis.explain.permutation_pass import permuted_predictions
 from trueline.model_analysis.explain.rows import check_columns
 from trueline.model_analysis.explain.target import Floats
