@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trueline.display.explain_charts import Bar, Curve, curve_chart, effect_bars, heat_map
+from trueline.display.explain_charts import Bar, effect_bars
+from trueline.display.explain_curves import Curve, curve_chart, heat_map
 from trueline.display.html import Html, Safe, join, number, table, tag, visible
 from trueline.model_analysis.explain.html import details, row_name
 
