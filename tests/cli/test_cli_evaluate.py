@@ -73,6 +73,18 @@ def test_predictions_of_a_csv_equal_scikit_learn_and_slices_may_be_in_any_script
     assert "\x1b" not in out
 
 
+def test_one_slice_stands_upright_and_hides_no_metric_where_the_terminal_is_narrow(folder, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    metrics = "AUC,AUCPrecisionRecall,BinaryAccuracy,Precision,Recall,Calibration,LogLoss,F1Score"
+    code, out, _ = run(capsys, "--data", folder / "rows.csv", "--prediction", "score", "--metrics", metrics)
+    assert code == 0
+    rows = dict(line.split() for line in out.splitlines()[2:10])
+    assert len(rows) == 8
+    table_ = table()
+    expected = log_loss(table_["label"].to_numpy(), table_["score"].to_numpy())
+    assert float(rows["log_loss"]) == pytest.approx(expected, abs=1e-4)
+
+
 @pytest.mark.parametrize(
     ("asked", "head"),
     [

@@ -119,6 +119,7 @@ def create_pipeline(
         Evaluator,
         ExampleValidator,
         InfraValidator,
+        ModelCardGenerator,
         Pusher,
         Resolver,
         SchemaGen,
@@ -154,6 +155,10 @@ def create_pipeline(
             "perturbations": [{"kind": "gaussian_noise", "scale": 0.1}, {"kind": "missing", "rate": 0.1}],
             "metric": "AUC", "max_loss": 0.3, "max_rows": 2000, "slices": [{}, {"feature_keys": ["sex"]}],
         },
+        fairness={
+            "groups": ["sex", "race"], "thresholds": [0.3, 0.7], "min_group_size": 40,
+            "criteria": {"equal_opportunity": {"max_difference": 0.9, "groups": ["sex"]}},
+        },
         find_slices=5,
     )  # fmt: skip
     infra = InfraValidator(model=chosen, examples=examples).after(evaluator)
@@ -161,7 +166,11 @@ def create_pipeline(
         model=chosen, model_blessing=evaluator.outputs["blessing"], infra_blessing=infra.outputs["blessing"],
         push_destination=serving,
     )  # fmt: skip
-    return Pipeline("adult", [pusher, validator], root=root)
+    card = ModelCardGenerator(
+        model=chosen, evaluation=evaluator.outputs["evaluation"], statistics=statistics, schema=schema,
+        examples=examples, anomalies=validator.outputs["anomalies"], infra_blessing=infra.outputs["blessing"],
+    )  # fmt: skip
+    return Pipeline("adult", [pusher, validator, card], root=root)
 
 
 def write_rows(folder: Path, rows: int = 9000, seed: int = 3) -> None:

@@ -24,7 +24,7 @@ from trueline import Examples, Model
 from trueline.cli import main
 from trueline.cli.memory import open_runs
 from trueline.components.evaluator_evidence import read_evidence
-from trueline.model_analysis import ChosenDecision, EvalResult, FoundSlices, RobustnessResult
+from trueline.model_analysis import ChosenDecision, EvalResult, FairnessResult, FoundSlices, RobustnessResult
 
 pytestmark = pytest.mark.frameworks
 
@@ -78,7 +78,9 @@ class Line:
         runs = open_runs(str(self.folder / "line" / "metadata.db"))
         nodes = {node.node_id: node for node in runs.run(runs.runs()[0].run_id).nodes}
         made = {}
-        for node in ("CsvExampleGen", "DecisionChooser", "Evaluator"):
+        for node in ("CsvExampleGen", "DecisionChooser", "Evaluator", "ModelCardGenerator"):
+            if nodes[node].execution_id is None:
+                continue
             events = runs.store.events(execution_ids=[nodes[node].execution_id])
             outputs = runs.store.artifacts(ids=[e.artifact_id for e in events if e.type.is_output])
             made |= {a.type: str(a.uri) for a in outputs}
@@ -130,7 +132,7 @@ def test_a_model_better_on_the_whole_and_worse_on_one_group_is_refused_by_that_n
     ran = line.runs["planted"]
     assert ran.code == 3, ran.printed
     assert ran.pushed == line.runs["first"].pushed
-    assert {ran.nodes[n].state for n in ("InfraValidator", "Pusher")} == {"SKIPPED"}
+    assert {ran.nodes[n].state for n in ("InfraValidator", "Pusher", "ModelCardGenerator")} == {"SKIPPED"}
     said = " ".join(ran.printed.split())
     assert f"Evaluator gate closed: The model is not blessed: auc on {NAME} went from" in said
     assert "beyond sampling noise" in said
@@ -152,7 +154,7 @@ def test_a_model_better_on_the_whole_and_worse_on_one_group_is_refused_by_that_n
     shown = [c for c in evidence["checks"] if c.get("test") == "non_inferior"]
     assert [(c["slice"], c["outcome"]) for c in shown] == [("Overall", "passed")]
     page = html.unescape((Path(ran.artifacts["ModelEvaluation"]) / "evaluation.html").read_text())
-    for text in (broken["sentence"], "Worst slices found", "Robustness", "sex=Male"):
+    for text in (broken["sentence"], "Worst slices found", "Fairness", "Robustness", "sex=Male"):
         assert text in page
         assert text in html.unescape(ran.report)
 
@@ -175,8 +177,19 @@ def test_the_search_finds_the_planted_group_and_disturbances_are_measured_by_sex
     assert {(loss.perturbation, loss.slice) for loss in losses} == {
         (kind, name) for kind in ("gaussian_noise", "missing") for name in ("Overall", "sex=Female", "sex=Male")
     }
+    fairness = FairnessResult.from_dict(json.loads((folder / "fairness.json").read_text()))
+    assert {g.name for g in fairness.groups} >= {"sex=Female", "sex=Male"}
     sizes = json.loads((folder / "operations.json").read_text())["sizes"]
     assert sizes["candidate"]["onnx_bytes"] > sizes["baseline"]["onnx_bytes"]
+
+
+def test_the_card_says_how_the_model_does_in_each_group(line):
+    ran = line.runs["mended"]
+    card = (Path(ran.artifacts["ModelCard"]) / "model_card.md").read_text()
+    for text in ("Who earns more than 50,000 a year.", "A test of the whole line.", "It passed its gates."):
+        assert text in card
+    assert "Female" in card
+    assert "ModelCard" not in line.runs["planted"].artifacts
 
 
 def test_slices_crosses_and_the_threshold_in_force_equal_plain_numpy(line):

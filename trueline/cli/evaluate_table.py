@@ -24,9 +24,14 @@ def print_evaluation(result: EvalResult, split: str = "") -> None:
     shown = measured.slices[:_ROWS]
     names = list(dict.fromkeys(name for s in measured.slices for name, e in s.metrics.items() if e.data is None))
     rows = [[visible(s.name), number(s.rows), *(_cell(s, name) for name in names)] for s in shown]
+    head: tuple[str, ...] = ("slice", "rows", *names)
+    if len(shown) == 1:  # one slice stands upright: every metric is seen, however narrow the terminal is
+        rows = [[visible(name), _cell(shown[0], name)] for name in names]
+        head = ("metric", visible(shown[0].name))
     title = f"{number(measured.rows)} labelled rows{f' of split {split}' if split else ''}"
     title += f", {number(measured.missing_labels)} without a label" if measured.missing_labels else ""
-    print_sheet(Sheet(title, ("slice", "rows", *names), rows, frozenset({"slice"}), spare=tuple(reversed(names[1:]))))
+    spare = tuple(reversed(head[3:]))
+    print_sheet(Sheet(title, head, rows, frozenset({head[0]}), spare=spare))
     if len(measured.slices) > len(shown):
         click.echo(f"... {len(measured.slices) - len(shown)} more slices: --html or --out has all of them")
     for sentence in (*_legend(result), *_undefined(result)):

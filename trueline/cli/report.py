@@ -125,7 +125,7 @@ def _is_new(node_id: str, artifact: Artifact) -> bool:
 
 def _split_names(uri: str) -> list[str]:
     names = [n.removeprefix("Split-") for n in files.listdir(uri) if n.startswith("Split-")]
-    return sorted(names, key=lambda name: (name != "train", name))
+    return sorted(names, key=lambda name: (name != "train", name != "eval", name))
 
 
 def _statistics(node_id: str, uri: str) -> Iterator[Found]:

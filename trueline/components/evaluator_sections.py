@@ -22,6 +22,13 @@ def _robustness(text: str) -> Html:
     return found
 
 
+def _fairness(text: str) -> Html:
+    from trueline.model_analysis import FairnessResult
+
+    found: Html = FairnessResult.from_dict(json.loads(text)).view()
+    return found
+
+
 def _slices(text: str) -> Html:
     from trueline.model_analysis import FoundSlices
     from trueline.model_analysis.slice_finder.page import found_view
@@ -31,6 +38,7 @@ def _slices(text: str) -> Html:
 
 _SECTIONS: Mapping[str, tuple[str, Callable[[str], Html]]] = {
     "robustness.json": ("Robustness", _robustness),
+    "fairness.json": ("Fairness", _fairness),
     "slices.json": ("Worst slices found", _slices),
 }
 """File -> heading, and what is shown of it."""
