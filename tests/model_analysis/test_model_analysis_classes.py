@@ -163,7 +163,9 @@ def test_an_absent_class_leaves_what_it_decides_undefined_and_the_rest_defined()
     metrics = [MetricConfig("MultiClassAUC"), MetricConfig("F1Score", {"average": "macro"}), MetricConfig("CohenKappa")]
     result = analyze_raw_data(TABLE, EvalConfig([MetricsSpec(metrics)], slices))
     zero = (("part", "zero"),)
-    assert result.metric("multi_class_auc", zero).undefined == "a class has no row, or all rows"
+    assert result.metric("multi_class_auc", zero).undefined == (
+        "multi_class_auc[class_id=0]: a class has no row, or all rows"
+    )
     assert result.metric("multi_class_auc").value is not None
     rows = LABEL == 0
     want = sk.f1_score(LABEL[rows], HARD[rows], average="macro", zero_division=0)

@@ -14,6 +14,7 @@ from test_model_analysis_every_metric import SCALAR, configured, rows_of
 from trueline._core.errors import ConfigError, DataError
 from trueline.engine import Dataset, LocalEngine
 from trueline.model_analysis import (
+    AggregationOptions,
     ConfidenceIntervalOptions,
     CrossSlicingSpec,
     EvalConfig,
@@ -290,3 +291,21 @@ def test_an_option_that_no_value_can_follow_from_is_refused(name: str, options: 
     config = EvalConfig([MetricsSpec([MetricConfig(name, options)])])
     with pytest.raises(ConfigError, match=f"metric '{name}', option '{next(iter(options))}'"):
         analyze_raw_data(table, config, baseline_prediction_key="base")
+
+
+def test_a_mean_over_classes_names_the_class_that_undoes_it_and_leaves_out_what_does_not_count() -> None:
+    table = pa.table({"label": [0.0, 1.0, 0.0, 1.0],
+                      "prediction": [[0.9, 0.1, 0.0], [0.1, 0.8, 0.1], [0.4, 0.5, 0.1], [0.2, 0.7, 0.1]]})  # fmt: skip
+
+    def measured(aggregate: AggregationOptions) -> dict[str, Any]:
+        spec = MetricsSpec([MetricConfig("Precision"), MetricConfig("AUC")], aggregate=aggregate)
+        found = analyze_raw_data(table, EvalConfig([spec])).measured.slices[0].metrics
+        return {key.partition("[")[0]: e.undefined or e.value for key, e in found.items()}
+
+    assert measured(AggregationOptions(macro_average=True, class_weights={0: 1, 1: 1, 2: 1})) == {
+        "precision": "precision[class_id=2]: no row is predicted positive",
+        "auc": "auc[class_id=2]: the slice holds only one of the two classes",
+    }
+    for other in (AggregationOptions(macro_average=True, class_weights={0: 1, 1: 1, 2: 0}),
+                  AggregationOptions(weighted_macro_average=True, class_weights={0: 1, 1: 1, 2: 1})):  # fmt: skip
+        assert measured(other) == {"precision": 1.0, "auc": 1.0}

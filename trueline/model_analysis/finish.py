@@ -125,13 +125,26 @@ class _Work:
         told = self.values.reasons.get((key, index, model))
         reason = _undefined(planned, state, model, value, self.plan, told)
         if reason:
-            return Estimate(None, reason)
+            return Estimate(None, self._of_part(planned, index, model) or reason)
         noise = self.intervals[key]
         error, low, high = (_number(ends[index][model]) for ends in (noise.errors, noise.low, noise.high))
         bound = _number(self.values.bounds.get((key, index, model), math.nan))
         known = low is not None and high is not None
         ends = (low, high) if known else (None, None)
         return Estimate(value, None, error, bound, *ends, method=noise.methods[index][model] if known else None)
+
+    def _of_part(self, planned: PlannedMetric, index: int, model: int) -> str | None:
+        """Of a mean of other values: which of them is undefined and why, where that is what undoes the mean."""
+        if planned.mean_of is None:
+            return None
+        state, parts = self.kept[index][1], {p.key: p for p in self.plan.metrics}
+        for weight, text in planned.mean_of.parts:
+            if planned.mean_of.by_frequency:
+                weight *= state.sums[model, self.plan.sums[parts[text].view, "label"]].sum()
+            if weight and math.isnan(self.values.numbers[text][index, model, 0]):
+                said = self._estimate(parts[text], index, model).undefined
+                return f"{text}: {said}" if said == parts[text].metric.undefined else None
+        return None
 
     def _array(self, planned: PlannedMetric, index: int, model: int) -> Estimate:
         """The values at several thresholds as lists, with their noise."""

@@ -186,5 +186,6 @@ def weighted_mean(planned: PlannedMetric, numbers: Mapping[str, Floats], positiv
         own: Floats = np.full(numbers[text].shape, weight)
         if planned.mean_of.by_frequency:
             own = own * positives(text)
-        total, weights = total + own * numbers[text], weights + own
+        counted = np.where(own != 0, own * numbers[text], 0.0)  # a part that does not count may have no value
+        total, weights = total + counted, weights + own
     return over(total, weights)

@@ -248,7 +248,7 @@ _SHARES = """
 _MEANS = """
     MeanAbsoluteError MeanSquaredError RootMeanSquaredError MeanSquaredLogarithmicError BinaryCrossEntropy
     BinaryCrossentropy LogLoss CategoricalCrossEntropy CategoricalCrossentropy SparseCategoricalCrossentropy
-    BrierScore Hinge SquaredHinge CategoricalHinge PinballLoss Huber LogCosh TweedieDeviance PoissonDeviance
+    BrierScore Hinge SquaredHinge CategoricalHinge PinballLoss Huber LogCoshError TweedieDeviance PoissonDeviance
     GammaDeviance MeanError MeanLabel MeanPrediction"""
 """Metrics whose first moment is a loss and whose second is the weight."""
 _AUC = ClosedForm("DELONG", _area, ("own_weight", "weight", "label", "negative"), rescue=True, curve=True)

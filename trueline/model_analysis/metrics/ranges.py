@@ -47,7 +47,7 @@ _BY_RANGE: Mapping[Range, str] = {
         TruePositives TP TrueNegatives TN FalsePositives FP FalseNegatives FN MeanAbsoluteError MeanSquaredError
         RootMeanSquaredError MeanAbsolutePercentageError MeanSquaredLogarithmicError BinaryCrossEntropy
         BinaryCrossentropy LogLoss CategoricalCrossEntropy CategoricalCrossentropy SparseCategoricalCrossentropy
-        BrierScore Hinge SquaredHinge CategoricalHinge PinballLoss Huber LogCosh TweedieDeviance PoissonDeviance
+        BrierScore Hinge SquaredHinge CategoricalHinge PinballLoss Huber LogCoshError TweedieDeviance PoissonDeviance
         GammaDeviance PositiveLikelihoodRatio NegativeLikelihoodRatio DiagnosticOddsRatio CharacterErrorRate
         WordErrorRate MinLabelPosition SemanticSegmentationTruePositive SemanticSegmentationFalsePositive
         log_loss hinge_loss mean_squared_error root_mean_squared_error mean_absolute_error median_absolute_error
