@@ -117,6 +117,7 @@ class MetricAccumulator:
         state = self.slices.get(key)
         if state is None:
             state = self.slices[key] = new_slice(self.plan)
+            self._guard()  # before the next one takes memory
         return state
 
     def _guard(self) -> None:
