@@ -16,6 +16,7 @@ from trueline.model_analysis.plan import EvalPlan
 from trueline.model_analysis.queries import data_of
 from trueline.model_analysis.rows import Bools, Floats, Ints, Rows
 from trueline.model_analysis.slices import SliceKey, group_rows
+from trueline.model_analysis.table_columns import column_numbers
 from trueline.model_analysis.views import Checked, View
 
 if TYPE_CHECKING:
@@ -74,15 +75,7 @@ class Queries:
         """
         if not name:
             return self.label
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        column = self.batch.column(name)
-        try:
-            numbers = pc.cast(column, pa.float64()).fill_null(float("nan"))
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise DataError(f"column {name!r} of type {column.type} holds no numbers: {error}") from error
-        found: Floats = numbers.to_numpy(zero_copy_only=False)[self.place]
+        found: Floats = column_numbers(self.batch.column(name), name)[self.place]
         return found
 
 

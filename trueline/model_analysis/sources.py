@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from trueline._core.errors import DataError, ModelError
+from trueline._core.errors import ModelError
 from trueline.model_analysis.accumulator import MetricAccumulator
 from trueline.model_analysis.measured import Measured
 from trueline.model_analysis.plan import EvalPlan
 from trueline.model_analysis.rows import Floats
+from trueline.model_analysis.table_columns import class_places, column_matrix, numbers_and_presence
 from trueline.model_analysis.views import BatchData, OutputData
 
 if TYPE_CHECKING:
@@ -132,20 +133,12 @@ def _from_models(source: Mapping[str, Any], plan: EvalPlan, batch: pa.RecordBatc
     label = targets[names["label"]].reshape(batch.num_rows)
     present = targets[names["present"]].astype(bool).reshape(batch.num_rows)
     weights = targets[names["weight"]].astype(np.float64).reshape(batch.num_rows) if "weight" in names else None
-    labels = label.astype(np.float64) if plan.task in _NUMBERS else _class_numbers(label, candidate.classes or [])
+    labels = label.astype(np.float64) if plan.task in _NUMBERS else class_places(label, candidate.classes or [])
     predictions = {
         name: _model_scores(runtime.predict_arrow(batch), plan.task, runtime.classes, candidate.classes)
         for name, runtime in runtimes.items()
     }
     return BatchData(batch, {"": OutputData(labels, predictions, weights, present)})
-
-
-def _class_numbers(label: npt.NDArray[Any], classes: list[Any]) -> Floats:
-    """The place of each label among the classes, NaN where it is none of them."""
-    numbers = np.full(len(label), np.nan)
-    for index, value in enumerate(classes):
-        numbers[np.asarray(label == value, dtype=bool)] = index
-    return numbers
 
 
 def _model_scores(outputs: Mapping[str, npt.NDArray[Any]], task: str, own: Any, wanted: Any) -> Floats:
@@ -169,7 +162,7 @@ def table_output(
 ) -> OutputData:
     weights = None
     if output["weight"] is not None:
-        weights, there = _numbers(batch, output["weight"])
+        weights, there = numbers_and_presence(batch, output["weight"])
         weights = np.where(there, weights, 1.0)
     if plan.task == "objects":
         columns = {"label": output["label"], **{f"prediction:{m}": c for m, c in output["predictions"].items()}}
@@ -179,7 +172,7 @@ def table_output(
     labels, present = _table_labels(batch, output["label"], classes, plan)
     wide = plan.task in ("multiclass", "multilabel")
     predictions = {
-        name: _matrix(batch, column, plan.classes) if wide else _numbers(batch, column)[0]
+        name: column_matrix(batch, column, plan.classes) if wide else numbers_and_presence(batch, column)[0]
         for name, column in output["predictions"].items()
     }
     return OutputData(labels, predictions, weights, present)
@@ -194,51 +187,14 @@ def _table_labels(
     column = batch.column(batch.schema.get_field_index(name))
     listed = pa.types.is_list(column.type) or pa.types.is_large_list(column.type)
     if listed or pa.types.is_fixed_size_list(column.type):
-        return _matrix(batch, name, plan.classes), column.is_valid().to_numpy(zero_copy_only=False)
+        return column_matrix(batch, name, plan.classes), column.is_valid().to_numpy(zero_copy_only=False)
     if classes is None:
-        return _numbers(batch, name)
+        return numbers_and_presence(batch, name)
     present: npt.NDArray[np.bool_] = column.is_valid().to_numpy(zero_copy_only=False)
     places = {value: float(place) for place, value in enumerate(classes)}
     encoded = column.dictionary_encode()
     by_code = np.array([places.get(v, np.nan) for v in encoded.dictionary.to_pylist()] or [np.nan])
     return by_code[encoded.indices.fill_null(0).to_numpy(zero_copy_only=False)], present
-
-
-def _numbers(batch: pa.RecordBatch, name: str) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """A column as float64 with NaN for what is missing, and where it is there."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    column = batch.column(batch.schema.get_field_index(name))
-    try:
-        cast = pc.cast(column, pa.float64())
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise DataError(f"column {name!r} of type {column.type} holds no numbers: {error}") from error
-    present: npt.NDArray[np.bool_] = column.is_valid().to_numpy(zero_copy_only=False)
-    values: Floats = cast.fill_null(float("nan")).to_numpy(zero_copy_only=False)
-    return values, present
-
-
-def _matrix(batch: pa.RecordBatch, name: str, classes: int) -> Floats:
-    """A list column as ``[N, C]``; rows that are missing or of another length become NaN."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    column = batch.column(batch.schema.get_field_index(name))
-    if pa.types.is_fixed_size_list(column.type):
-        column = column.cast(pa.list_(column.type.value_type))
-    if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
-        raise DataError(
-            f"column {name!r} of type {column.type} holds no lists of probabilities",
-            hint="a multi-class prediction is one list a row, in the order of the classes.",
-        )
-    lengths = pc.list_value_length(column).fill_null(-1).to_numpy(zero_copy_only=False)
-    parents = pc.list_parent_indices(column).to_numpy(zero_copy_only=False)
-    flat = pc.cast(pc.list_flatten(column), pa.float64()).fill_null(float("nan")).to_numpy(zero_copy_only=False)
-    out = np.full((batch.num_rows, classes), np.nan)
-    right = lengths == classes
-    out[right] = flat[right[parents]].reshape(-1, classes)
-    return out
 
 
 _SOURCES: dict[str, Callable[[Mapping[str, Any], EvalPlan, Any], BatchData]] = {

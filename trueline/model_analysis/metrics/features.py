@@ -15,6 +15,7 @@ from trueline.model_analysis.metrics.record import REQUIRED, TASKS, Metric, Opti
 from trueline.model_analysis.moments import Moment
 from trueline.model_analysis.noise import ROW_COLUMN
 from trueline.model_analysis.rows import Bools, Floats, Ints, Rows
+from trueline.model_analysis.table_columns import column_numbers
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,16 +41,7 @@ def row_numbers(rows: Rows, name: str) -> Floats:
     Raises:
         DataError: the column holds no numbers.
     """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    column = column_of(rows, name)
-    try:
-        cast = pc.cast(column, pa.float64())
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise DataError(f"column {name!r} of type {column.type} holds no numbers: {error}") from error
-    found: Floats = cast.fill_null(float("nan")).to_numpy(zero_copy_only=False)
-    return found
+    return column_numbers(column_of(rows, name), name)
 
 
 def _feature(rows: Rows, parameter: str) -> Floats:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from trueline._core.errors import DataError
 from trueline.model_analysis.noise import row_groups
 from trueline.model_analysis.slice_finder.losses import LOSSES, Floats
+from trueline.model_analysis.table_columns import class_places, column_matrix, numbers_and_presence
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -114,55 +114,16 @@ def _from_models(source: Mapping[str, Any], batch: pa.RecordBatch) -> _Read:
             values = values.reshape(n, -1)[:, [list(runtime.classes or []).index(c) for c in classes]]
             values = values[:, 1] if task == "binary" else values
         predictions.append(values if task == "multiclass" else values.reshape(n))
-    numbers = label.astype(np.float64) if task == "regression" else _class_numbers(label, classes)
+    numbers = label.astype(np.float64) if task == "regression" else class_places(label, classes)
     return _Read(numbers, predictions, weight, present)
 
 
-def _class_numbers(label: npt.NDArray[Any], classes: list[Any]) -> Floats:
-    numbers = np.full(len(label), np.nan)
-    for index, value in enumerate(classes):
-        numbers[np.asarray(label == value, dtype=bool)] = index
-    return numbers
-
-
 def _from_table(source: Mapping[str, Any], batch: pa.RecordBatch) -> _Read:
-    label, present = _numbers(batch, source["label"])
+    label, present = numbers_and_presence(batch, source["label"])
     weight = None
     if source["weight"] is not None:
-        weight, there = _numbers(batch, source["weight"])
+        weight, there = numbers_and_presence(batch, source["weight"])
         weight = np.where(there, weight, 1.0)
-    read = _matrix if source["task"] == "multiclass" else lambda b, name, _: _numbers(b, name)[0]
+    read = column_matrix if source["task"] == "multiclass" else lambda b, name, _: numbers_and_presence(b, name)[0]
     predictions = [read(batch, column, int(source["classes"])) for column in source["predictions"].values()]
     return _Read(label, predictions, weight, present)
-
-
-def _numbers(batch: pa.RecordBatch, name: str) -> tuple[Floats, Bools]:
-    """A column as float64 with NaN for what is missing, and where it is there."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    column = batch.column(batch.schema.get_field_index(name))
-    try:
-        cast = pc.cast(column, pa.float64())
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise DataError(f"column {name!r} of type {column.type} holds no numbers: {error}") from error
-    present: Bools = column.is_valid().to_numpy(zero_copy_only=False)
-    values: Floats = cast.fill_null(float("nan")).to_numpy(zero_copy_only=False)
-    return values, present
-
-
-def _matrix(batch: pa.RecordBatch, name: str, classes: int) -> Floats:
-    """A column of lists of probabilities as ``[N, C]``; NaN where a row has none or another number of them."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    column = batch.column(batch.schema.get_field_index(name))
-    if pa.types.is_fixed_size_list(column.type):
-        column = column.cast(pa.list_(column.type.value_type))
-    lengths = pc.fill_null(pc.list_value_length(column), -1).to_numpy(zero_copy_only=False)
-    parents = pc.list_parent_indices(column).to_numpy(zero_copy_only=False)
-    flat = pc.cast(pc.list_flatten(column), pa.float64()).fill_null(float("nan")).to_numpy(zero_copy_only=False)
-    out = np.full((batch.num_rows, classes), np.nan)
-    right = lengths == classes
-    out[right] = flat[right[parents]].reshape(-1, classes)
-    return out
