@@ -22,7 +22,7 @@ from trueline.model_analysis.sources import BATCH_EVALUATOR, MODELS_EVALUATOR
 if TYPE_CHECKING:
     from trueline._core.runtime import ModelRuntime
 
-__all__ = ["HasRuntime", "check_config", "evaluate", "evaluate_models", "make_result", "run_pass"]
+__all__ = ["HasRuntime", "check_config", "evaluate", "evaluate_models", "make_result", "need_config", "run_pass"]
 
 
 class HasRuntime(Protocol):
@@ -214,6 +214,7 @@ def check_config(config: EvalConfig, task: str, dataset: Dataset, wanted: set[st
     Raises:
         ConfigError: with every problem at once.
     """
+    need_config(config)
     problems = config_problems(config, task, dataset.columns, **known)
     shown = [c for c in dataset.columns if not c.startswith("__")]
     problems += [
@@ -223,6 +224,19 @@ def check_config(config: EvalConfig, task: str, dataset: Dataset, wanted: set[st
     ]
     if problems:
         raise ConfigError("the evaluation cannot run", problems=problems)
+
+
+def need_config(config: Any) -> None:
+    """Refuses what is no configuration.
+
+    Raises:
+        ConfigError: saying what it is, and how a configuration is made of it.
+    """
+    if not isinstance(config, EvalConfig):
+        raise ConfigError(
+            f"an EvalConfig is needed, not a {type(config).__name__}",
+            hint="EvalConfig.from_text reads TFMA's text proto, EvalConfig.from_json JSON.",
+        )
 
 
 def _check_candidate(name: str, first: ModelRuntime, other: ModelRuntime) -> None:

@@ -114,7 +114,7 @@ class MetricsSpec:
     """Metrics, what they are computed on, and thresholds by metric key.
 
     Attributes:
-        metrics: the metrics to compute.
+        metrics: the metrics to compute; a class name alone stands for a `MetricConfig` of it.
         thresholds: metric key -> threshold on every slice.
         per_slice_thresholds: metric key -> thresholds on slices.
         cross_slice_thresholds: metric key -> thresholds on differences between slices.
@@ -140,6 +140,9 @@ class MetricsSpec:
     query_key: str = ""
 
     def __post_init__(self) -> None:
+        given: Any = self.metrics
+        several = (given,) if isinstance(given, (str, MetricConfig)) else given
+        object.__setattr__(self, "metrics", tuple(MetricConfig(m) if isinstance(m, str) else m for m in several))
         freeze(self)
         for name in ("per_slice_thresholds", "cross_slice_thresholds"):
             object.__setattr__(self, name, {k: tuple(v) for k, v in getattr(self, name).items()})

@@ -8,7 +8,7 @@ from typing import Any
 
 from trueline._core.errors import ConfigError
 from trueline.engine.base import Dataset, Engine
-from trueline.model_analysis.api import check_config, make_result, run_pass
+from trueline.model_analysis.api import check_config, make_result, need_config, run_pass
 from trueline.model_analysis.check_table import column_kind, guessed_task_problems, table_problems
 from trueline.model_analysis.config import EvalConfig, ModelSpec
 from trueline.model_analysis.datasets import as_dataset
@@ -74,6 +74,7 @@ def analyze_raw_data(
         ConfigError: every problem of the configuration at once.
         DataError: label, prediction or weight columns that hold no numbers.
     """
+    need_config(eval_config)
     dataset = as_dataset(data)
     outputs = columns_of_specs(eval_config, label_key, prediction_key, baseline_prediction_key, example_weight_key)
     first = next(iter(outputs.values()))

@@ -245,6 +245,21 @@ class EvalResult:
             tuple(meta.get("classes", ())),
         )
 
+    def __repr__(self) -> str:
+        """One line: what was measured, and whether the gate is open."""
+        verdict, measured = self.validation_result, self.measured
+        metrics = len({key for s in measured.slices for key in s.metrics})
+        failed = len(verdict.failures)
+        gate = (
+            "not judged"
+            if verdict.missing_thresholds
+            else "gate open"
+            if verdict.ok
+            else f"gate closed: {failed} failed"
+        )
+        counts = f"{measured.rows:,} rows, {len(measured.slices):,} slices, {metrics:,} metrics"
+        return f"EvalResult({self.task}, {counts}, {gate})"
+
     def _repr_html_(self) -> str:
         from trueline.model_analysis.html import result_html
 
