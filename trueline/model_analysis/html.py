@@ -24,11 +24,11 @@ def result_html(result: EvalResult) -> str:
     keys = list(dict.fromkeys(name for s in measured.slices for name, e in s.metrics.items() if e.data is None))
     head = "".join(f"<th scope='col'>{_text(name)}</th>" for name in keys[:_MAX_COLUMNS])
     body = "".join(_slice_row(s, keys[:_MAX_COLUMNS]) for s in measured.slices[:_MAX_ROWS])
-    state = "passed" if verdict.ok else "closed"
+    state = "Not judged" if verdict.missing_thresholds else "Gate passed" if verdict.ok else "Gate closed"
     stamp = " Change thresholds were not applied: there was no baseline." if verdict.rubber_stamp else ""
     reasons = "".join(f"<li>{_text(f.sentence)}</li>" for f in verdict.failures[:_MAX_REASONS])
     return (
-        f"<div><p><strong>Gate {state}.</strong>{stamp} {measured.rows:,} labelled rows, "
+        f"<div><p><strong>{state}.</strong>{stamp} {measured.rows:,} labelled rows, "
         f"{measured.missing_labels:,} without a label.</p>"
         + (f"<ul>{reasons}</ul>" if reasons else "")
         + "<div style='overflow-x:auto'><table><thead><tr><th scope='col'>slice</th><th scope='col'>rows</th>"
