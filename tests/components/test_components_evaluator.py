@@ -308,7 +308,7 @@ def test_a_model_that_noise_breaks_is_refused_by_slice_and_disturbance(evaluatin
 def test_the_worst_slices_are_shown_and_close_nothing(evaluating):
     ctx = evaluating(gated(lower=0.4), "x", find_slices={"top_k": 3, "extra_features": ["side"]})
     assert ctx.gate is None
-    found = json.loads(Path(ctx.output("evaluation").path("slices.json")).read_text())
+    found = json.loads(Path(ctx.output("evaluation").path("found_slices.json")).read_text())
     assert found["slices"][0]["key"] == [["side", "right"]]
 
 

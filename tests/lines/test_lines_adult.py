@@ -171,7 +171,7 @@ def test_the_mended_model_passes_against_the_first_one(line):
 
 def test_the_search_finds_the_planted_group_and_disturbances_are_measured_by_sex(line):
     folder = Path(line.runs["planted"].artifacts["ModelEvaluation"])
-    found = FoundSlices.from_json((folder / "slices.json").read_text())
+    found = FoundSlices.from_json((folder / "found_slices.json").read_text())
     assert any(set(PLANTED) & set(s.key) for s in found.slices), [s.name for s in found.slices]
     losses = RobustnessResult.from_dict(json.loads((folder / "robustness.json").read_text())).losses
     assert {(loss.perturbation, loss.slice) for loss in losses} == {

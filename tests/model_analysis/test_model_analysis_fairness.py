@@ -335,7 +335,7 @@ def test_gates_name_both_groups_with_sizes_and_intervals(table: pa.Table) -> Non
     assert difference.by == pytest.approx(difference.value - 0.05)
     for part in ("for sex=M (", "for sex=F (", " rows, ", "where at most 0.05 is allowed", "(interval "):
         assert part in difference.sentence
-    assert "where at least 0.8 is allowed" in ratio.sentence
+    assert "where at least 0.8 is demanded" in ratio.sentence
 
 
 def test_gates_at_thresholds_and_against_the_reference(table: pa.Table) -> None:

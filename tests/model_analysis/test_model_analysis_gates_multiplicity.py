@@ -74,7 +74,10 @@ def test_sentences_say_how_many_checks_share_the_level() -> None:
     slices = [one_slice((("s", n),), auc=(0.75, 0.8, 0.01), binary_accuracy=(0.81, 0.8, 0.01)) for n in range(3)]
     verdict = judge(config_of(AUC, ACCURACY, multiplicity="benjamini_hochberg"), *slices)
     said = next(f.sentence for f in verdict.failures if f.slice == "s=2")
-    assert "beyond sampling noise (5 standard errors, p = 1.1e-05, after Benjamini-Hochberg over the 6 checks" in said
+    assert (
+        "beyond sampling noise (5 standard errors, p = 1.1e-05; 2.1e-05 after Benjamini-Hochberg over the 6 checks"
+        in said
+    )
     assert [c.p_adjusted for c in verdict.judged if c.metric == "auc"] == [pytest.approx(2.1e-05, rel=0.05)] * 3
 
 

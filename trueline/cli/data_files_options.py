@@ -24,7 +24,9 @@ def comma_separated(_: click.Context, __: click.Parameter, value: tuple[str, ...
 
 _OPTIONS = (
     click.option("--format", "format_", type=click.Choice(KINDS), help="The kind of file, where the ending is silent."),
-    click.option("--split", default="", help="Which split of Examples or statistics (train, where there is one)."),
+    click.option(
+        "--split", default="", help="Which split of Examples or statistics (train; eval where a model is judged)."
+    ),
     click.option(
         "--names", metavar="A,B,...", callback=comma_separated, help="Column names of a CSV without a header."
     ),

@@ -107,21 +107,21 @@ def _fairness(asked: Mapping[str, Any], of: Judged) -> Answer:
         failures,
         failures,
         len(found.spec.criteria),
-        found.notes,
-        {"fairness.json": found.to_json()},
-        (PlotGroup("Fairness", found.view()),),
+        files={"fairness.json": found.to_json()},
+        sections=(PlotGroup("Fairness", found.view()),),
     )
 
 
 def _slices(asked: Mapping[str, Any], of: Judged) -> Answer:
     from trueline.display.eval_view import PlotGroup
     from trueline.model_analysis import find_slices
+    from trueline.model_analysis.slice_finder.found import FOUND_FILE
     from trueline.model_analysis.slice_finder.page import found_view
 
     found = find_slices(of.model, of.dataset, engine=of.engine, **asked)
     worst = [f"{s.name}: {s.inside:.3g} where others have {s.outside:.3g}" for s in found.slices[:3]]
     return Answer(
-        files={"slices.json": found.to_json()}, sections=(PlotGroup("Worst slices found", found_view(found)),),
+        files={FOUND_FILE: found.to_json()}, sections=(PlotGroup("Worst slices found", found_view(found)),),
         report=worst,
     )  # fmt: skip
 

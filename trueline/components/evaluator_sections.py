@@ -39,7 +39,7 @@ def _slices(text: str) -> Html:
 _SECTIONS: Mapping[str, tuple[str, Callable[[str], Html]]] = {
     "robustness.json": ("Robustness", _robustness),
     "fairness.json": ("Fairness", _fairness),
-    "slices.json": ("Worst slices found", _slices),
+    "found_slices.json": ("Worst slices found", _slices),
 }
 """File -> heading, and what is shown of it."""
 

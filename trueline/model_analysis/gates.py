@@ -85,7 +85,7 @@ def validate_metrics(
         checks=pairs.count,
         missing_cross_slices=_places(unique, "missing_cross_slice"),
         undefined_passed=_sentences(judged, UNDEFINED_PASSED),
-        notes=_notes(left_out, not unique),
+        notes=_notes(left_out, not unique, any(rule.threshold.value_threshold is not None for rule in applied)),
         judged=judged,
         thresholds=pairs.thresholds,
         details=_details(applied, pairs.cases),
@@ -213,12 +213,13 @@ def _needs_baseline(rule: GateRule) -> bool:
     return rule.native or rule.threshold.change_threshold is not None
 
 
-def _notes(left_out: Sequence[GateRule], ok: bool) -> tuple[str, ...]:
-    """That a first model is judged by value thresholds alone."""
+def _notes(left_out: Sequence[GateRule], ok: bool, valued: bool) -> tuple[str, ...]:
+    """That a first model is judged by value thresholds alone, or, where there are none, by having values at all."""
     if not left_out:
         return ()
     names = ", ".join(dict.fromkeys(rule.name for rule in left_out))
-    verdict = "passes on value thresholds alone" if ok else "was judged by value thresholds alone"
+    alone = "on value thresholds alone" if valued else "with no threshold on a value at all"
+    verdict = f"passes {alone}" if ok else f"was judged {alone}"
     many = "1 threshold on a change was" if len(left_out) == 1 else f"{len(left_out)} thresholds on changes were"
     return (f"There was no baseline, so this first model {verdict}: {many} not applied ({names}).",)
 

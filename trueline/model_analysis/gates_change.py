@@ -208,7 +208,7 @@ def _shared_level(p: float, adjusted: float, shared: Shared) -> str:
     if shared.multiplicity == "none" or many == 1:
         return f"p = {p:.2g} in {many} check{'s' if many > 1 else ''}"
     rule = shared.multiplicity.replace("_", "-").title()
-    return f"p = {p:.2g}, after {rule} over the {many} checks that share the level {adjusted:.2g}"
+    return f"p = {p:.2g}; {adjusted:.2g} after {rule} over the {many} checks that share the level"
 
 
 def _non_inferior(case: Case, one: Bound, shared: Shared) -> GateCheck:

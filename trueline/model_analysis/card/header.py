@@ -92,6 +92,6 @@ def _metric(m: MetricFacts) -> dict[str, Any]:
 def _result(data: ModelCardData, task: str | None, metrics: list[dict[str, Any]]) -> Mapping[str, Any]:
     sources = [s.name for s in data.data.sources]
     own = data.texts.datasets[0] if data.texts.datasets else ""
-    name = own or (", ".join(sources[:3]) if sources else "held-out rows")
+    name = own or (", ".join(sources[:3]) if sources else "evaluated rows")
     dataset = {"type": own or "tabular", "name": name}
     return {"task": {"type": task or data.model.task}, "dataset": dataset, "metrics": metrics}

@@ -234,7 +234,7 @@ def _judge(measure: Measure, check: _Check, adjusted: float | None) -> list[Gate
 def _failure(measure: Measure, check: _Check, why: str) -> GateFailure:
     gap, value = check.gap, check.gap.value or 0.0
     words = {"fairness_difference": "a difference", "fairness_ratio": "a ratio", "fairness_increase": "an increase"}
-    side = "at least" if check.is_ratio else "at most"
+    side, asked = ("at least", "demanded") if check.is_ratio else ("at most", "allowed")
     noise = "" if gap.low is None or gap.high is None else f" (interval {gap.low:.4g} to {gap.high:.4g})"
     by = abs(value - check.bound) if check.beyond else None
     what = f"{words[check.kind]} of {value:.4g}{noise}"
@@ -242,7 +242,7 @@ def _failure(measure: Measure, check: _Check, why: str) -> GateFailure:
         what = f"a difference greater by {value:.4g} than the baseline's"
     sentence = (
         f"{check.key} on {family_name(check.columns)}: {gap.rate} is {_group(measure, check, gap.greater)} and "
-        f"{_group(measure, check, gap.lesser)}, {what} where {side} {check.bound:.4g} is allowed{why}."
+        f"{_group(measure, check, gap.lesser)}, {what} where {side} {check.bound:.4g} is {asked}{why}."
     )
     return GateFailure(check.key, family_name(check.columns), check.kind, value, check.bound, by, sentence)
 

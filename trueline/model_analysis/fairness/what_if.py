@@ -55,6 +55,12 @@ class ThresholdWhatIf:
     criteria: tuple[CriterionResult, ...]
     before: tuple[CriterionResult, ...]
 
+    def __repr__(self) -> str:
+        """Its thresholds, and how many groups and criteria it tells of."""
+        own = ", ".join(f"{value}: {t:g}" for value, t in self.thresholds.items())
+        counts = f"{len(self.groups)} groups, {len(self.criteria)} criteria"
+        return f"ThresholdWhatIf({self.column}, {own}, others: {self.default:g}, {counts})"
+
     def group(self, **values: Any) -> FairnessGroup:
         """A group by its values, as `FairnessResult.group`."""
         wanted = {name: key_text_of(value) for name, value in values.items()}

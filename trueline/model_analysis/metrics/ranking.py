@@ -166,7 +166,8 @@ RANKING_METRICS = (
            {"label_key": ""}, LOWER),
     _query("MeanAveragePrecision", "mean_average_precision", ("average_precision@{top_k}", "has_relevant"), _NONE, _K),
     _query("MeanReciprocalRank", "mean_reciprocal_rank", ("reciprocal_rank@{top_k}", "has_relevant"), _NONE, _K),
-    _query("PrecisionAtK", "precision_at_k", ("precision_at@{top_k}", "queries"), _NONE, {"top_k_list": [10]}),
+    _query("PrecisionAtK", "precision_at_k", ("precision_at@{top_k}", "queries"),
+           "there is no query, or a label or score of one cannot be used", {"top_k_list": [10]}),
     _query("RecallAtK", "recall_at_k", ("recall_at@{top_k}", "has_relevant"), _NONE, {"top_k_list": [10]}),
     _query("HitRate", "hit_rate", ("hit@{top_k}", "has_relevant"), _NONE, {"top_k_list": [10]}),
     Metric("QueryStatistics", "query_statistics", _TASKS, "there is no query", query=True, parts=(
