@@ -27,7 +27,7 @@ from trueline.model_analysis import (
 def result(scored: pa.Table) -> EvalResult:
     gate = MetricThreshold(GenericValueThreshold(0.99), GenericChangeThreshold(0.0))
     config = EvalConfig(
-        [MetricsSpec([MetricConfig("AUC", threshold=gate), MetricConfig("PrecisionAtRecall", {"recall": 1.1})])],
+        [MetricsSpec([MetricConfig("AUC", threshold=gate), MetricConfig("Precision", {"thresholds": 1.0})])],
         [SlicingSpec(), SlicingSpec(["company"]), SlicingSpec(["company", "hour"])],
         EvalOptions(min_slice_size=200),
     )
@@ -57,7 +57,7 @@ def test_table_has_a_row_per_slice_and_metric(result: EvalResult) -> None:
     assert (first["slice"], first["metric"]) == ("Overall", "auc")
     assert first["value"] == result.plain_metrics()["auc"]
     assert first["change"] == pytest.approx(first["value"] - first["baseline"], abs=1e-15)
-    assert "no threshold meets the condition" in table.to_pylist()[1]["undefined"]
+    assert "no row is predicted positive" in table.to_pylist()[1]["undefined"]
 
 
 def test_metrics_parquet_can_be_read_without_this_library(result: EvalResult, tmp_path: Path) -> None:
@@ -91,3 +91,11 @@ def test_notebook_view_escapes_what_comes_from_data() -> None:
     assert "&lt;script&gt;" in html
     assert "Gate closed" in html
     assert "c=&quot;&amp;" in html
+
+
+def test_a_change_is_asked_by_name_and_slice(result: EvalResult) -> None:
+    change = result.change("auc")
+    assert change.value == result.metric("auc").value - result.metric("auc", baseline=True).value
+    assert change.low < change.value < change.high
+    with pytest.raises(KeyError, match="no change of 'auk' on Overall. Did you mean 'auc'"):
+        result.change("auk")

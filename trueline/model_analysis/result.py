@@ -12,7 +12,7 @@ from trueline._core import store
 from trueline._core.errors import ArtifactError, did_you_mean
 from trueline.model_analysis.config import EvalConfig
 from trueline.model_analysis.keys import MetricKey, SubKey
-from trueline.model_analysis.measured import Estimate, Measured, SliceMetrics
+from trueline.model_analysis.measured import Change, Estimate, Measured, SliceMetrics
 from trueline.model_analysis.result_table import measured_table, table_measured
 from trueline.model_analysis.slices import SliceKey, key_text, parse_key, slice_name
 from trueline.model_analysis.tfma_shape import MetricsByOutput, TfmaValue, by_output
@@ -128,6 +128,22 @@ class EvalResult:
         if text not in metrics:
             raise KeyError(f"no metric {text!r} on {found.name}. {did_you_mean(text, metrics)}")
         return metrics[text]
+
+    def change(self, name: str, slice: Any = ()) -> Change:
+        """Candidate minus baseline of one metric, with its interval and p-value.
+
+        Args:
+            name: the text of the metric's key, for most metrics their name.
+            slice: the slice's key; a pair of keys for a difference between slices.
+
+        Raises:
+            KeyError: no such slice, or no change of such a metric, naming what there is.
+        """
+        found = self._slice(slice)
+        if name not in found.changes:
+            raise KeyError(f"no change of {name!r} on {found.name}. {did_you_mean(name, found.changes)}")
+        change: Change = found.changes[name]
+        return change
 
     def plain_metrics(self, key: Any = ()) -> MetricValues:
         """The candidate's metrics on one slice as plain values: numbers, structured data, ``{"undefined": reason}``.
