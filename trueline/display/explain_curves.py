@@ -61,11 +61,7 @@ def curve_chart(
     marks = [*y_axis(axis, left, top, height, width - 14), *x_axis(below, left, inner, top + height + 34)]
     if lines and None in grid:
         marks.append(text("missing", width - 26, top + height + 50, text_anchor="middle", class_="soft"))
-    most = max(shares, default=0.0) or 1.0
-    for x, v, share in zip(xs, grid, shares, strict=True):
-        tall = 26 * share / most
-        told = f"{value_name(v)}: {percent(share, 1)} of the rows"
-        marks.append(rect(x - 3, top + height + 34 - tall, 6, tall, told, style="fill:var(--line)"))
+    marks += _shares(xs, grid, shares, top + height + 34)
     solid, count = 0, sum(not c.faint for c in curves)
     for curve in curves:
         colour = "var(--soft)" if curve.faint else _COLOURS[solid % len(_COLOURS)]
@@ -76,14 +72,27 @@ def curve_chart(
         marks += _curve(curve, at, grid, axis, (top, height), colour, lines)
     marks.append(text(short(name, 60), left - 56, 11, class_="soft"))
     picture = in_scroll(drawing(width, top + height + 56, label, *marks, wide=False), label)
-    named = [c for c in curves if not c.faint]
-    if len(named) < 2:
-        return picture
+    named = [c.name for c in curves if not c.faint]
+    return picture if len(named) < 2 else tag("div", picture, _legend(named))
+
+
+def _shares(xs: Sequence[float], grid: Sequence[Any], shares: Sequence[float], bottom: int) -> list[Html]:
+    """A bar for each value: how many rows it stands for."""
+    marks, most = [], max(shares, default=0.0) or 1.0
+    for x, v, share in zip(xs, grid, shares, strict=True):
+        tall = 26 * share / most
+        told = f"{value_name(v)}: {percent(share, 1)} of the rows"
+        marks.append(rect(x - 3, bottom - tall, 6, tall, told, style="fill:var(--line)"))
+    return marks
+
+
+def _legend(names: Sequence[str]) -> Html:
+    """The colours of the curves."""
     keys = [
-        tag("span", tag("i", style=f"border-color:{_COLOURS[i % len(_COLOURS)]}"), short(c.name, 40), class_="small")
-        for i, c in enumerate(named)
+        tag("span", tag("i", style=f"border-color:{_COLOURS[i % len(_COLOURS)]}"), short(name, 40), class_="small")
+        for i, name in enumerate(names)
     ]
-    return tag("div", picture, tag("div", *keys, class_="legend"))
+    return tag("div", *keys, class_="legend")
 
 
 def _reach(curve: Curve) -> list[float]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from trueline._core.errors import ConfigError, DataError
 from trueline.model_analysis.explain.counterfactual_result import Counterfactual, Counterfactuals
-from trueline.model_analysis.explain.counterfactual_search import Goal, Search
+from trueline.model_analysis.explain.counterfactual_search import Goal, Hit, Search
 from trueline.model_analysis.explain.distance import Gower
 from trueline.model_analysis.explain.domains import Limits, domains_of
 from trueline.model_analysis.explain.explanation import plain
@@ -89,7 +89,28 @@ def counterfactuals(
     domains = domains_of(what, values, others, schema, limits, grid)
     search = Search(what, values, domains, Gower(what.features, others, weights), goal)
     hits, asked = search.find(count, max_changes)
-    broken = _broken(schema, table)
+    found, refused = _checked(what, hits, goal, values, schema, _broken(schema, table), count)
+    options = {
+        "target": plain(target), "count": count, "max_changes": max_changes, "immutable": list(immutable),
+        "ranges": {k: list(v) for k, v in (ranges or {}).items()}, "directions": dict(directions or {}),
+        "weights": dict(weights or {}), "schema": schema is not None, "grid": grid, "seed": seed,
+    }  # fmt: skip
+    shown = {n: plain(v) for n, v in values.items()}
+    return Counterfactuals(
+        model_facts(what), options, row_numbers(own)[0], shown, said, probability, wanted, tuple(found), asked, refused
+    )
+
+
+def _checked(
+    what: Target,
+    hits: Sequence[Hit],
+    goal: Goal,
+    values: Mapping[str, Any],
+    schema: schema_pb2.Schema | None,
+    broken: set[tuple[str, int]],
+    count: int,
+) -> tuple[list[Counterfactual], int]:
+    """At most `count` of the rows found, asked of the model once more; and how many the schema refused."""
     found: list[Counterfactual] = []
     refused = 0
     for hit in hits:
@@ -104,15 +125,7 @@ def counterfactuals(
         names = [what.feature_names[f] for f in hit.changed]
         changes = {n: (plain(values[n]), plain(hit.values[n])) for n in names}
         found.append(Counterfactual(changes, hit.distance, prediction, p))
-    options = {
-        "target": plain(target), "count": count, "max_changes": max_changes, "immutable": list(immutable),
-        "ranges": {k: list(v) for k, v in (ranges or {}).items()}, "directions": dict(directions or {}),
-        "weights": dict(weights or {}), "schema": schema is not None, "grid": grid, "seed": seed,
-    }  # fmt: skip
-    shown = {n: plain(v) for n, v in values.items()}
-    return Counterfactuals(
-        model_facts(what), options, row_numbers(own)[0], shown, said, probability, wanted, tuple(found), asked, refused
-    )
+    return found, refused
 
 
 def _typed(table: pa.Table, target: Target) -> pa.Table:

@@ -23,7 +23,7 @@ from trueline.model_analysis.explain.target import Floats, Target
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Goal", "Search"]
+__all__ = ["Goal", "Hit", "Search"]
 
 Goal = Callable[[dict[str, npt.NDArray[Any]]], tuple[npt.NDArray[np.bool_], Floats]]
 """Outputs of the model -> which rows reach the goal ``[N]``, and how near each is to it (greater is nearer)."""
@@ -33,7 +33,7 @@ _ASKED = 8192
 
 
 @dataclass(frozen=True)
-class _Hit:
+class Hit:
     """A row that reaches the goal: its values, and what was changed."""
 
     values: dict[str, Any]
@@ -79,7 +79,7 @@ class Search:
         made.update({d.feature.name: d.values[place] for d in self._domains if place < len(d.values)})
         return made
 
-    def find(self, count: int, max_changes: int) -> tuple[list[_Hit], int]:
+    def find(self, count: int, max_changes: int) -> tuple[list[Hit], int]:
         """Hits, those of few changes and a small distance first; and how many rows the model was asked for."""
         hits: dict[tuple[int, ...], tuple[float, Ints]] = {}
         features = len(self._domains)
@@ -104,7 +104,7 @@ class Search:
         ordered = sorted(hits.items(), key=lambda item: (len(item[0]), item[1][0], item[0]))
         refined = [self._refined(place) for _, (_, place) in ordered[: 3 * count]]
         refined.sort(key=lambda hit: (len(hit.changed), hit.distance, hit.changed))
-        unique: dict[tuple[int, ...], _Hit] = {}
+        unique: dict[tuple[int, ...], Hit] = {}
         for hit in refined:
             unique.setdefault(hit.changed, hit)
         return list(unique.values()), asked
@@ -139,7 +139,7 @@ class Search:
                 break
         return places[left]
 
-    def _refined(self, place: Ints) -> _Hit:
+    def _refined(self, place: Ints) -> Hit:
         """The same changes, less those that are not needed, and as small as they may be."""
         table = self._pool.made(place[None, :])
         values: dict[str, Any] = table.to_pylist()[0]
@@ -153,7 +153,7 @@ class Search:
         for f in changed:
             if self._domains[f].number:
                 values = self._moved_back(values, self._domains[f])
-        return _Hit(values, tuple(changed), self._distance(values))
+        return Hit(values, tuple(changed), self._distance(values))
 
     def _moved_back(self, values: dict[str, Any], domain: Domain) -> dict[str, Any]:
         """A number as near to the row's own as goal and bounds allow, found by halving."""

@@ -82,13 +82,14 @@ def permutation_importance(
         "slices": [str(s) for s in specs],
     }
     asked = Asked(target, groups, n_repeats, seed, specs, confidence, options)
+    needed = asked.needed(_has_label(target))
     if isinstance(metric, str) and (metric == "loss" or metric in LOSSES):
         name = DEFAULT[str(target.runtime.info["task"])] if metric == "loss" else metric
-        with opened_rows(data, target.features, asked.needed(_has_label(target))) as dataset:
+        with opened_rows(data, target.features, needed, features_read(target.runtime)) as dataset:
             return _by_loss(asked, name, dataset, engine)
     from trueline.model_analysis.explain.permutation_metric import by_function, by_metric
 
-    with opened_rows(data, target.features, asked.needed(_has_label(target))) as dataset:
+    with opened_rows(data, target.features, needed, features_read(target.runtime)) as dataset:
         if callable(metric):
             return by_function(asked, metric, dataset)
         return by_metric(asked, metric, dataset, engine)

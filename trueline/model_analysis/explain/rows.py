@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from trueline._core.errors import DataError, did_you_mean
 from trueline._core.rowid import ROW_COLUMN
+from trueline.model_analysis.datasets import is_frame
 from trueline.model_analysis.explain.target import Floats, Target
 from trueline.models.model_data import as_table
 
@@ -32,19 +33,31 @@ _CHUNK = 8192
 
 
 @contextlib.contextmanager
-def opened_rows(data: Any, features: Sequence[RawFeature], more: Sequence[str] = ()) -> Iterator[Dataset]:
+def opened_rows(
+    data: Any, features: Sequence[RawFeature], more: Sequence[str] = (), labels: Sequence[RawFeature] = ()
+) -> Iterator[Dataset]:
     """Any form of data as a dataset of blocks; rows in memory get the numbers ``__row__`` where they have none.
+
+    Args:
+        data: the rows.
+        features: the model's; columns of a DataFrame take their types where pandas alone has changed them.
+        more: names of further columns that rows as dicts may have.
+        labels: what labels and weights are made of; typed as `features` are.
 
     Raises:
         DataError: rows as dicts that name what is neither a feature nor one of `more`.
+        FeedError: floats of a DataFrame that are no whole numbers where a feature is an integer.
     """
     from trueline._core.rowid import row_ids
     from trueline.engine.base import Dataset
     from trueline.transform.datasets import _NUMBERED as NUMBERED
     from trueline.transform.datasets import opened
+    from trueline.transform.frames import frame_table
 
     if isinstance(data, dict) or (isinstance(data, list) and all(isinstance(r, dict) for r in data)):
         data = _from_python(data, features, more)
+    elif is_frame(data):
+        data = frame_table(data, [*labels, *features])
     with opened(data) as dataset:
         blocks = dataset.blocks
         if ROW_COLUMN not in dataset.columns and all(b.table is not None for b in blocks):
