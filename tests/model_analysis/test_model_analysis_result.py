@@ -97,5 +97,5 @@ def test_a_change_is_asked_by_name_and_slice(result: EvalResult) -> None:
     change = result.change("auc")
     assert change.value == result.metric("auc").value - result.metric("auc", baseline=True).value
     assert change.low < change.value < change.high
-    with pytest.raises(KeyError, match="no change of 'auk' on Overall. Did you mean 'auc'"):
+    with pytest.raises(KeyError, match=r"no change of 'auk' on Overall\. Did you mean 'auc'"):
         result.change("auk")
