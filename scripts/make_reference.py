@@ -69,6 +69,8 @@ def _parameter(parameter: inspect.Parameter) -> str:
     if parameter.default is parameter.empty:
         return text
     default = repr(parameter.default)
+    if isinstance(parameter.default, frozenset) and parameter.default:  # else in another order in each process
+        default = f"frozenset({{{', '.join(sorted(map(repr, parameter.default)))}}})"
     if default.startswith("<") or " at 0x" in default:
         default = "..."
     return f"{text} = {default}"
