@@ -9,11 +9,11 @@ from trueline._core.errors import ConfigError, ModelError, did_you_mean
 from trueline.engine.base import AccumulatorSpec, Dataset, Engine
 from trueline.model_analysis.check import config_problems
 from trueline.model_analysis.config import EvalConfig
-from trueline.model_analysis.datasets import as_dataset
+from trueline.model_analysis.datasets import as_dataset, features_read
 from trueline.model_analysis.gates import validate_metrics
 from trueline.model_analysis.measured import Measured
 from trueline.model_analysis.models_result import ModelsResult
-from trueline.model_analysis.noise import ROW_COLUMN
+from trueline.model_analysis.noise import ROW_COLUMN, ROW_HASH
 from trueline.model_analysis.plan import BASELINE, CANDIDATE, EvalPlan, make_plan
 from trueline.model_analysis.result import EvalResult
 from trueline.model_analysis.slices import spec_columns
@@ -56,8 +56,8 @@ def evaluate(
         ConfigError: every problem of the configuration at once, with this model and this data in view.
         ModelError: a baseline of another task or other classes, or a model that is not complete on disk.
     """
-    dataset, runtime = as_dataset(dataset), model.runtime
-    other = baseline.runtime if baseline is not None else None
+    runtime, other = model.runtime, baseline.runtime if baseline is not None else None
+    dataset = as_dataset(dataset, features=features_read(runtime, other))
     task, classes = str(runtime.info["task"]), runtime.classes or []
     if task == "embedding":
         raise ModelError(
@@ -107,8 +107,8 @@ def evaluate_models(
             f"the candidates are {', '.join(map(repr, models)) or 'none'}",
             hint=f"give one or more by name; the name {BASELINE!r} is the baseline's.",
         )
-    dataset = as_dataset(dataset)
     named = {name: model.runtime for name, model in models.items()}
+    dataset = as_dataset(dataset, features=features_read(*named.values(), baseline.runtime if baseline else None))
     first = next(iter(named.values()))
     task, classes = str(first.info["task"]), first.classes or []
     count = len(classes) if task == "multiclass" else 0
@@ -173,7 +173,7 @@ def run_pass(
         from trueline.engine import default_engine
 
         engine = default_engine()
-    wanted = wanted | set(spec_columns(plan.config.slices)) | set(plan.columns) | {ROW_COLUMN}
+    wanted = wanted | set(spec_columns(plan.config.slices)) | set(plan.columns) | {ROW_COLUMN, ROW_HASH}
     prefixes = tuple(name.removesuffix("*") for name in plan.columns if name.endswith("*"))
     columns = [name for name in dataset.columns if name in wanted or (prefixes and name.startswith(prefixes))]
     spec: AccumulatorSpec[Any] = AccumulatorSpec(evaluator, {"source": source, "plan": plan.to_json()})

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ROW_COLUMN",
+    "ROW_HASH",
+    "contents_hash",
     "ratio_interval",
     "row_groups",
     "standard_errors",
@@ -32,21 +34,35 @@ __all__ = [
 ]
 
 ROW_COLUMN = "__row__"
+ROW_HASH = "__row_hash__"
+"""The bits of a hash as int64: what rows without a number were told apart by, once their own columns are not there."""
 
 
 def row_groups(batch: pa.RecordBatch, groups: int, seed: int) -> npt.NDArray[np.int64]:
     """The group of each row, int64 ``[N]`` in 0..groups-1.
 
     Rows are told apart by ``__row__``; a table without it is dealt by the rows' contents, so that equal rows share a
-    group.
+    group. A table that was made of such rows carries their `contents_hash` of the same seed in ``__row_hash__``.
     """
-    from trueline._core.hash import hash_array, hash_rows
+    from trueline._core.hash import hash_array
 
     if groups == 1:
         return np.zeros(batch.num_rows, dtype=np.int64)
-    index = batch.schema.get_field_index(ROW_COLUMN)
-    hashed: npt.NDArray[Any] = hash_array(batch.column(index), seed) if index >= 0 else hash_rows(batch, None, seed)
+    names = batch.schema.names
+    if ROW_COLUMN in names:
+        hashed: npt.NDArray[Any] = hash_array(batch.column(names.index(ROW_COLUMN)), seed)
+    elif ROW_HASH in names:
+        hashed = np.asarray(batch.column(names.index(ROW_HASH)), np.int64).view(np.uint64)
+    else:
+        hashed = contents_hash(batch, seed)
     return (hashed % np.uint64(groups)).astype(np.int64)
+
+
+def contents_hash(batch: pa.RecordBatch, seed: int) -> npt.NDArray[np.uint64]:
+    """What tells rows without a number apart: the hash of all their columns, uint64 ``[N]``."""
+    from trueline._core.hash import hash_rows
+
+    return hash_rows(batch, None, seed)
 
 
 def standard_errors(without_group: Floats, occupied: npt.NDArray[np.int64]) -> Floats:

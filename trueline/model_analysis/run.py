@@ -11,7 +11,7 @@ from trueline._core.errors import ConfigError, DataError
 from trueline.engine.base import AccumulatorSpec, Dataset, Engine
 from trueline.model_analysis.api import check_config, evaluate, evaluate_models, make_result
 from trueline.model_analysis.config import EvalConfig
-from trueline.model_analysis.datasets import as_dataset
+from trueline.model_analysis.datasets import as_dataset, features_read
 from trueline.model_analysis.plan import BASELINE, CANDIDATE, make_plan
 from trueline.model_analysis.raw_data import columns_of_specs
 from trueline.model_analysis.sources import BATCH_EVALUATOR
@@ -60,18 +60,21 @@ def run_model_analysis(
         ModelError: what is neither, or a model that cannot be loaded.
         DataError: a callable that gave another number of predictions than rows.
     """
-    dataset = as_dataset(data, split)
     if isinstance(model, Mapping):
         models = {name: _model(each, allow_host) for name, each in model.items()}
         base = _model(baseline, allow_host) if baseline is not None else None
+        runtimes = [m.runtime for m in (*models.values(), base) if m is not None]
+        dataset = as_dataset(data, split, features_read(*runtimes))
         result: Any = evaluate_models(models, dataset, eval_config, baseline=base, engine=engine)
     elif _is_function(model):
         if baseline is not None and not _is_function(baseline):
             raise ConfigError("a callable is compared with a callable", hint="give Model.predict as the baseline.")
-        result = _evaluate_function(model, dataset, eval_config, baseline, task)
+        result = _evaluate_function(model, as_dataset(data, split), eval_config, baseline, task)
     else:
         base = _model(baseline, allow_host) if baseline is not None else None
-        result = evaluate(_model(model, allow_host), dataset, eval_config, baseline=base, engine=engine)
+        mine = _model(model, allow_host)
+        dataset = as_dataset(data, split, features_read(mine.runtime, base.runtime if base is not None else None))
+        result = evaluate(mine, dataset, eval_config, baseline=base, engine=engine)
     if output_path is not None:
         result.save(output_path)
     return result

@@ -19,6 +19,7 @@ from trueline.models.inputs import input_arrays, model_inputs, select_features
 from trueline.models.leakage import leakage_report
 from trueline.models.merge import merge_model
 from trueline.models.model import Model
+from trueline.models.model_data import frame_library
 from trueline.models.parity import Checked, ParityReport, Tolerance, check_parity
 from trueline.models.parity_locate import locate
 from trueline.models.parity_missing import try_missing
@@ -46,7 +47,7 @@ def build_model(
     label: str | None,
     weight: str | None = None,
     features: Sequence[str] | None = None,
-    sample: pa.Table,
+    sample: Any,
     name: str = "model",
     tolerance: Tolerance | None = None,
     about: Mapping[str, str] | None = None,
@@ -61,7 +62,8 @@ def build_model(
         label: the transform output that it predicts; None for an embedding that is learnt without one.
         weight: the transform output that weighs rows, if any.
         features: transform outputs in the order of training; all but label and weight by default.
-        sample: raw rows for the parity gate, with ``__row__`` where they have it.
+        sample: raw rows for the parity gate, with ``__row__`` where they have it: an Arrow table or batch, or a
+            DataFrame of pandas or polars.
         name: the model's name.
         tolerance: of the parity gate; by default `Tolerance()`, or what the framework's exporter says where it computes
             in float32 throughout (neural networks: 1e-4).
@@ -72,10 +74,12 @@ def build_model(
         The artifact, loaded.
 
     Raises:
-        ModelError: features or labels that do not fit, or a model that cannot be exported or merged.
+        ModelError: a sample, features or labels that do not fit, or a model that cannot be exported or merged.
+        FeedError: a DataFrame whose columns do not fit the transform's.
         ParityError: the exported model differs from the framework's own; nothing is written.
     """
     notes = {"about": checked_about(about), "training": checked_training(training)}
+    sample = _sample_table(sample, transform)
     fitted = fitted if isinstance(fitted, Fitted) else Fitted(fitted)
     offered = select_features(transform.outputs, label, weight, features)
     target = _label_of(transform, label, fitted)
@@ -105,6 +109,23 @@ def build_model(
     }
     write_model_files(uri, files)
     return Model.load(uri, allow_host=None)
+
+
+def _sample_table(sample: Any, transform: TransformOutput) -> pa.Table:
+    import pyarrow as pa
+
+    from trueline.transform.frames import frame_table
+
+    if isinstance(sample, pa.Table):
+        return sample
+    if isinstance(sample, pa.RecordBatch):
+        return pa.Table.from_batches([sample])
+    if frame_library(sample) is not None:
+        return frame_table(sample, transform.raw_features())
+    raise ModelError(
+        f"a {type(sample).__name__} is no sample of raw rows",
+        hint="give an Arrow table or batch, or a DataFrame of pandas or polars.",
+    )
 
 
 def _gate(checked: Checked, merged: onnx.ModelProto, session: OnnxGraph, tolerance: Tolerance | None) -> ParityReport:

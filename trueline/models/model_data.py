@@ -13,7 +13,7 @@ from trueline._core.values import RawFeature, arrow_type_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Rows", "as_table", "is_arrow", "matrix_columns", "tabular"]
+__all__ = ["Rows", "as_table", "frame_library", "is_arrow", "matrix_columns", "tabular"]
 
 Rows = Any
 """An Arrow table or batch, a DataFrame of pandas or polars, a list of ``{name: value}`` rows, or a dict of columns."""
@@ -25,7 +25,7 @@ def is_arrow(data: Any) -> bool:
     return hasattr(data, "schema") and hasattr(data, "num_rows")
 
 
-def _frame_of(data: Any) -> str | None:
+def frame_library(data: Any) -> str | None:
     """``pandas`` or ``polars`` for a DataFrame of theirs; neither is imported."""
     kinds = {(k.__module__.partition(".")[0], k.__name__) for k in type(data).__mro__}
     return next((lib for lib in ("pandas", "polars") if (lib, "DataFrame") in kinds), None)
@@ -39,7 +39,7 @@ def tabular(data: Any, features: Sequence[RawFeature]) -> pa.Table | pa.RecordBa
     """
     if is_arrow(data):
         return data
-    library = _frame_of(data)
+    library = frame_library(data)
     if library is None:
         return None
     import pyarrow as pa

@@ -11,7 +11,7 @@ from trueline._core.values import RawFeature, arrow_type_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["frame_table"]
+__all__ = ["frame_table", "in_types_of"]
 
 
 def frame_table(frame: Any, features: Sequence[RawFeature]) -> pa.Table:
@@ -23,11 +23,19 @@ def frame_table(frame: Any, features: Sequence[RawFeature]) -> pa.Table:
     Raises:
         FeedError: floats that are no whole numbers where integers are needed.
     """
-    import pyarrow as pa
-
     from trueline.data import to_arrow_table
 
-    table = to_arrow_table(frame)
+    return in_types_of(to_arrow_table(frame), features)
+
+
+def in_types_of(table: pa.Table, features: Sequence[RawFeature]) -> pa.Table:
+    """A frame's table with the types of `features` given back, as `frame_table` does; other columns stay as they are.
+
+    Raises:
+        FeedError: floats that are no whole numbers where integers are needed.
+    """
+    import pyarrow as pa
+
     problems = []
     for feature in features:
         if feature.name not in table.schema.names:

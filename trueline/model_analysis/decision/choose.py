@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from trueline._core import store
 from trueline._core.errors import ConfigError, DataError, ModelError, TruelineError, did_you_mean
-from trueline.engine.base import Dataset, Engine
+from trueline.engine.base import Engine
+from trueline.model_analysis.datasets import as_dataset, features_read
 from trueline.model_analysis.decision.calibrate import METHODS, CalibrationRows, Trial, choose_calibration
 from trueline.model_analysis.decision.chosen import ChosenDecision, Expected
 from trueline.model_analysis.decision.cost import Constraint, Cost, CostMatrix, matrix_of, parse_constraints, parse_cost
@@ -35,7 +36,7 @@ _SAMPLE = 20_000
 
 def choose_decision(
     model: Model,
-    dataset: Dataset,
+    dataset: Any,
     cost: Cost | CostMatrix | Mapping[str, Any],
     calibration: str = AUTO,
     split: str = "eval",
@@ -54,7 +55,8 @@ def choose_decision(
 
     Args:
         model: a classifier; a decision that it has already is what the new one is compared with.
-        dataset: raw rows with the label; better not those that judge the model afterwards.
+        dataset: raw rows with the label, a `Dataset` or what `as_dataset` makes one of; better not those that judge the
+            model afterwards.
         cost: what outcomes cost; see `Cost` and `CostMatrix`.
         calibration: ``none``, ``sigmoid``, ``isotonic``, ``temperature``, or ``auto``: the best on held-out halves, or
             none where none helps beyond noise.
@@ -74,11 +76,12 @@ def choose_decision(
         GateError: no threshold keeps all constraints.
     """
     _checked(model, cost, calibration, constraints, confidence)
+    rows = as_dataset(dataset, features=features_read(model.runtime))
     parsed, bounds = parse_cost(cost), parse_constraints(constraints)
     matrix = matrix_of(parsed, model.classes or ())
     with ExitStack() as stack:
         plain = _plain(model, stack, work_dir)
-        task = Task(model, plain, dataset, engine, noise_groups, seed, confidence)
+        task = Task(model, plain, rows, engine, noise_groups, seed, confidence)
         if len(matrix) == 2:
             return _two_classes(task, parsed, matrix, bounds, calibration, split)
         return _more_classes(task, parsed, matrix, calibration, split)
@@ -86,7 +89,7 @@ def choose_decision(
 
 def served_cost(
     model: Model,
-    dataset: Dataset,
+    dataset: Any,
     cost: Cost | CostMatrix | Mapping[str, Any],
     *,
     confidence: float = 0.95,
@@ -101,7 +104,8 @@ def served_cost(
     """
     _checked(model, cost, "none", None, confidence)
     matrix = np.asarray(matrix_of(parse_cost(cost), model.classes or ()))
-    task = Task(model, model, dataset, engine, noise_groups, seed, confidence)
+    rows = as_dataset(dataset, features=features_read(model.runtime))
+    task = Task(model, model, rows, engine, noise_groups, seed, confidence)
     found: Sampled = task.run(ROW_SAMPLE, classes=len(matrix), keep=1)
     _check_counted(found.counted, np.ones(len(matrix)), task.classes)
     return task.expectations(np.zeros(1 + noise_groups), found.before, matrix)[1]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from trueline._core.errors import ConfigError, DataError, ModelError
 from trueline._core.rowid import ROW_COLUMN
 from trueline.engine.base import AccumulatorSpec
+from trueline.model_analysis.datasets import features_read
 from trueline.model_analysis.explain.importance import Importance, PermutationImportance
 from trueline.model_analysis.explain.losses import DEFAULT, LOSSES, loss_of
 from trueline.model_analysis.explain.rows import check_columns, check_features, opened_rows

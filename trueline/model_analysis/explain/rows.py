@@ -16,9 +16,8 @@ import numpy.typing as npt
 
 from trueline._core.errors import DataError, did_you_mean
 from trueline._core.rowid import ROW_COLUMN
-from trueline.model_analysis.datasets import is_frame
 from trueline.model_analysis.explain.target import Floats, Target
-from trueline.models.model_data import as_table
+from trueline.models.model_data import as_table, frame_library
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,7 +55,7 @@ def opened_rows(
 
     if isinstance(data, dict) or (isinstance(data, list) and all(isinstance(r, dict) for r in data)):
         data = _from_python(data, features, more)
-    elif is_frame(data):
+    elif frame_library(data) is not None:
         data = frame_table(data, [*labels, *features])
     with opened(data) as dataset:
         blocks = dataset.blocks

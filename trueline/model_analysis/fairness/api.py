@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from trueline._core.errors import ConfigError, DataError, did_you_mean
 from trueline.engine.base import AccumulatorSpec, Dataset, Engine
 from trueline.model_analysis.checked import COUNTERS, MODEL_COUNTERS
-from trueline.model_analysis.datasets import as_dataset
+from trueline.model_analysis.datasets import as_dataset, features_read
 from trueline.model_analysis.decision.rows import model_source
 from trueline.model_analysis.fairness.cells import group_column_problem
 from trueline.model_analysis.fairness.judge import judged
@@ -55,7 +55,9 @@ def evaluate_fairness(
         ConfigError: every problem of spec and data at once.
         DataError: too many groups, or a reference group that is not there.
     """
-    spec, dataset, runtime = spec_of(spec), as_dataset(data, split), model.runtime
+    spec, runtime = spec_of(spec), model.runtime
+    read_by = features_read(runtime, baseline.runtime if baseline is not None else None)
+    dataset = as_dataset(data, split, read_by)
     task = str(runtime.info["task"])
     named = {CANDIDATE: runtime} | ({BASELINE: baseline.runtime} if baseline is not None else {})
     problems = (

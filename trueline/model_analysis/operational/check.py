@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from trueline.engine.base import Dataset
 from trueline.model_analysis.operational.gates import (
     OperationalGates,
     gates_not_applied,
@@ -18,13 +17,9 @@ from trueline.model_analysis.operational.records import Operations
 from trueline.model_analysis.validation import GateFailure
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from trueline.model_analysis.api import HasRuntime
 
-__all__ = ["OperationalVerdict", "check_operations", "first_rows"]
-
-_ROWS = 1024
+__all__ = ["OperationalVerdict", "check_operations"]
 
 
 @dataclass(frozen=True)
@@ -79,7 +74,7 @@ class OperationalVerdict:
 
 def check_operations(
     model: HasRuntime,
-    rows: pa.Table | Dataset,
+    rows: Any,
     gates: OperationalGates | Mapping[str, Any],
     baseline: HasRuntime | None = None,
     **how: Any,
@@ -88,7 +83,7 @@ def check_operations(
 
     Args:
         model: the candidate.
-        rows: raw rows; of a dataset the first 1,024.
+        rows: raw rows, as `measure_operations` takes them.
         gates: the bounds, or their JSON.
         baseline: the model in use.
         how: further arguments of `measure_operations`.
@@ -98,20 +93,7 @@ def check_operations(
         DataError: rows that cannot be asked.
     """
     bounds = OperationalGates.from_dict(gates)
-    table = first_rows(rows) if isinstance(rows, Dataset) else rows
-    found = measure_operations(model, table, baseline, **({"memory": bounds.needs_memory} | how))
+    found = measure_operations(model, rows, baseline, **({"memory": bounds.needs_memory} | how))
     has_baseline = baseline is not None
     failures = judge_operations(found, bounds, has_baseline)
     return OperationalVerdict(bounds, found, failures, gates_not_applied(bounds, has_baseline))
-
-
-def first_rows(dataset: Dataset, rows: int = _ROWS) -> pa.Table:
-    """The first rows of a dataset."""
-    import pyarrow as pa
-
-    taken: list[pa.RecordBatch] = []
-    for batch in dataset.batches():
-        taken.append(batch.slice(0, rows - sum(b.num_rows for b in taken)))
-        if sum(b.num_rows for b in taken) >= rows:
-            break
-    return pa.Table.from_batches(taken, dataset.arrow_schema)

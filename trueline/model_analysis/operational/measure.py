@@ -10,6 +10,7 @@ import numpy as np
 
 from trueline._core import store
 from trueline._core.errors import ConfigError, DataError
+from trueline.model_analysis.datasets import as_dataset, features_read
 from trueline.model_analysis.operational.memory import measure_memory
 from trueline.model_analysis.operational.records import ModelOperations, Operations, Timings
 from trueline.model_analysis.operational.timing import ratio, time_models
@@ -18,17 +19,18 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from trueline._core.runtime import ModelRuntime
+    from trueline.engine.base import Dataset
     from trueline.model_analysis.api import HasRuntime
 
 __all__ = ["measure_operations", "request_rows"]
 
 _CANDIDATE, _BASELINE = "candidate", "baseline"
-_ONE_BY_ONE = 64
+_ONE_BY_ONE, _FIRST = 64, 1024
 
 
 def measure_operations(
     model: HasRuntime,
-    sample_rows: pa.Table,
+    sample_rows: Any,
     baseline: HasRuntime | None = None,
     *,
     rounds: int = 11,
@@ -44,8 +46,8 @@ def measure_operations(
 
     Args:
         model: the candidate.
-        sample_rows: raw rows; up to 64 of them are asked one by one, and `batch_rows` at a time (again from the start
-            where there are fewer).
+        sample_rows: raw rows: an Arrow table, or what `as_dataset` takes, of which the first 1,024 count. Up to 64 of
+            them are asked one by one, and `batch_rows` at a time (again from the start where there are fewer).
         baseline: the model in use.
         rounds: the ratio is the median over so many rounds.
         calls: one-row calls of each model in a round.
@@ -96,10 +98,23 @@ def _operations(runtime: ModelRuntime, times: Timings, name: str, batch: pa.Tabl
     )
 
 
+def _first_rows(dataset: Dataset) -> pa.Table:
+    import pyarrow as pa
+
+    taken: list[pa.RecordBatch] = []
+    for batch in dataset.batches():
+        taken.append(batch.slice(0, _FIRST - sum(b.num_rows for b in taken)))
+        if sum(b.num_rows for b in taken) >= _FIRST:
+            break
+    return pa.Table.from_batches(taken, dataset.arrow_schema)
+
+
 def _table(rows: Any, runtimes: Mapping[str, ModelRuntime]) -> pa.Table:
     import pyarrow as pa
 
     table = pa.Table.from_batches([rows]) if isinstance(rows, pa.RecordBatch) else rows
+    if not isinstance(table, pa.Table):
+        table = _first_rows(as_dataset(table, features=features_read(*runtimes.values())))
     problems = [] if table.num_rows else ["there are no rows to ask"]
     for name, runtime in runtimes.items():
         absent = sorted({f.name for f in runtime.inputs if not f.optional} - set(table.column_names))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from trueline.model_analysis.gates_change import NO_NOISE
 from trueline.model_analysis.robustness.result import SliceLoss
 from trueline.model_analysis.robustness.spec import Perturbation, RobustnessSpec
 from trueline.model_analysis.validation import GateFailure
@@ -50,7 +51,7 @@ def judge(
         if found is not None:
             broken.setdefault(loss.slice, []).append(found)
     order = dict.fromkeys(loss.slice for loss in losses)
-    return tuple(_failure(broken[name], metric) for name in order if name in broken), gated
+    return tuple(_failure(broken[name], metric, spec.test) for name in order if name in broken), gated
 
 
 def _bounds(spec: RobustnessSpec, p: Perturbation) -> tuple[float | None, float | None]:
@@ -65,7 +66,10 @@ def _judge(spec: RobustnessSpec, loss: SliceLoss, absolute: float | None, relati
         bound = absolute if absolute is not None else relative
         return _Broken(loss, None, bound, float("inf"), "undefined") if spec.undefined == "fail" else None
     decisive = {"value": loss.loss, "worse": loss.low, "non_inferior": loss.high}[spec.test]
-    if decisive is None:  # no noise could be measured, so nothing can be shown either way: the bare loss decides
+    if decisive is None and spec.test == "non_inferior":  # nothing can be shown
+        bound = absolute if absolute is not None else relative
+        return _Broken(loss, loss.loss, bound, float("inf"), "no_noise")
+    if decisive is None:  # no noise can excuse a loss: the bare one decides
         decisive = loss.loss
     if absolute is not None and decisive > absolute:
         return _Broken(loss, loss.loss, absolute, decisive - absolute, "robustness_absolute")
@@ -74,7 +78,7 @@ def _judge(spec: RobustnessSpec, loss: SliceLoss, absolute: float | None, relati
     return None
 
 
-def _failure(broken: list[_Broken], metric: str) -> GateFailure:
+def _failure(broken: list[_Broken], metric: str, test: str) -> GateFailure:
     """The worst perturbation of a slice, and how many others are beyond their bounds."""
     worst = max(broken, key=lambda b: b.by)
     loss, more = worst.loss, len(broken) - 1
@@ -88,7 +92,14 @@ def _failure(broken: list[_Broken], metric: str) -> GateFailure:
         why = loss.undefined or "the clean value is 0, so there is no relative loss"
         sentence = f"{place} has no loss that could be judged: {why}; an undefined loss does not pass{also}."
         return GateFailure(metric, loss.slice, "undefined", None, worst.bound, None, sentence)
-    noise = "" if loss.low is None or loss.high is None else f" (interval {loss.low:.4g} to {loss.high:.4g})"
+    if worst.kind == "no_noise":
+        sentence = (
+            f"{place} has a loss of {loss.loss:.4g}, and {NO_NOISE}: it is not shown to be within the bound{also}."
+        )
+        return GateFailure(metric, loss.slice, "undefined", worst.value, worst.bound, None, sentence)
+    noise = f" ({NO_NOISE})" if test != "value" else ""
+    if loss.low is not None and loss.high is not None:
+        noise = f" (interval {loss.low:.4g} to {loss.high:.4g})"
     if worst.kind == "robustness_relative":
         allowed = f"{worst.bound:.4g} of the clean value is allowed"
     else:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trueline.model_analysis.config_json import decode
+from trueline.model_analysis.noise import ROW_COLUMN, ROW_HASH, contents_hash
 from trueline.model_analysis.robustness.adversarial import attack, row_losses
 from trueline.model_analysis.robustness.changes import perturb
 from trueline.model_analysis.robustness.draw import Draw
@@ -44,9 +45,13 @@ def predict_block(
     perturbations: Sequence[Mapping[str, Any]],
     seed: int,
     share: float,
+    noise_seed: int,
     folder: str,
 ) -> dict[str, Any]:
     """Writes labels, weights, clean and disturbed predictions of a block, and the columns of slices.
+
+    Rows without a number take along the hash of all that was read of them: their noise groups are those of an
+    evaluation that reads the same columns.
 
     Args:
         block: the rows.
@@ -57,17 +62,19 @@ def predict_block(
         perturbations: JSON of each, features filled in.
         seed: of all draws.
         share: of the rows that are used.
+        noise_seed: of the noise groups.
         folder: where the file goes, under a name that no other attempt has.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     batch = block.read(columns)
     if share < 1:
-        import pyarrow as pa
-
         batch = batch.filter(pa.array(Draw(batch, seed).uniform("rows") < share))
     runtime = load_runtime(**model)
     table = _predicted(batch, runtime, kept, facts, [decode(Perturbation, p) for p in perturbations], seed)
+    if ROW_COLUMN not in table.column_names:
+        table = table.append_column(ROW_HASH, pa.array(contents_hash(batch, noise_seed).view(np.int64)))
     name = f"block-{block.number:06d}-{uuid.uuid4().hex}.parquet"
     pq.write_table(table, os.path.join(folder, name), row_group_size=max(table.num_rows, 1))
     return {"file": name, "rows": table.num_rows}

@@ -12,6 +12,7 @@ from trueline._core.errors import ConfigError, DataError, did_you_mean
 from trueline.engine.base import AccumulatorSpec, Dataset, Engine, FunctionSpec
 from trueline.model_analysis.config import EvalConfig, MetricConfig, MetricsSpec, SlicingSpec
 from trueline.model_analysis.config_json import encode
+from trueline.model_analysis.datasets import as_dataset, features_read
 from trueline.model_analysis.metrics import find_metric
 from trueline.model_analysis.noise import ROW_COLUMN, t_quantile
 from trueline.model_analysis.robustness.facts import FEATURE_FACTS, with_domains
@@ -36,7 +37,7 @@ _HIGHER = "HIGHER_IS_BETTER"
 
 def evaluate_robustness(
     model: HasRuntime,
-    dataset: Dataset,
+    dataset: Any,
     spec: RobustnessSpec | Mapping[str, Any],
     eval_config: EvalConfig | None = None,
     schema: schema_pb2.Schema | None = None,
@@ -50,7 +51,7 @@ def evaluate_robustness(
 
     Args:
         model: a classifier or a regression; its own ``targets.onnx`` gives labels and weights.
-        dataset: raw rows.
+        dataset: raw rows: a `Dataset`, or what `as_dataset` makes one of.
         spec: what is disturbed, what is measured, what must hold.
         eval_config: its slices and options count; its metrics do not.
         schema: numbers stay in its domains, texts take its values; without it the seen ones.
@@ -59,7 +60,7 @@ def evaluate_robustness(
 
     Raises:
         ConfigError: a spec that does not fit the model or the data; all problems at once.
-        DataError: there are no rows.
+        DataError: there are no rows, or what is given holds none.
     """
     if engine is None:
         from trueline.engine import default_engine
@@ -67,6 +68,7 @@ def evaluate_robustness(
         engine = default_engine()
     spec = RobustnessSpec.from_dict(spec)
     runtime, config = model.runtime, eval_config or EvalConfig()
+    dataset = as_dataset(dataset, features=features_read(runtime))
     slices = spec.slices or config.slices
     perturbations, columns, kept = _checked(runtime, dataset, spec, slices)
     with TemporaryDirectory(prefix="trueline-robustness-", dir=work_dir) as folder:
@@ -80,6 +82,7 @@ def evaluate_robustness(
             "perturbations": [encode(p) for p in perturbations],
             "seed": spec.seed,
             "share": share,
+            "noise_seed": config.options.seed,
             "folder": folder,
         }
         files = engine.map_blocks(FunctionSpec(PREDICT_BLOCK, params), dataset)

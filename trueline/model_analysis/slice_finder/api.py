@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from trueline._core.errors import ConfigError, DataError
 from trueline.engine.base import AccumulatorSpec, Dataset, Engine
-from trueline.model_analysis.datasets import as_dataset
+from trueline.model_analysis.datasets import as_dataset, features_read
 from trueline.model_analysis.noise import ROW_COLUMN
 from trueline.model_analysis.slice_finder.axes import Axis, cells_of
 from trueline.model_analysis.slice_finder.contrasts import group_of
@@ -111,7 +111,8 @@ def find_slices(
         max_order, min_rows, max_share, min_effect, top_k, alpha, multiplicity, confirm, buckets, max_values,
         max_overlap, seed,
     )  # fmt: skip
-    dataset = as_dataset(data)
+    runtimes = [m.runtime if m is not None else None for m in (model, baseline)]
+    dataset = as_dataset(data, features=features_read(*runtimes))
     if model is not None:
         keys = (label_key, prediction_key, baseline_prediction_key, example_weight_key, task)
         source = model_source(model, baseline, loss, keys)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from trueline._core.errors import ConfigError, DataError
 from trueline._core.rowid import ROW_COLUMN
+from trueline.model_analysis.datasets import features_read
 from trueline.model_analysis.explain.losses import labels_of
 from trueline.model_analysis.explain.outcome import label_columns
 from trueline.model_analysis.explain.rows import check_columns, opened_rows
@@ -124,7 +125,7 @@ def pick_rows(data: Any, targets: Sequence[Target], wanted: Wanted, threshold: f
     reference, total = _Kept(max(_REFERENCE, wanted.rows)), 0
     features = tuple({f.name: f for t in targets for f in t.features}.values())
     needed = [*(f.name for f in features), *wanted.columns, *spec_columns(wanted.slices)]
-    with opened_rows(data, features) as dataset:
+    with opened_rows(data, features, labels=features_read(targets[0].runtime)) as dataset:
         check_columns(dataset, needed)
         asked = {*needed, ROW_COLUMN, *label_columns(targets[0].runtime)}
         for batch in _pieces(dataset.batches([c for c in dataset.columns if c in asked])):
