@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 import trueline.transform as tlt
 from trueline._core.errors import DataError, FeedError, ModelError
 from trueline._core.values import RawFeature
+from trueline.data import Examples, ingest_table
 from trueline.engine import Dataset, LocalEngine
 from trueline.model_analysis import (
     EvalConfig,
@@ -114,6 +116,19 @@ def test_the_hash_that_is_carried_deals_the_groups_of_the_rows_themselves(table:
     carried = pa.record_batch({"x": batch.column("fare"), ROW_HASH: pa.array(contents_hash(batch, 7).view("int64"))})
     assert (row_groups(carried, 32, 7) == row_groups(batch, 32, 7)).all()
     assert len(set(row_groups(carried, 32, 7).tolist())) == 32
+
+
+def test_a_decision_is_chosen_on_the_split_of_its_record(table: pa.Table) -> None:
+    with TemporaryDirectory() as folder:
+        ingest_table(table, folder, splits=[("train", 3), ("eval", 1)])
+        examples = Examples.open(folder)
+        cost = {"false_positive": 1, "false_negative": 3}
+        for split in ("train", "eval"):
+            chosen = choose_decision(built()["late"], examples, cost, "none", split)
+            used = chosen.rows + sum(chosen.left_out.values())
+            assert (chosen.split, used) == (split, examples.dataset(split).num_rows)
+        with pytest.raises(DataError, match="there is no split 'test'"):
+            choose_decision(built()["late"], examples, cost, "none", "test")
 
 
 def test_a_loss_whose_noise_is_unknown_is_not_shown_to_be_small() -> None:

@@ -60,7 +60,7 @@ def choose_decision(
         cost: what outcomes cost; see `Cost` and `CostMatrix`.
         calibration: ``none``, ``sigmoid``, ``isotonic``, ``temperature``, or ``auto``: the best on held-out halves, or
             none where none helps beyond noise.
-        split: the name of these rows, for the record.
+        split: the name of these rows, for the record; of Examples, which of them are read.
         constraints: bounds that the threshold must keep, for two classes; see `Constraint`.
         confidence: of all intervals.
         noise_groups: random groups of rows for the delete-a-group jackknife.
@@ -76,7 +76,7 @@ def choose_decision(
         GateError: no threshold keeps all constraints.
     """
     _checked(model, cost, calibration, constraints, confidence)
-    rows = as_dataset(dataset, features=features_read(model.runtime))
+    rows = as_dataset(dataset, split, features_read(model.runtime))
     parsed, bounds = parse_cost(cost), parse_constraints(constraints)
     matrix = matrix_of(parsed, model.classes or ())
     with ExitStack() as stack:
