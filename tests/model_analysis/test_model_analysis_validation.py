@@ -73,7 +73,7 @@ def test_a_structured_value_cannot_be_gated() -> None:
     assert failure.sentence == "m0 on Overall is no single number, so no threshold can hold for it."
 
 
-@pytest.mark.parametrize(("now", "ok", "said"), [(0.8, True, "passes on value"), (0.2, False, "was judged by value")])
+@pytest.mark.parametrize(("now", "ok", "said"), [(0.8, True, "passes on value"), (0.2, False, "was judged on value")])
 def test_a_first_model_says_that_value_thresholds_alone_judged_it(now: float, ok: bool, said: str) -> None:
     both = MetricThreshold(GenericValueThreshold(0.5), GenericChangeThreshold(0.0))
     verdict = judge(gated(both), one_slice(m0=(now, None, None)), has_baseline=False)
