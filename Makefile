@@ -31,12 +31,13 @@ $(VENV)/.bench: $(VENV)/.dev requirements-bench.txt
 	$(PIP) install -c constraints.txt -r requirements-bench.txt
 	touch $@
 
-check: $(VENV)/.dev ## formatting, lint, types, import arrows, the reference
+check: $(VENV)/.dev ## formatting, lint, types, import arrows, the reference and the list of metrics
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/make_reference.py --check
+	$(BIN)/python scripts/make_metrics_table.py --check
 
 test: $(VENV)/.dev ## all tests but the slow ones; under ten minutes on two cores
 	$(PYTEST) -n 2 --dist loadfile -m "not slow and not frameworks"
