@@ -159,6 +159,7 @@ def test_wrong_names_metrics_and_models_are_told(models: dict[str, Model], tmp_p
 
         class runtime:
             uri, classes, info = "there", [False, True], {"task": "binary", "label": "other", "weight": None}
+            inputs, targets = (), models["good"].runtime.targets
 
     with pytest.raises(ModelError, match="candidate 'odd' has label 'other', the first has 'y'"):
         evaluate_models({"good": models["good"], "odd": Other()}, dataset(), config())  # type: ignore[dict-item]
