@@ -81,14 +81,19 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def decode(cls: type[T], data: Any) -> T:
+def decode(cls: type[T], data: Any, ready: Mapping[str, Any] | None = None) -> T:
     """The dataclass that `encode` described.
+
+    Args:
+        cls: the dataclass.
+        data: JSON values.
+        ready: fields of it that were read before, in forms of their own; `data` does not have them.
 
     Raises:
         ConfigError: listing every unknown field and every value of a wrong type, each with its path.
     """
     problems: list[str] = []
-    value = _decode(cls, data, "", problems)
+    value = _record(cls, data, "", problems, ready)
     if problems:
         raise ConfigError(f"this is no {cls.__name__}", problems=problems)
     result: T = value
@@ -145,14 +150,14 @@ def _hints(cls: Any) -> dict[str, Any]:
     return get_type_hints(cls)
 
 
-def _record(cls: Any, data: Any, path: str, problems: list[str]) -> Any:
+def _record(cls: Any, data: Any, path: str, problems: list[str], ready: Mapping[str, Any] | None = None) -> Any:
     if not isinstance(data, Mapping):
         problems.append(f"{path or 'top'}: an object is expected, not {type(data).__name__}")
         return None
     hints = _hints(cls)
     names = [f.name for f in dataclasses.fields(cls)]
     before = len(problems)
-    values = {}
+    values = dict(ready or {})
     for name, item in data.items():
         place = f"{path}.{name}" if path else str(name)
         if name in names:

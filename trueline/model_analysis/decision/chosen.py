@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from trueline._core.errors import ConfigError
-from trueline.model_analysis.config_json import decode, freeze
+from trueline.display.viewed import Viewed
+from trueline.model_analysis.config_json import decode
 from trueline.model_analysis.decision.calibrate import Trial
 from trueline.model_analysis.decision.cost import Constraint, Cost, CostMatrix, cost_to_json, parse_cost
 from trueline.models.calibration import Calibration
@@ -40,7 +41,7 @@ class Expected:
 
 
 @dataclass(frozen=True)
-class ChosenDecision:
+class ChosenDecision(Viewed):
     """A decision chosen by its cost.
 
     Attributes:
@@ -65,6 +66,8 @@ class ChosenDecision:
         curve: thresholds and their costs, thinned out.
         notes: sentences that a reader should see.
     """
+
+    TITLE: ClassVar[str] = "Decision"
 
     threshold: float | None
     calibration: Calibration | None
@@ -138,14 +141,13 @@ class ChosenDecision:
         given = {k: v for k, v in data.items() if k != "format"}
         calibration, cost = given.pop("calibration", None), given.pop("cost", None)
         matrix, curve = given.pop("cost_matrix", None), given.pop("curve", ())
-        plain = decode(_Plain, given)
-        return cls(
-            **vars(plain),
-            calibration=None if calibration is None else Calibration.from_json(calibration),
-            cost=parse_cost(cost),
-            cost_matrix=None if matrix is None else tuple(tuple(float(v) for v in row) for row in matrix),
-            curve=tuple((float(x), float(y)) for x, y in curve),
-        )
+        ready = {
+            "calibration": None if calibration is None else Calibration.from_json(calibration),
+            "cost": parse_cost(cost),
+            "cost_matrix": None if matrix is None else tuple(tuple(float(v) for v in row) for row in matrix),
+            "curve": tuple((float(x), float(y)) for x, y in curve),
+        }
+        return decode(cls, given, ready)
 
     def to_table(self) -> pa.Table:
         """The calibrations tried, a row each."""
@@ -158,37 +160,3 @@ class ChosenDecision:
         from trueline.model_analysis.decision.html import decision_view
 
         return decision_view(self)
-
-    def to_html(self, path: str | None = None) -> str:
-        """One self-contained page, also written to `path` if it is given."""
-        from trueline.display.html import join, tag
-
-        return join([tag("h1", "Decision"), self.view()]).to_html(path, "Decision")
-
-    def _repr_html_(self) -> str:
-        return self.view()._repr_html_()
-
-
-@dataclass(frozen=True)
-class _Plain:
-    """The fields of a `ChosenDecision` that JSON holds as they are."""
-
-    threshold: float | None
-    constraints: tuple[Constraint, ...]
-    split: str
-    rows: int
-    left_out: Mapping[str, int]
-    expected: Expected
-    before: Expected
-    saving: Expected
-    threshold_low: float | None = None
-    threshold_high: float | None = None
-    rates: Mapping[str, float | None] = field(default_factory=dict)
-    trials: tuple[Trial, ...] = ()
-    wanted_calibration: str = "none"
-    confidence: float = 0.95
-    error_bound: float = 0.0
-    notes: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        freeze(self)

@@ -8,10 +8,11 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from trueline._core import store
 from trueline._core.errors import ArtifactError, ConfigError, did_you_mean
+from trueline.display.viewed import Viewed
 from trueline.model_analysis.config_json import decode, freeze
 from trueline.model_analysis.fairness.groups import family_name
 from trueline.model_analysis.fairness.records import CriterionResult, FairnessGroup
@@ -31,7 +32,7 @@ FILE = "fairness.json"
 
 
 @dataclass(frozen=True)
-class FairnessResult:
+class FairnessResult(Viewed):
     """All of it.
 
     Attributes:
@@ -47,6 +48,8 @@ class FairnessResult:
         notes: sentences that a reader should see.
         state: the sums of the pass, so that other thresholds need no other pass.
     """
+
+    TITLE: ClassVar[str] = "Fairness"
 
     spec: FairnessSpec
     task: str
@@ -132,7 +135,7 @@ class FairnessResult:
         given = {k: v for k, v in data.items() if k not in ("format", "spec")}
         if not isinstance(data.get("spec"), Mapping):
             raise ConfigError("the fairness result has no spec")
-        return cls(spec=spec_of(data["spec"]), **vars(decode(_Plain, given)))
+        return decode(cls, given, {"spec": spec_of(data["spec"])})
 
     def to_json(self) -> str:
         """JSON text."""
@@ -178,28 +181,3 @@ class FairnessResult:
         from trueline.model_analysis.fairness.page import fairness_view
 
         return fairness_view(self)
-
-    def to_html(self, path: str | None = None) -> str:
-        """One self-contained page, also written to `path` if it is given."""
-        from trueline.display.html import join, tag
-
-        return join([tag("h1", "Fairness"), self.view()]).to_html(path, "Fairness")
-
-    def _repr_html_(self) -> str:
-        return self.view()._repr_html_()
-
-
-@dataclass(frozen=True)
-class _Plain:
-    """The fields of a `FairnessResult` that JSON holds as they are."""
-
-    task: str
-    classes: tuple[Any, ...]
-    models: Mapping[str, Any]
-    rows: int
-    missing_labels: int
-    groups: tuple[FairnessGroup, ...]
-    criteria: tuple[CriterionResult, ...]
-    failures: tuple[GateFailure, ...] = ()
-    notes: tuple[str, ...] = ()
-    state: str = ""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from trueline._core.errors import ConfigError
+from trueline.display.viewed import Viewed
 from trueline.model_analysis.config_json import decode
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Operations:
+class Operations(Viewed):
     """A candidate and, where there is one, a baseline, measured in turns in one process.
 
     Attributes:
@@ -68,6 +69,8 @@ class Operations:
         repeats: calls of each model.
         batch_rows: rows of a batch.
     """
+
+    TITLE: ClassVar[str] = "Operations"
 
     candidate: ModelOperations
     baseline: ModelOperations | None = None
@@ -136,15 +139,6 @@ class Operations:
         from trueline.model_analysis.operational.html import operations_view
 
         return operations_view(self)
-
-    def to_html(self, path: str | None = None) -> str:
-        """One self-contained page, also written to `path` if it is given."""
-        from trueline.display.html import join, tag
-
-        return join([tag("h1", "Operations"), self.view()]).to_html(path, "Operations")
-
-    def _repr_html_(self) -> str:
-        return self.view()._repr_html_()
 
 
 @dataclass(frozen=True)

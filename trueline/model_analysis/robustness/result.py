@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from trueline._core.errors import ConfigError
+from trueline.display.viewed import Viewed
 from trueline.model_analysis.config_json import decode, freeze
 from trueline.model_analysis.validation import GateFailure
 
@@ -50,7 +51,7 @@ class SliceLoss:
 
 
 @dataclass(frozen=True)
-class RobustnessResult:
+class RobustnessResult(Viewed):
     """All losses, and the gate's verdict.
 
     Attributes:
@@ -62,6 +63,8 @@ class RobustnessResult:
         gated: whether there is any bound.
         notes: sentences that a reader should see.
     """
+
+    TITLE: ClassVar[str] = "Robustness"
 
     metric: str
     direction: str
@@ -125,15 +128,6 @@ class RobustnessResult:
         from trueline.model_analysis.robustness.html import robustness_view
 
         return robustness_view(self)
-
-    def to_html(self, path: str | None = None) -> str:
-        """One self-contained page, also written to `path` if it is given."""
-        from trueline.display.html import join, tag
-
-        return join([tag("h1", "Robustness"), self.view()]).to_html(path, "Robustness")
-
-    def _repr_html_(self) -> str:
-        return self.view()._repr_html_()
 
 
 def _size(loss: SliceLoss) -> float:
