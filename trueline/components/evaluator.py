@@ -13,6 +13,7 @@ from trueline.components.common import dataset_of, wanted_splits
 from trueline.components.evaluator_config import read_eval_config
 from trueline.components.evaluator_evidence import evidence_of, write_evidence
 from trueline.components.evaluator_more import Answer, Judged, ask, question_params
+from trueline.components.evaluator_sections import saved_sections
 from trueline.components.schema_gen import SCHEMA_FILE
 from trueline.pipeline.artifacts import Examples, Model, ModelBlessing, ModelEvaluation, Schema
 from trueline.pipeline.channel import Channel
@@ -170,8 +171,7 @@ def _save(ctx: ExecutionContext, result: EvalResult, answers: Mapping[str, Answe
     for answer in answers.values():
         for name, text in answer.files.items():
             store.write_text(evaluation.path(name), text)
-    sections = [section for answer in answers.values() for section in answer.sections]
-    if sections:
+    if sections := saved_sections(evaluation.uri):
         page_html(result, evaluation.path(PAGE_FILE), sections=sections)
 
 

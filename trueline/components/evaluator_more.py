@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from trueline._core.errors import ConfigError, TruelineError
 
 if TYPE_CHECKING:
-    from trueline.display.eval_view import PlotGroup
     from trueline.engine import Dataset, Engine
     from trueline.model_analysis import EvalConfig
     from trueline.model_analysis.validation import GateFailure
@@ -53,8 +52,7 @@ class Answer:
         lasting: the same as the artifact holds them: without what was timed here and now.
         checks: how many bounds were judged.
         notes: sentences for the verdict.
-        files: name -> JSON text for the evaluation's folder.
-        sections: parts of the page.
+        files: name -> JSON text for the evaluation's folder; `evaluator_sections` shows them on the page.
         report: what the run's report shows.
     """
 
@@ -63,7 +61,6 @@ class Answer:
     checks: int = 0
     notes: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
-    sections: tuple[PlotGroup, ...] = ()
     report: Any = None
 
 
@@ -83,7 +80,6 @@ def _operations(asked: Mapping[str, Any], of: Judged) -> Answer:
 
 
 def _robustness(asked: Mapping[str, Any], of: Judged) -> Answer:
-    from trueline.display.eval_view import PlotGroup
     from trueline.model_analysis import evaluate_robustness
 
     found = evaluate_robustness(of.model, of.dataset, asked, of.config, of.schema, of.engine)
@@ -93,37 +89,24 @@ def _robustness(asked: Mapping[str, Any], of: Judged) -> Answer:
         len(found.losses) if found.gated else 0,
         found.notes,
         {"robustness.json": found.to_json()},
-        (PlotGroup("Robustness", found.view()),),
     )
 
 
 def _fairness(asked: Mapping[str, Any], of: Judged) -> Answer:
-    from trueline.display.eval_view import PlotGroup
-    from trueline.model_analysis import evaluate_fairness, judge_fairness
+    from trueline.model_analysis import evaluate_fairness
 
     found = evaluate_fairness(of.model, of.dataset, asked, of.baseline, of.engine)
-    failures = judge_fairness(found)
-    return Answer(
-        failures,
-        failures,
-        len(found.spec.criteria),
-        files={"fairness.json": found.to_json()},
-        sections=(PlotGroup("Fairness", found.view()),),
-    )
+    files = {"fairness.json": found.to_json()}
+    return Answer(found.failures, found.failures, len(found.spec.criteria), files=files)
 
 
 def _slices(asked: Mapping[str, Any], of: Judged) -> Answer:
-    from trueline.display.eval_view import PlotGroup
     from trueline.model_analysis import find_slices
     from trueline.model_analysis.slice_finder.found import FOUND_FILE
-    from trueline.model_analysis.slice_finder.page import found_view
 
     found = find_slices(of.model, of.dataset, engine=of.engine, **asked)
     worst = [f"{s.name}: {s.inside:.3g} where others have {s.outside:.3g}" for s in found.slices[:3]]
-    return Answer(
-        files={FOUND_FILE: found.to_json()}, sections=(PlotGroup("Worst slices found", found_view(found)),),
-        report=worst,
-    )  # fmt: skip
+    return Answer(files={FOUND_FILE: found.to_json()}, report=worst)
 
 
 def _json(value: Any) -> str:
