@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from trueline._core.errors import ArtifactError, ConfigError, DataError
@@ -156,12 +156,10 @@ def test_any_small_table_agrees_with_fairlearn_wherever_rates_are_defined(rows: 
     for sex, label, *_ in rows:
         by_group.setdefault(sex, set()).add(label)
     rows = [r for r in rows if len(by_group[r[0]]) == 2]  # Fairlearn says 0 where a rate is undefined
-    if not rows:
-        return
+    assume(len({r[0] for r in rows}) > 1)
     sex, label, score, w = (list(column) for column in zip(*rows, strict=True))
     made = pa.table({"label": [float(v) for v in label], "prediction": score, "w": [v / 2 for v in w], "sex": sex})
-    if len(set(sex)) > 1:
-        agree(made, ("sex",), 0.5)
+    agree(made, ("sex",), 0.5)
 
 
 @pytest.mark.shared

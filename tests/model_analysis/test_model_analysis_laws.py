@@ -11,7 +11,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from model_analysis_oracles import BINARY, CLASSES, ERRORS
 from test_model_analysis_real_data import configured
 
@@ -135,8 +135,7 @@ def test_rows_that_do_not_count_are_as_if_absent(rows: tuple[str, pa.Table]) -> 
     task, table = rows
     label, weight = table["label"].to_numpy(zero_copy_only=False), table["w"].to_numpy()
     counted = ~np.isnan(label) & (weight > 0)
-    if not counted.any():
-        return
+    assume(counted.any())
     mine = slices_of(measure(task, table))[()].metrics
     same(mine, slices_of(measure(task, table.filter(pa.array(counted))))[()].metrics, 1e-12)
     if task != "multiclass":
