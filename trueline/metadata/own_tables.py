@@ -10,9 +10,20 @@ import sqlalchemy as sa
 
 from trueline.metadata.tables import metadata
 
-__all__ = ["OWN_VERSION", "cache_entry", "own_env", "process", "run", "run_node"]
+__all__ = [
+    "OWN_VERSION",
+    "alias",
+    "approval",
+    "cache_entry",
+    "own_env",
+    "pin",
+    "process",
+    "release",
+    "run",
+    "run_node",
+]
 
-OWN_VERSION = 1
+OWN_VERSION = 2
 
 own_env = sa.Table("trueline_env", metadata, sa.Column("version", sa.Integer, primary_key=True, autoincrement=False))
 
@@ -32,6 +43,10 @@ run = sa.Table(
     sa.Column("pid", sa.BigInteger, nullable=False),
     sa.Column("pid_started", sa.String(64), nullable=False),
     sa.Column("heartbeat", sa.BigInteger, nullable=False),
+    # Since version 2: how the run was asked for (JSON), when somebody asked for its end, how often it was resumed.
+    sa.Column("settings", sa.Text),
+    sa.Column("cancel_requested", sa.BigInteger),
+    sa.Column("resumed", sa.Integer),
     sa.Index("idx_trueline_run_pipeline", "pipeline", "started"),
 )
 
@@ -48,6 +63,10 @@ run_node = sa.Table(
     sa.Column("message", sa.Text),
     sa.Column("reason", sa.Text),
     sa.Column("log", sa.Text),
+    # Since version 2: the node of the plan where the row is one pass of a loop, attempts so far, and what it used (JSON).
+    sa.Column("base", sa.String(255)),
+    sa.Column("attempt", sa.Integer),
+    sa.Column("usage", sa.Text),
     sa.PrimaryKeyConstraint("run_id", "node_id"),
     sa.Index("idx_trueline_node_execution", "execution_id"),
 )
@@ -72,4 +91,55 @@ process = sa.Table(
     sa.Column("node_id", sa.String(255), nullable=False),
     sa.Column("output_uris", sa.Text, nullable=False),
     sa.Index("idx_trueline_process_run", "run_id"),
+)
+
+# Since version 2.
+approval = sa.Table(
+    "trueline_approval",
+    metadata,
+    sa.Column("run_id", sa.String(255), primary_key=True),
+    sa.Column("node_id", sa.String(255), primary_key=True),
+    sa.Column("question", sa.Text, nullable=False),
+    sa.Column("asked", sa.BigInteger, nullable=False),
+    sa.Column("expires", sa.BigInteger),
+    sa.Column("token_hash", sa.String(64)),
+    sa.Column("decision", sa.String(32)),
+    sa.Column("decided", sa.BigInteger),
+    sa.Column("decided_by", sa.String(255)),
+    sa.Column("comment", sa.Text),
+)
+
+alias = sa.Table(
+    "trueline_alias",
+    metadata,
+    sa.Column("scope", sa.String(255), primary_key=True),
+    sa.Column("name", sa.String(255), primary_key=True),
+    sa.Column("artifact_id", sa.BigInteger, nullable=False),
+    sa.Column("set_at", sa.BigInteger, nullable=False),
+    sa.Column("set_by", sa.String(255)),
+    sa.Index("idx_trueline_alias_artifact", "artifact_id"),
+)
+
+pin = sa.Table(
+    "trueline_pin",
+    metadata,
+    sa.Column("artifact_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("pinned_at", sa.BigInteger, nullable=False),
+    sa.Column("pinned_by", sa.String(255)),
+)
+
+release = sa.Table(
+    "trueline_release",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("model", sa.String(255), nullable=False),
+    sa.Column("version", sa.String(64), nullable=False),
+    sa.Column("artifact_id", sa.BigInteger, nullable=False),
+    sa.Column("stage", sa.String(64), nullable=False),
+    sa.Column("released", sa.BigInteger, nullable=False),
+    sa.Column("released_by", sa.String(255)),
+    sa.Column("notes", sa.Text, nullable=False),
+    sa.UniqueConstraint("model", "version"),
+    sa.Index("idx_trueline_release_artifact", "artifact_id"),
 )
