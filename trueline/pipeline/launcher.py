@@ -29,7 +29,8 @@ from trueline.pipeline.publish import (
     publish_system,
     register,
 )
-from trueline.pipeline.resolve import check_contents, resolve_inputs, resolve_system
+from trueline.pipeline.resolve import check_contents, resolve_inputs
+from trueline.pipeline.resolvers import resolve_system
 from trueline.pipeline.results import NodeResult
 from trueline.pipeline.resume import drop_old, resume_folder
 from trueline.pipeline.run_context import RunContext
