@@ -54,13 +54,25 @@ class Miss:
     reason: str
 
 
-def cache_key(run: RunContext, node: CompiledNode, inputs: Mapping[str, list[ArtifactHandle]]) -> Key:
+def cache_key(
+    run: RunContext,
+    node: CompiledNode,
+    inputs: Mapping[str, list[ArtifactHandle]],
+    params: Mapping[str, Any] | None = None,
+) -> Key:
     """The node's key in this run.
+
+    Args:
+        run: a sampled run (its `sample` is a number) has keys of its own: full runs never take its results.
+        node: the node.
+        inputs: the artifacts that it gets.
+        params: its decoded parameters where they hold what is only known now; None: as the plan has them.
 
     Raises:
         ConfigError: code that cannot be read, or a fingerprint function that fails or returns no JSON value.
     """
-    params = decode_params(node.params)
+    params = decode_params(node.params) if params is None else dict(params)
+    sample = getattr(run, "sample", None)
     parts = {
         "format": _FORMAT,
         "pipeline": run.plan.name,
@@ -71,6 +83,7 @@ def cache_key(run: RunContext, node: CompiledNode, inputs: Mapping[str, list[Art
         "fingerprint": _own_fingerprint(node, params),
         "inputs": {key: [_input_part(handle) for handle in handles] for key, handles in inputs.items()},
         "outputs": dict(node.outputs),
+        **({} if sample is None else {"sample": sample}),
     }
     return _key_of(parts)
 
@@ -142,8 +155,11 @@ def _own_fingerprint(node: CompiledNode, params: dict[str, Any]) -> Any:
         raise ConfigError(f"the fingerprint function {function} fails: {error}", where=f"node {node.id}") from error
 
 
-def look_up(run: RunContext, node: CompiledNode, key: Key) -> Hit | Miss:
-    """The newest earlier execution with this key whose outputs are LIVE and whole, or the reason why not."""
+def look_up(run: RunContext, node: CompiledNode, key: Key, params: Mapping[str, Any] | None = None) -> Hit | Miss:
+    """The newest earlier execution with this key whose outputs are LIVE and whole, or the reason why not.
+
+    `params` are those that `cache_key` was given.
+    """
     if not run.use_cache:
         return Miss("the cache is off")
     damage: str | None = None
@@ -152,7 +168,7 @@ def look_up(run: RunContext, node: CompiledNode, key: Key) -> Hit | Miss:
         if execution is None or execution.state not in (ExecutionState.COMPLETE, ExecutionState.CACHED):
             continue
         outputs = run.outputs_of(entry.execution_id)
-        problem = _damage(node, outputs) or _outdated(node, outputs)
+        problem = _damage(node, outputs) or _outdated(node, outputs, params)
         if problem is None:
             return Hit(entry.execution_id, outputs, f"nothing changed since execution {entry.execution_id}")
         damage = damage or problem
@@ -162,12 +178,15 @@ def look_up(run: RunContext, node: CompiledNode, key: Key) -> Hit | Miss:
     return Miss(_reason(newest[0] if newest else None, key))
 
 
-def _outdated(node: CompiledNode, outputs: Mapping[str, list[Artifact]]) -> str | None:
+def _outdated(
+    node: CompiledNode, outputs: Mapping[str, list[Artifact]], params: Mapping[str, Any] | None
+) -> str | None:
     """Why an earlier result no longer describes the world outside, as the node itself sees it."""
     if node.outdated is None:
         return None
     properties = {key: handle_of(artifacts[0]).properties for key, artifacts in outputs.items()}
-    reason: str | None = UserFunction.from_json(node.outdated).load()(decode_params(node.params), properties)
+    given = decode_params(node.params) if params is None else dict(params)
+    reason: str | None = UserFunction.from_json(node.outdated).load()(given, properties)
     return reason
 
 

@@ -74,7 +74,13 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     found += _inputs(old.get("inputs") or {}, new.get("inputs") or {})
     if old.get("outputs") != new.get("outputs"):
         found.append("the declared outputs changed")
+    if old.get("sample") != new.get("sample"):
+        found.append(f"it is {_sample(new.get('sample'))}, the last was {_sample(old.get('sample'))}")
     return found
+
+
+def _sample(rows: Any) -> str:
+    return "a full run" if rows is None else f"a sampled run of {rows} rows"
 
 
 def _code(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
