@@ -151,11 +151,22 @@ class RunStore:
 
     # -- asking -----------------------------------------------------------------------------------------------------
 
-    def runs(self, pipeline: str | None = None, limit: int | None = None) -> list[RunRecord]:
-        """Runs, the newest first, without their nodes."""
+    def runs(
+        self,
+        pipeline: str | None = None,
+        limit: int | None = None,
+        *,
+        status: RunStatus | None = None,
+        since: int | None = None,
+    ) -> list[RunRecord]:
+        """Runs, the newest first, without their nodes; `since`: begun at that time (ms) or later."""
         query = sa.select(run).order_by(run.c.started.desc(), run.c.run_id.desc()).limit(limit)
         if pipeline is not None:
             query = query.where(run.c.pipeline == pipeline)
+        if status is not None:
+            query = query.where(run.c.status == status)
+        if since is not None:
+            query = query.where(run.c.started >= since)
         with self._reading() as connection:
             return [_run_record(row) for row in connection.execute(query).mappings()]
 
