@@ -110,7 +110,24 @@ class ArtifactError(TruelineError):
 
 
 class MetadataError(TruelineError):
-    """The metadata store refuses: unknown type, wrong schema version, conflicting write."""
+    """The metadata store refuses: unknown type, wrong schema version, conflicting write.
+
+    Args:
+        code: the kind of refusal by its canonical name, as ML Metadata's client has it: NOT_FOUND, ALREADY_EXISTS,
+            INVALID_ARGUMENT, FAILED_PRECONDITION, ABORTED, OUT_OF_RANGE, UNIMPLEMENTED; UNKNOWN for any other.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str | None = None,
+        hint: str | None = None,
+        problems: Sequence[str] = (),
+        code: str = "UNKNOWN",
+    ) -> None:
+        self.code = code
+        super().__init__(message, where=where, hint=hint, problems=problems)
 
 
 class EngineError(TruelineError):

@@ -43,6 +43,7 @@ def insert_events(connection: sa.Connection, events: Sequence[Event]) -> None:
             raise MetadataError(
                 f"artifact {artifact_id} and execution {execution_id} have an event {kind.name} already",
                 hint="events never change.",
+                code="ALREADY_EXISTS",
             ) from error
         assert result.inserted_primary_key is not None
         rows = [
@@ -64,7 +65,8 @@ def _check_ends(connection: sa.Connection, table: sa.Table, ids: set[int]) -> No
         found.update(connection.execute(sa.select(table.c.id).where(table.c.id.in_(part))).scalars())
     missing = sorted(ids - found)
     if missing:
-        raise MetadataError(f"there is no {table.name.lower()} with id {', '.join(map(str, missing))}")
+        listed = ", ".join(map(str, missing))
+        raise MetadataError(f"there is no {table.name.lower()} with id {listed}", code="INVALID_ARGUMENT")
 
 
 def read_events(
@@ -75,7 +77,8 @@ def read_events(
 ) -> list[Event]:
     """Events of the given artifacts or executions, by id."""
     if (artifact_ids is None) == (execution_ids is None):
-        raise MetadataError("events are asked for by artifact ids or by execution ids, exactly one of the two")
+        problem = "events are asked for by artifact ids or by execution ids, exactly one of the two"
+        raise MetadataError(problem, code="INVALID_ARGUMENT")
     column = t.event.c.artifact_id if artifact_ids is not None else t.event.c.execution_id
     found: list[Event] = []
     for part in chunks(artifact_ids if artifact_ids is not None else execution_ids or ()):
@@ -138,7 +141,8 @@ def put_parent(connection: sa.Connection, child_id: int, parent_id: int) -> None
         seen |= new
         queue.extend(new)
     if child_id in seen:
-        raise MetadataError(f"context {parent_id} lies below context {child_id} already: the two cannot change places")
+        problem = f"context {parent_id} lies below context {child_id} already: the two cannot change places"
+        raise MetadataError(problem, code="INVALID_ARGUMENT")
     same = (links.c.context_id == child_id, links.c.parent_context_id == parent_id)
     if connection.execute(sa.select(links.c.context_id).where(*same)).first() is None:
         connection.execute(links.insert().values(context_id=child_id, parent_context_id=parent_id))

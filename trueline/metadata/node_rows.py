@@ -98,6 +98,7 @@ def put_node(connection: sa.Connection, kind: NodeKind[N], node: N) -> int:
         raise MetadataError(
             f"{what} cannot be stored: its name or external id is taken",
             hint=f"names are unique within type {spec.name!r}, external ids everywhere.",
+            code="ALREADY_EXISTS",
         ) from error
 
 
@@ -105,7 +106,8 @@ def _spec_of(connection: sa.Connection, kind: NodeKind[N], node: N) -> TypeSpec:
     found = load_type(connection, node.type_id) if node.type_id else find_type(connection, kind.kind, node.type)
     if found is None or found.id is None:
         known = [spec.name for spec in list_types(connection, kind.kind)]
-        raise MetadataError(f"there is no {kind.word} type {node.type!r}", hint=did_you_mean(node.type, known))
+        hint = did_you_mean(node.type, known)
+        raise MetadataError(f"there is no {kind.word} type {node.type!r}", hint=hint, code="NOT_FOUND")
     return found
 
 
@@ -134,11 +136,13 @@ def _update(
     assert node.id is not None
     stored = next(iter(read_nodes(connection, kind, kind.table.c.id == node.id)), None)
     if stored is None:
-        raise MetadataError(f"there is no {kind.word} with id {node.id}")
+        raise MetadataError(f"there is no {kind.word} with id {node.id}", code="INVALID_ARGUMENT")
     if stored.type_id != spec.id:
-        raise MetadataError(f"{kind.word} {node.id} has type {stored.type!r}; it cannot become {spec.name!r}")
+        problem = f"{kind.word} {node.id} has type {stored.type!r}; it cannot become {spec.name!r}"
+        raise MetadataError(problem, code="INVALID_ARGUMENT")
     if node.name is not None and node.name != stored.name:
-        raise MetadataError(f"{kind.word} {node.id} is called {stored.name!r}; names never change")
+        problem = f"{kind.word} {node.id} is called {stored.name!r}; names never change"
+        raise MetadataError(problem, code="INVALID_ARGUMENT")
     own = {**kind.own_columns(node), "external_id": node.external_id}
     changed = own != {**kind.own_columns(stored), "external_id": stored.external_id}
     new_properties = dict(declared) != dict(stored.properties) or dict(node.custom_properties) != dict(

@@ -60,7 +60,7 @@ def check_properties(
         if isinstance(value, float) and math.isnan(value):
             problems.append(f"property {name!r} is NaN, which a database turns into a missing value")
     if problems:
-        raise MetadataError(f"{what} does not fit its type", problems=problems)
+        raise MetadataError(f"{what} does not fit its type", problems=problems, code="INVALID_ARGUMENT")
     return checked
 
 

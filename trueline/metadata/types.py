@@ -29,7 +29,7 @@ def load_type(connection: sa.Connection, type_id: int) -> TypeSpec:
     """
     row = connection.execute(sa.select(type_).where(type_.c.id == type_id)).mappings().first()
     if row is None:
-        raise MetadataError(f"there is no type with id {type_id}")
+        raise MetadataError(f"there is no type with id {type_id}", code="NOT_FOUND")
     properties = connection.execute(
         sa.select(type_property.c.name, type_property.c.data_type).where(type_property.c.type_id == type_id)
     )
@@ -81,7 +81,8 @@ def ensure_type(connection: sa.Connection, spec: TypeSpec) -> TypeSpec:
             parent_type.insert().values(type_id=type_id, parent_type_id=_base_id(connection, spec.base, spec.kind))
         )
     elif spec.base is not None and base != spec.base:
-        raise MetadataError(f"type {spec.name!r} has the base type {base}; it cannot become {spec.base}")
+        problem = f"type {spec.name!r} has the base type {base}; it cannot become {spec.base}"
+        raise MetadataError(problem, code="UNIMPLEMENTED")
     return load_type(connection, type_id)
 
 
@@ -96,6 +97,7 @@ def _add_properties(connection: sa.Connection, type_id: int, spec: TypeSpec, kno
             f"type {spec.name!r} exists with other properties",
             problems=problems,
             hint="give the property another name, or the type another version.",
+            code="ALREADY_EXISTS",
         )
     rows = [
         {"type_id": type_id, "name": name, "data_type": int(declared)}
@@ -110,5 +112,5 @@ def _base_id(connection: sa.Connection, base: str, kind: TypeKind) -> int:
     query = sa.select(type_.c.name, type_.c.id).where(type_.c.type_kind == int(kind), type_.c.name.startswith("mlmd."))
     known = {str(row[0]): int(row[1]) for row in connection.execute(query)}
     if base not in known:
-        raise MetadataError(f"there is no base type {base!r}", hint=did_you_mean(base, known))
+        raise MetadataError(f"there is no base type {base!r}", hint=did_you_mean(base, known), code="INVALID_ARGUMENT")
     return known[base]
