@@ -9,18 +9,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["STYLES", "duration", "found_text", "moment", "table_console"]
+__all__ = ["STYLES", "amount", "duration", "found_text", "moment", "state_text", "table_console"]
 
 STYLES: Mapping[str, str] = {
     "PENDING": "dim",
     "RUNNING": "cyan",
+    "WAITING": "bold magenta",
     "COMPLETE": "green",
     "CACHED": "blue",
     "REUSED": "blue",
     "FAILED": "bold red",
     "SKIPPED": "yellow",
+    "OMITTED": "dim",
     "CANCELED": "yellow",
+    "DIED": "bold red",
 }
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
 def table_console() -> Console:
@@ -33,13 +37,32 @@ def table_console() -> Console:
 
 
 def duration(seconds: float | None) -> str:
-    """``0.42 s``, ``3 min 05 s``; nothing for None."""
+    """``0.42 s``, ``3 min 05 s``, ``2 h 07 min``; nothing for None."""
     if seconds is None:
         return ""
-    if seconds < 60:
+    if seconds < 59.995:
         return f"{seconds:.2f} s"
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s"
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min"
+
+
+def amount(size: float | None) -> str:
+    """Bytes as ``512 bytes``, ``36.2 MiB``; nothing for None."""
+    if size is None:
+        return ""
+    step = 0
+    while size >= 1024 and step < len(_UNITS) - 1:
+        size, step = size / 1024, step + 1
+    return f"{size:.0f} {_UNITS[step]}" if step == 0 or size >= 100 else f"{size:.1f} {_UNITS[step]}"
+
+
+def state_text(state: str) -> str:
+    """A state in its colour, as rich reads it."""
+    style = STYLES.get(state, "")
+    return f"[{style}]{state.lower()}[/]" if style else state.lower()
 
 
 def moment(milliseconds: int | None) -> str:

@@ -1,105 +1,111 @@
-"""``trueline runs`` and ``trueline show``: what ran, and what each node found."""
+"""``trueline runs``: what ran, in one database or in several."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
-from typing import TYPE_CHECKING
+import re
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from trueline.cli.format import STYLES, duration, found_text, moment, table_console
-from trueline.cli.memory import metadata_option, open_runs
+from trueline.cli.completion import complete_pipelines
+from trueline.cli.format import duration, moment, state_text, table_console
+from trueline.cli.memory import metadata_option, open_all, shown_place
+from trueline.cli.run_json import run_json, seconds_of
+from trueline.cli.run_nodes import status_of
 
 if TYPE_CHECKING:
-    from trueline.metadata import RunRecord
+    from trueline.metadata import RunRecord, RunStore
 
-__all__ = ["runs", "show"]
+__all__ = ["moment_of", "runs"]
+
+_STATUSES = ("running", "complete", "failed", "canceled", "died")
+_AGO = re.compile(r"(\d+)\s*(s|min|h|d|w)")
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def moment_of(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:
+    """A time as people give it (``2d`` ago, ``2026-05-01``, ``2026-05-01T08:30``) in milliseconds since 1970.
+
+    A date without a time zone is of this machine's.
+
+    Raises:
+        click.BadParameter: it is neither.
+    """
+    if text is None:
+        return None
+    if ago := _AGO.fullmatch(text.strip()):
+        return round((time.time() - int(ago[1]) * _SECONDS[ago[2]]) * 1000)
+    try:
+        return round(datetime.fromisoformat(text.strip()).timestamp() * 1000)
+    except (ValueError, OverflowError, OSError):
+        raise click.BadParameter(
+            f"{text!r} is no time: write 30min, 12h, 2d or 1w (so long ago), or a date: 2026-05-01, 2026-05-01T08:30.",
+            ctx,
+            param,
+        ) from None
 
 
 @click.command()
 @metadata_option
-@click.option("--pipeline", help="Only runs of this pipeline.")
+@click.option("--pipeline", shell_complete=complete_pipelines, help="Only runs of this pipeline.")
+@click.option("--status", type=click.Choice(_STATUSES), help="Only these; died: the process is gone before its end.")
+@click.option("--since", metavar="TIME", callback=moment_of, help="Begun since: 30min, 12h, 2d, 1w ago, or a date.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def runs(location: str | None, pipeline: str | None, limit: int, as_json: bool) -> None:
-    """List the runs, newest first."""
-    records = open_runs(location).runs(pipeline, limit)
+def runs(
+    location: str | None, pipeline: str | None, status: str | None, since: int | None, limit: int, as_json: bool
+) -> None:
+    """List the runs, newest first, of every metadata database below this folder."""
+    memory = open_all(location)
+    asked = (pipeline, status, since, limit)
+    found = [(place, store, record) for place, store in memory for record in _asked(store, *asked)]
+    found = sorted(found, key=lambda entry: (entry[2].started, entry[2].run_id), reverse=True)[:limit]
     if as_json:
-        click.echo(json.dumps([_plain(record) for record in records], indent=1))
+        plain = [run_json(record, store.store.database.place) for _, store, record in found]
+        click.echo(json.dumps(plain, indent=1))
         return
+    if not found:
+        filtered = any(condition is not None for condition in asked[:3])
+        click.echo("No run is like that." if filtered else "There are no runs yet.")
+        return
+    _print([(place, record) for place, _, record in found], with_place=len(memory) > 1)
+
+
+def _asked(store: RunStore, pipeline: str | None, status: str | None, since: int | None, limit: int) -> list[RunRecord]:
+    stored: Any = {None: None, "died": "RUNNING"}.get(status, (status or "").upper())
+    # Whether a run lives is known of its process alone, so that there is no limit before it is asked.
+    by_process = status in ("running", "died")
+    found = store.runs(pipeline, None if by_process else limit, status=stored, since=since)
+    return [record for record in found if not by_process or status_of(record).lower() == status]
+
+
+def _print(found: list[tuple[str, RunRecord]], with_place: bool) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for heading in ("run", "pipeline", "status", "started", "took", "note"):
-        # An id that is cut short would be of no use to `show` and `why`.
-        width = max((len(r.run_id) for r in records), default=0) if heading == "run" else None
-        table.add_column(heading, overflow="fold" if heading == "note" else "ellipsis", min_width=width)
-    for record in records:
-        status = record.status if record.status != "RUNNING" or record.alive else "died"
+    headings = ["run", "pipeline", "status", "started", "took", *(["database"] if with_place else []), "note"]
+    # An id that is cut short would be of no use to `show` and `why`, a place none to --metadata.
+    widest = {"run": max(len(record.run_id) for _, record in found), "status": 8, "started": 19}
+    for heading in headings:
+        table.add_column(heading, overflow="fold", no_wrap=heading in widest, min_width=widest.get(heading))
+    for place, record in found:
         table.add_row(
             record.run_id,
-            record.pipeline,
-            f"[{STYLES.get(record.status, '')}]{status}[/]",
+            escape(record.pipeline),
+            state_text(status_of(record)),
             moment(record.started),
-            duration(_seconds(record)),
-            (record.message or "").partition("\n")[0],
+            duration(seconds_of(record)),
+            *([escape(shown_place(place))] if with_place else []),
+            escape(_note(record)),
         )
     table_console().print(table)
 
 
-@click.command()
-@click.argument("run")
-@metadata_option
-@click.option("--html", "html_file", metavar="OUT", help="Write the run's report, one self-contained HTML page, there.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def show(run: str, location: str | None, html_file: str | None, as_json: bool) -> None:
-    """Show RUN (an id, the beginning of one, or "latest"): its nodes, what they found, and why they failed."""
-    runs = open_runs(location)
-    record = runs.run(run)
-    if html_file:
-        from trueline.cli.report import write_report
-
-        write_report(runs, record.run_id, html_file)
-        click.echo(f"Wrote {html_file}")
-    elif as_json:
-        click.echo(json.dumps(_plain(record), indent=1))
-    else:
-        _print_run(record)
-
-
-def _seconds(record: RunRecord) -> float | None:
-    return None if record.finished is None else (record.finished - record.started) / 1000
-
-
-def _plain(record: RunRecord) -> dict[str, object]:
-    data = asdict(record)
-    del data["plan"]
-    if not record.nodes:
-        del data["nodes"]
-    return data
-
-
-def _print_run(record: RunRecord) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    console = table_console()
-    console.print(
-        f"Run [bold]{record.run_id}[/] of {record.pipeline}: [{STYLES.get(record.status, '')}]{record.status}[/]"
-    )
-    console.print(f"Started {moment(record.started)}, took {duration(_seconds(record)) or 'so far unknown'}")
-    table = Table(box=None, pad_edge=False)
-    for heading in ("node", "state", "took", "found"):
-        table.add_column(heading, overflow="fold")
-    for node in record.nodes:
-        table.add_row(
-            node.node_id,
-            f"[{STYLES[node.state]}]{node.state}[/]",
-            duration(node.seconds),
-            escape(found_text(node.found)),
-        )
-    console.print(table)
-    for node in record.nodes:
-        if node.message:
-            console.print(f"[{STYLES[node.state]}]{node.node_id}[/]: {escape(node.message)}")
+def _note(record: RunRecord) -> str:
+    sample = (getattr(record, "settings", None) or {}).get("sample")
+    said = (record.message or "").partition("\n")[0]
+    return ". ".join(part for part in (f"sample of {sample} rows" if sample else "", said) if part)
