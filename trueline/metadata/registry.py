@@ -1,0 +1,124 @@
+"""The models of a store: every one that was pushed, blessed or released, with its release, aliases and verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from trueline.metadata.aliases import aliases
+from trueline.metadata.pushes import Push, pushes
+from trueline.metadata.records import Artifact, ArtifactState
+from trueline.metadata.releases import Release, releases
+from trueline.metadata.store import MetadataStore
+from trueline.metadata.tables import artifact as artifact_table
+from trueline.metadata.tables import attribution, context, properties, type_
+from trueline.metadata.verdicts import verdict_of
+from trueline.metadata.words import is_sampled
+
+__all__ = ["ModelEntry", "registered_models"]
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """One line of the registry.
+
+    Attributes:
+        model: the model's name: the pipeline's, or the one that it was released under.
+        artifact_id, uri, state: the Model.
+        created: milliseconds since the epoch.
+        release: its release; None for one that was blessed and never pushed or released.
+        aliases: names that stand for it.
+        blessed: the newest verdict; None where it was never judged.
+        pushed: where it was pushed to, as ``destination@version``.
+        metrics: its evaluation's, on all rows.
+    """
+
+    model: str
+    artifact_id: int
+    uri: str
+    state: ArtifactState
+    created: int
+    release: Release | None
+    aliases: tuple[str, ...]
+    blessed: bool | None
+    pushed: tuple[str, ...]
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+def registered_models(
+    store: MetadataStore,
+    model: str | None = None,
+    *,
+    among: Collection[int] | None = None,
+    limit: int | None = None,
+) -> list[ModelEntry]:
+    """Models that were released, pushed or blessed, the newest first; sampled ones are left out.
+
+    Args:
+        store: the metadata store.
+        model: only this model.
+        among: only these artifacts.
+        limit: at most so many.
+    """
+    known = {(r.model, r.artifact_id): r for r in releases(store, model)}
+    pushed: dict[tuple[str, int], list[Push]] = {}
+    for push in pushes(store, model):
+        pushed.setdefault((push.model, push.model_id), []).append(push)
+    pairs = {*known, *pushed, *_blessed(store, model)}
+    wanted = sorted((i, name) for name, i in pairs if among is None or i in among)[::-1]
+    artifacts = {a.id: a for a in store.artifacts(ids={i for i, _ in wanted})}
+    named: dict[tuple[str, int], list[str]] = {}
+    if store.database.adopted:
+        for alias in aliases(store, model):
+            named.setdefault((alias.scope, alias.artifact_id), []).append(alias.name)
+    found = []
+    for i, name in wanted:
+        artifact = artifacts.get(i)
+        if artifact is None or artifact.type != "Model" or is_sampled(artifact):
+            continue
+        key = (name, i)
+        found.append(_entry(store, name, artifact, known.get(key), named.get(key, []), pushed.get(key, [])))
+        if len(found) == limit:
+            break
+    return found
+
+
+def _entry(
+    store: MetadataStore, name: str, artifact: Artifact, release: Release | None, named: list[str], pushed: list[Push]
+) -> ModelEntry:
+    verdict = verdict_of(store, artifact)
+    assert artifact.id is not None
+    return ModelEntry(
+        model=name,
+        artifact_id=artifact.id,
+        uri=artifact.uri or "",
+        state=artifact.state,
+        created=artifact.created,
+        release=release,
+        aliases=tuple(sorted(named)),
+        blessed=verdict.blessed,
+        pushed=tuple(f"{push.destination}@{push.version}" for push in pushed),
+        metrics=verdict.metrics,
+    )
+
+
+def _blessed(store: MetadataStore, model: str | None) -> set[tuple[str, int]]:
+    """(pipeline, model) of every blessing that says yes."""
+    says, names = properties["Artifact"].alias(), properties["Artifact"].alias()
+    context_type = type_.alias()
+    query = (
+        sa.select(context.c.name, names.c.int_value)
+        .select_from(artifact_table)
+        .join(type_, (type_.c.id == artifact_table.c.type_id) & (type_.c.name == "ModelBlessing"))
+        .join(says, (says.c.artifact_id == artifact_table.c.id) & (says.c.name == "blessed") & (says.c.int_value == 1))
+        .join(names, (names.c.artifact_id == artifact_table.c.id) & (names.c.name == "current_model_id"))
+        .join(attribution, attribution.c.artifact_id == artifact_table.c.id)
+        .join(context, context.c.id == attribution.c.context_id)
+        .join(context_type, (context_type.c.id == context.c.type_id) & (context_type.c.name == "pipeline"))
+    )
+    if model is not None:
+        query = query.where(context.c.name == model)
+    with store.database.read() as connection:
+        return {(str(row[0]), int(row[1])) for row in connection.execute(query) if row[1] is not None}
