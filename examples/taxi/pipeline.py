@@ -36,8 +36,8 @@ from trueline.model_analysis import (
     SlicingSpec,
 )
 
+NAME = "taxi"
 HERE = Path(__file__).resolve().parent
-
 
 ALL = SlicingSpec()
 BY_HOUR = SlicingSpec(feature_keys=("trip_start_hour",))
@@ -80,8 +80,9 @@ CARD = {
 
 def create_pipeline(
     data: str = str(HERE / "data"),
-    serving_dir: str = str(HERE / "out" / "serving" / "taxi"),
+    serving_dir: str = str(HERE / "out" / "serving" / NAME),
     root: str = str(HERE / "out" / "line"),
+    metadata: str | None = None,
     min_auc: float = 0.85,
     max_rejects: int = 0,
     max_iter: int = 100,
@@ -91,7 +92,8 @@ def create_pipeline(
     Args:
         data: a CSV file or a folder of them.
         serving_dir: where servers look for versions of the model.
-        root: where artifacts and their memory go.
+        root: where artifacts go.
+        metadata: the metadata database's URL; SQLite beside the artifacts by default.
         min_auc: the least area under the ROC curve on all held-out trips.
         max_rejects: how many unreadable rows may be set aside.
         max_iter: trees of the model.
@@ -110,7 +112,7 @@ def create_pipeline(
         run_fn=run_fn,
         label=LABEL,
         hyperparameters={"max_iter": max_iter},
-        name="taxi",
+        name=NAME,
     )
     blessed = Resolver(strategy="latest_blessed", node_id="LatestBlessedModel")
     evaluator = Evaluator(
@@ -136,4 +138,4 @@ def create_pipeline(
         infra_blessing=infra.outputs["blessing"],
         texts=CARD,
     )
-    return Pipeline("taxi", [pusher, validator, card], root=root)
+    return Pipeline(NAME, [pusher, validator, card], root=root, metadata=metadata)

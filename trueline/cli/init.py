@@ -2,28 +2,67 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
+import os
+import shlex
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from trueline.templates import Project
 
 __all__ = ["init"]
 
 
-@click.command()
+@click.command(epilog="\b\nExample:\n  trueline init churn --template minimal")
 @click.argument("directory", required=False)
 @click.option("--template", default="taxi", show_default=True, help="Which template; `--list` names them.")
+@click.option("--name", help="Of the pipeline and its model; the folder's name by default.")
 @click.option("--list", "list_templates", is_flag=True, help="List the templates and stop.")
-def init(directory: str | None, template: str, list_templates: bool) -> None:
-    """Make a new project in DIRECTORY: a pipeline, a model, sample data, tests, a README.
+@click.option("--json", "as_json", is_flag=True, help="Print what was made, or the list, as JSON.")
+def init(directory: str | None, template: str, name: str | None, list_templates: bool, as_json: bool) -> None:
+    """Make a new project in DIRECTORY: pipeline, model, sample data, tests, CI file, Dockerfile, README.
 
-    The folder must be empty or not there yet; nothing is ever overwritten.
+    The folder must be empty or not there yet; nothing is ever overwritten, and a failure leaves nothing behind.
     """
-    from trueline.templates import TEMPLATES, copy_template
+    from trueline.templates import make_project
 
     if list_templates:
-        for name, about in TEMPLATES.items():
-            click.echo(f"{name:12} {about}")
+        _print_list(as_json)
         return
     if directory is None:
         raise click.UsageError("name the folder: trueline init DIRECTORY")
-    files = copy_template(template, directory)
-    click.echo(f"Made {directory} from template {template}: {', '.join(files)}")
-    click.echo(f"Next:\n  cd {directory}\n  trueline run pipeline.py")
+    project = make_project(template, directory, name=name)
+    steps = _next_steps(project, directory)
+    if as_json:
+        made = {"directory": directory, "template": template, "name": project.name}
+        click.echo(json.dumps({**made, "files": list(project.files), "next": steps}, indent=1))
+        return
+    click.echo(f"Made {project.name} in {directory} from template {template}: {', '.join(project.files)}")
+    click.echo("\n  ".join(["Next:", *steps]))
+
+
+def _print_list(as_json: bool) -> None:
+    from trueline.templates import TEMPLATES
+
+    if as_json:
+        click.echo(json.dumps([{"name": t.name, "about": t.about} for t in TEMPLATES.values()], indent=1))
+        return
+    for found in TEMPLATES.values():
+        click.echo(f"{found.name:12} {found.about}")
+
+
+def _next_steps(project: Project, directory: str) -> list[str]:
+    """Commands that a shell takes as they stand; what is not installed comes first."""
+    from trueline.templates import missing_modules
+
+    # Tests need pytest besides; requirements-dev.txt names everything.
+    short = missing_modules() or importlib.util.find_spec("pytest") is None
+    inside = os.path.realpath(directory) == os.getcwd()
+    # A folder called -x is no option of cd behind ./
+    place = f"./{directory}" if directory.startswith("-") else directory
+    steps = [] if inside else [f"cd {shlex.quote(place)}"]
+    steps += ["python -m pip install -r requirements-dev.txt"] if short else []
+    return [*steps, "trueline run pipeline.py", "python -m pytest"]
