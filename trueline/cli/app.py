@@ -31,8 +31,10 @@ COMMANDS = (
     CommandEntry("runs", "trueline.cli.runs:runs", "List the runs, newest first."),
     CommandEntry("show", "trueline.cli.show:show", "Show one run: nodes, states, findings, artifacts."),
     CommandEntry("logs", "trueline.cli.logs:logs", "Print what the nodes of a run wrote; --follow while they write."),
-    CommandEntry("lineage", "trueline.cli.lineage:lineage", "Show what an artifact was made from, and what from it."),
-    CommandEntry("why", "trueline.cli.lineage:why", "Say why a node ran, or was taken from the cache."),
+    CommandEntry(
+        "lineage", "trueline.cli.lineage:lineage", "Show what an artifact or a run was made from, and what from it."
+    ),
+    CommandEntry("why", "trueline.cli.why:why", "Say why a node ran, or was taken from the cache."),
     CommandEntry("stats", "trueline.cli.stats:stats", "Statistics of data: a table, one HTML page, or two compared."),
     CommandEntry("schema", "trueline.cli.schema:schema", "Infer, view, compare and mend schemas; make rows from one."),
     CommandEntry(

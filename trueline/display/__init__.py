@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from trueline.display.curves import training_view
     from trueline.display.feature_cells import Drift, Mark
     from trueline.display.html import Html, page
+    from trueline.display.lineage import LineageEdge, LineageGraph, LineageItem, lineage_html, lineage_view
+    from trueline.display.lineage_dot import lineage_dot
     from trueline.display.report import NodeView, RunView, Section, run_report_html
     from trueline.display.sections import (
         anomalies_view,
@@ -31,6 +33,12 @@ _HOMES = {
     "anomaly_marks": "statistics",
     "Html": "html",
     "page": "html",
+    "LineageEdge": "lineage",
+    "LineageGraph": "lineage",
+    "LineageItem": "lineage",
+    "lineage_dot": "lineage_dot",
+    "lineage_html": "lineage",
+    "lineage_view": "lineage",
     "NodeView": "report",
     "RunView": "report",
     "Section": "report",
@@ -48,6 +56,9 @@ _HOMES = {
 __all__ = [
     "Drift",
     "Html",
+    "LineageEdge",
+    "LineageGraph",
+    "LineageItem",
     "Mark",
     "NodeView",
     "RunView",
@@ -56,6 +67,9 @@ __all__ = [
     "anomaly_marks",
     "evaluation_view",
     "facts_view",
+    "lineage_dot",
+    "lineage_html",
+    "lineage_view",
     "model_view",
     "page",
     "run_report_html",

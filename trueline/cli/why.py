@@ -1,0 +1,53 @@
+"""``trueline why``: why a node ran, or was taken from the cache, or did not run at all."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+
+from trueline._core.errors import MetadataError
+from trueline.cli.completion import complete_nodes, complete_runs
+from trueline.cli.memory import find_run, metadata_option
+from trueline.cli.run_nodes import asked_nodes
+
+__all__ = ["why"]
+
+_MEANT = {
+    "CACHED": "taken from the cache",
+    "REUSED": "lent by an earlier run, as this one began later in the line",
+    "SKIPPED": "skipped, as a node before it did not succeed",
+    "OMITTED": "left out by a condition, a loop without items, or a node before it that was left out",
+    "PENDING": "not begun yet",
+    "WAITING": "waiting for an approval",
+}
+
+
+@click.command()
+@click.argument("run", shell_complete=complete_runs)
+@click.argument("node", shell_complete=complete_nodes)
+@metadata_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def why(run: str, node: str, location: str | None, as_json: bool) -> None:
+    """Say why NODE of RUN (an id, the beginning of one, or "latest") ran or came from the cache."""
+    from trueline.pipeline.reasons import why as explain
+
+    runs, record = find_run(run, location)
+    rows = asked_nodes(record, node)
+    if len(rows) > 1 and all(row.node_id != node for row in rows):
+        names = [row.node_id for row in rows]
+        raise MetadataError(f"node {node!r} is a loop of {len(rows)} passes", problems=names, hint="name one of them.")
+    found = explain(runs.store, record.run_id, node)
+    if as_json:
+        click.echo(json.dumps(asdict(found), indent=1))
+        return
+    state = click.style(_MEANT.get(found.state, found.state.lower()), bold=True)
+    click.echo(f"{found.node_id} in run {found.run_id}: {state}")
+    for text in (found.reason, found.message):
+        if text:
+            click.echo(text[0].upper() + text[1:])
+    if found.changes and found.earlier_run:
+        click.echo(f"What changed since run {found.earlier_run}:")
+    for change in found.changes:
+        click.echo(f"  - {change}")
