@@ -78,7 +78,9 @@ def test_the_files_that_a_source_reads_changed(build: Build, runner: LocalRunner
     result = runner.run(build())
     assert states(result) == ["COMPLETE"] * 3
     assert reason(result, "Source") == f"what it reads from outside changed: {data}"
-    assert reason(result, "Train") == "input examples changed", "the schema was made again with the same bytes"
+    assert reason(result, "Train") == "input examples (of Source.examples) changed", (
+        "the schema was made again with the same bytes"
+    )
 
 
 def test_equal_bytes_made_again_change_nothing_downstream(build: Build, runner: LocalRunner) -> None:
@@ -208,7 +210,8 @@ def test_the_code_of_a_user_function(
     result = runner.run(applying(module, root), isolation="process")
     assert result.nodes["Apply"].state == state
     if state == "COMPLETE":
-        assert result.nodes["Apply"].cached_reason == "code of fn changed"
+        changed = {"LIMIT = 3": "LIMIT", "import os": "statements at the top level (new)"}.get(edit[0], "scale")
+        assert result.nodes["Apply"].cached_reason == f"code of fn changed: {changed} in module_of_cache.py"
 
 
 def test_a_local_file_that_the_function_imports_counts(module: Path, root: Path, runner: LocalRunner) -> None:
@@ -216,7 +219,7 @@ def test_a_local_file_that_the_function_imports_counts(module: Path, root: Path,
     (module.parent / "helper_of_cache.py").write_text("def shift():\n    return 100\n")
     importlib.invalidate_caches()
     result = runner.run(applying(module, root), isolation="process")
-    assert result.nodes["Apply"].cached_reason == "code of fn changed"
+    assert result.nodes["Apply"].cached_reason == "code of fn changed: shift in helper_of_cache.py"
     text = store.read_text(result.nodes["Apply"].outputs["out"][0].path("x.txt"))
     assert text == "106", "the process saw the new code"
 
@@ -240,7 +243,10 @@ def test_properties_of_an_input_count(data: Path, root: Path, runner: LocalRunne
     first, second = runner.run(build(1)), runner.run(build(2))
     assert first.nodes["copy_span"].found == {"result": 1}
     assert second.nodes["copy_span"].found == {"result": 2}
-    assert second.nodes["copy_span"].cached_reason == "properties of input examples changed"
+    assert (
+        second.nodes["copy_span"].cached_reason
+        == "properties of input examples (of Source.examples) changed: span: 1 -> 2"
+    )
 
 
 def component_of_span(function: Callable[[int], Pipeline]) -> Callable[[int], Pipeline]:

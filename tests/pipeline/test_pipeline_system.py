@@ -167,7 +167,7 @@ def test_a_single_file_can_be_imported_and_used(tmp_path: Path, root: Path, runn
     assert runner.run(build()).nodes["Train"].state == "CACHED"
     file.write_text("two")
     result = runner.run(build())
-    assert result.nodes["Train"].cached_reason == "input schema changed"
+    assert result.nodes["Train"].cached_reason == "input schema (of Importer.schema) changed"
 
 
 def test_importing_nothing_fails(tmp_path: Path, root: Path, runner: LocalRunner) -> None:

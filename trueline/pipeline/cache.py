@@ -1,8 +1,9 @@
 """Step two of a launch: has exactly this been done before?
 
-The key covers everything that a result can depend on: the executor's code, parameters with their defaults, the code
-of user functions, the node's own fingerprint of outside files, and the contents (not the ids or times) of all
-inputs. Its parts are stored, so that a miss can say which of them changed.
+The key covers everything that a result can depend on: the code of the executor and of user functions, the versions of
+Python and of the packages that this code imports, the files beside it that it reads, parameters with their defaults,
+the node's own fingerprint of outside files, and the contents (not the ids or times) of all inputs. Its parts are
+stored, with notes that only explain them, so that a miss can say which of them changed.
 """
 
 from __future__ import annotations
@@ -17,22 +18,23 @@ from trueline._core.errors import ArtifactError, ConfigError
 from trueline.metadata.records import Artifact, ExecutionState
 from trueline.metadata.runs import CacheEntry
 from trueline.pipeline.artifacts import artifact_type
-from trueline.pipeline.compile import CompiledNode
+from trueline.pipeline.compile import CompiledInput, CompiledNode
 from trueline.pipeline.context import ArtifactHandle
 from trueline.pipeline.handles import handle_of, trueline_version, verified_fingerprint
+from trueline.pipeline.packages import packages_of, python_version
 from trueline.pipeline.params import decode_params, functions_in
-from trueline.pipeline.reasons import differences
+from trueline.pipeline.reasons import KEY_FORMAT, differences
 from trueline.pipeline.run_context import RunContext
 from trueline.pipeline.user_function import UserFunction
 
-__all__ = ["Hit", "Key", "Miss", "cache_key", "has_users_code", "look_up", "unsettled"]
+__all__ = ["Hit", "Key", "Miss", "NodeCode", "cache_key", "code_of", "has_users_code", "look_up", "unsettled"]
 
-_FORMAT = 1
+_CODE_PARTS = ("executor", "functions", "packages", "missing", "files")
 
 
 @dataclass(frozen=True)
 class Key:
-    """A cache key and the parts that it was hashed from."""
+    """A cache key, the parts that it was hashed from, and under ``notes`` what explains them but is not in the hash."""
 
     digest: str
     parts: Mapping[str, Any]
@@ -72,39 +74,65 @@ def cache_key(
         ConfigError: code that cannot be read, or a fingerprint function that fails or returns no JSON value.
     """
     params = decode_params(node.params) if params is None else dict(params)
+    code = code_of(node)
     sample = getattr(run, "sample", None)
     parts = {
-        "format": _FORMAT,
+        "format": KEY_FORMAT,
         "pipeline": run.plan.name,
         "node": node.id,
         "trueline": trueline_version(),
-        **_code_parts(node),
+        "python": python_version(),
+        **code.parts,
         "params": _nameless(params),
         "fingerprint": _own_fingerprint(node, params),
         "inputs": {key: [_input_part(handle) for handle in handles] for key, handles in inputs.items()},
         "outputs": dict(node.outputs),
         **({} if sample is None else {"sample": sample}),
     }
-    return _key_of(parts)
+    notes = {"code": code.notes, "inputs": {key: _origins(made) for key, made in node.inputs.items()}}
+    return _key_of(parts, notes)
 
 
-def _key_of(parts: Mapping[str, Any]) -> Key:
+def _key_of(parts: Mapping[str, Any], notes: Any) -> Key:
     text = json.dumps(parts, sort_keys=True)
-    return Key(hashlib.sha256(text.encode()).hexdigest(), json.loads(text))
+    return Key(hashlib.sha256(text.encode()).hexdigest(), {**json.loads(text), "notes": notes})
 
 
-def _code_parts(node: CompiledNode) -> dict[str, Any]:
-    """The parts of a key that are code, as the files are now.
+def _origins(made: CompiledInput) -> list[str]:
+    """``node.output`` of each source of an input."""
+    return [f"{source[0]}.{source[1]}" for source in made.sources]
+
+
+@dataclass(frozen=True)
+class NodeCode:
+    """The code of a node as the files are now: parts of its key, and short hashes by ``file:name`` as notes."""
+
+    parts: Mapping[str, Any]
+    notes: Mapping[str, Mapping[str, str]]
+
+
+def code_of(node: CompiledNode) -> NodeCode:
+    """The code of a node, the packages that it imports and the files that it reads, as they are now.
 
     Raises:
         ConfigError: code that cannot be read.
     """
     executor = UserFunction.from_json(node.executor) if node.executor else None
     functions = functions_in(decode_params(node.params))
-    return {
-        "executor": {"name": executor.name, "code": executor.fingerprint()} if executor else None,
-        "functions": {path: function.fingerprint() for path, function in functions.items()},
+    found = {path: function.code() for path, function in functions.items()}
+    own = {} if executor is None else {"executor": executor.code()}
+    modules = {module for code in (*own.values(), *found.values()) for module in code.modules}
+    packages = packages_of(modules)
+    named = {**{f"function {path}": code for path, code in found.items()}, **own}
+    parts = {
+        "executor": {"name": executor.name, "code": own["executor"].digest} if executor else None,
+        "functions": {path: code.digest for path, code in found.items()},
+        "packages": packages.versions,
+        "missing": packages.missing,
+        "files": {name: code.files for name, code in named.items() if code.files},
     }
+    notes = {name: code.parts for name, code in named.items() if code.parts}
+    return NodeCode(json.loads(json.dumps(parts)), notes)
 
 
 def has_users_code(node: CompiledNode) -> bool:
@@ -116,17 +144,20 @@ def has_users_code(node: CompiledNode) -> bool:
 
 
 def unsettled(node: CompiledNode, key: Key) -> Key | None:
-    """Another key, which nothing is found by, if the code was edited since `key` was made; else None.
+    """Another key, which nothing is found by, if the code, a package that it imports or a file that it reads is no
+    longer as it was when `key` was made; else None.
 
     A file can be edited before it is imported or after: nobody can say which code made the result.
     """
     try:
-        now = _code_parts(node)
+        now: Mapping[str, Any] = code_of(node).parts
     except ConfigError:  # being edited right now
         now = {}
-    if all(now.get(name, ...) == key.parts[name] for name in ("executor", "functions")):
+    changed = [name for name in _CODE_PARTS if now.get(name, ...) != key.parts[name]]
+    if not changed:
         return None
-    return _key_of({**key.parts, "unsettled": True})
+    parts = {name: value for name, value in key.parts.items() if name != "notes"}
+    return _key_of({**parts, "unsettled": changed}, key.parts["notes"])
 
 
 def _nameless(value: Any) -> Any:
@@ -195,7 +226,7 @@ def _reason(earlier: CacheEntry | None, key: Key) -> str:
         return "first run of this node"
     if earlier.key == key.digest:
         return f"execution {earlier.execution_id} with the same inputs did not succeed"
-    return "; ".join(differences(earlier.parts, key.parts)) or "the key's format changed"
+    return "; ".join(differences(earlier.parts, key.parts)) or "the key changed"
 
 
 def _damage(node: CompiledNode, outputs: Mapping[str, list[Artifact]]) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,18 @@ from trueline._core.errors import MetadataError
 from trueline.metadata.runs import RunStore
 from trueline.metadata.store import MetadataStore
 
-__all__ = ["Why", "differences", "why"]
+__all__ = ["KEY_FORMAT", "Why", "differences", "why"]
 
+KEY_FORMAT = 2
+"""Of the parts of a cache key. 2: versions of packages, files that code reads, and notes."""
+_UNSETTLED = {
+    "executor": "its code was edited",
+    "functions": "its code was edited",
+    "packages": "packages that it imports were changed",
+    "missing": "packages that it imports were changed",
+    "files": "files that its code names were changed",
+}
+_MOST = 3
 _ABSENT = object()
 
 
@@ -65,13 +75,16 @@ def why(store: MetadataStore, run_id: str, node_id: str) -> Why:
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """What changed from one key's parts to another's, as sentences."""
-    found = [*_code(old, new), *_params(old.get("params") or {}, new.get("params") or {}, "")]
-    found += [f"code of {name} changed" for name in _changed(old, new, "functions")]
+    if old.get("format") != new.get("format"):
+        return ["the key's format changed"]
+    found = [*_code(old, new), *_packages(old, new), *_files(old.get("files") or {}, new.get("files") or {})]
+    found += _params(old.get("params") or {}, new.get("params") or {}, "")
     if old.get("fingerprint") != new.get("fingerprint"):
         found.append(_fingerprint(old.get("fingerprint"), new.get("fingerprint")))
     if old.get("unsettled") and not new.get("unsettled") and not found:
-        found.append("its code was edited while it ran the last time")
-    found += _inputs(old.get("inputs") or {}, new.get("inputs") or {})
+        what = dict.fromkeys(_UNSETTLED[name] for name in old["unsettled"] if name in _UNSETTLED)
+        found.append(f"{' and '.join(what)} while it ran the last time")
+    found += _inputs(old, new)
     if old.get("outputs") != new.get("outputs"):
         found.append("the declared outputs changed")
     if old.get("sample") != new.get("sample"):
@@ -84,13 +97,67 @@ def _sample(rows: Any) -> str:
 
 
 def _code(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    if old.get("trueline") != new.get("trueline"):
-        yield f"trueline {old.get('trueline')} -> {new.get('trueline')}"
+    for name in ("trueline", "python"):
+        if old.get(name) != new.get(name):
+            yield f"{name} {old.get(name)} -> {new.get(name)}"
     before, after = old.get("executor") or {}, new.get("executor") or {}
     if before.get("name") != after.get("name"):
         yield f"the executor is {after.get('name')}, it was {before.get('name')}"
     elif before.get("code") != after.get("code"):
-        yield f"code of the executor {after.get('name')} changed"
+        yield f"code of the executor {after.get('name')} changed{_where(old, new, 'executor')}"
+    for name in _changed(old, new, "functions"):
+        yield f"code of {name} changed{_where(old, new, f'function {name}')}"
+
+
+def _where(old: Mapping[str, Any], new: Mapping[str, Any], name: str) -> str:
+    """Which statements of which files: ``: train and LIMIT in model.py``."""
+    before, after = (((parts.get("notes") or {}).get("code") or {}).get(name) or {} for parts in (old, new))
+    by_file: dict[str, list[str]] = {}
+    for place in sorted({*before, *after}):
+        if before.get(place) != after.get(place):
+            file, _, label = place.partition(":")
+            what = " (new)" if place not in before else " (gone)" if place not in after else ""
+            by_file.setdefault(file, []).append(f"{label}{what}" if label else what.strip())
+    told = [f"{_listed(labels)} in {file}" if any(labels) else file for file, labels in by_file.items()]
+    if not before or not after:
+        return ""
+    return f": {'; '.join(told)}" if told else ": the order of its statements"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_MOST]) + (f" and {len(names) - _MOST} more" if len(names) > _MOST else "")
+
+
+def _packages(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    before, after = old.get("packages") or {}, new.get("packages") or {}
+    for name in sorted({*before, *after}):
+        if before.get(name) == after.get(name):
+            continue
+        if name not in before:
+            yield f"{name} {after[name]} is imported now"
+        elif name not in after:
+            yield f"{name} is no longer imported (it was {before[name]})"
+        else:
+            yield f"{name} {before[name]} -> {after[name]}"
+    gone, there = ({*(old.get("missing") or ())}, {*(new.get("missing") or ())})
+    if there - gone:
+        yield f"modules that cannot be found: {_listed(sorted(there - gone))}"
+    if gone - there and not {*after} - {*before}:
+        yield f"modules that could not be found are no longer asked for: {_listed(sorted(gone - there))}"
+
+
+def _files(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """Files that code reads, each told once, however many functions read it."""
+    before, after = ({name: digest for files in side.values() for name, digest in files.items()} for side in (old, new))
+    for name in sorted({*before, *after}):
+        if name not in before:
+            yield f"file {name} is read now"
+        elif name not in after:
+            yield f"file {name} is no longer read"
+        elif after[name] == "missing":
+            yield f"file {name} is gone"
+        elif before[name] != after[name]:
+            yield f"file {name}, which the code names, changed"
 
 
 def _changed(old: Mapping[str, Any], new: Mapping[str, Any], part: str) -> list[str]:
@@ -132,13 +199,19 @@ def _fingerprint(old: Any, new: Any) -> str:
 
 
 def _inputs(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    for key in sorted({*old, *new}):
-        before, after = old.get(key) or [], new.get(key) or []
+    origins = (new.get("notes") or {}).get("inputs") or {}
+    earlier, current = old.get("inputs") or {}, new.get("inputs") or {}
+    for key in sorted({*earlier, *current}):
+        before, after = earlier.get(key) or [], current.get(key) or []
         if before == after:
             continue
+        of = f" (of {', '.join(origins[key])})" if origins.get(key) else ""
         if len(before) != len(after):
-            yield f"input {key}: {len(before)} -> {len(after)} artifacts"
+            yield f"input {key}{of}: {len(before)} -> {len(after)} artifacts"
         elif [item["fingerprint"] for item in before] != [item["fingerprint"] for item in after]:
-            yield f"input {key} changed"
+            yield f"input {key}{of} changed"
         else:
-            yield f"properties of input {key} changed"
+            pairs = zip(before, after, strict=True)
+            told = [text for a, b in pairs for text in _params(a["properties"], b["properties"], "")]
+            words = [text.removeprefix("parameter ") for text in dict.fromkeys(told)]
+            yield f"properties of input {key}{of} changed: {_listed(words)}"

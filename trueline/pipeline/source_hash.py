@@ -1,47 +1,48 @@
-"""What a function's result can depend on in source code, as one hash.
+"""What a function's result can depend on in source code: one hash, and what it was made of.
 
 For the user's own files: the function's statement, every top-level statement of its file that it reaches by name,
-top-level statements that bind no name (they may have effects), and, whole, the local files that it imports, with the
-packages that they lie in. Code that looks names up itself (``globals()``, ``sys.modules``) reaches its whole file. For
-installed packages: the module's file. Hashes are taken over the syntax tree without docstrings, so comments,
-blank lines and formatting change nothing.
+top-level statements that may have effects (those that bind no name, and imports whose names nothing uses), and, whole,
+the local files that it imports, with the packages that they lie in. Code that looks names up itself (``globals()``,
+``sys.modules``) reaches its whole file. For installed packages: the module's file. Hashes are taken over the syntax
+tree without docstrings, so comments, blank lines and formatting change nothing.
 """
 
 from __future__ import annotations
 
 import ast
-import functools
 import hashlib
-import importlib.util
 import os
-import sysconfig
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from trueline._core.parsing import parse_python
+from trueline.pipeline.source_files import files_read
+from trueline.pipeline.source_imports import imported_names, imports_of, is_installed
 
-__all__ = ["function_hash", "is_installed", "users_line"]
+__all__ = ["FunctionCode", "function_code", "function_hash", "is_installed", "users_line"]
 
-_PACKAGE = Path(__file__).resolve().parents[1]
 _LOOK_UPS = frozenset({"globals", "eval", "exec", "modules"})
 """Names with which code finds others that no statement spells out."""
-_IMPORTERS = frozenset({"import_module", "__import__"})
+_MOST_PARTS = 64
 
 
-@functools.cache
-def _installed_roots() -> tuple[Path, ...]:
-    paths = sysconfig.get_paths()
-    roots = [Path(paths[key]).resolve() for key in ("stdlib", "platstdlib", "purelib", "platlib") if key in paths]
-    return (*roots, _PACKAGE)
+@dataclass(frozen=True)
+class FunctionCode:
+    """The code that a function depends on.
 
+    Attributes:
+        digest: the hash of all of it.
+        parts: short hashes of its statements by ``file:name``, to say what changed; of a file with many, ``file``.
+        modules: dotted names of imported modules that lie in no file of the user.
+        files: hashes of the files that it reads, by their place from the function's folder on.
+    """
 
-def is_installed(path: Path) -> bool:
-    """Whether a file belongs to the standard library, an installed package or trueline."""
-    resolved = path.resolve()
-    if "site-packages" in resolved.parts or "dist-packages" in resolved.parts:
-        return True
-    return any(resolved.is_relative_to(root) for root in _installed_roots())
+    digest: str
+    parts: Mapping[str, str] = field(default_factory=dict)
+    modules: frozenset[str] = frozenset()
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 def users_line(error: BaseException) -> str | None:
@@ -54,21 +55,32 @@ def users_line(error: BaseException) -> str | None:
 
 
 def function_hash(path: Path, name: str) -> str:
-    """The hash of what the top-level function `name` of a file depends on; of the whole file if it is installed.
+    """The hash of what the top-level function `name` of a file depends on; see `function_code`."""
+    return function_code(path, name).digest
+
+
+def function_code(path: Path, name: str) -> FunctionCode:
+    """What the top-level function `name` of a file depends on; the whole file if it is installed.
 
     Raises:
         OSError: when the file cannot be read.
         SyntaxError: when it does not parse.
         LookupError: when the file binds no such name at its top level.
+        ConfigError: when a declaration of files in it means nothing.
     """
     if is_installed(path):
-        return hashlib.sha256(_dump(_tree(path)).encode()).hexdigest()
-    texts: dict[str, str] = {}
-    texts[f"0:{name}"] = _collect_function(path, name, texts)
+        tree = _tree(path)
+        return FunctionCode(_sha256(_dump(tree)), modules=frozenset(imports_of(tree, path)[1]))
+    walk = _Walk(path.resolve().parent)
+    walk.function(path, name)
     digest = hashlib.sha256()
-    for key, text in sorted(texts.items()):
+    for key, text in sorted(walk.texts.items()):
         digest.update(key.encode() + b"\0" + text.encode() + b"\0")
-    return digest.hexdigest()
+    return FunctionCode(digest.hexdigest(), walk.parts, frozenset(walk.modules), walk.files)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _tree(path: Path) -> ast.Module:
@@ -90,21 +102,63 @@ def _dump(tree: ast.AST) -> str:
     return ast.dump(tree, annotate_fields=False)
 
 
-def _collect_function(path: Path, name: str, texts: dict[str, str]) -> str:
-    statements = [s for s in _tree(path).body if not _is_main_guard(s)]
-    binders: dict[str, list[int]] = {}
-    effects = []
-    for index, statement in enumerate(statements):
-        bound = set(_bound_names(statement))
-        for each in bound:
-            binders.setdefault(each, []).append(index)
-        if "*" in bound or (not bound and not _is_docstring(statement)):
-            effects.append(index)
-    modules = {name for s in statements for name in _imported_names(s)}
-    for index, statement in enumerate(statements):
-        for each in _asked_names(statement) - modules:
-            if each in binders:
-                binders[each].append(index)
+class _Walk:
+    """Gathers what a function depends on; names of files are relative to the function's folder."""
+
+    def __init__(self, base: Path) -> None:
+        self.base = base
+        self.texts: dict[str, str] = {}
+        self.parts: dict[str, str] = {}
+        self.modules: set[str] = set()
+        self.files: dict[str, str] = {}
+
+    def function(self, path: Path, name: str) -> None:
+        tree = _tree(path)
+        statements = [s for s in tree.body if not _is_main_guard(s)]
+        reached = [statements[index] for index in _reached(statements, name, path)]
+        self._add(f"0:{name}", path, tree, reached)
+
+    def _file(self, path: Path) -> None:
+        key = f"1:{self._place(path)}"
+        if key not in self.texts:
+            tree = _tree(path)
+            self._add(key, path, tree, [s for s in tree.body if not _is_docstring(s)])
+
+    def _add(self, key: str, path: Path, tree: ast.Module, reached: list[ast.stmt]) -> None:
+        read = files_read(path, tree, reached)  # before the docstrings are taken out
+        dumps = [_dump(statement) for statement in reached]
+        self.texts[key] = "\n".join(dumps)
+        self._note(self._place(path), reached, dumps)
+        self.files.update({self._place(file): digest for file, digest in read.items()})
+        for statement in reached:
+            files, modules = imports_of(statement, path)
+            self.modules |= modules
+            for file in files:
+                self._file(file)
+
+    def _place(self, path: Path) -> str:
+        return Path(os.path.relpath(path.resolve(), self.base)).as_posix()
+
+    def _note(self, place: str, statements: Iterable[ast.stmt], dumps: list[str]) -> None:
+        named: dict[str, list[str]] = {}
+        for statement, dump in zip(statements, dumps, strict=True):
+            named.setdefault(f"{place}:{_label(statement)}", []).append(dump)
+        if len(named) > _MOST_PARTS:
+            named = {place: dumps}
+        self.parts.update({name: _sha256("\n".join(texts))[:8] for name, texts in named.items()})
+
+
+def _label(statement: ast.stmt) -> str:
+    """What a top-level statement is called when it changed."""
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return "imports"
+    names = sorted(set(_bound_names(statement)))
+    return ", ".join(names[:3]) if names else "statements at the top level"
+
+
+def _reached(statements: list[ast.stmt], name: str, path: Path) -> list[int]:
+    """The indices of the statements that a name leads to, and of those that may have effects."""
+    binders, effects = _binders(statements)
     if name not in binders:
         raise LookupError(f"{path} binds no {name!r} at its top level")
     reached: set[int] = set()
@@ -118,23 +172,27 @@ def _collect_function(path: Path, name: str, texts: dict[str, str]) -> str:
         if used & _LOOK_UPS:
             queue.extend(range(len(statements)))
         queue.extend(each for name in used for each in binders.get(name, ()))
-    for index in reached:
-        for imported in _local_imports(statements[index], path):
-            _collect_file(imported, texts, path.resolve().parent)
-    return "\n".join(_dump(statements[index]) for index in sorted(reached))
+    return sorted(reached)
 
 
-def _collect_file(path: Path, texts: dict[str, str], base: Path) -> None:
-    """Adds a file and the local files that it imports, each under its place relative to the first one's folder."""
-    key = f"1:{os.path.relpath(path.resolve(), base)}"
-    if key in texts:
-        return
-    tree = _tree(path)
-    statements = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
-    texts[key] = _dump(tree)
-    for statement in statements:
-        for imported in _local_imports(statement, path):
-            _collect_file(imported, texts, base)
+def _binders(statements: list[ast.stmt]) -> tuple[dict[str, list[int]], list[int]]:
+    """Which statements bind or change each name, and which may have effects."""
+    binders: dict[str, list[int]] = {}
+    effects = []
+    used = {name for statement in statements for name in _used_names(statement)}
+    for index, statement in enumerate(statements):
+        bound = set(_bound_names(statement))
+        for each in bound:
+            binders.setdefault(each, []).append(index)
+        for_effect = isinstance(statement, ast.Import | ast.ImportFrom) and not bound & used
+        if "*" in bound or for_effect or (not bound and not _is_docstring(statement)):
+            effects.append(index)
+    modules = {name for s in statements for name in imported_names(s)}
+    for index, statement in enumerate(statements):
+        for each in _asked_names(statement) - modules:
+            if each in binders:
+                binders[each].append(index)
+    return binders, effects
 
 
 def _is_main_guard(statement: ast.stmt) -> bool:
@@ -157,7 +215,7 @@ def _bound_names(statement: ast.stmt) -> Iterator[str]:
         return
     for node in ast.walk(statement):
         if isinstance(node, ast.Import | ast.ImportFrom):
-            yield from _imported_names(node)
+            yield from imported_names(node)
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
@@ -168,12 +226,6 @@ def _bound_names(statement: ast.stmt) -> Iterator[str]:
                 root = root.value
             if isinstance(root, ast.Name):
                 yield root.id
-
-
-def _imported_names(statement: ast.stmt) -> Iterator[str]:
-    for node in ast.walk(statement):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            yield from ((alias.asname or alias.name).split(".")[0] for alias in node.names)
 
 
 def _asked_names(statement: ast.stmt) -> set[str]:
@@ -188,76 +240,3 @@ def _used_names(statement: ast.stmt) -> set[str]:
     names = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
     attributes = (node for node in ast.walk(statement) if isinstance(node, ast.Attribute) and node.attr == "modules")
     return names | {"modules" for node in attributes if getattr(node.value, "id", None) == "sys"}
-
-
-def _local_imports(statement: ast.stmt, path: Path) -> Iterator[Path]:
-    for node in ast.walk(statement):
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = "." * node.level + (node.module or "")
-            names = [base, *(f"{base}{'' if base.endswith('.') else '.'}{alias.name}" for alias in node.names)]
-        elif isinstance(node, ast.Call):
-            names = _called_import(node)
-        for name in names:
-            found = _local_file(name, path)
-            if found is not None:
-                yield from _package_files(found)
-                yield found
-
-
-def _called_import(call: ast.Call) -> list[str]:
-    """The module that ``importlib.import_module("name")`` or ``__import__("name")`` loads."""
-    called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", None)
-    first = call.args[0] if call.args else None
-    if called in _IMPORTERS and isinstance(first, ast.Constant) and isinstance(first.value, str):
-        return [first.value]
-    return []
-
-
-def _package_files(path: Path) -> Iterator[Path]:
-    """The ``__init__.py`` of every package around a file: importing the file runs them too."""
-    folder = path.parent
-    while (folder / "__init__.py").is_file():
-        yield folder / "__init__.py"
-        folder = folder.parent
-
-
-def _local_file(module: str, path: Path) -> Path | None:
-    """The user's own file that an import leads to: beside the importing file, or on the path; else None."""
-    level = len(module) - len(module.lstrip("."))
-    parts = [part for part in module.lstrip(".").split(".") if part]
-    folder = path.resolve().parent
-    for _ in range(max(level - 1, 0)):
-        folder = folder.parent
-    roots = [folder] if level else [folder, *_package_roots(folder)]
-    for root in roots:
-        for candidate in (
-            root.joinpath(*parts).with_suffix(".py") if parts else None,
-            root.joinpath(*parts, "__init__.py"),
-        ):
-            if candidate is not None and candidate.is_file():
-                return candidate
-    if level or not parts:
-        return None
-    try:
-        spec = importlib.util.find_spec(parts[0])
-    except (ImportError, ValueError):
-        return None
-    if spec is None or spec.origin is None or not spec.origin.endswith(".py") or is_installed(Path(spec.origin)):
-        return None
-    base = Path(spec.origin)
-    if len(parts) == 1:
-        return base
-    inner = base.parent.joinpath(*parts[1:])
-    for candidate in (inner.with_suffix(".py"), inner / "__init__.py"):
-        if candidate.is_file():
-            return candidate
-    return None
-
-
-def _package_roots(folder: Path) -> Iterator[Path]:
-    while (folder / "__init__.py").is_file():
-        folder = folder.parent
-        yield folder

@@ -12,7 +12,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -20,7 +20,7 @@ from typing import Any
 
 from trueline._core.errors import ConfigError, did_you_mean
 from trueline.pipeline.loaded import ALONE, remember_loaded
-from trueline.pipeline.source_hash import function_hash, is_installed
+from trueline.pipeline.source_hash import FunctionCode, function_code, is_installed
 
 __all__ = ["SourceOnlyLoader", "UserFunction"]
 
@@ -95,10 +95,23 @@ class UserFunction:
         Raises:
             ConfigError: when the source cannot be read.
         """
+        return self.code().digest
+
+    def code(self) -> FunctionCode:
+        """The code that the function depends on, the modules that it imports and the files that it reads.
+
+        A function of an installed package depends on its package's version too.
+
+        Raises:
+            ConfigError: when the source cannot be read.
+        """
         try:
-            return function_hash(self.source_file(), self.name)
+            found = function_code(self.source_file(), self.name)
         except (OSError, SyntaxError, LookupError) as error:
             raise ConfigError(f"the source of {self} cannot be read: {error}") from error
+        if self.file is None and self.module is not None:
+            return replace(found, modules=found.modules | {self.module})
+        return found
 
     def source_file(self) -> Path:
         """The file that holds the function.
