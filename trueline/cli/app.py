@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import click
 
 from trueline import __version__
-from trueline.cli.failures import EXIT_CODES, OK, USAGE, exit_code_of, print_failure
+from trueline.cli.completion_setup import completion_options, offer_files
+from trueline.cli.failures import EXIT_CODES, OK, USAGE, exit_code_of, print_failure, print_json, wants_json
 
 __all__ = ["COMMANDS", "CommandEntry", "cli", "run_command"]
 
@@ -88,6 +89,7 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "--version", prog_name="trueline")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@completion_options
 def cli(debug: bool) -> None:
     """A production line for machine-learning models.
 
@@ -97,19 +99,25 @@ def cli(debug: bool) -> None:
 
 
 def run_command(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command and turns every failure into a message and an exit code."""
+    """Runs one command and turns every failure into a message and an exit code; with ``--json`` also into JSON."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     if debug:
         given = [argument for argument in given if argument != "--debug"]
+    as_json = wants_json(given)
+    offer_files()
     try:
         result = cli.main(args=given, prog_name="trueline", standalone_mode=False)
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.ClickException as error:
+        if as_json:
+            print_json(error, USAGE)
         error.show()
         return USAGE
     except (KeyboardInterrupt, click.Abort) as error:
+        if as_json:
+            print_json(error, exit_code_of(error))
         click.echo("Interrupted.", err=True)
         return exit_code_of(error)
     except BrokenPipeError:
@@ -118,6 +126,8 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except Exception as error:
+        if as_json:
+            print_json(error, exit_code_of(error))
         print_failure(error, debug=debug)
         return exit_code_of(error)
     return result if isinstance(result, int) else OK

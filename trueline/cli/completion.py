@@ -67,7 +67,7 @@ def complete_templates(ctx: click.Context, param: click.Parameter, incomplete: s
     """Names of project templates."""
     from trueline.templates import TEMPLATES
 
-    return _that_begin([CompletionItem(name, help=str(about)) for name, about in TEMPLATES.items()], incomplete)
+    return _that_begin([CompletionItem(found.name, help=found.about) for found in TEMPLATES.values()], incomplete)
 
 
 def complete_files(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:

@@ -1,17 +1,35 @@
-"""Exit codes, and errors as a person reads them: no traceback unless asked for."""
+"""Exit codes, and errors as a person or a program reads them: no traceback unless asked for.
+
+With ``--json`` an error is one line on standard output, where the result would have been, and the same message for
+people stands on stderr: ``{"error": {"type", "message", "where", "hint", "problems"}, "exit_code": n}``.
+"""
 
 from __future__ import annotations
 
 import errno
+import json
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
 
 import click
 
 from trueline._core.errors import ConfigError, GateError, TruelineError
 from trueline._core.extras import missing_extra_hint
 
-__all__ = ["EXIT_CODES", "FAILED", "GATE", "INTERRUPTED", "OK", "USAGE", "exit_code_of", "print_failure"]
+__all__ = [
+    "EXIT_CODES",
+    "FAILED",
+    "GATE",
+    "INTERRUPTED",
+    "OK",
+    "USAGE",
+    "exit_code_of",
+    "print_failure",
+    "print_json",
+    "wants_json",
+]
 
 OK = 0
 FAILED = 1
@@ -59,13 +77,42 @@ def print_failure(error: BaseException, *, debug: bool) -> None:
     if debug:
         click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
         return
-    text = str(error)
-    if isinstance(error, OSError) and error.strerror:
-        place = f"{error.filename}: " if error.filename is not None else ""
-        text = f"{place}{error.strerror.lower()}"
-        if hint := _OS_HINTS.get(error.errno or 0):
-            text += f"\nHint: {hint}"
-    elif not isinstance(error, TruelineError):
-        hint = missing_extra_hint(error) or "run it again as `trueline --debug ...` for the traceback."
-        text = f"{type(error).__name__}: {text}\nHint: {hint}"
+    if isinstance(error, TruelineError):
+        text = str(error)
+    else:
+        told = _told(error)
+        place = f"{told['where']}: " if told["where"] else ""
+        kind = "" if isinstance(error, OSError) and error.strerror else f"{told['type']}: "
+        text = f"{place}{kind}{told['message']}" + (f"\nHint: {told['hint']}" if told["hint"] else "")
     click.echo(click.style("Error: ", fg="red", bold=True) + text, err=True)
+
+
+def wants_json(arguments: Sequence[str]) -> bool:
+    """Whether a command line asks for JSON: ``--json``, or ``--format json``."""
+    if any(argument in ("--json", "--format=json") for argument in arguments):
+        return True
+    return any(pair == ("--format", "json") for pair in pairwise(arguments))
+
+
+def print_json(error: BaseException, code: int) -> None:
+    """Writes an error to standard output as one line of JSON."""
+    click.echo(json.dumps({"error": _told(error), "exit_code": code}))
+
+
+def _told(error: BaseException) -> dict[str, Any]:
+    """Type, message, where, hint and problems; what an error does not say is null, or an empty list."""
+    told: dict[str, Any] = {"type": type(error).__name__, "message": str(error), "where": None, "hint": None}
+    problems: list[str] = []
+    if isinstance(error, TruelineError):
+        told |= {"message": error.message, "where": error.where, "hint": error.hint}
+        problems = list(error.problems)
+    elif isinstance(error, click.ClickException):
+        told |= {"message": error.format_message()}
+    elif isinstance(error, KeyboardInterrupt | click.Abort):
+        told |= {"type": "Interrupted", "message": "interrupted"}
+    elif isinstance(error, OSError) and error.strerror:
+        where = None if error.filename is None else str(error.filename)
+        told |= {"message": error.strerror.lower(), "where": where, "hint": _OS_HINTS.get(error.errno or 0)}
+    else:
+        told["hint"] = missing_extra_hint(error) or "run it again as `trueline --debug ...` for the traceback."
+    return {**told, "problems": problems}

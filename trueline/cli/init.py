@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from trueline.cli.completion import complete_templates
+
 if TYPE_CHECKING:
     from trueline.templates import Project
 
@@ -18,7 +20,13 @@ __all__ = ["init"]
 
 @click.command(epilog="\b\nExample:\n  trueline init churn --template minimal")
 @click.argument("directory", required=False)
-@click.option("--template", default="taxi", show_default=True, help="Which template; `--list` names them.")
+@click.option(
+    "--template",
+    default="taxi",
+    show_default=True,
+    shell_complete=complete_templates,
+    help="Which template; `--list` names them.",
+)
 @click.option("--name", help="Of the pipeline and its model; the folder's name by default.")
 @click.option("--list", "list_templates", is_flag=True, help="List the templates and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was made, or the list, as JSON.")
