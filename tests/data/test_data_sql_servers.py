@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 
+import database_servers as sql_servers
 import pytest
-import sql_servers
 import sqlalchemy
 from data_samples import rows_of
 from sqlalchemy.pool import NullPool

@@ -1,7 +1,21 @@
-"""A PostgreSQL and a MariaDB of the test's own, from Debian's packages: a folder, a Unix socket, gone afterwards."""
+"""A PostgreSQL and a MariaDB of the test's own, from Debian's packages: a folder, a Unix socket, gone afterwards.
+
+Tests of the metadata store on every database::
+
+    sys.path.insert(0, str(Path(__file__).parents[1]))  # in conftest.py: tests/ itself
+    from database_servers import DATABASES, store_url
+
+    def test_x(store_url): ...  # three times: SQLite, PostgreSQL, MySQL; an empty database each time
+
+A server is started at its first use and lives until the test process ends. Where its programs are missing, its tests
+are skipped, and say what to install.
+"""
 
 from __future__ import annotations
 
+import atexit
+import functools
+import itertools
 import os
 import pwd
 import shutil
@@ -9,11 +23,14 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pytest
+
+DATABASES = ("sqlite", "postgresql", "mysql")
 PASSWORD = "s3cr/t@pass word"
 
 
@@ -51,7 +68,7 @@ def postgres(programs: Path) -> Iterator[str]:
     settings |= {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     data = str(folder / "data")
     init = ["-U", "trueline", "--auth=scram-sha-256", f"--pwfile={password}", "--no-sync", "-E", "UTF8"]
-    server = f"-k {folder} -c listen_addresses= -c fsync=off -c shared_buffers=16MB"
+    server = f"-k {folder} -c listen_addresses= -c fsync=off -c shared_buffers=16MB -c max_connections=120"
     control = str(programs / "pg_ctl")
     try:
         subprocess.run([str(programs / "initdb"), "-D", data, *init, "--locale=C"], **settings)
@@ -62,6 +79,9 @@ def postgres(programs: Path) -> Iterator[str]:
             subprocess.run([control, "-D", data, "-w", "-s", "-m", "immediate", "stop"], **settings)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+_LIGHT = ["--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M", "--max-connections=200"]
 
 
 @contextmanager
@@ -78,7 +98,7 @@ def mariadb(program: str) -> Iterator[str]:
         install = ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--skip-test-db"]
         subprocess.run([*install, "--auth-root-authentication-method=normal"], **quiet)
         quiet.pop("check")
-        arguments = ["--no-defaults", f"--datadir={data}", f"--socket={socket}", "--skip-networking"]
+        arguments = ["--no-defaults", f"--datadir={data}", f"--socket={socket}", "--skip-networking", *_LIGHT]
         server = subprocess.Popen([program, *arguments, f"--pid-file={folder}/pid"], **quiet)
         deadline = time.monotonic() + 30
         while not Path(socket).exists():
@@ -91,3 +111,70 @@ def mariadb(program: str) -> Iterator[str]:
             server.terminate()
             server.wait(30)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@functools.cache
+def _server(kind: str) -> str | None:
+    """The URL of the process's own server, or None where it is not installed."""
+    running = ExitStack()
+    if kind == "postgresql":
+        programs = postgres_bin()
+        if programs is None:
+            return None
+        url = running.enter_context(postgres(programs))
+    else:
+        program = shutil.which("mariadbd", path="/usr/sbin:/usr/bin")
+        if program is None:
+            return None
+        url = running.enter_context(mariadb(program))
+    atexit.register(running.close)
+    return url
+
+
+_PACKAGES = {"postgresql": ("postgresql", "psycopg"), "mysql": ("mariadb-server", "pymysql")}
+_numbers = itertools.count(1)
+
+
+def server_url(kind: str) -> str:
+    """A running server's URL with SQLAlchemy's driver; skips the test where there is none, with the reason."""
+    package, driver = _PACKAGES[kind]
+    pytest.importorskip(driver, reason=f"NOT TESTED HERE: {driver} is not installed, so nothing is tried on {kind}")
+    url = _server(kind)
+    if url is None:
+        pytest.skip(f"NOT TESTED HERE: no {kind} server (Debian: apt install {package})")
+    return url.replace("postgresql://", "postgresql+psycopg://")
+
+
+def run_sql(url: str, *statements: str) -> None:
+    """Runs statements, each committed by itself."""
+    import sqlalchemy as sa
+
+    engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
+@contextmanager
+def new_database(kind: str, folder: Path) -> Iterator[str]:
+    """The URL of an empty database of that kind, gone afterwards; `folder` is where SQLite keeps its file."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder}/metadata.db"
+        return
+    import sqlalchemy as sa
+
+    admin = server_url(kind)
+    name = f"store_{os.getpid()}_{next(_numbers)}"
+    run_sql(admin, f"CREATE DATABASE {name}")
+    try:
+        yield sa.make_url(admin).set(database=name).render_as_string(hide_password=False)
+    finally:
+        run_sql(admin, f"DROP DATABASE {name}" + (" WITH (FORCE)" if kind == "postgresql" else ""))
+
+
+@pytest.fixture(params=DATABASES)
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database on SQLite, PostgreSQL and MySQL in turn."""
+    with new_database(request.param, tmp_path) as url:
+        yield url
