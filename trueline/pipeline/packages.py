@@ -87,11 +87,22 @@ def _versions(state: _State, top: str, modules: tuple[str, ...]) -> dict[str, st
     """By distribution; of a top-level package that several share (``google``), those that hold one of the modules."""
     providers = _providers(state, top)
     if len(providers) > 1:
-        holding = [name for name in providers if any(_holds(_record(state, name), module) for module in modules)]
-        providers = tuple(holding) or providers
+        records = {name: _record(state, name) for name in providers}
+        holding = {name for module in modules for name in _holders(records, module)}
+        providers = tuple(sorted(holding)) or providers
     if providers:
         return {_canonical(name): importlib.metadata.version(name) for name in providers}
     return _by_file(top)
+
+
+def _holders(records: Mapping[str, str], module: str) -> list[str]:
+    """Those that hold a module; where none does, as for ``google.auth.NAME``, those that hold what it is in."""
+    parts = module.split(".")
+    for depth in range(len(parts), 1, -1):
+        holding = [name for name, record in records.items() if _holds(record, ".".join(parts[:depth]))]
+        if holding:
+            return holding
+    return []
 
 
 def _canonical(name: str) -> str:

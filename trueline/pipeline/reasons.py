@@ -154,7 +154,7 @@ def _files(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
             yield f"file {name} is read now"
         elif name not in after:
             yield f"file {name} is no longer read"
-        elif after[name] == "missing":
+        elif before[name] != after[name] and after[name] == "missing":
             yield f"file {name} is gone"
         elif before[name] != after[name]:
             yield f"file {name}, which the code names, changed"
