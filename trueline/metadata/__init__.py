@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 from trueline._core.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from trueline.metadata.alias_rows import Alias, aliases
+    from trueline.metadata.artifact_pins import Pin, pin, pins, unpin
+    from trueline.metadata.deletion import GcResult, collect
     from trueline.metadata.lineage import LineageNode, downstream, lineage_tree, upstream
+    from trueline.metadata.model_releases import Release, release, release_pushed, releases
+    from trueline.metadata.promotion import Promotion, promote, rollback
     from trueline.metadata.records import (
         Artifact,
         ArtifactState,
@@ -23,10 +28,15 @@ if TYPE_CHECKING:
         TypeKind,
         TypeSpec,
     )
+    from trueline.metadata.registry import ModelEntry, registered_models
+    from trueline.metadata.release_notes import notes_json, notes_markdown
+    from trueline.metadata.retention import GcPlan, plan_gc
+    from trueline.metadata.retention_rules import GcPolicy
     from trueline.metadata.runs import NodeRecord, RunRecord, RunStore
     from trueline.metadata.store import MetadataStore
 
 _HOME = {
+    "Alias": "alias_rows",
     "Artifact": "records",
     "ArtifactState": "records",
     "Context": "records",
@@ -34,20 +44,42 @@ _HOME = {
     "EventType": "records",
     "Execution": "records",
     "ExecutionState": "records",
+    "GcPlan": "retention",
+    "GcPolicy": "retention_rules",
+    "GcResult": "deletion",
     "LineageNode": "lineage",
     "MetadataStore": "store",
+    "ModelEntry": "registry",
     "NodeRecord": "runs",
+    "Pin": "artifact_pins",
+    "Promotion": "promotion",
     "PropertyType": "records",
+    "Release": "model_releases",
     "RunRecord": "runs",
     "RunStore": "runs",
     "TypeKind": "records",
     "TypeSpec": "records",
+    "aliases": "alias_rows",
+    "collect": "deletion",
     "downstream": "lineage",
     "lineage_tree": "lineage",
+    "notes_json": "release_notes",
+    "notes_markdown": "release_notes",
+    "pin": "artifact_pins",
+    "pins": "artifact_pins",
+    "plan_gc": "retention",
+    "promote": "promotion",
+    "registered_models": "registry",
+    "release": "model_releases",
+    "release_pushed": "model_releases",
+    "releases": "model_releases",
+    "rollback": "promotion",
+    "unpin": "artifact_pins",
     "upstream": "lineage",
 }
 
 __all__ = [
+    "Alias",
     "Artifact",
     "ArtifactState",
     "Context",
@@ -55,16 +87,37 @@ __all__ = [
     "EventType",
     "Execution",
     "ExecutionState",
+    "GcPlan",
+    "GcPolicy",
+    "GcResult",
     "LineageNode",
     "MetadataStore",
+    "ModelEntry",
     "NodeRecord",
+    "Pin",
+    "Promotion",
     "PropertyType",
+    "Release",
     "RunRecord",
     "RunStore",
     "TypeKind",
     "TypeSpec",
+    "aliases",
+    "collect",
     "downstream",
     "lineage_tree",
+    "notes_json",
+    "notes_markdown",
+    "pin",
+    "pins",
+    "plan_gc",
+    "promote",
+    "registered_models",
+    "release",
+    "release_pushed",
+    "releases",
+    "rollback",
+    "unpin",
     "upstream",
 ]
 

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from trueline._core import store as files
 from trueline._core.errors import TruelineError, first_line
 from trueline._core.manifest import MANIFEST_NAME
+from trueline.metadata.artifact_pins import state_of
 from trueline.metadata.locks import lock_runs_too
 from trueline.metadata.node_rows import chunks, now_ms
-from trueline.metadata.pins import state_of
 from trueline.metadata.places import bytes_of, place_problem
 from trueline.metadata.records import ArtifactState
 from trueline.metadata.retention import Doomed, GcPlan, plan_gc, plan_in

@@ -13,11 +13,18 @@ from typing import Any
 import sqlalchemy as sa
 
 from trueline._core.errors import ConfigError, GateError, MetadataError
-from trueline.metadata.aliases import check_alias_name, drop_alias_row, put_alias_row, read_alias
+from trueline.metadata.alias_rows import check_alias_name, drop_alias_row, put_alias_row, read_alias
+from trueline.metadata.artifact_pins import state_of
 from trueline.metadata.locks import lock_registry
-from trueline.metadata.pins import state_of
+from trueline.metadata.model_releases import (
+    Release,
+    check_whole,
+    find_release,
+    model_artifact,
+    read_releases,
+    write_release,
+)
 from trueline.metadata.records import ArtifactState
-from trueline.metadata.releases import Release, check_whole, find_release, model_artifact, read_releases, write_release
 from trueline.metadata.store import MetadataStore
 from trueline.metadata.verdicts import verdict_of
 from trueline.metadata.words import CHAMPION, current_user, is_sampled

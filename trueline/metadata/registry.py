@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from trueline.metadata.aliases import aliases
+from trueline.metadata.alias_rows import aliases
+from trueline.metadata.model_releases import Release, releases
 from trueline.metadata.pushes import Push, pushes
 from trueline.metadata.records import Artifact, ArtifactState
-from trueline.metadata.releases import Release, releases
 from trueline.metadata.store import MetadataStore
 from trueline.metadata.tables import artifact as artifact_table
 from trueline.metadata.tables import attribution, context, properties, type_

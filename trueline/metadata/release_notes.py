@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from trueline.metadata.releases import Release
+from trueline.metadata.model_releases import Release
 
 __all__ = ["notes_json", "notes_markdown"]
 

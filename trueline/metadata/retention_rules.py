@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from trueline._core.errors import ConfigError
+from trueline.metadata.model_releases import Release
 from trueline.metadata.node_rows import now_ms
 from trueline.metadata.promotion import champions
 from trueline.metadata.records import ArtifactState
-from trueline.metadata.releases import Release
 from trueline.metadata.retention_graph import Graph
 
 __all__ = ["GcPolicy", "Why", "last_run_ids", "reasons", "verdicts"]

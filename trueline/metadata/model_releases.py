@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from trueline._core.errors import ArtifactError, MetadataError, did_you_mean
 from trueline._core.manifest import read_manifest
-from trueline.metadata.aliases import read_alias
+from trueline.metadata.alias_rows import read_alias
 from trueline.metadata.locks import lock_registry
 from trueline.metadata.model_changes import compare, next_version
 from trueline.metadata.model_origin import origin_of
