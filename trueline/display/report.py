@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trueline.display.html import Html, Safe, join, number, page, table, tag
+from trueline.display.lineage import LineageGraph, lineage_view
 from trueline.display.sections import facts_view
 from trueline.display.svg import GraphNode, edges_of, graph
 
@@ -19,11 +20,14 @@ class NodeView:
 
     Attributes:
         id: the node's id.
-        state: COMPLETE, CACHED, FAILED, SKIPPED, RUNNING or CANCELLED.
+        state: COMPLETE, CACHED, REUSED, FAILED, SKIPPED, OMITTED, WAITING, RUNNING, PENDING or CANCELED.
         seconds: wall-clock seconds, or None when it did not run.
         found: what it found, by name.
         message: why it failed, was skipped, or came from the cache.
         upstream: ids of the nodes it depends on.
+        base: the loop of which it is one pass.
+        attempt: how often it was begun, retries included.
+        cpu_seconds, peak_memory_bytes: what it used, where that was measured.
     """
 
     id: str
@@ -32,6 +36,10 @@ class NodeView:
     found: Mapping[str, Any] = field(default_factory=dict)
     message: str = ""
     upstream: tuple[str, ...] = ()
+    base: str | None = None
+    attempt: int | None = None
+    cpu_seconds: float | None = None
+    peak_memory_bytes: float | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,8 @@ class RunView:
         nodes: in topological order.
         sections: views of artifacts, in reading order.
         facts: figures for the head of the page.
+        lineage: what the nodes read and put out.
+        note: what else is to be known of the run, such as that it ran on a sample.
     """
 
     pipeline: str
@@ -65,9 +75,21 @@ class RunView:
     nodes: Sequence[NodeView]
     sections: Sequence[Section] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    lineage: LineageGraph | None = None
+    note: str = ""
 
 
-_CLASS = {"COMPLETE": "good", "CACHED": "good", "FAILED": "bad", "SKIPPED": "warn", "CANCELLED": "warn"}
+_CLASS = {
+    "COMPLETE": "good",
+    "CACHED": "good",
+    "REUSED": "good",
+    "FAILED": "bad",
+    "DIED": "bad",
+    "SKIPPED": "warn",
+    "WAITING": "warn",
+    "CANCELED": "warn",
+}
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
 def _badge(state: str) -> Html:
@@ -77,7 +99,19 @@ def _badge(state: str) -> Html:
 def _duration(seconds: float | None) -> str:
     if seconds is None:
         return ""
-    return f"{seconds:.2f} s" if seconds < 60 else f"{int(seconds // 60)} min {seconds % 60:.0f} s"
+    if seconds < 59.995:
+        return f"{seconds:.2f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _amount(size: float | None) -> str:
+    if size is None:
+        return ""
+    step = 0
+    while size >= 1024 and step < len(_UNITS) - 1:
+        size, step = size / 1024, step + 1
+    return f"{size:.0f} {_UNITS[step]}" if step == 0 or size >= 100 else f"{size:.1f} {_UNITS[step]}"
 
 
 def _found(found: Mapping[str, Any], deep: bool = True) -> str:
@@ -101,25 +135,52 @@ def run_report_view(run: RunView) -> Html:
         for i, n in enumerate(run.nodes)
     ]
     edges = edges_of({n.id: n.upstream for n in run.nodes})
-    rows: list[Sequence[Safe]] = [
-        [tag("b", n.id, id=f"node-{i}"), _badge(n.state), _duration(n.seconds), _found(n.found), n.message]
-        for i, n in enumerate(run.nodes)
-    ]
     parts: list[Safe] = [
         tag("p", f"Run {run.run_id}", class_="soft"),
         tag("h1", run.pipeline, " ", _badge(run.state)),
         tag("p", f"Started {run.started}, took {_duration(run.seconds)}.", class_="soft"),
     ]
+    if run.note:
+        parts.append(tag("p", run.note))
     if run.facts:
         parts.append(facts_view(run.facts))
     parts += [
         tag("h2", "The line"),
         tag("div", graph(boxes, edges, label=f"Components of {run.pipeline} and their order"), class_="scroll"),
-        table(["Component", "State", "Took", "Found", "Note"], rows, numeric=[2]),
+        _nodes_table(run.nodes),
     ]
+    if run.lineage is not None and run.lineage.items:
+        parts += [tag("h2", "Lineage"), lineage_view(run.lineage, listed=False)]
     for section in run.sections:
         parts += [tag("h2", section.title), section.body]
     return join(parts)
+
+
+def _nodes_table(nodes: Sequence[NodeView]) -> Html:
+    """A row a node, passes of a loop below it; columns in which nothing stands are left out."""
+    heads = ["Component", "State", "Took", "Attempts", "CPU", "Peak memory", "Found", "Note"]
+    rows: list[list[Safe]] = [
+        [
+            tag("b", n.id, id=f"node-{i}", style="padding-left:1.2rem" if n.base else None),
+            _badge(n.state),
+            _timed(n.seconds, _duration(n.seconds)),
+            number(n.attempt) if n.attempt is not None and n.attempt > 1 else "",
+            _timed(n.cpu_seconds, _duration(n.cpu_seconds)),
+            _timed(n.peak_memory_bytes, _amount(n.peak_memory_bytes)),
+            _found(n.found),
+            n.message,
+        ]
+        for i, n in enumerate(nodes)
+    ]
+    optional = (3, 4, 5)
+    kept = [c for c in range(len(heads)) if c not in optional or any(row[c] for row in rows)]
+    numeric = [place for place, c in enumerate(kept) if c in (2, *optional)]
+    return table([heads[c] for c in kept], [[row[c] for c in kept] for row in rows], numeric=numeric)
+
+
+def _timed(value: float | None, text: str) -> Safe:
+    """A figure with its unit, sorted by the figure."""
+    return tag("span", text, data_sort=f"{value:.6g}") if value is not None else ""
 
 
 def run_report_html(run: RunView) -> str:
