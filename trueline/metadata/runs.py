@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -28,12 +28,20 @@ __all__ = [
 ]
 
 RunStatus = Literal["RUNNING", "COMPLETE", "FAILED", "CANCELED"]
-NodeState = Literal["PENDING", "RUNNING", "COMPLETE", "CACHED", "REUSED", "FAILED", "SKIPPED", "CANCELED"]
+NodeState = Literal[
+    "PENDING", "RUNNING", "WAITING", "COMPLETE", "CACHED", "REUSED", "FAILED", "SKIPPED", "OMITTED", "CANCELED"
+]
 
 
 @dataclass(frozen=True)
 class NodeRecord:
-    """One node of one run. Times are milliseconds since the epoch."""
+    """One node of one run. Times are milliseconds since the epoch.
+
+    Attributes:
+        base: the node of the plan, where this is one pass of a loop.
+        attempt: how often it was begun so far; None where nobody counted.
+        usage: ``cpu_seconds``, ``peak_memory_bytes`` and what else was measured.
+    """
 
     node_id: str
     state: NodeState
@@ -44,6 +52,9 @@ class NodeRecord:
     message: str | None = None
     reason: str | None = None
     log: str | None = None
+    base: str | None = None
+    attempt: int | None = None
+    usage: Mapping[str, Any] | None = None
 
     @property
     def seconds(self) -> float | None:
@@ -67,6 +78,9 @@ class RunRecord:
     pid: int
     alive: bool
     nodes: tuple[NodeRecord, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    cancel_requested: int | None = None
+    resumed: int = 0
 
 
 @dataclass(frozen=True)
@@ -287,12 +301,16 @@ def _run_record(row: Mapping[Any, Any], nodes: tuple[NodeRecord, ...] = ()) -> R
         pid=row["pid"],
         alive=row["status"] == "RUNNING" and is_alive(row),
         nodes=nodes,
+        settings=json.loads(row["settings"] or "{}"),
+        cancel_requested=row["cancel_requested"],
+        resumed=row["resumed"] or 0,
     )
 
 
 def _node_record(row: Mapping[Any, Any]) -> NodeRecord:
-    columns = ("node_id", "state", "execution_id", "started", "finished", "message", "reason", "log")
-    return NodeRecord(**{name: row[name] for name in columns}, found=json.loads(row["found"]))
+    columns = ("node_id", "state", "execution_id", "started", "finished", "message", "reason", "log", "base", "attempt")
+    usage = json.loads(row["usage"]) if row["usage"] else None
+    return NodeRecord(**{name: row[name] for name in columns}, found=json.loads(row["found"]), usage=usage)
 
 
 def _in_plan_order(plan: str, nodes: Sequence[NodeRecord]) -> tuple[NodeRecord, ...]:
@@ -300,4 +318,4 @@ def _in_plan_order(plan: str, nodes: Sequence[NodeRecord]) -> tuple[NodeRecord, 
         order = {node["id"]: i for i, node in enumerate(json.loads(plan)["nodes"])}
     except (ValueError, KeyError, TypeError):
         order = {}
-    return tuple(sorted(nodes, key=lambda node: (order.get(node.node_id, len(order)), node.node_id)))
+    return tuple(sorted(nodes, key=lambda node: (order.get(node.base or node.node_id, len(order)), node.node_id)))
