@@ -92,6 +92,9 @@ class Progress:
         with self._lock:
             if kind == "run_finished":
                 self._canceled = event.status == "CANCELED"
+            elif kind == "nodes_added":
+                for node_id in event.nodes:
+                    self._line(node_id)
             elif event.node_id is not None and (take := _TAKERS.get(kind)) is not None:
                 line = self._line(event.node_id)
                 take(line, event)
@@ -159,19 +162,19 @@ def _found(line: _Line, event: RunEvent) -> None:
 
 
 def _retry(line: _Line, event: RunEvent) -> None:
-    """`found` may say ``attempt`` (the one that comes now), ``attempts`` (at most), ``wait`` (seconds), ``message``."""
+    """`message` says why; `found` may say ``attempt`` (that comes now), ``attempts`` (at most), ``wait`` (seconds)."""
     told = event.found or {}
     line.attempt = int(told.get("attempt") or line.attempt + 1)
     of = f" of {told['attempts']}" if told.get("attempts") else ""
     after = f" in {duration(float(told['wait']))}" if told.get("wait") else ""
     line.state, line.note = "RUNNING", f"attempt {line.attempt}{of}{after}"
-    if message := str(told.get("message") or "").partition("\n")[0]:
-        line.note += f", as the one before failed: {message}"
+    if message := (event.message or "").partition("\n")[0]:
+        line.note += f": {message}"
 
 
 def _waiting(line: _Line, event: RunEvent) -> None:
-    """`found` may say the ``question``; who answers it is told how."""
-    question = str((event.found or {}).get("question") or "").strip()
+    """`message` is the question; who answers it is told how."""
+    question = (event.message or "").strip()
     line.state, line.started = "WAITING", line.started or time.monotonic()
     line.note = f"{question} " * bool(question) + f"(trueline approve {event.run_id} {event.node_id})"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from trueline.cli.run_nodes import attempt_of, base_of, grouped, usage_of
+from trueline.cli.run_nodes import base_of, grouped, usage_of
 
 if TYPE_CHECKING:
     from trueline.display import LineageGraph, NodeView
@@ -37,7 +37,7 @@ def run_node_views(record: RunRecord) -> list[NodeView]:
 def _view(node: NodeRecord, upstream: list[str]) -> NodeView:
     from trueline.display import NodeView
 
-    usage, base = usage_of(node), base_of(node)
+    usage = usage_of(node)
     return NodeView(
         node.node_id,
         node.state,
@@ -45,8 +45,8 @@ def _view(node: NodeRecord, upstream: list[str]) -> NodeView:
         node.found or {},
         node.message or node.reason or "",
         tuple(upstream),
-        base=base if base != node.node_id else None,
-        attempt=attempt_of(node),
+        base=base_of(node),
+        attempt=node.attempt,
         cpu_seconds=usage.get("cpu_seconds"),
         peak_memory_bytes=usage.get("peak_memory_bytes"),
     )
@@ -62,8 +62,7 @@ def run_lineage(runs: RunStore, record: RunRecord) -> LineageGraph:
 
 def run_note(record: RunRecord) -> str:
     """That the run was one of a sample, or resumed; nothing for most runs."""
-    sample = (getattr(record, "settings", None) or {}).get("sample")
-    times = int(getattr(record, "resumed", None) or 0)
+    sample, times = record.settings.get("sample"), record.resumed
     told = f"A sampled run of {sample} rows: it blesses and pushes nothing." if sample else ""
     again = "" if not times else "It was resumed once." if times == 1 else f"It was resumed {times} times."
     return f"{told} {again}".strip()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from trueline.cli.run_nodes import attempt_of, base_of, status_of, usage_of
+from trueline.cli.run_nodes import base_of, status_of, usage_of
 
 if TYPE_CHECKING:
     from trueline.metadata import Artifact, NodeRecord, RunRecord
@@ -39,9 +39,9 @@ def run_json(record: RunRecord, place: str) -> dict[str, Any]:
         "seconds": seconds_of(record),
         "message": record.message,
         "params": dict(record.params),
-        "settings": dict(getattr(record, "settings", None) or {}),
-        "resumed": int(getattr(record, "resumed", None) or 0),
-        "cancel_requested": getattr(record, "cancel_requested", None),
+        "settings": dict(record.settings),
+        "resumed": record.resumed,
+        "cancel_requested": record.cancel_requested,
         "host": record.host,
         "pid": record.pid,
         "metadata": place,
@@ -54,7 +54,7 @@ def node_json(node: NodeRecord, outputs: Outputs | None = None) -> dict[str, Any
         "node_id": node.node_id,
         "base": base_of(node),
         "state": node.state,
-        "attempt": attempt_of(node),
+        "attempt": node.attempt,
         "started": node.started,
         "finished": node.finished,
         "seconds": node.seconds,

@@ -12,7 +12,7 @@ from trueline._core.errors import MetadataError, did_you_mean
 if TYPE_CHECKING:
     from trueline.metadata import NodeRecord, RunRecord
 
-__all__ = ["Group", "asked_nodes", "attempt_of", "base_of", "grouped", "passes_text", "status_of", "usage_of"]
+__all__ = ["Group", "asked_nodes", "base_of", "grouped", "passes_text", "status_of", "usage_of"]
 
 
 @dataclass(frozen=True)
@@ -32,20 +32,12 @@ class Group:
 
 def base_of(node: NodeRecord) -> str | None:
     """The node of the plan of which this row is one pass; None for a row of its own."""
-    found = getattr(node, "base", None)
-    return None if found is None else str(found)
-
-
-def attempt_of(node: NodeRecord) -> int | None:
-    """How often the node was begun, retries included; None where nothing was counted."""
-    found = getattr(node, "attempt", None)
-    return None if found is None else int(found)
+    return node.base if node.base != node.node_id else None
 
 
 def usage_of(node: NodeRecord) -> Mapping[str, Any]:
     """What the node used: ``cpu_seconds``, ``peak_memory_bytes`` and what else was measured; empty if nothing was."""
-    found = getattr(node, "usage", None)
-    return found if isinstance(found, Mapping) else {}
+    return node.usage or {}
 
 
 def status_of(record: RunRecord) -> str:
@@ -58,9 +50,9 @@ def grouped(nodes: Iterable[NodeRecord]) -> list[Group]:
     listed = list(nodes)
     passes: dict[str, list[NodeRecord]] = {}
     for node in listed:
-        if (base := base_of(node)) is not None and base != node.node_id:
+        if (base := base_of(node)) is not None:
             passes.setdefault(base, []).append(node)
-    own = {node.node_id: node for node in listed if base_of(node) in (None, node.node_id)}
+    own = {node.node_id: node for node in listed if base_of(node) is None}
     # A loop without a row of its own stands where its first pass does.
     order = dict.fromkeys(base_of(node) or node.node_id for node in listed)
     return [Group(n, own.get(n), tuple(sorted(passes.get(n, ()), key=_number))) for n in order]

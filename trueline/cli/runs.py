@@ -106,6 +106,6 @@ def _print(found: list[tuple[str, RunRecord]], with_place: bool) -> None:
 
 
 def _note(record: RunRecord) -> str:
-    sample = (getattr(record, "settings", None) or {}).get("sample")
+    sample = record.settings.get("sample")
     said = (record.message or "").partition("\n")[0]
     return ". ".join(part for part in (f"sample of {sample} rows" if sample else "", said) if part)

@@ -12,7 +12,7 @@ from trueline.cli.completion import complete_files, complete_runs
 from trueline.cli.format import STYLES, amount, duration, found_text, moment, state_text, table_console
 from trueline.cli.memory import find_run, metadata_option
 from trueline.cli.run_json import node_json, run_json, seconds_of
-from trueline.cli.run_nodes import Group, attempt_of, grouped, passes_text, status_of, usage_of
+from trueline.cli.run_nodes import Group, grouped, passes_text, status_of, usage_of
 from trueline.cli.run_outputs import outputs_of
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _print_run(runs: RunStore, record: RunRecord) -> None:
 def _head(record: RunRecord) -> list[str]:
     from rich.markup import escape
 
-    status, settings = status_of(record), getattr(record, "settings", None) or {}
+    status, settings = status_of(record), record.settings
     took = seconds_of(record)
     lines = [f"Run [bold]{record.run_id}[/] of {escape(record.pipeline)}: {state_text(status)}"]
     lines.append(
@@ -86,8 +86,8 @@ def _head(record: RunRecord) -> list[str]:
     )
     if settings.get("sample"):
         lines.append(f"A sampled run: {settings['sample']} rows. It blesses and pushes nothing.")
-    if resumed := int(getattr(record, "resumed", None) or 0):
-        lines.append("Resumed once" if resumed == 1 else f"Resumed {resumed} times")
+    if record.resumed:
+        lines.append("Resumed once" if record.resumed == 1 else f"Resumed {record.resumed} times")
     if status == "DIED":
         lines.append(f"Its process is gone. Go on with: trueline resume {record.run_id}")
     return lines
@@ -132,7 +132,7 @@ def _rows(group: Group) -> list[tuple[str, ...]]:
 def _row(node: NodeRecord, indent: str = "") -> tuple[str, ...]:
     from rich.markup import escape
 
-    usage, attempt = usage_of(node), attempt_of(node)
+    usage, attempt = usage_of(node), node.attempt
     return (
         indent + escape(node.node_id),
         state_text(node.state),
