@@ -36,6 +36,9 @@ COMMANDS = (
         "lineage", "trueline.cli.lineage:lineage", "Show what an artifact or a run was made from, and what from it."
     ),
     CommandEntry("why", "trueline.cli.why:why", "Say why a node ran, or was taken from the cache."),
+    CommandEntry("artifacts", "trueline.cli.artifacts:artifacts", "List artifacts; show, pin or unpin one."),
+    CommandEntry("models", "trueline.cli.models:models", "Releases of models: list, notes, promote, rollback, alias."),
+    CommandEntry("gc", "trueline.cli.gc:gc", "Delete what nothing needs, by lineage; look first with --dry-run."),
     CommandEntry("stats", "trueline.cli.stats:stats", "Statistics of data: a table, one HTML page, or two compared."),
     CommandEntry("schema", "trueline.cli.schema:schema", "Infer, view, compare and mend schemas; make rows from one."),
     CommandEntry(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from trueline.metadata.alias_rows import aliases
+from trueline.metadata.lineage import downstream
 from trueline.metadata.model_releases import Release, releases
 from trueline.metadata.pushes import Push, pushes
 from trueline.metadata.records import Artifact, ArtifactState
@@ -17,7 +18,7 @@ from trueline.metadata.tables import attribution, context, properties, type_
 from trueline.metadata.verdicts import verdict_of
 from trueline.metadata.words import is_sampled
 
-__all__ = ["ModelEntry", "registered_models"]
+__all__ = ["ModelEntry", "models_of_span", "registered_models"]
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,20 @@ def registered_models(
         if len(found) == limit:
             break
     return found
+
+
+def models_of_span(store: MetadataStore, span: int) -> set[int]:
+    """Models that Examples of a span went into, directly or over an earlier model that training went on from."""
+    table = properties["Artifact"]
+    query = (
+        sa.select(artifact_table.c.id)
+        .join(type_, (type_.c.id == artifact_table.c.type_id) & (type_.c.name == "Examples"))
+        .join(table, (table.c.artifact_id == artifact_table.c.id) & (table.c.name == "span"))
+        .where(table.c.int_value == span)
+    )
+    with store.database.read() as connection:
+        examples = list(connection.execute(query).scalars())
+    return {a.id for a in downstream(store, examples) if a.type == "Model" and a.id is not None} if examples else set()
 
 
 def _entry(
