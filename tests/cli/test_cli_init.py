@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.shell_completion import ShellComplete
 
 from trueline.cli import main
+from trueline.cli.app import cli
 from trueline.templates import TEMPLATES, template_files
 
 FULL_DISK = """
@@ -46,6 +48,11 @@ def test_the_list_of_templates_needs_no_folder_and_a_project_does(capsys):
     assert [entry["name"] for entry in json.loads(capsys.readouterr().out)] == list(TEMPLATES)
     assert main(["init"]) == 2
     assert "trueline init DIRECTORY" in capsys.readouterr().err
+
+
+def test_tab_completes_templates():
+    completed = ShellComplete(cli, {}, "trueline", "_TRUELINE_COMPLETE").get_completions(["init", "--template"], "p")
+    assert [item.value for item in completed] == ["penguin"]
 
 
 def test_as_json(tmp_path, capsys):

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["init"]
 
 
+def _names_of_templates(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    from trueline.templates import TEMPLATES
+
+    return [name for name in TEMPLATES if name.startswith(incomplete)]
+
+
 @click.command(epilog="\b\nExample:\n  trueline init churn --template minimal")
 @click.argument("directory", required=False)
 @click.option(
