@@ -8,36 +8,42 @@ store.artifacts(type="Examples", newest_first=True, limit=1)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from typing import TypeVar
 
 import sqlalchemy as sa
 
 from trueline.metadata import tables as t
+from trueline.metadata.client_reads import ReadClient
+from trueline.metadata.client_types import TypeClient
+from trueline.metadata.client_writes import WriteClient
 from trueline.metadata.database import Database
-from trueline.metadata.edges import insert_events, link_contexts, put_parent, read_events
-from trueline.metadata.node_rows import ARTIFACTS, CONTEXTS, EXECUTIONS, chunks, put_node, read_nodes
+from trueline.metadata.edges import read_events
+from trueline.metadata.list_options import filter_conditions
+from trueline.metadata.node_rows import ARTIFACTS, CONTEXTS, EXECUTIONS, NodeKind, chunks, read_nodes
 from trueline.metadata.records import (
     Artifact,
     ArtifactState,
     Context,
     Event,
-    EventType,
     Execution,
     ExecutionState,
     TypeKind,
     TypeSpec,
 )
+from trueline.metadata.subgraph import LineageClient
 from trueline.metadata.types import ensure_type, find_type, list_types
 
 __all__ = ["MetadataStore"]
 
-T = TypeVar("T")
-ArtifactEvent = tuple[Artifact | int, EventType, tuple[str | int, ...]]
+N = TypeVar("N", Artifact, Execution, Context)
 
 
-class MetadataStore:
+class MetadataStore(TypeClient, WriteClient, ReadClient, LineageClient):
     """One metadata database.
+
+    The methods come in two hands: trueline's own here (`artifacts(type=..., where=...)`), and those of ML Metadata's
+    client by their names (`get_artifacts`, `put_lineage_subgraph`, ...), on records instead of protocol buffers.
 
     Args:
         location: a path (SQLite) or an SQLAlchemy URL.
@@ -93,85 +99,6 @@ class MetadataStore:
         with self.database.read() as connection:
             return list_types(connection, kind)
 
-    # -- writing ----------------------------------------------------------------------------------------------------
-
-    def put_artifacts(self, artifacts: Sequence[Artifact]) -> list[int]:
-        """Inserts (no id) or replaces (id) artifacts in one transaction; their ids in order.
-
-        Raises:
-            MetadataError: see `trueline.metadata.node_rows.put_node`; then nothing is stored.
-        """
-        return self.database.write(lambda c: [put_node(c, ARTIFACTS, artifact) for artifact in artifacts])
-
-    def put_executions(self, executions: Sequence[Execution]) -> list[int]:
-        """The same for executions."""
-        return self.database.write(lambda c: [put_node(c, EXECUTIONS, execution) for execution in executions])
-
-    def put_contexts(self, contexts: Sequence[Context]) -> list[int]:
-        """The same for contexts; one that exists by type and name is used as it is."""
-        return self.database.write(lambda c: [_context_id(c, context) for context in contexts])
-
-    def put_execution(
-        self,
-        execution: Execution,
-        artifacts: Iterable[ArtifactEvent] = (),
-        contexts: Iterable[Context] = (),
-        also: Callable[[sa.Connection, int, list[int]], None] | None = None,
-    ) -> tuple[int, list[int], list[int]]:
-        """An execution with the artifacts it met and the contexts of all of them, in one transaction.
-
-        Args:
-            execution: inserted, or replaced if it has an id.
-            artifacts: (artifact or the id of a stored one, event type, path).
-            contexts: found by type and name, or made; execution and artifacts are linked to all of them.
-            also: further writes of the same transaction: (connection, execution id, artifact ids).
-
-        Returns:
-            Ids of the execution, the artifacts and the contexts.
-
-        Raises:
-            MetadataError: then nothing at all is stored.
-        """
-        listed, grouped = list(artifacts), list(contexts)
-
-        def work(connection: sa.Connection) -> tuple[int, list[int], list[int]]:
-            artifact_ids = [a if isinstance(a, int) else put_node(connection, ARTIFACTS, a) for a, _, _ in listed]
-            execution_id = put_node(connection, EXECUTIONS, execution)
-            events = [
-                Event(artifact_id, execution_id, kind, path)
-                for artifact_id, (_, kind, path) in zip(artifact_ids, listed, strict=True)
-            ]
-            insert_events(connection, events)
-            context_ids = [_context_id(connection, context) for context in grouped]
-            link_contexts(connection, context_ids, artifact_ids, [execution_id])
-            if also is not None:
-                also(connection, execution_id, artifact_ids)
-            return execution_id, artifact_ids, context_ids
-
-        return self.database.write(work)
-
-    def put_events(self, events: Sequence[Event]) -> None:
-        """New events.
-
-        Raises:
-            MetadataError: an event of that artifact, execution and type exists: events never change.
-        """
-        self.database.write(lambda connection: insert_events(connection, events))
-
-    def put_attributions_and_associations(
-        self, context_id: int, artifact_ids: Sequence[int] = (), execution_ids: Sequence[int] = ()
-    ) -> None:
-        """Puts artifacts and executions into a context; those that are in it already stay."""
-        self.database.write(lambda c: link_contexts(c, [context_id], artifact_ids, execution_ids))
-
-    def put_parent_context(self, child_id: int, parent_id: int) -> None:
-        """Makes one context the parent of another; again is no error.
-
-        Raises:
-            MetadataError: it would close a circle.
-        """
-        self.database.write(lambda connection: put_parent(connection, child_id, parent_id))
-
     # -- reading ----------------------------------------------------------------------------------------------------
 
     def artifacts(
@@ -183,23 +110,24 @@ class MetadataStore:
         uri: str | None = None,
         state: ArtifactState | None = None,
         context: int | None = None,
+        where: str | None = None,
         newest_first: bool = False,
         limit: int | None = None,
     ) -> list[Artifact]:
-        """Artifacts that meet every condition given, by id; unknown ids are left out."""
-        table, where = t.artifact, _common(t.artifact, type, name)
+        """Artifacts that meet every condition given, by id; unknown ids are left out.
+
+        `where` is a filter in Python's syntax, such as ``properties['span'] >= 3 and state == LIVE``; see
+        `trueline.metadata.filters_python`.
+        """
+        table, wanted = t.artifact, _common(t.artifact, type, name)
         if uri is not None:
-            where.append(table.c.uri == uri)
+            wanted.append(table.c.uri == uri)
         if state is not None:
-            where.append(table.c.state == int(state))
+            wanted.append(table.c.state == int(state))
         if context is not None:
             inside = sa.select(t.attribution.c.artifact_id).where(t.attribution.c.context_id == context)
-            where.append(table.c.id.in_(inside))
-        with self.database.read() as connection:
-            if ids is None:
-                return read_nodes(connection, ARTIFACTS, *where, newest_first=newest_first, limit=limit)
-            parts = [read_nodes(connection, ARTIFACTS, *where, table.c.id.in_(part)) for part in chunks(ids)]
-        return _joined(parts, newest_first, limit)
+            wanted.append(table.c.id.in_(inside))
+        return self._chosen(ARTIFACTS, wanted, ids, where, newest_first, limit)
 
     def executions(
         self,
@@ -209,21 +137,18 @@ class MetadataStore:
         name: str | None = None,
         state: ExecutionState | None = None,
         context: int | None = None,
+        where: str | None = None,
         newest_first: bool = False,
         limit: int | None = None,
     ) -> list[Execution]:
         """Executions that meet every condition given, by id; unknown ids are left out."""
-        table, where = t.execution, _common(t.execution, type, name)
+        table, wanted = t.execution, _common(t.execution, type, name)
         if state is not None:
-            where.append(table.c.last_known_state == int(state))
+            wanted.append(table.c.last_known_state == int(state))
         if context is not None:
             inside = sa.select(t.association.c.execution_id).where(t.association.c.context_id == context)
-            where.append(table.c.id.in_(inside))
-        with self.database.read() as connection:
-            if ids is None:
-                return read_nodes(connection, EXECUTIONS, *where, newest_first=newest_first, limit=limit)
-            parts = [read_nodes(connection, EXECUTIONS, *where, table.c.id.in_(part)) for part in chunks(ids)]
-        return _joined(parts, newest_first, limit)
+            wanted.append(table.c.id.in_(inside))
+        return self._chosen(EXECUTIONS, wanted, ids, where, newest_first, limit)
 
     def contexts(
         self,
@@ -233,21 +158,37 @@ class MetadataStore:
         name: str | None = None,
         artifact: int | None = None,
         execution: int | None = None,
+        where: str | None = None,
         newest_first: bool = False,
         limit: int | None = None,
     ) -> list[Context]:
         """Contexts that meet every condition given, by id; `artifact` and `execution` are ids of members."""
-        table, where = t.context, _common(t.context, type, name)
+        table, wanted = t.context, _common(t.context, type, name)
         for member, links, column in (
             (artifact, t.attribution, "artifact_id"),
             (execution, t.association, "execution_id"),
         ):
             if member is not None:
-                where.append(table.c.id.in_(sa.select(links.c.context_id).where(links.c[column] == member)))
-        if ids is not None:
-            where.append(table.c.id.in_(list(ids)))
+                wanted.append(table.c.id.in_(sa.select(links.c.context_id).where(links.c[column] == member)))
+        return self._chosen(CONTEXTS, wanted, ids, where, newest_first, limit)
+
+    def _chosen(
+        self,
+        kind: NodeKind[N],
+        wanted: list[sa.ColumnElement[bool]],
+        ids: Iterable[int] | None,
+        where: str | None,
+        newest_first: bool,
+        limit: int | None,
+    ) -> list[N]:
         with self.database.read() as connection:
-            return read_nodes(connection, CONTEXTS, *where, newest_first=newest_first, limit=limit)
+            conditions = wanted + filter_conditions(connection, kind, where=where)
+            if ids is None:
+                return read_nodes(connection, kind, *conditions, newest_first=newest_first, limit=limit)
+            key = kind.table.c.id
+            parts = [read_nodes(connection, kind, *conditions, key.in_(part)) for part in chunks(ids)]
+        found = sorted((n for part in parts for n in part), key=lambda n: n.id or 0, reverse=newest_first)
+        return found if limit is None else found[:limit]
 
     def parents(self, context_id: int) -> list[Context]:
         """Parent contexts."""
@@ -270,29 +211,14 @@ class MetadataStore:
 
 
 def _common(table: sa.Table, type: str | None, name: str | None) -> list[sa.ColumnElement[bool]]:
-    where: list[sa.ColumnElement[bool]] = []
+    wanted: list[sa.ColumnElement[bool]] = []
     if type is not None:
-        where.append(t.type_.c.name == type)
+        wanted.append(t.type_.c.name == type)
     if name is not None:
-        where.append(table.c.name == name)
-    return where
-
-
-def _joined(parts: list[list[T]], newest_first: bool, limit: int | None) -> list[T]:
-    found = sorted((n for part in parts for n in part), key=lambda n: n.id, reverse=newest_first)  # type: ignore[attr-defined]
-    return found[:limit] if limit is not None else found
+        wanted.append(table.c.name == name)
+    return wanted
 
 
 def _covers(stored: TypeSpec, wanted: TypeSpec) -> bool:
     same = all(stored.properties.get(name) is kind for name, kind in wanted.properties.items())
     return same and wanted.base in (None, stored.base)
-
-
-def _context_id(connection: sa.Connection, context: Context) -> int:
-    """The id of a context that is found by type and name, or made."""
-    if context.id is None:
-        found = read_nodes(connection, CONTEXTS, t.type_.c.name == context.type, t.context.c.name == context.name)
-        if found:
-            assert found[0].id is not None
-            return found[0].id
-    return put_node(connection, CONTEXTS, context)
