@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
 from trueline._core.errors import ConfigError, DataError, TruelineError, did_you_mean
 from trueline.pipeline.artifacts import Examples
-from trueline.pipeline.context import ExecutionContext
+from trueline.pipeline.context import ArtifactHandle, ExecutionContext
 from trueline.pipeline.node import Component, Out
 
 if TYPE_CHECKING:
@@ -230,11 +230,22 @@ def execute(ctx: ExecutionContext) -> None:
             hint="a header alone is no data: a line that went on would learn and judge nothing.",
         )
     out.properties.update(span=span, version=version or 0, split_names=list(report.splits))
+    _note_revision(out, params)
     ctx.report(rows=report.rows, rejects=report.rejects, splits=dict(report.splits))
     if span:
         ctx.report(span=span)
     for sentence in report.first_rejects:
         ctx.log.warning("rejected: %s", sentence)
+
+
+def _note_revision(out: ArtifactHandle, params: Mapping[str, Any]) -> None:
+    """The data's git, DVC or lakeFS revision as a custom property, which is in no cache key."""
+    from trueline.pipeline.revisions import DATA_REVISION, revision_of, revision_text
+
+    base = (params["files"] or params["source_params"]).get("input_base")
+    revision = revision_of(base) if isinstance(base, str) else None
+    if revision is not None:
+        out.properties[DATA_REVISION] = revision_text(revision)
 
 
 def _place(params: Mapping[str, Any]) -> str:
