@@ -15,6 +15,7 @@ from trueline._core.errors import ConfigError, DataError, GateError, TruelineErr
 from trueline.cli.data_files import DataFile, DataOptions
 from trueline.cli.data_files_find import find_data
 from trueline.cli.data_files_options import comma_separated, data_options
+from trueline.cli.failures import GATE, OK
 
 if TYPE_CHECKING:
     from trueline.engine import Dataset
@@ -68,13 +69,14 @@ _JUDGED = "eval"
 @click.option("--allow-missing-columns", is_flag=True, help="A column that is not there is missing in every row.")
 @click.option("--html", metavar="FILE", help="Write the page.")
 @click.option("-o", "--out", metavar="FOLDER", help="Write the whole result.")
+@click.option("--json", "as_json", is_flag=True, help="Print slices, metrics and the verdict as JSON.")
 @click.option(
     "--allow-host", metavar="MODULE,...", multiple=True, callback=comma_separated, help="Modules whose code may run."
 )
 @data_options
 def evaluate(
-    model: str | None, data: str, html: str | None, out: str | None, reading: DataOptions, **asked: Any
-) -> None:  # fmt: skip
+    model: str | None, data: str, html: str | None, out: str | None, as_json: bool, reading: DataOptions, **asked: Any
+) -> int:  # fmt: skip
     """Judge MODEL (a model's folder, or the folder that it was pushed to) on labelled rows, slice by slice."""
     from trueline.cli.evaluate_table import print_evaluation, print_found_slices
 
@@ -85,19 +87,28 @@ def evaluate(
         raise ConfigError("statistics have no rows to evaluate", where=data, hint="give the data.")
     with _rows(model, found, asked) as (loaded, dataset):
         result, slices = _evaluate(loaded, dataset, config, asked["find_slices"], asked)
-    print_evaluation(result, found.split)
-    if slices is not None:
+    if not as_json:
+        print_evaluation(result, found.split)
+    if slices is not None and not as_json:
         click.echo()
         print_found_slices(slices)
     if html is not None:
         result.to_html(html)
-        click.echo(f"Wrote {html}")
     if out is not None:
         result.save(out)
-        click.echo(f"Wrote {out}")
+    written = [place for place in (html, out) if place is not None]
+    for place in written:
+        click.echo(f"Wrote {place}", err=as_json)
     verdict = result.validation_result
-    if verdict.failures and not verdict.missing_thresholds:
+    closed = bool(verdict.failures) and not verdict.missing_thresholds
+    if as_json:
+        from trueline.cli.evaluate_json import evaluation_json
+
+        click.echo(evaluation_json(result, found.split, slices, written))
+        return GATE if closed else OK
+    if closed:
         raise GateError("the gate is closed", problems=[f.sentence for f in verdict.failures])
+    return OK
 
 
 def _check(model: str | None, asked: dict[str, Any], config: EvalConfig | None) -> None:

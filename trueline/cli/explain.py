@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +63,14 @@ _NEEDS_ROW = ("lime", "counterfactual", "neighbours")
 @click.option("--k", default=5, show_default=True, type=click.IntRange(1), help="neighbours: how many.")
 @click.option("--seed", default=0, show_default=True, type=int, help="Of samples and dealings.")
 @click.option("--html", metavar="FILE", help="Write a page.")
-@click.option("--json", "json_", metavar="FILE", help="Write the whole explanation.")
+@click.option(
+    "--json",
+    "json_",
+    metavar="[FILE]",
+    is_flag=False,
+    flag_value="-",
+    help="Write the whole explanation there; without FILE print it.",
+)
 @click.option(
     "--allow-host", metavar="MODULE,...", multiple=True, callback=comma_separated, help="Modules whose code may run."
 )
@@ -96,12 +104,15 @@ def explain(
     if page is not None:
         show_what_if(page, asked, html)
         return
-    print_explanation(made)
+    if json_ == "-":
+        click.echo(json.dumps(made.to_json(), ensure_ascii=False, allow_nan=False, indent=1))
+    else:
+        print_explanation(made)
     if html is not None:
         made.to_html(html)
-        click.echo(f"Wrote {html}")
-    if json_ is not None:
-        made.save(json_)
+        click.echo(f"Wrote {html}", err=json_ == "-")
+    if json_ not in (None, "-"):
+        made.save(str(json_))
         click.echo(f"Wrote {json_}")
 
 

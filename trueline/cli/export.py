@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import click
@@ -45,6 +46,7 @@ _ROWS = 2000
 @click.option(
     "--allow-host", metavar="MODULE,...", multiple=True, callback=comma_separated, help="Modules whose code may run."
 )
+@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 def export(
     model: str,
     to: str,
@@ -54,6 +56,7 @@ def export(
     runtime: str | None,
     transform: str | None,
     allow_host: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Write MODEL (a model's folder, or the folder that it was pushed to) for another place to run in.
 
@@ -67,6 +70,9 @@ def export(
     loaded = Model.load(model_folder(model), allow_host=allow_host)
     table = _sample(loaded, sample, rows) if sample else None
     facts = export_model(loaded, to, out, sample=table, runtime=runtime, transform=transform)
+    if as_json:
+        click.echo(json.dumps({"model": loaded.name, "to": to, "out": out, "facts": facts}, default=str))
+        return
     told = "; ".join(f"{name}: {value}" for name, value in facts.items())
     click.echo(f"Wrote {loaded.name} for {to} to {out}" + (f" ({told})" if told else ""))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from dataclasses import replace
@@ -57,8 +58,11 @@ TEXT_KINDS = ("csv", "jsonl")
 @click.option("--workers", type=click.IntRange(1), help="How many blocks at a time (the processors).")
 @click.option("--processes", is_flag=True, help="Worker processes in place of threads.")
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 @data_options
-def predict(data: str, model: str, out: str, force: bool, reading: DataOptions, **asked: Any) -> None:
+def predict(
+    data: str, model: str, out: str, force: bool, as_json: bool, reading: DataOptions, **asked: Any
+) -> None:  # fmt: skip
     """Predict every row of DATA with MODEL (a model's folder, or the folder that it was pushed to).
 
     Nothing is written unless every row is predicted.
@@ -76,13 +80,20 @@ def predict(data: str, model: str, out: str, force: bool, reading: DataOptions, 
     if reading.max_rejects:
         raise ConfigError("every row gets a prediction: --max-rejects is not for this command", hint="mend the rows.")
     if kind == "folder":
-        made = _predict(place, found, out, **asked)
-        click.echo(f"Wrote {made.num_rows()} predictions to {out}")
+        _say(place, out, _predict(place, found, out, **asked).num_rows(), as_json)
         return
     with tempfile.TemporaryDirectory(prefix="trueline-") as folder:
         made = _predict(place, found, os.path.join(folder, "predictions"), **asked)
         write_predictions(made, out, kind)
-    click.echo(f"Wrote {made.num_rows()} predictions to {out}")
+        rows = made.num_rows()
+    _say(place, out, rows, as_json)
+
+
+def _say(model: str, out: str, rows: int, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"model": model, "out": out, "rows": rows}))
+    else:
+        click.echo(f"Wrote {rows} predictions to {out}")
 
 
 def model_folder(location: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from trueline._core.errors import ConfigError, did_you_mean
 from trueline.cli.data_files import DataOptions
 from trueline.cli.data_files_find import find_data, load_schema
 from trueline.cli.data_files_options import data_options
-from trueline.cli.validate_findings import Question, describe_finding, place_of
+from trueline.cli.validate_findings import Question, describe_finding, finding_json, place_of
 
 if TYPE_CHECKING:
     from trueline.data_validation import Finding
@@ -88,6 +89,7 @@ class _Choice:
 @click.option("--all", "everything", is_flag=True, help="Accept all that a change of the schema can accept.")
 @click.option("--dry-run", is_flag=True, help="Show the findings and changes, and write nothing.")
 @click.option("--out", metavar="FILE", help="Write the new schema there instead of over SCHEMA.")
+@click.option("--json", "as_json", is_flag=True, help="Print findings and what was accepted as JSON; nobody is asked.")
 @data_options
 def accept(
     schema: str,
@@ -98,6 +100,7 @@ def accept(
     everything: bool,
     dry_run: bool,
     out: str | None,
+    as_json: bool,
     reading: DataOptions,
     **asked: Any,
 ) -> None:
@@ -115,6 +118,9 @@ def accept(
         click.echo(f"Note: {note}", err=True)
     choice = _Choice(everything, features, types)
     choice.check(findings)
+    if as_json:
+        _accept_json(schema, given, findings, choice, out, dry_run)
+        return
     if not findings:
         click.echo("No findings: the schema accepts these data.")
         return
@@ -123,6 +129,18 @@ def accept(
         _finish(schema, given, chosen, out, dry_run)
     elif not dry_run:
         click.echo("Nothing was accepted: the schema is as it was.")
+
+
+def _accept_json(
+    place: str, given: Any, findings: Sequence[Finding], choice: _Choice, out: str | None, dry_run: bool
+) -> None:
+    """``findings`` each with `accepted`, and ``written``: the schema's file, or null where it is as it was."""
+    if findings and not choice.made and not dry_run:
+        raise ConfigError("with --json nobody is asked", hint="give --all, --feature NAME, --type TYPE, or --dry-run.")
+    chosen = [finding for finding in findings if choice.made and choice.takes(finding) and finding.changes]
+    target = _write(place, given, chosen, out, dry_run) if chosen else None
+    told = [{**finding_json(finding), "accepted": finding in chosen} for finding in findings]
+    click.echo(json.dumps({"findings": told, "dry_run": dry_run, "written": target}, indent=1))
 
 
 def _chosen(findings: Sequence[Finding], choice: _Choice, dry_run: bool) -> list[Finding]:
@@ -146,19 +164,26 @@ def _chosen(findings: Sequence[Finding], choice: _Choice, dry_run: bool) -> list
 
 
 def _finish(place: str, given: Any, chosen: Sequence[Finding], out: str | None, dry_run: bool) -> None:
+    target = _write(place, given, chosen, out, dry_run)
+    if dry_run:
+        click.echo(f"\n{len(chosen)} can be accepted; nothing was written.")
+    else:
+        click.echo(f"\nAccepted {len(chosen)}. Wrote {target}")
+
+
+def _write(place: str, given: Any, chosen: Sequence[Finding], out: str | None, dry_run: bool) -> str | None:
+    """Makes the changes, and writes them unless this is a rehearsal; the file that was written."""
     from trueline.data_validation import accept as accept_findings
     from trueline.schema import write_schema_text
 
     changed = accept_findings(given, chosen)
     if dry_run:
-        click.echo(f"\n{len(chosen)} can be accepted; nothing was written.")
-        return
-    target = out or _file_of(place)
-    comments = _has_comments(_file_of(place))
+        return None
+    target, comments = out or _file_of(place), _has_comments(_file_of(place))
     write_schema_text(changed, target)
-    click.echo(f"\nAccepted {len(chosen)}. Wrote {target}")
     if comments:
         click.echo("Its comments are gone: protobuf text keeps none. An `annotation { comment: ... }` stays.", err=True)
+    return target
 
 
 def _file_of(place: str) -> str:

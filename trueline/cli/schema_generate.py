@@ -22,7 +22,8 @@ __all__ = ["generate"]
 @click.option("--seed", default=0, show_default=True, help="Equal seeds give equal rows.")
 @click.option("--environment", help="One of the schema's environments: features outside it are left out.")
 @click.option("--out", required=True, metavar="FILE", help="Where to: .csv, .parquet or .jsonl; - prints JSON lines.")
-def generate(schema: str, count: int, seed: int, environment: str | None, out: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
+def generate(schema: str, count: int, seed: int, environment: str | None, out: str, as_json: bool) -> None:
     """Make up rows that SCHEMA accepts: for tests of code, not for training."""
     from trueline._core import store
     from trueline.data_validation import generate_examples
@@ -40,7 +41,7 @@ def generate(schema: str, count: int, seed: int, environment: str | None, out: s
         click.echo(data, nl=False)
         return
     store.write_bytes(out, data)
-    click.echo(f"Wrote {out}: {count:,} rows")
+    click.echo(json.dumps({"out": out, "rows": count}) if as_json else f"Wrote {out}: {count:,} rows")
 
 
 def _parquet(table: Any) -> bytes:

@@ -23,8 +23,11 @@ _WIDE = 60
 @click.option("--force", is_flag=True, help="Write over a schema that is there.")
 @click.option("--max-domain", default=100, show_default=True, type=click.IntRange(0), help="Most values of a domain.")
 @click.option("--shapes/--no-shapes", default=True, help="Fix the number of values in a row where it never varies.")
+@click.option("--json", "as_json", is_flag=True, help="Print the schema as JSON.")
 @data_options
-def infer(data: str, out: str | None, force: bool, max_domain: int, shapes: bool, reading: DataOptions) -> None:
+def infer(
+    data: str, out: str | None, force: bool, max_domain: int, shapes: bool, as_json: bool, reading: DataOptions
+) -> None:
     """Make a schema from DATA (a file, a folder, a pattern) or from statistics (FeatureStats.pb)."""
     from google.protobuf import text_format
 
@@ -42,8 +45,13 @@ def infer(data: str, out: str | None, force: bool, max_domain: int, shapes: bool
     found = infer_schema(statistics, infer_feature_shape=shapes, max_string_domain_size=max_domain)
     if out:
         write_schema_text(found, out)
-        click.echo(f"Wrote {out}: {len(found.feature)} features, {len(found.string_domain)} string domains")
-    else:
+        told = f"Wrote {out}: {len(found.feature)} features, {len(found.string_domain)} string domains"
+        click.echo(told, err=as_json)
+    if as_json:
+        from google.protobuf import json_format
+
+        click.echo(json.dumps(json_format.MessageToDict(found, preserving_proto_field_name=True), indent=1))
+    elif not out:
         click.echo(text_format.MessageToString(found, as_utf8=True), nl=False)
 
 

@@ -18,7 +18,10 @@ __all__ = ["serve"]
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8501, show_default=True, type=click.IntRange(0, 65535), help="REST port; 0: any.")
 @click.option("--allow-host", multiple=True, metavar="MODULE", help="Module whose host steps may run; repeatable.")
-def serve(directory: str, name: str | None, host: str, port: int, allow_host: tuple[str, ...]) -> int:
+@click.option("--json", "as_json", is_flag=True, help="Nothing but events on standard output, as JSON lines.")
+def serve(
+    directory: str, name: str | None, host: str, port: int, allow_host: tuple[str, ...], as_json: bool
+) -> int:  # fmt: skip
     """Serve the newest version in DIRECTORY, a folder of integer-named versions as the Pusher makes them.
 
     A version that is pushed later is taken over without a pause; events are JSON lines on standard output.
@@ -29,7 +32,8 @@ def serve(directory: str, name: str | None, host: str, port: int, allow_host: tu
     if not base.is_dir():
         raise ServingError("no such folder", where=directory, hint="give the Pusher's push destination.")
     model = name or base.resolve().name
-    click.echo(f"Serving {model} from {base} on http://{host}:{port}/v1/models/{model}:predict (Ctrl-C ends it)")
+    told = f"Serving {model} from {base} on http://{host}:{port}/v1/models/{model}:predict (Ctrl-C ends it)"
+    click.echo(told, err=as_json)
     if allow_host:
         # Host steps may stand beside the user's pipeline file, as they did when the line ran.
         sys.path.insert(0, str(Path.cwd()))
