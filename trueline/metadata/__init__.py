@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from trueline.metadata.artifact_pins import Pin, pin, pins, unpin
     from trueline.metadata.deletion import GcResult, collect
     from trueline.metadata.lineage import LineageNode, downstream, lineage_tree, upstream
+    from trueline.metadata.links import Association, Attribution, ParentContext
+    from trueline.metadata.list_options import ListOptions, OrderByField
     from trueline.metadata.model_releases import Release, release, release_pushed, releases
     from trueline.metadata.promotion import Promotion, promote, rollback
     from trueline.metadata.records import (
@@ -33,13 +35,19 @@ if TYPE_CHECKING:
     from trueline.metadata.retention import GcPlan, plan_gc
     from trueline.metadata.retention_rules import GcPolicy
     from trueline.metadata.runs import NodeRecord, RunRecord, RunStore
+    from trueline.metadata.spans import models_from_span, spans_of
     from trueline.metadata.store import MetadataStore
+    from trueline.metadata.subgraph import EndingNodes, LineageGraph, LineageSubgraphQueryOptions, StartingNodes
+    from trueline.metadata.walk import LineageDirection
 
 _HOME = {
     "Alias": "alias_rows",
     "Artifact": "records",
     "ArtifactState": "records",
+    "Association": "links",
+    "Attribution": "links",
     "Context": "records",
+    "EndingNodes": "subgraph",
     "Event": "records",
     "EventType": "records",
     "Execution": "records",
@@ -47,22 +55,30 @@ _HOME = {
     "GcPlan": "retention",
     "GcPolicy": "retention_rules",
     "GcResult": "deletion",
+    "LineageDirection": "walk",
+    "LineageGraph": "subgraph",
     "LineageNode": "lineage",
+    "LineageSubgraphQueryOptions": "subgraph",
+    "ListOptions": "list_options",
     "MetadataStore": "store",
     "ModelEntry": "registry",
     "NodeRecord": "runs",
+    "OrderByField": "list_options",
+    "ParentContext": "links",
     "Pin": "artifact_pins",
     "Promotion": "promotion",
     "PropertyType": "records",
     "Release": "model_releases",
     "RunRecord": "runs",
     "RunStore": "runs",
+    "StartingNodes": "subgraph",
     "TypeKind": "records",
     "TypeSpec": "records",
     "aliases": "alias_rows",
     "collect": "deletion",
     "downstream": "lineage",
     "lineage_tree": "lineage",
+    "models_from_span": "spans",
     "notes_json": "release_notes",
     "notes_markdown": "release_notes",
     "pin": "artifact_pins",
@@ -74,6 +90,7 @@ _HOME = {
     "release_pushed": "model_releases",
     "releases": "model_releases",
     "rollback": "promotion",
+    "spans_of": "spans",
     "unpin": "artifact_pins",
     "upstream": "lineage",
 }
@@ -82,7 +99,10 @@ __all__ = [
     "Alias",
     "Artifact",
     "ArtifactState",
+    "Association",
+    "Attribution",
     "Context",
+    "EndingNodes",
     "Event",
     "EventType",
     "Execution",
@@ -90,22 +110,30 @@ __all__ = [
     "GcPlan",
     "GcPolicy",
     "GcResult",
+    "LineageDirection",
+    "LineageGraph",
     "LineageNode",
+    "LineageSubgraphQueryOptions",
+    "ListOptions",
     "MetadataStore",
     "ModelEntry",
     "NodeRecord",
+    "OrderByField",
+    "ParentContext",
     "Pin",
     "Promotion",
     "PropertyType",
     "Release",
     "RunRecord",
     "RunStore",
+    "StartingNodes",
     "TypeKind",
     "TypeSpec",
     "aliases",
     "collect",
     "downstream",
     "lineage_tree",
+    "models_from_span",
     "notes_json",
     "notes_markdown",
     "pin",
@@ -117,6 +145,7 @@ __all__ = [
     "release_pushed",
     "releases",
     "rollback",
+    "spans_of",
     "unpin",
     "upstream",
 ]
