@@ -19,7 +19,7 @@ import pytest
 from projects import EXAMPLES, fenced, in_project
 
 from trueline.cli import main
-from trueline.templates import TEMPLATES, make_project
+from trueline.templates import TEMPLATES, make_project, template_files
 
 pytestmark = pytest.mark.slow
 QUESTION = "LatestBlessedModel"  # asked in every run, never cached
@@ -84,6 +84,17 @@ def test_the_server_answers_the_readmes_request(project):
     assert sum(answer["probabilities"]) == pytest.approx(1.0, abs=1e-5)
 
 
+def test_git_is_offered_the_project_and_nothing_that_a_run_made(project):
+    """What ran above lies in out/, report.html and the caches of tools, which .gitignore names."""
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
+    listed = in_project(project, "git init -q . && git status --porcelain --untracked-files=all")
+    shutil.rmtree(project / ".git")
+    offered = {line.split(maxsplit=1)[1] for line in listed.stdout.splitlines()}
+    template = project.parent.name.rstrip("0123456789")
+    assert offered == set(template_files(template))
+
+
 def test_the_image_is_built_and_runs_the_line(project):
     if shutil.which("docker") is None or subprocess.run(["docker", "info"], capture_output=True).returncode:
         pytest.skip("no docker daemon runs here")
@@ -129,3 +140,28 @@ def test_a_table_of_ones_own_takes_three_lines(label, tmp_path):
     shutil.copy(own, project / "data")
     tested = in_project(project, "python -m pytest -q")
     assert tested.returncode == 0, tested.stdout
+
+
+def test_a_number_takes_a_regressor_and_an_error(tmp_path):
+    """As the README of `minimal` tells it: how long did a customer stay?"""
+    project = make_project("minimal", tmp_path / "own").directory
+    edits = {
+        "model.py": {
+            "HistGradientBoostingClassifier": "HistGradientBoostingRegressor",
+            'LABEL = "left"': 'LABEL = "months"',
+            '("age", "support_calls", "months")': '("age", "support_calls")',
+            '("plan",)': '("plan", "left")',
+        },
+        "pipeline.py": {'"Accuracy"': '"MeanAbsoluteError"', "lower_bound": "upper_bound"},
+    }
+    for file, changes in edits.items():
+        text = (project / file).read_text()
+        for old, new in changes.items():
+            assert old in text
+            text = text.replace(old, new)
+        (project / file).write_text(text)
+    ran = in_project(project, "trueline run pipeline.py --param min_accuracy=14")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    closed = in_project(project, "trueline run pipeline.py --param min_accuracy=1")
+    assert closed.returncode == 3, closed.stdout
+    assert "mean_absolute_error on Overall" in closed.stdout
