@@ -80,8 +80,8 @@ def asked_nodes(record: RunRecord, node_id: str | None) -> list[NodeRecord]:
     rows = [row for group in groups for row in ((group.node, *group.passes) if group.node else group.passes)]
     if node_id is None:
         return rows
-    found = [node for node in rows if node_id in (node.node_id, base_of(node))]
-    if found:
+    passes = [node for node in rows if base_of(node) == node_id]
+    if found := passes or [node for node in rows if node.node_id == node_id]:
         return found
     known = dict.fromkeys([*(group.node_id for group in groups), *(node.node_id for node in rows)])
     raise MetadataError(f"run {record.run_id} has no node {node_id!r}", hint=did_you_mean(node_id, known))

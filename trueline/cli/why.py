@@ -35,9 +35,11 @@ def why(run: str, node: str, location: str | None, as_json: bool) -> None:
 
     runs, record = find_run(run, location)
     rows = asked_nodes(record, node)
-    if len(rows) > 1 and all(row.node_id != node for row in rows):
+    if all(row.node_id != node for row in rows):
         names = [row.node_id for row in rows]
-        raise MetadataError(f"node {node!r} is a loop of {len(rows)} passes", problems=names, hint="name one of them.")
+        raise MetadataError(
+            f"node {node!r} is a loop: passes have reasons of their own", problems=names, hint="name one of them."
+        )
     found = explain(runs.store, record.run_id, node)
     if as_json:
         click.echo(json.dumps(asdict(found), indent=1))
