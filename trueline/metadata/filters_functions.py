@@ -84,8 +84,6 @@ def compared(dialect: str, op: str, left: Sql, right: Sql, text: bool) -> Sql:
     """A comparison; texts are put in order by their code points, whatever the database's language is."""
     if text and op in _ORDER and dialect == "postgresql":
         left = sa.collate(left, "C")
-    if text and dialect == "mysql":
-        right = sa.collate(right, "utf8mb4_bin")
     made: dict[str, Callable[[], Sql]] = {
         "=": lambda: left == right,
         "!=": lambda: left != right,

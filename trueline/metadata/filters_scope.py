@@ -193,7 +193,7 @@ def _same(sql: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
 
 
 def _is_property(row: sa.FromClause, owner: Owner) -> list[sa.ColumnElement[bool]]:
-    return [row.c.name == owner[1], row.c.is_custom_property == int(owner[0] == "custom_properties")]
+    return [row.c.name == owner[1], row.c.is_custom_property == (owner[0] == "custom_properties")]
 
 
 def refused(error: sa.exc.DBAPIError, filter_: Filter) -> MetadataError:

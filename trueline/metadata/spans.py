@@ -65,7 +65,7 @@ def _with_span(span: int) -> sa.Select[tuple[int]]:
     """Artifacts with the span as a property, or as TFX keeps it: a custom property, a number or text."""
     values = t.properties["Artifact"]
     number = values.c.int_value == span
-    text = sa.and_(values.c.is_custom_property == 1, values.c.string_value == str(span))
+    text = values.c.string_value == str(span)
     return sa.select(values.c.artifact_id).where(values.c.name == "span", sa.or_(number, text))
 
 
