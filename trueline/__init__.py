@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from trueline._core.values import RawFeature
     from trueline.data import Examples
     from trueline.engine import Accumulator, AccumulatorSpec, Dataset, LocalEngine
+    from trueline.interactive import InteractiveContext
     from trueline.metadata import MetadataStore
     from trueline.models import Fitted, Model
     from trueline.pipeline import Component, Pipeline, component
@@ -48,6 +49,7 @@ _HOMES = {
     "Examples": "trueline.data",
     "Fitted": "trueline.models",
     "FnArgs": "trueline.training",
+    "InteractiveContext": "trueline.interactive",
     "LocalEngine": "trueline.engine",
     "LocalRunner": "trueline.runners.local",
     "MetadataStore": "trueline.metadata",
@@ -72,6 +74,7 @@ __all__ = [
     "Fitted",
     "FnArgs",
     "GateError",
+    "InteractiveContext",
     "LocalEngine",
     "LocalRunner",
     "MetadataError",

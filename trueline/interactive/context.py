@@ -1,0 +1,335 @@
+"""The interactive context: one node at a time, by the launcher that production uses."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trueline._core.errors import ArtifactError, ConfigError, GateError, TruelineError, did_you_mean
+from trueline.interactive.magics import SKIPPING, install
+from trueline.interactive.result import ExecutionResult, ShownArtifact, ShownArtifacts
+from trueline.pipeline.channel import Channel
+from trueline.pipeline.context import ArtifactHandle
+from trueline.pipeline.node import Component
+
+if TYPE_CHECKING:
+    from trueline.display import Html
+    from trueline.pipeline.pipeline import Pipeline
+    from trueline.pipeline.results import NodeResult
+
+__all__ = ["InteractiveContext"]
+
+_LOG_LINES = 15
+
+
+class InteractiveContext:
+    """Runs components one by one, in a notebook or in any Python session.
+
+        context = InteractiveContext("taxi")
+        examples = CsvExampleGen(input_base="data")
+        context.run(examples)
+        statistics = StatisticsGen(examples=examples.outputs["examples"])
+        context.run(statistics)
+        context.export_pipeline("pipeline.py")
+
+    Runs are those of production: recorded in the metadata store, cached, each node launched as `LocalRunner` does.
+
+    Args:
+        pipeline_name: names the session in the metadata store; the notebook's name by default. Two sessions of one
+            name share their cache, and resolvers of one find what the other made.
+        pipeline_root: where artifacts go; ``trueline-out/<name>`` by default, so that a restarted kernel finds
+            everything in the cache again.
+        metadata: the metadata database's URL; SQLite in the root folder by default.
+
+    Raises:
+        ConfigError: a name or root that no pipeline may have.
+    """
+
+    def __init__(
+        self,
+        pipeline_name: str | None = None,
+        pipeline_root: str | os.PathLike[str] | None = None,
+        metadata: str | None = None,
+    ) -> None:
+        self.pipeline_name = pipeline_name if pipeline_name is not None else _notebook_name()
+        self._root, self._metadata = pipeline_root, metadata
+        self._nodes: dict[str, Component] = {}
+        self._results: dict[str, ExecutionResult] = {}
+        self._skipped: set[str] = set()
+        place = self._pipeline([_Nothing()])
+        self.pipeline_root, self.metadata = place.root, place.metadata
+        self._root, self._metadata = place.root, place.metadata
+        _equip_notebook()
+
+    def run(self, component: Component, enable_cache: bool = True) -> ExecutionResult:
+        """Runs one node on what the nodes before it have made in this session.
+
+        A node with the id of an earlier one takes its place.
+
+        Args:
+            component: the node.
+            enable_cache: whether an unchanged node may come from the cache.
+
+        Returns:
+            The result, which a notebook shows. A closed gate is a result too (``state`` FAILED with the sentence);
+            nodes after it refuse to run.
+
+        Raises:
+            ConfigError: a node before it has not run or has been run again since, or anything is wrong with it.
+            GateError: a node before it did not succeed.
+            TruelineError: the executor failed; the message holds the end of its log.
+        """
+        from trueline.runners.local import LocalRunner
+
+        self._check(component)
+        pipeline = self._pipeline([component])
+        node_id = component.node_id
+        use_cache = None if enable_cache else False
+        run = LocalRunner().run(pipeline, from_nodes=[node_id], to_nodes=[node_id], use_cache=use_cache)
+        self._check_lent(component, run.nodes)
+        found = run.nodes[node_id]
+        if not found.ok and found.state != "OMITTED" and not found.outputs:
+            raise _failure(found)
+        result = self._result(component, found, run.run_id)
+        self._note(component, result)
+        return result
+
+    def show(self, item: Channel | ArtifactHandle | ExecutionResult | Component | list[ArtifactHandle]) -> Html:
+        """A channel, an artifact, several, or a result as HTML, which a notebook shows.
+
+        Raises:
+            ConfigError: something else, or a node that has not run.
+        """
+        if isinstance(item, Component):
+            item = self.result(item)
+        if isinstance(item, Channel):
+            return ShownArtifacts(item.get()).view()
+        if isinstance(item, ArtifactHandle):
+            return ShownArtifact.of(item).view()
+        if isinstance(item, ExecutionResult):
+            return item.view()
+        if isinstance(item, list) and all(isinstance(a, ArtifactHandle) for a in item):
+            return ShownArtifacts(item).view()
+        raise ConfigError(
+            f"{item!r} cannot be shown", hint="give a channel (node.outputs['...']), an artifact, a node or a result."
+        )
+
+    def result(self, node: Component | str) -> ExecutionResult:
+        """The newest result of a node of this session.
+
+        Raises:
+            ConfigError: it has not run.
+        """
+        node_id = node if isinstance(node, str) else node.node_id
+        if node_id not in self._results:
+            raise ConfigError(
+                f"node {node_id!r} has not run in this session", hint=did_you_mean(node_id, self._results)
+            )
+        return self._results[node_id]
+
+    def export_pipeline(self, path: str | os.PathLike[str] = "pipeline.py", overwrite: bool = False) -> str:
+        """Writes the nodes that ran as a pipeline file for ``trueline run``.
+
+        The file is loaded in a process of its own, and what it describes is compared with this session: it is kept
+        only where both are equal. Files of user code that lie elsewhere are copied beside it.
+
+        Args:
+            path: the file.
+            overwrite: replace files that another hand wrote.
+
+        Returns:
+            The file's path.
+
+        Raises:
+            ConfigError: nothing ran, an argument that cannot be written as source, a file in the way (all at once).
+        """
+        from trueline.interactive.export import export
+
+        kept = self._exported()
+        if not kept:
+            raise ConfigError("no node has run in this session yet: there is nothing to export")
+        self._check_stale(kept)
+        return export(kept, self._pipeline(kept), Path(path), overwrite=overwrite)
+
+    def _exported(self) -> list[Component]:
+        """Nodes that ran outside cells marked to be skipped, and those that they need."""
+        wanted = [node for node_id, node in self._nodes.items() if node_id not in self._skipped]
+        needed = {node.node_id for start in wanted for node in _closure(start)}
+        return [node for node_id, node in self._nodes.items() if node_id in needed]
+
+    def _pipeline(self, nodes: list[Component]) -> Pipeline:
+        from trueline.pipeline.pipeline import Pipeline
+
+        return Pipeline(self.pipeline_name, nodes, root=self._root, metadata=self._metadata)
+
+    def _check(self, component: Component) -> None:
+        if not isinstance(component, Component):
+            raise ConfigError(
+                f"run was given {component!r}, which is no component", hint="as in run(StatisticsGen(...))."
+            )
+        if component.loops or component.owner is not None or component.SYSTEM == "loop":
+            raise ConfigError(
+                f"node {component.node_id!r} belongs to a loop or to a sub-pipeline, which run as a whole",
+                hint="run it with LocalRunner().run(Pipeline(...)), or run its nodes outside of it.",
+            )
+        missing = [node.node_id for node in component.predecessors() if node.node_id not in self._results]
+        if missing:
+            raise ConfigError(
+                f"node {component.node_id!r} needs what {_listed(missing)} makes, which has not run in this session",
+                where=component.location,
+                hint=f"run first: {'; '.join(f'context.run({name})' for name in missing)}.",
+            )
+        self._check_stale([component])
+        closed = [r for node in component.predecessors() if not (r := self._results[node.node_id]).ok]
+        if closed and component.settings.trigger == "all_success":
+            raise GateError(
+                f"node {component.node_id!r} cannot run: {_listed([r.node_id for r in closed])} did not succeed",
+                where=component.location,
+                problems=[f"{r.node_id}: {r.message or r.state}" for r in closed],
+            )
+
+    def _check_stale(self, nodes: list[Component]) -> None:
+        """Refuses nodes that are wired to a former node whose place another one has taken."""
+        problems = []
+        for node in dict.fromkeys(found for start in nodes for found in _closure(start)):
+            for before in node.predecessors():
+                now = self._nodes.get(before.node_id)
+                if now is not None and now is not before:
+                    problems.append(
+                        f"{node.location}: {node.node_id} is wired to a former {before.node_id}, "
+                        f"which was made again at {now.location}"
+                    )
+        if problems:
+            raise ConfigError(
+                "nodes are wired to former ones", problems=problems, hint="run their cells again, in this order."
+            )
+
+    def _check_lent(self, component: Component, results: Mapping[str, NodeResult]) -> None:
+        """What the runner took for the inputs must be what this session made; resolvers look anew each time."""
+        for before in component.predecessors():
+            found = results.get(before.node_id)
+            if found is None or not found.outputs:
+                continue
+            if before.SYSTEM is not None:
+                before.artifacts = {key: ShownArtifacts(handles) for key, handles in found.outputs.items()}
+            elif _fingerprints(found.outputs) != _fingerprints(self._results[before.node_id].outputs):
+                raise ArtifactError(
+                    f"{component.node_id} was given outputs of {before.node_id} that another session made",
+                    where=f"pipeline {self.pipeline_name!r}",
+                    hint=f"run {before.node_id} again, or give each session a pipeline_name of its own.",
+                )
+
+    def _result(self, component: Component, found: NodeResult, run_id: str) -> ExecutionResult:
+        return ExecutionResult(
+            component=component,
+            state=found.state,
+            seconds=found.seconds,
+            message=found.message,
+            cached_reason=found.cached_reason,
+            found=dict(found.found),
+            inputs=self._inputs(found.execution_id),
+            outputs={key: ShownArtifacts(handles) for key, handles in found.outputs.items()},
+            run_id=run_id,
+            execution_id=found.execution_id,
+            log=found.log,
+        )
+
+    def _inputs(self, execution_id: int | None) -> dict[str, ShownArtifacts]:
+        """The artifacts that an execution was given, as the metadata store says."""
+        from trueline.metadata.store import MetadataStore
+        from trueline.pipeline.handles import handle_of
+
+        if execution_id is None:
+            return {}
+        store = MetadataStore(self.metadata)
+        try:
+            events = [e for e in store.events(execution_ids=[execution_id]) if e.type.is_input]
+            artifacts = {a.id: a for a in store.artifacts(ids=[e.artifact_id for e in events])}
+        finally:
+            store.close()
+        found: dict[str, list[ArtifactHandle]] = {}
+        for event in events:
+            if event.path and event.artifact_id in artifacts:
+                found.setdefault(str(event.path[0]), []).append(handle_of(artifacts[event.artifact_id]))
+        return {key: ShownArtifacts(handles) for key, handles in found.items()}
+
+    def _note(self, component: Component, result: ExecutionResult) -> None:
+        node_id = component.node_id
+        self._nodes[node_id], self._results[node_id] = component, result
+        component.artifacts = dict(result.outputs)
+        if SKIPPING.get():
+            self._skipped.add(node_id)
+        else:
+            self._skipped.discard(node_id)
+
+    def __repr__(self) -> str:
+        return f"<InteractiveContext {self.pipeline_name!r} in {self.pipeline_root}: {len(self._nodes)} nodes ran>"
+
+
+class _Nothing(Component):
+    """Stands in a pipeline that is made only to check its name and root."""
+
+    EXECUTOR = "trueline.interactive.context:execute"
+
+
+def execute(ctx: object) -> None:
+    """Does nothing: the node that stands for it never runs."""
+
+
+def _notebook_name() -> str:
+    """The notebook's file name where the server tells it, else ``interactive``."""
+    stem = Path(os.environ.get("JPY_SESSION_NAME", "")).stem
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", stem).strip("_.-")[:100] or "interactive"
+
+
+def _equip_notebook() -> None:
+    """In IPython: the cell magics, and HTML for channels and handles."""
+    import sys
+
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if shell is None:
+        return
+    install(shell)
+    html = shell.display_formatter.formatters["text/html"]
+    html.for_type(Channel, _channel_html)
+    html.for_type(ArtifactHandle, lambda handle: ShownArtifact.of(handle)._repr_html_())
+
+
+def _channel_html(channel: Channel) -> str | None:
+    """A channel's artifacts; None, which leaves the text, where its node has not run."""
+    made = channel.producer.artifacts
+    return None if made is None or channel.key not in made else ShownArtifacts(made[channel.key])._repr_html_()
+
+
+def _closure(node: Component) -> Iterator[Component]:
+    """A node and all before it, each once."""
+    seen: dict[int, Component] = {}
+    queue = [node]
+    while queue:
+        found = queue.pop()
+        if id(found) not in seen:
+            seen[id(found)] = found
+            queue.extend(found.predecessors())
+    return iter(seen.values())
+
+
+def _fingerprints(outputs: Mapping[str, Any]) -> dict[str, list[Any]]:
+    return {key: [artifact.fingerprint for artifact in found] for key, found in outputs.items()}
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(repr(name) for name in names)
+
+
+def _failure(found: NodeResult) -> TruelineError:
+    """The failure of an executor with the end of its log."""
+    problems = []
+    if found.log is not None and Path(found.log).is_file():
+        problems = Path(found.log).read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:]
+    hint = f"the whole log: {found.log}" if problems else None
+    message = f"{found.node_id} {found.state}: {found.message or 'no reason was given'}"
+    return TruelineError(message, hint=hint, problems=problems)
