@@ -66,7 +66,7 @@ def why(store: MetadataStore, run_id: str, node_id: str) -> Why:
             place = runs.run_of_execution(earlier_execution)
             earlier_run = place[0] if place else None
             changes = tuple(differences(before[0].parts, entry.parts))
-    elif record.execution_id is None and record.state not in ("SKIPPED", "PENDING", "CANCELED", "FAILED", "RUNNING"):
+    elif record.execution_id is None and record.state in ("COMPLETE", "CACHED", "REUSED"):
         raise MetadataError(f"node {node_id!r} of run {run.run_id} left no trace in the cache's memory")
     return Why(
         run.run_id, node_id, record.state, record.reason, record.message, changes, earlier_run, earlier_execution
