@@ -1,7 +1,7 @@
 """Answers questions about a database with ML Metadata's own client; run by a Python that has it, without trueline.
 
 Reads one JSON object from standard input: ``{"database": path, "queries": [[kind, text], ..],
-"lists": [[kind, order, ascending, limit, text], ..], "graphs": [{..}, ..]}``, and prints the answers under the same keys:
+"lists": [[kind, order, ascending, limit, text], ..], "graphs": [{..}, ..]}``. Prints the answers under the same keys:
 lists of ids, null where the client refuses.
 """
 

@@ -62,7 +62,8 @@ def owner_of(filter_: Filter, kind: NodeKind[Any], name: Name) -> Owner | None:
     if first in _PROPERTIES:
         if len(rest) == 2 or (len(rest) == 1 and filter_.python):
             return (first, rest[0])
-        shape = f"{first}['p']" if filter_.python else f"{first}.p.int_value"
+        key = rest[0] if rest else "p"
+        shape = f"{first}['{key}']" if filter_.python else f"{first}.{key}.int_value"
         raise filter_.error(name.at, f"a property is written as {shape}", f"there is: {', '.join(VALUE_COLUMNS)}.")
     if not rest:
         return BASE if _attribute(filter_, attributes(kind.kind), first) else None

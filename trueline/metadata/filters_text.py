@@ -72,10 +72,10 @@ class _Parser:
         return depth + 1
 
     def any_of(self, depth: int) -> Node:
-        parts = [self.all_of(self.deeper(depth))]
+        parts = [self.all_of(depth)]
         at = parts[0].at
         while self.took("OR"):
-            parts.append(self.all_of(depth + 1))
+            parts.append(self.all_of(depth))
         return parts[0] if len(parts) == 1 else Call("or", tuple(parts), at)
 
     def all_of(self, depth: int) -> Node:
@@ -131,7 +131,7 @@ class _Parser:
         return parts
 
     def sum(self, depth: int) -> Node:
-        left = self.product(self.deeper(depth))
+        left = self.product(depth)
         while token := self.took("+", "-"):
             depth = self.deeper(depth)  # each step nests the tree
             left = Call(str(token.value), (left, self.product(depth)), token.at)

@@ -10,7 +10,7 @@ from trueline._core.errors import MetadataError
 __all__ = ["MAX_DEPTH", "MAX_TEXT", "Call", "Filter", "Literal", "Name", "Node", "names_in"]
 
 MAX_TEXT = 200_000
-MAX_DEPTH = 100
+MAX_DEPTH = 50
 _SHOWN = 80
 
 
