@@ -64,6 +64,7 @@ class World:
         for name in NODES:
             self.store.put_type(TypeSpec(f"components.{name}", TypeKind.EXECUTION))
         self._numbers = itertools.count(1)
+        self._places = itertools.count(1)
 
     def begin(self, pipeline: str = "taxi", nodes: tuple[str, ...] = NODES, sample: int | None = None) -> str:
         """A RUNNING run of this process."""
@@ -90,21 +91,25 @@ class World:
     ) -> dict[str, int]:
         """One execution: inputs by key, outputs as key -> (type, files, properties); `existing` outputs are a cache
         hit, or what a resolver found."""
-        contexts = [Context("pipeline", pipeline), Context("pipeline_run", run_id)]
-        begun = Execution(f"components.{node}", ExecutionState.RUNNING)
-        taken = [(number, EventType.INPUT, (key, i)) for key, ids in inputs.items() for i, number in enumerate(ids)]
-        execution_id, _, _ = self.store.put_execution(begun, taken, contexts)
         kind = EventType.INTERNAL_OUTPUT if node == "Resolver" else EventType.OUTPUT
-        listed = [(number, kind, (key, i)) for key, ids in (existing or {}).items() for i, number in enumerate(ids)]
-        listed += [(self._artifact(node, key, execution_id, *told), kind, (key, 0)) for key, told in outputs.items()]
+        listed: list[tuple[Artifact | int, EventType, tuple[str | int, ...]]] = []
+        taken: dict[int, tuple[str | int, ...]] = {}
+        for key, ids in inputs.items():
+            for index, number in enumerate(ids):
+                taken[number] = (*taken.get(number, ()), key, index)
+        listed += [(number, EventType.INPUT, path) for number, path in taken.items()]
+        listed += [(number, kind, (key, i)) for key, ids in (existing or {}).items() for i, number in enumerate(ids)]
+        place = next(self._places)
+        listed += [(self._artifact(node, key, place, *told), kind, (key, 0)) for key, told in outputs.items()]
 
-        def also(connection: sa.Connection, _: int, __: list[int]) -> None:
+        def also(connection: sa.Connection, execution_id: int, _: list[int]) -> None:
             if parts is not None:
                 digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
                 add_cache_entry(connection, execution_id, pipeline, node, digest, parts)
             write_node(connection, run_id, node, state="COMPLETE", execution_id=execution_id, found=dict(found or {}))
 
-        ended = Execution(f"components.{node}", ExecutionState.COMPLETE, id=execution_id)
+        ended = Execution(f"components.{node}", ExecutionState.COMPLETE)
+        contexts = [Context("pipeline", pipeline), Context("pipeline_run", run_id)]
         _, ids, _ = self.store.put_execution(ended, listed, contexts, also)
         return dict(zip(outputs, ids[len(listed) - len(outputs) :], strict=True))
 
@@ -112,12 +117,12 @@ class World:
         self,
         node: str,
         key: str,
-        execution_id: int,
+        place: int,
         kind: str,
         contents: Mapping[str, str],
         properties: Mapping[str, Any],
     ) -> Artifact:
-        uri = files.join(self.root, node, key, str(execution_id))
+        uri = files.join(self.root, node, key, str(place))
         for name, text in contents.items():
             files.write_text(files.join(uri, name), text)
         fingerprint = write_manifest(uri, kind).fingerprint

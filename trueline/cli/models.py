@@ -58,7 +58,7 @@ def list_models(model: str | None, location: str | None, span: int | None, limit
     from trueline.metadata.registry import models_of_span, registered_models
 
     store = open_registry(location)
-    among = None if span is None else models_of_span(store, span)
+    among = None if span is None else models_of_span(store, span, model)
     entries = registered_models(store, model, among=among, limit=limit)
     if not entries and model is not None and span is None:
         known = {entry.model for entry in registered_models(store)}

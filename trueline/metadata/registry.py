@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from trueline.metadata.alias_rows import aliases
-from trueline.metadata.lineage import downstream
 from trueline.metadata.model_releases import Release, releases
 from trueline.metadata.pushes import Push, pushes
 from trueline.metadata.records import Artifact, ArtifactState
+from trueline.metadata.spans import models_from_span
 from trueline.metadata.store import MetadataStore
 from trueline.metadata.tables import artifact as artifact_table
 from trueline.metadata.tables import attribution, context, properties, type_
@@ -86,18 +86,10 @@ def registered_models(
     return found
 
 
-def models_of_span(store: MetadataStore, span: int) -> set[int]:
-    """Models that Examples of a span went into, directly or over an earlier model that training went on from."""
-    table = properties["Artifact"]
-    query = (
-        sa.select(artifact_table.c.id)
-        .join(type_, (type_.c.id == artifact_table.c.type_id) & (type_.c.name == "Examples"))
-        .join(table, (table.c.artifact_id == artifact_table.c.id) & (table.c.name == "span"))
-        .where(table.c.int_value == span)
-    )
-    with store.database.read() as connection:
-        examples = list(connection.execute(query).scalars())
-    return {a.id for a in downstream(store, examples) if a.type == "Model" and a.id is not None} if examples else set()
+def models_of_span(store: MetadataStore, span: int, pipeline: str | None = None) -> set[int]:
+    """Models that were trained from a span of one pipeline's data, or of any (see `models_from_span`)."""
+    names = [context.name for context in store.contexts(type="pipeline")] if pipeline is None else [pipeline]
+    return {m.id for name in names for m in models_from_span(store, name, span) if m.id is not None}
 
 
 def _entry(
