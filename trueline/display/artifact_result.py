@@ -57,7 +57,7 @@ def artifact_frame(artifact: ArtifactFrame, *, titled: bool = True) -> Html:
         parts.append(tag("p", tag("b", artifact.type), _number(artifact), " ", tag("code", visible(artifact.uri))))
     properties = {k: v for k, v in artifact.properties.items() if v not in (None, "", [], {})}
     if properties:
-        rows = [[tag("b", visible(k)), _short(v)] for k, v in sorted(properties.items())]
+        rows: list[Sequence[Safe]] = [[tag("b", visible(k)), _short(v)] for k, v in sorted(properties.items())]
         small = table(["Property", "Value"], rows, class_="plain")
         parts.append(tag("details", tag("summary", f"{len(properties)} properties"), small))
     for title, body in artifact.sections:

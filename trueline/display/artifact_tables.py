@@ -82,10 +82,10 @@ def _cell(value: Any) -> Safe:
 
 def schema_rows_view(features: Sequence[Sequence[str]], domains: Sequence[Sequence[str]]) -> Html:
     """A schema's features (name, type, presence, valency, domain) and its string domains (name, values)."""
-    rows = [[tag("b", visible(row[0])), *(visible(text) for text in row[1:])] for row in features]
+    rows: list[Sequence[Safe]] = [[tag("b", visible(row[0])), *(visible(text) for text in row[1:])] for row in features]
     parts: list[Safe] = [table(["Feature", "Type", "Presence", "Valency", "Domain"], rows)]
     if domains:
-        named = [[tag("b", visible(name)), visible(values)] for name, values in domains]
+        named: list[Sequence[Safe]] = [[tag("b", visible(name)), visible(values)] for name, values in domains]
         parts += [tag("h3", f"String domains ({len(domains)})"), table(["Domain", "Values"], named)]
     return join(parts)
 
@@ -136,7 +136,7 @@ def blessing_view(blessed: bool | None, reason: str, facts: Mapping[str, Any], c
     if facts:
         parts.append(facts_view(facts))
     if checks:
-        rows = [
+        rows: list[Sequence[Safe]] = [
             [tag("b", visible(str(c.get("metric", "")))), visible(str(c.get("slice", ""))), _outcome(c),
              visible(str(c.get("sentence", "")))]
             for c in checks
@@ -153,7 +153,7 @@ def _outcome(check: Mapping[str, Any]) -> Html:
 
 def files_view(files: Sequence[tuple[str, int | None]]) -> Html:
     """Files with their sizes in bytes."""
-    rows = [[tag("code", visible(name)), number(size)] for name, size in files]
+    rows: list[Sequence[Safe]] = [[tag("code", visible(name)), number(size)] for name, size in files]
     return table(["File", "bytes"], rows, numeric=[1]) if rows else tag("p", "No files.", class_="soft")
 
 

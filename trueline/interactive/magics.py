@@ -102,7 +102,8 @@ def _import_anew(stem: str, path: Path) -> ModuleType:
         sys.path.insert(0, str(path.parent))
     importlib.invalidate_caches()
     spec = importlib.util.spec_from_file_location(stem, path, loader=SourceOnlyLoader(stem, str(path)))
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     before = sys.modules.get(stem)
     sys.modules[stem] = module

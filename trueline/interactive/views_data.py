@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from trueline.data import Examples
     from trueline.display.artifact_tables import FeatureOrigin
-    from trueline.models.bulk_result import InferenceResult
+    from trueline.models.bulk_result import Predictions
     from trueline.transform.graph import Graph
     from trueline.transform.output import TransformOutput
 
@@ -40,7 +40,7 @@ def _examples(uri: str, properties: Properties) -> Iterator[Found]:
 
 
 def _inference(uri: str, properties: Properties) -> Iterator[Found]:
-    from trueline.models.bulk_result import InferenceResult
+    from trueline.models.bulk_result import Predictions
 
     refused = files.join(uri, "refused.json")
     if files.exists(refused):
@@ -48,11 +48,11 @@ def _inference(uri: str, properties: Properties) -> Iterator[Found]:
 
         yield "Predictions", tag("p", str(json.loads(files.read_text(refused)).get("reason", "")), class_="bad")
         return
-    result = InferenceResult.open(uri)
+    result = Predictions.open(uri)
     yield "Predictions", _rows(result, result.arrow_schema)
 
 
-def _rows(source: Examples | InferenceResult, schema: pa.Schema) -> Any:
+def _rows(source: Examples | Predictions, schema: pa.Schema) -> Any:
     from trueline.display.artifact_tables import rows_view
 
     columns = [field for field in schema if field.name != ROW_COLUMN]

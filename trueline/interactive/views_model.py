@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trueline._core import store as files
@@ -46,8 +46,9 @@ def _training_and_facts(uri: str, properties: Properties) -> Iterator[Found]:
     yield from _training(uri, properties)
     run = _json(uri, "run.json")
     if isinstance(run, Mapping):
-        training = run.get("training") if isinstance(run.get("training"), Mapping) else {}
-        facts = {k: v for k, v in {**run, **training}.items() if isinstance(v, bool | int | float | str)}
+        training = run.get("training")
+        all_facts = {**run, **(training if isinstance(training, Mapping) else {})}
+        facts = {k: v for k, v in all_facts.items() if isinstance(v, bool | int | float | str)}
         yield "Training run", facts_view({k: _rounded(v) for k, v in facts.items()})
 
 
@@ -97,10 +98,10 @@ def _pushed(uri: str, properties: Properties) -> Iterator[Found]:
 
 
 def _hyperparameters(uri: str, properties: Properties) -> Iterator[Found]:
-    from trueline.display.html import table, tag
+    from trueline.display.html import Safe, table, tag
 
     best = _json(uri, "best_hyperparameters.txt") or {}
-    rows = [[tag("b", str(name)), json.dumps(value)] for name, value in best.items()]
+    rows: list[Sequence[Safe]] = [[tag("b", str(name)), json.dumps(value)] for name, value in best.items()]
     yield "Best hyperparameters", table(["Hyperparameter", "Value"], rows)
 
 
