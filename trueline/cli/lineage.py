@@ -111,7 +111,7 @@ def _json(about: Subject, found: Found, title: str, note: str) -> str:
 
 def _dot(about: Subject, found: Found, title: str, note: str) -> str:
     from trueline.cli.lineage_graph import view_of
-    from trueline.display.lineage_dot import lineage_dot
+    from trueline.display.lineage_graphviz import lineage_dot
 
     return lineage_dot(view_of(found, title, note))
 

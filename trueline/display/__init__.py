@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from trueline.display.feature_cells import Drift, Mark
     from trueline.display.html import Html, page
     from trueline.display.lineage import LineageEdge, LineageGraph, LineageItem, lineage_html, lineage_view
-    from trueline.display.lineage_dot import lineage_dot
+    from trueline.display.lineage_graphviz import lineage_dot
     from trueline.display.report import NodeView, RunView, Section, run_report_html
     from trueline.display.sections import (
         anomalies_view,
@@ -36,7 +36,7 @@ _HOMES = {
     "LineageEdge": "lineage",
     "LineageGraph": "lineage",
     "LineageItem": "lineage",
-    "lineage_dot": "lineage_dot",
+    "lineage_dot": "lineage_graphviz",
     "lineage_html": "lineage",
     "lineage_view": "lineage",
     "NodeView": "report",

@@ -13,6 +13,8 @@ from trueline.display.lineage import LineageGraph, LineageItem
 __all__ = ["lineage_dot"]
 
 _COLOURS = {"FAILED": "#c0362c", "CANCELED": "#c0362c", "CACHED": "#2563b0", "RUNNING": "#2563b0"}
+_BACKSLASH = "\u29f5"
+"""Graphviz (2.43 at least) reads escapes of a tooltip twice: a doubled backslash does not save the letter after it."""
 
 
 def lineage_dot(graph: LineageGraph) -> str:
@@ -34,6 +36,7 @@ def _item(item: LineageItem) -> dict[str, str]:
     artifact = item.kind == "artifact"
     gone = artifact and item.state not in ("LIVE", "")
     facts = [f"{name}: {text}" for name, text in item.facts.items() if text]
+    told = "\n".join([f"{item.label} {item.key[1:]} {item.state.lower()}".strip(), *facts])
     return {
         "label": "\n".join(filter(None, [item.label, item.detail])),
         "shape": "ellipse" if artifact else "box",
@@ -41,7 +44,7 @@ def _item(item: LineageItem) -> dict[str, str]:
         "fillcolor": "#e3edf8" if artifact else "#f6f8fa",
         "color": "#d9822b" if item.focus else _COLOURS.get(item.state, "#2563b0" if artifact else "#5b6675"),
         "penwidth": "3" if item.focus else "1",
-        "tooltip": "\n".join([f"{item.label} {item.key[1:]} {item.state.lower()}".strip(), *facts]),
+        "tooltip": _shown(told).replace("\\", _BACKSLASH),
     }
 
 
@@ -51,6 +54,10 @@ def _attributes(values: Mapping[str, str]) -> str:
 
 def _quoted(text: str) -> str:
     r"""A double-quoted id: a backslash would begin one of Graphviz's escapes (``\N``), ``&`` an HTML entity."""
-    shown = "\n".join(visible(line) for line in text.split("\n"))
+    shown = _shown(text)
     escaped = shown.replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;").replace("\n", "\\n")
     return f'"{escaped}"'
+
+
+def _shown(text: str) -> str:
+    return "\n".join(visible(line) for line in text.split("\n"))
