@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import time
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -50,14 +52,97 @@ def test_the_table_follows_the_run():
     assert "rows 15,002" in console.file.getvalue()
 
 
-def test_without_a_terminal_each_finished_node_is_one_line():
+def test_without_a_terminal_a_node_says_when_it_begins_and_how_it_ended():
     console = Console(file=io.StringIO(), width=60)
     with Progress(["Reader", "Checker[x]"], console) as progress:
         for event in events():
             progress.on_event(event)
     lines = console.file.getvalue().splitlines()
-    assert [line.split()[:2] for line in lines] == [["Reader", "complete"], ["Checker[x]", "failed"]]
-    assert lines[0].endswith("rows 15,002, splits (train 2, eval 1)")
+    assert [line.split()[:2] for line in lines] == [
+        ["Reader", "running"], ["Reader", "complete"], ["Checker[x]", "running"], ["Checker[x]", "failed"],
+    ]  # fmt: skip
+    assert lines[1].endswith("rows 15,002, splits (train 2, eval 1)")
+
+
+def test_without_a_terminal_a_node_that_takes_long_says_that_it_still_runs():
+    console = Console(file=io.StringIO(), width=60)
+    with Progress(["Trainer"], console, every=0.05) as progress:
+        progress.on_event(RunEvent("node_started", "r", 0, "Trainer"))
+        deadline = time.monotonic() + 5
+        while console.file.getvalue().count("still running") < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        done = NodeResult("Trainer", "COMPLETE", 0.2)
+        progress.on_event(RunEvent("node_finished", "r", 0, "Trainer", {}, done))
+        told = console.file.getvalue()
+        time.sleep(0.15)
+        # What has ended is not told of again.
+        assert console.file.getvalue() == told
+    lines = told.splitlines()
+    assert lines[0].split() == ["Trainer", "running"]
+    assert lines[1].split()[:3] == ["Trainer", "still", "running"]
+    assert lines[-1].split()[:2] == ["Trainer", "complete"]
+
+
+def more_events():
+    """A retry, an approval, a loop that grows, an omitted node; and a kind that does not exist yet."""
+    yield RunEvent("run_started", "r1", 0)
+    yield RunEvent("node_started", "r1", 0, "Trainer")
+    told = {"attempt": 2, "attempts": 3, "wait": 1.5}
+    yield RunEvent("node_retry", "r1", 0, "Trainer", told, message="OSError: no luck\nmore")
+    yield RunEvent("nodes_added", "r1", 0, "Loop", nodes=("Loop[0]", "Loop[1]"))
+    yield RunEvent("node_waiting", "r1", 0, "Approve", message="Is it good?")
+    yield RunEvent("node_finished", "r1", 0, "Left", {}, NodeResult("Left", "OMITTED"))
+    unknown: Any = "moon_rose"
+    yield RunEvent(unknown, "r1", 0, "Trainer")
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_retries_approvals_loops_and_omitted_nodes_are_told(terminal):
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=140)
+    with Progress(["Trainer", "Loop", "Approve", "Left"], console) as progress:
+        for event in more_events():
+            progress.on_event(event)
+        shown = text_of(progress.table())
+        lines = {line.split()[0]: line for line in shown.splitlines()[1:]}
+        done = NodeResult("Trainer", "COMPLETE", 2.0, {"rows": 3}, attempt=2)
+        progress.on_event(RunEvent("node_finished", "r1", 0, "Trainer", {}, done))
+    assert list(lines) == ["Trainer", "Loop", "Loop[0]", "Loop[1]", "Approve", "Left"]
+    assert "running (attempt 2)" in lines["Trainer"]
+    assert "attempt 2 of 3 in 1.50 s: OSError: no luck" in lines["Trainer"]
+    assert "waiting" in lines["Approve"]
+    assert "Is it good? (trueline approve r1 Approve)" in lines["Approve"]
+    assert lines["Left"].split() == ["Left", "omitted"]
+    assert "at attempt 2; rows 3" in console.file.getvalue()
+
+
+def broken_off(console: Console, run_id: str, error: BaseException) -> None:
+    """A run that begins and then ends with an error."""
+    with Progress(["Trainer"], console) as progress:
+        progress.on_event(RunEvent("run_started", run_id, 0))
+        raise error
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_run_that_is_stopped_says_its_id_and_how_to_go_on(terminal):
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=60)
+    with pytest.raises(KeyboardInterrupt):
+        broken_off(console, "20260101-120000-abcdef", KeyboardInterrupt())
+    last = console.file.getvalue().splitlines()[-1]
+    assert last.endswith(
+        "Run 20260101-120000-abcdef was stopped. What had finished is kept; "
+        "go on with: trueline resume 20260101-120000-abcdef"
+    )
+
+
+def test_a_run_that_was_canceled_from_outside_says_the_same_and_an_error_does_not():
+    console = Console(file=io.StringIO(), width=60)
+    with Progress(["Trainer"], console) as progress:
+        progress.on_event(RunEvent("run_finished", "r9", 0, status="CANCELED"))
+    assert "trueline resume r9" in console.file.getvalue()
+    console = Console(file=io.StringIO(), width=60)
+    with pytest.raises(ValueError, match="bad"):
+        broken_off(console, "r9", ValueError("bad"))
+    assert "resume" not in console.file.getvalue()
 
 
 @pytest.mark.parametrize(
