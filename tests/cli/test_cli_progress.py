@@ -89,6 +89,8 @@ def more_events():
     yield RunEvent("node_started", "r1", 0, "Trainer")
     told = {"attempt": 2, "attempts": 3, "wait": 1.5}
     yield RunEvent("node_retry", "r1", 0, "Trainer", told, message="OSError: no luck\nmore")
+    yield RunEvent("node_started", "r1", 0, "Pusher")
+    yield RunEvent("node_retry", "r1", 0, "Pusher", message="attempt 1 of 2 failed: disk full; the next in 1 s")
     yield RunEvent("nodes_added", "r1", 0, "Loop", nodes=("Loop[0]", "Loop[1]"))
     yield RunEvent("node_waiting", "r1", 0, "Approve", message="Is it good?")
     yield RunEvent("node_finished", "r1", 0, "Left", {}, NodeResult("Left", "OMITTED"))
@@ -106,7 +108,8 @@ def test_retries_approvals_loops_and_omitted_nodes_are_told(terminal):
         lines = {line.split()[0]: line for line in shown.splitlines()[1:]}
         done = NodeResult("Trainer", "COMPLETE", 2.0, {"rows": 3}, attempt=2)
         progress.on_event(RunEvent("node_finished", "r1", 0, "Trainer", {}, done))
-    assert list(lines) == ["Trainer", "Loop", "Loop[0]", "Loop[1]", "Approve", "Left"]
+    assert list(lines) == ["Trainer", "Loop", "Loop[0]", "Loop[1]", "Approve", "Left", "Pusher"]
+    assert lines["Pusher"].endswith("attempt 1 of 2 failed: disk full; the next in 1 s")
     assert "running (attempt 2)" in lines["Trainer"]
     assert "attempt 2 of 3 in 1.50 s: OSError: no luck" in lines["Trainer"]
     assert "waiting" in lines["Approve"]

@@ -162,14 +162,15 @@ def _found(line: _Line, event: RunEvent) -> None:
 
 
 def _retry(line: _Line, event: RunEvent) -> None:
-    """`message` says why; `found` may say ``attempt`` (that comes now), ``attempts`` (at most), ``wait`` (seconds)."""
+    """`message` says which attempt failed and why; `found` may say it in figures instead: ``attempt`` (that comes now),
+    ``attempts`` (at most), ``wait`` (seconds)."""
     told = event.found or {}
     line.attempt = int(told.get("attempt") or line.attempt + 1)
     of = f" of {told['attempts']}" if told.get("attempts") else ""
     after = f" in {duration(float(told['wait']))}" if told.get("wait") else ""
-    line.state, line.note = "RUNNING", f"attempt {line.attempt}{of}{after}"
-    if message := (event.message or "").partition("\n")[0]:
-        line.note += f": {message}"
+    figures = f"attempt {line.attempt}{of}{after}" if told or not event.message else ""
+    line.state = "RUNNING"
+    line.note = ": ".join(filter(None, [figures, (event.message or "").partition("\n")[0]]))
 
 
 def _waiting(line: _Line, event: RunEvent) -> None:
