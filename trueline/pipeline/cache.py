@@ -20,12 +20,13 @@ from trueline.metadata.runs import CacheEntry
 from trueline.pipeline.artifacts import artifact_type
 from trueline.pipeline.compile import CompiledInput, CompiledNode
 from trueline.pipeline.context import ArtifactHandle
-from trueline.pipeline.handles import handle_of, trueline_version, verified_fingerprint
+from trueline.pipeline.handles import handle_of, trueline_version
 from trueline.pipeline.packages import packages_of, python_version
 from trueline.pipeline.params import decode_params, functions_in
 from trueline.pipeline.reasons import KEY_FORMAT, differences
 from trueline.pipeline.run_context import RunContext
 from trueline.pipeline.user_function import UserFunction
+from trueline.pipeline.whole import check_whole
 
 __all__ = ["Hit", "Key", "Miss", "NodeCode", "cache_key", "code_of", "has_users_code", "look_up", "unsettled"]
 
@@ -199,7 +200,7 @@ def look_up(run: RunContext, node: CompiledNode, key: Key, params: Mapping[str, 
         if execution is None or execution.state not in (ExecutionState.COMPLETE, ExecutionState.CACHED):
             continue
         outputs = run.outputs_of(entry.execution_id)
-        problem = _damage(node, outputs) or _outdated(node, outputs, params)
+        problem = _damage(run, node, outputs) or _outdated(node, outputs, params)
         if problem is None:
             return Hit(entry.execution_id, outputs, f"nothing changed since execution {entry.execution_id}")
         damage = damage or problem
@@ -229,13 +230,13 @@ def _reason(earlier: CacheEntry | None, key: Key) -> str:
     return "; ".join(differences(earlier.parts, key.parts)) or "the key changed"
 
 
-def _damage(node: CompiledNode, outputs: Mapping[str, list[Artifact]]) -> str | None:
+def _damage(run: RunContext, node: CompiledNode, outputs: Mapping[str, list[Artifact]]) -> str | None:
     for key in node.outputs:
         if not outputs.get(key):
             return f"the output {key} was not recorded"
         for artifact in outputs[key]:
             try:
-                verified_fingerprint(artifact, thorough=True)
+                check_whole(artifact, run.work_dir / "verified")
             except ArtifactError as error:
                 what = "; ".join(error.problems) or error.message
                 gone = "no MANIFEST.json" in error.message or "is gone" in what
