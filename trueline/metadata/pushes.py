@@ -13,6 +13,7 @@ from trueline.metadata.own_tables import run_node
 from trueline.metadata.records import EventType
 from trueline.metadata.store import MetadataStore
 from trueline.metadata.tables import artifact, attribution, context, event, properties, type_
+from trueline.metadata.words import CUSTOM
 
 __all__ = ["Push", "pushes", "unreleased_pushes"]
 
@@ -68,7 +69,9 @@ _PROPERTY = properties["Artifact"]
 def _text(name: str) -> sa.ScalarSelect[str]:
     return (
         sa.select(_PROPERTY.c.string_value)
-        .where(_PROPERTY.c.artifact_id == artifact.c.id, _PROPERTY.c.name == name, _PROPERTY.c.is_custom_property == 1)
+        .where(
+            _PROPERTY.c.artifact_id == artifact.c.id, _PROPERTY.c.name == name, _PROPERTY.c.is_custom_property == CUSTOM
+        )
         .scalar_subquery()
     )
 
@@ -80,7 +83,7 @@ def _query(model: str | None) -> sa.Select[Any]:
         .where(
             _PROPERTY.c.artifact_id == artifact.c.id,
             _PROPERTY.c.name == "pushed",
-            _PROPERTY.c.is_custom_property == 1,
+            _PROPERTY.c.is_custom_property == CUSTOM,
             _PROPERTY.c.int_value == 1,
         )
         .exists()

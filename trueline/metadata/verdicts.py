@@ -15,7 +15,7 @@ from trueline.metadata.records import Artifact, ArtifactState, EventType
 from trueline.metadata.store import MetadataStore
 from trueline.metadata.tables import artifact as artifact_table
 from trueline.metadata.tables import event, properties, type_
-from trueline.metadata.words import GATE, fingerprint_of
+from trueline.metadata.words import CUSTOM, GATE, fingerprint_of
 
 __all__ = ["Verdict", "verdict_of"]
 
@@ -70,12 +70,12 @@ def verdict_of(store: MetadataStore, model: Artifact) -> Verdict:
 def _newest(connection: sa.Connection, kind: str, model: Artifact) -> Artifact | None:
     """The newest blessing of a kind that names the model by its number or its contents."""
     table = properties["Artifact"]
-    named = (table.c.name == _MODEL_ID) & (table.c.is_custom_property == 1) & (table.c.int_value == model.id)
+    named = (table.c.name == _MODEL_ID) & (table.c.is_custom_property == CUSTOM) & (table.c.int_value == model.id)
     ids = set(connection.execute(sa.select(table.c.artifact_id).where(named)).scalars())
     if (fingerprint := fingerprint_of(model)) is not None:
         same = (
             (table.c.name == _MODEL_FINGERPRINT)
-            & (table.c.is_custom_property == 1)
+            & (table.c.is_custom_property == CUSTOM)
             & (table.c.string_value == fingerprint)
         )
         ids |= set(connection.execute(sa.select(table.c.artifact_id).where(same)).scalars())

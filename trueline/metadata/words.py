@@ -11,6 +11,7 @@ from trueline.metadata.records import Artifact
 
 __all__ = [
     "CHAMPION",
+    "CUSTOM",
     "EXTERNAL",
     "FINGERPRINT",
     "GATE",
@@ -22,6 +23,8 @@ __all__ = [
     "unwrapped",
 ]
 
+CUSTOM = True
+"""``is_custom_property`` of a row, as every database takes it: a number here, a boolean there."""
 FINGERPRINT = "__fingerprint__"
 GATE = "__gate__"
 EXTERNAL = "is_external"
