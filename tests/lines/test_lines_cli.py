@@ -182,4 +182,4 @@ def test_the_template_is_a_project_that_runs_by_itself(tmp_path):
     assert "pushed yes" in done.stdout
     assert len(os.listdir(project / "out" / "serving" / "project")) == 1
     listed = subprocess.run([command, "runs"], cwd=project, capture_output=True, text=True)
-    assert "COMPLETE" in listed.stdout
+    assert "complete" in listed.stdout.lower()
