@@ -107,7 +107,7 @@ def static_range(
             "start_span_number": start_span_number,
             "end_span_number": end_span_number,
             "keep_all_versions": keep_all_versions,
-            "exclude_span_numbers": list(exclude_span_numbers),
+            "exclude_span_numbers": exclude_span_numbers,
             "min_spans": min_spans,
         },
     )
@@ -139,7 +139,7 @@ def rolling_range(
             "start_span_number": start_span_number,
             "skip_num_recent_spans": skip_num_recent_spans,
             "keep_all_versions": keep_all_versions,
-            "exclude_span_numbers": list(exclude_span_numbers),
+            "exclude_span_numbers": exclude_span_numbers,
             "min_spans": min_spans,
         },
     )
@@ -169,7 +169,7 @@ def sequential_rolling_range(
             "start_span_number": start_span_number,
             "skip_num_recent_spans": skip_num_recent_spans,
             "keep_all_versions": keep_all_versions,
-            "exclude_span_numbers": list(exclude_span_numbers),
+            "exclude_span_numbers": exclude_span_numbers,
         },
     )
 

@@ -98,8 +98,8 @@ def _checked_step(name: str, given: Mapping[str, Any], note: Callable[[str], Non
     if function is None:
         note(f"has no strategy {name!r}. {did_you_mean(name, [*FUNCTIONS, 'span_range', *ALIASES])}")
         return []
-    if known == "latest_blessed" and isinstance(params.get("policy"), str):
-        params["policy"] = params["policy"].lower().removeprefix("latest_")
+    if known == "latest_blessed" and "policy" in params:  # text of now, for the outputs follow from it
+        params["policy"] = str(params["policy"]).lower().removeprefix("latest_")
     return [Step(known, checked(function, params, note))]
 
 

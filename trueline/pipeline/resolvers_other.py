@@ -22,7 +22,7 @@ _EXTERNAL = "is_external"
 def adopted_artifacts(
     here: MetadataStore, there: MetadataStore, found: Mapping[str, list[Artifact]], types: Mapping[str, TypeRecord]
 ) -> dict[str, list[Artifact]]:
-    """The artifacts as this database knows them: noted before under the same origin, or new ones without an id.
+    """The artifacts as this database knows them: noted before under the same origin, or noted now.
 
     They count as external: this pipeline did not make their files and never removes them.
 
@@ -45,13 +45,9 @@ def _adopted(here: MetadataStore, there: MetadataStore, artifact: Artifact, reco
     for stored in known:
         if _same(stored, wanted):
             return stored
-        return replace(wanted, id=_update(here, replace(wanted, id=stored.id)))
-    return wanted
-
-
-def _update(here: MetadataStore, artifact: Artifact) -> int:
-    (artifact_id,) = here.put_artifacts([artifact])
-    return artifact_id
+        wanted = replace(wanted, id=stored.id)
+    (artifact_id,) = here.put_artifacts([wanted])
+    return replace(wanted, id=artifact_id)
 
 
 def _same(stored: Artifact, wanted: Artifact) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -12,20 +11,15 @@ from trueline.metadata import tables as t
 from trueline.metadata.node_rows import chunks
 from trueline.metadata.records import Artifact, EventType
 from trueline.pipeline.resolvers_query import SAMPLE, ArtifactQuery
-from trueline.pipeline.resolvers_rows import MADE, PutOut, Scope, read_artifacts, type_ids
+from trueline.pipeline.resolvers_rows import MADE, Scope, made_events, read_artifacts
 from trueline.pipeline.resolvers_table import POLICIES
 
 __all__ = ["latest_of_policy"]
 
 _MODEL = "current_model_id"
-_PAGE = 200
+_FIRST_PAGE = 20
+_PAGE = 1000
 _INPUTS = (int(EventType.INPUT), int(EventType.DECLARED_INPUT))
-
-
-@dataclass(frozen=True)
-class _Verdict:
-    artifact: Artifact
-    execution_id: int
 
 
 def latest_of_policy(query: ArtifactQuery, policy: str, outputs: Mapping[str, str]) -> dict[str, list[Artifact]]:
@@ -52,11 +46,13 @@ def _models(query: ArtifactQuery) -> Iterator[Artifact]:
 
 def _blessed(query: ArtifactQuery, needs: Sequence[str]) -> dict[str, Artifact] | None:
     scope = query.scope()
-    before: int | None = None
+    if not scope.contexts or not all(query.store.artifacts(type=kind, limit=1) for kind in needs):
+        return None
+    before, size = None, _FIRST_PAGE
     while True:
         with query.store.database.read() as connection:
-            page = _judged_models(connection, needs[0], before)
-            if not page:
+            page, last = _judged_models(connection, before, size)
+            if last is None:
                 return None
             verdicts = {kind: _newest_verdicts(connection, query, kind, page, scope) for kind in needs}
             models = read_artifacts(connection, [m for m in page if all(m in verdicts[kind] for kind in needs)])
@@ -64,15 +60,15 @@ def _blessed(query: ArtifactQuery, needs: Sequence[str]) -> dict[str, Artifact] 
             chosen = _chosen(query, models.get(model_id), [verdicts[kind].get(model_id) for kind in needs])
             if chosen is not None:
                 return chosen
-        before = page[-1]
+        before, size = last, _PAGE
 
 
 def _chosen(
-    query: ArtifactQuery, model: Artifact | None, verdicts: Sequence[_Verdict | None]
+    query: ArtifactQuery, model: Artifact | None, verdicts: Sequence[Artifact | None]
 ) -> dict[str, Artifact] | None:
     if model is None or model.type != "Model":
         return None
-    given = [verdict.artifact for verdict in verdicts if verdict is not None]
+    given = [verdict for verdict in verdicts if verdict is not None]
     # A model that was blessed once and refused later is refused: the newest verdict counts.
     if len(given) < len(verdicts) or not all(_says_yes(verdict, "blessed") for verdict in given):
         return None
@@ -89,61 +85,53 @@ def _says_yes(artifact: Artifact, name: str) -> bool:
     return artifact.custom_properties.get(name) in (1, True)
 
 
-def _judged_models(connection: sa.Connection, kind: str, before: int | None) -> list[int]:
-    """Ids of models that verdicts of this type speak of, the newest model first: one page, read along the index."""
-    types = type_ids(connection, kind)
-    if not types:
-        return []
+def _judged_models(connection: sa.Connection, before: int | None, size: int) -> tuple[list[int], int | None]:
+    """Ids of models that some verdict blesses, the newest model first, of one page along the property's index.
+
+    Returns:
+        The ids, and the last model's id of the page, from which the next one goes on; None after the last page.
+    """
     p = t.properties["Artifact"].c
-    query = (
-        sa.select(p.int_value)
-        .join(t.artifact, t.artifact.c.id == p.artifact_id)
-        .where(
-            p.name == _MODEL,
-            p.is_custom_property == 1,
-            p.int_value > 0 if before is None else p.int_value.between(1, before - 1),
-            t.artifact.c.type_id.in_(types),
+    newer = p.int_value > 0 if before is None else p.int_value.between(1, before - 1)
+    query = sa.select(p.int_value, p.artifact_id).where(p.name == _MODEL, p.is_custom_property == 1, newer)
+    rows = connection.execute(query.order_by(p.int_value.desc()).limit(size)).all()
+    blessed: set[int] = set()
+    for part in chunks(row[1] for row in rows):
+        yes = sa.select(p.artifact_id, p.int_value, p.bool_value).where(
+            p.artifact_id.in_(part), p.name == "blessed", p.is_custom_property == 1
         )
-        .order_by(p.int_value.desc())
-        .limit(_PAGE)
-    )
-    return list(dict.fromkeys(connection.execute(query).scalars()))
+        blessed.update(row[0] for row in connection.execute(yes) if row[1] == 1 or row[2])
+    # The last model's other verdicts may lie on the next page, so that model is looked at whatever they say.
+    last = rows[-1][0] if rows else None
+    models = dict.fromkeys(row[0] for row in rows if row[1] in blessed or row[0] == last)
+    return list(models), last
 
 
 def _newest_verdicts(
     connection: sa.Connection, query: ArtifactQuery, kind: str, models: Sequence[int], scope: Scope
-) -> dict[int, _Verdict]:
+) -> dict[int, Artifact]:
     """For each model the verdict that a run of the pipeline gave last, whatever became of its files.
 
     A verdict that was swept away still counts as given: an older one must not speak in its place.
     """
     p = t.properties["Artifact"].c
-    rows: list[tuple[int, int, int]] = []
+    model_of: dict[int, int] = {}
     for part in chunks(models):
-        found = connection.execute(
-            sa.select(p.int_value, p.artifact_id, t.event.c.execution_id)
-            .distinct()
-            .join(t.artifact, t.artifact.c.id == p.artifact_id)
-            .join(t.event, t.event.c.artifact_id == p.artifact_id)
-            .join(t.association, t.association.c.execution_id == t.event.c.execution_id)
-            .where(
-                p.name == _MODEL,
-                p.is_custom_property == 1,
-                p.int_value.in_(part),
-                t.artifact.c.type_id.in_(type_ids(connection, kind)),
-                t.event.c.type.in_(MADE),
-                t.association.c.context_id.in_(scope.contexts),
-            )
+        found = sa.select(p.artifact_id, p.int_value).where(
+            p.name == _MODEL, p.is_custom_property == 1, p.int_value.in_(part)
         )
-        rows += [(row[0], row[1], row[2]) for row in found if row[2] not in scope.without]
+        model_of.update((row[0], row[1]) for row in connection.execute(found))
+    events = made_events(connection, scope, t.event.c.artifact_id, model_of)
+    read = read_artifacts(connection, {row[1] for row in events})
+    verdicts = {key: item for key, item in read.items() if item.type == kind}
+    events = [row for row in events if row[1] in verdicts]
     judge = query.judge()
-    judge.learn(connection, [row[2] for row in rows])
-    newest: dict[int, PutOut] = {}
-    for model_id, artifact_id, execution_id in sorted(rows, key=lambda row: (row[2], row[1]), reverse=True):
+    judge.learn(connection, [row[2] for row in events])
+    newest: dict[int, Artifact] = {}
+    for _, artifact_id, execution_id in sorted(events, key=lambda row: (row[2], row[0]), reverse=True):
         if judge.refused(execution_id) is None:
-            newest.setdefault(model_id, PutOut(artifact_id, execution_id))
-    artifacts = read_artifacts(connection, (item.artifact_id for item in newest.values()))
-    return {model: _Verdict(artifacts[item.artifact_id], item.execution_id) for model, item in newest.items()}
+            newest.setdefault(model_of[artifact_id], verdicts[artifact_id])
+    return newest
 
 
 def _pushed(query: ArtifactQuery) -> dict[str, Artifact] | None:

@@ -59,7 +59,7 @@ class ArtifactQuery:
         this_run: the id of the run that asks, whose own artifacts never count.
         sample: whether the run that asks is a sampled one; only then artifacts of sampled runs count.
         runs: which runs count, see `trueline.pipeline.resolvers_runs.Runs`.
-        producer: look at what this node (or the passes of this loop's node) put out alone.
+        producer: look at what this node put out alone, in a loop at that of all its passes.
         output_key: look at this output alone.
         expression: look at artifacts for which this holds alone.
     """
@@ -137,7 +137,7 @@ class ArtifactQuery:
             if producer is None:
                 contexts = context_ids(connection, "pipeline", self.pipeline)
             else:
-                contexts = context_ids(connection, "node", f"{self.pipeline}.{producer}", passes=True)
+                contexts = context_ids(connection, "node", f"{self.pipeline}.{producer}")
         return Scope(contexts, self.without, output_key if output_key is not None else self.output_key)
 
     def candidates(

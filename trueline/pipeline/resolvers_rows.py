@@ -17,7 +17,7 @@ from trueline.metadata.database import Database
 from trueline.metadata.node_rows import ARTIFACTS, chunks, read_nodes
 from trueline.metadata.records import Artifact, ArtifactState, EventType, TypeKind
 
-__all__ = ["PutOut", "Scope", "context_ids", "executions_in", "put_out", "read_artifacts", "type_ids"]
+__all__ = ["MADE", "PutOut", "Scope", "context_ids", "executions_in", "made_events", "put_out", "read_artifacts"]
 
 MADE = (int(EventType.OUTPUT), int(EventType.DECLARED_OUTPUT))
 _FEW = 2000
@@ -42,15 +42,12 @@ class Scope:
     output_key: str | None = None
 
 
-def context_ids(connection: sa.Connection, kind: str, name: str, *, passes: bool = False) -> tuple[int, ...]:
-    """Ids of the contexts of that type and name; with `passes` also those of a loop's passes, ``name[0]`` and on."""
-    named = t.context.c.name == name
-    if passes:
-        named = named | t.context.c.name.startswith(f"{name}[", autoescape=True)
+def context_ids(connection: sa.Connection, kind: str, name: str) -> tuple[int, ...]:
+    """Ids of the contexts of that type and name: one, or none."""
     query = (
         sa.select(t.context.c.id)
         .join(t.type_, t.type_.c.id == t.context.c.type_id)
-        .where(t.type_.c.name == kind, t.type_.c.type_kind == int(TypeKind.CONTEXT), named)
+        .where(t.type_.c.name == kind, t.type_.c.type_kind == int(TypeKind.CONTEXT), t.context.c.name == name)
     )
     return tuple(connection.execute(query.order_by(t.context.c.id)).scalars())
 
@@ -71,14 +68,18 @@ def put_out(database: Database, kind: str, scope: Scope) -> Iterator[list[PutOut
     """LIVE artifacts of a type as executions put them out, the newest execution first, in pages.
 
     Where there are few artifacts of the type they are read at once; else executions are walked from the newest on.
+    Each question asks one table by one of its keys: a join would leave it to the database's guess where to begin.
     """
     with database.read() as connection:
         types = type_ids(connection, kind)
         if not types or not scope.contexts:
             return
-        few = _is_few(connection, types)
-        found = _page(connection, types, scope, t.association.c.context_id.in_(scope.contexts)) if few else []
-    if few:
+        query = sa.select(t.artifact.c.id).where(t.artifact.c.type_id.in_(types)).limit(_FEW + 1)
+        few = list(connection.execute(query).scalars())
+        if len(few) <= _FEW:
+            events = made_events(connection, scope, t.event.c.artifact_id, few)
+            found = _put_out(connection, types, events)
+    if len(few) <= _FEW:
         yield found
         return
     before, size = None, _FIRST_PAGE
@@ -87,7 +88,9 @@ def put_out(database: Database, kind: str, scope: Scope) -> Iterator[list[PutOut
             walked = _walked(connection, scope, before, size)
             if not walked:
                 return
-            found = _page(connection, types, scope, t.event.c.execution_id.in_(walked), joined=False)
+            fresh = [execution for execution in walked if execution not in scope.without]
+            events = made_events(connection, scope, t.event.c.execution_id, fresh, inside=True)
+            found = _put_out(connection, types, events)
         before, size = walked[-1], _PAGE
         if found:
             yield found
@@ -96,41 +99,54 @@ def put_out(database: Database, kind: str, scope: Scope) -> Iterator[list[PutOut
 def _walked(connection: sa.Connection, scope: Scope, before: int | None, size: int) -> list[int]:
     links = t.association.c
     query = sa.select(links.execution_id).where(links.context_id.in_(scope.contexts))
-    if len(scope.contexts) > 1:
-        query = query.distinct()
     if before is not None:
         query = query.where(links.execution_id < before)
     return list(connection.execute(query.order_by(links.execution_id.desc()).limit(size)).scalars())
 
 
-def _is_few(connection: sa.Connection, types: Sequence[int]) -> bool:
-    query = sa.select(t.artifact.c.id).where(t.artifact.c.type_id.in_(types)).limit(_FEW + 1)
-    return len(connection.execute(query).all()) <= _FEW
+def made_events(
+    connection: sa.Connection, scope: Scope, column: sa.Column[int], ids: Iterable[int], *, inside: bool = False
+) -> list[tuple[int, int, int]]:
+    """(event id, artifact id, execution id) of what executions of the scope put out.
 
-
-def _page(
-    connection: sa.Connection, types: Sequence[int], scope: Scope, where: sa.ColumnElement[bool], *, joined: bool = True
-) -> list[PutOut]:
-    source = t.event.join(t.artifact, t.artifact.c.id == t.event.c.artifact_id)
-    if joined:
-        source = source.join(t.association, t.association.c.execution_id == t.event.c.execution_id)
-    query = (
-        sa.select(t.event.c.id, t.event.c.artifact_id, t.event.c.execution_id)
-        .distinct()
-        .select_from(source)
-        .where(
-            where,
-            t.event.c.type.in_(MADE),
-            t.artifact.c.type_id.in_(types),
-            t.artifact.c.state == int(ArtifactState.LIVE),
-        )
-        .order_by(t.event.c.execution_id.desc(), t.event.c.id.desc())
-    )
-    rows = [row for row in connection.execute(query) if row[2] not in scope.without]
+    Args:
+        connection: the database.
+        scope: which executions and which output.
+        column: the column of events that `ids` are of.
+        ids: artifacts or executions.
+        inside: whether the executions are known to be in the scope.
+    """
+    found: list[tuple[int, int, int]] = []
+    for part in chunks(ids):
+        query = sa.select(t.event.c.id, t.event.c.artifact_id, t.event.c.execution_id, t.event.c.type)
+        rows = connection.execute(query.where(column.in_(part))).all()
+        found += [(row[0], row[1], row[2]) for row in rows if row[3] in MADE]
+    if not inside:
+        here = _of_scope(connection, scope, {row[2] for row in found})
+        found = [row for row in found if row[2] in here]
     if scope.output_key is not None:
-        named = _events_under(connection, [row[0] for row in rows], scope.output_key)
-        rows = [row for row in rows if row[0] in named]
-    return [PutOut(row[1], row[2]) for row in rows]
+        named = _events_under(connection, [row[0] for row in found], scope.output_key)
+        found = [row for row in found if row[0] in named]
+    return found
+
+
+def _of_scope(connection: sa.Connection, scope: Scope, executions: Iterable[int]) -> set[int]:
+    found: set[int] = set()
+    links = t.association.c
+    for part in chunks(executions):
+        query = sa.select(links.execution_id).where(links.context_id.in_(scope.contexts), links.execution_id.in_(part))
+        found.update(connection.execute(query).scalars())
+    return found - scope.without
+
+
+def _put_out(connection: sa.Connection, types: Sequence[int], events: Sequence[tuple[int, int, int]]) -> list[PutOut]:
+    wanted, live = set(types), set[int]()
+    for part in chunks({row[1] for row in events}):
+        query = sa.select(t.artifact.c.id, t.artifact.c.type_id, t.artifact.c.state).where(t.artifact.c.id.in_(part))
+        rows = connection.execute(query).all()
+        live.update(row[0] for row in rows if row[1] in wanted and row[2] == int(ArtifactState.LIVE))
+    ordered = sorted((row for row in events if row[1] in live), key=lambda row: (row[2], row[0]), reverse=True)
+    return [PutOut(artifact_id, execution_id) for _, artifact_id, execution_id in ordered]
 
 
 def _events_under(connection: sa.Connection, event_ids: Iterable[int], key: str) -> set[int]:

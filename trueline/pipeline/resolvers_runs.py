@@ -20,6 +20,7 @@ Runs = Literal["any", "passed", "complete"]
 ``any``: all."""
 
 RUNS: tuple[str, ...] = get_args(Runs)
+_PART = 500
 
 
 class RunJudge:
@@ -43,15 +44,13 @@ class RunJudge:
             return
         status: dict[str, str] = {}
         for part in chunks(new):
-            query = (
-                sa.select(own.run_node.c.execution_id, own.run.c.run_id, own.run.c.status)
-                .join(own.run, own.run.c.run_id == own.run_node.c.run_id)
-                .where(own.run_node.c.execution_id.in_(part))
-            )
-            for execution, run_id, state in connection.execute(query):
-                self._run_of[execution] = run_id
-                if run_id not in self._refused:
-                    status[run_id] = state
+            rows = own.run_node.c
+            query = sa.select(rows.execution_id, rows.run_id).where(rows.execution_id.in_(part))
+            self._run_of.update((row[0], row[1]) for row in connection.execute(query))
+        unknown = list({run for e in new if (run := self._run_of[e]) is not None} - set(self._refused))
+        for some in (unknown[at : at + _PART] for at in range(0, len(unknown), _PART)):
+            asked = sa.select(own.run.c.run_id, own.run.c.status).where(own.run.c.run_id.in_(some))
+            status.update((row[0], row[1]) for row in connection.execute(asked))
         self._judge(connection, status)
 
     def run_of(self, execution_id: int) -> str | None:
@@ -76,23 +75,25 @@ class RunJudge:
             self._refused[run_id] = reason
 
     def _closed_gates(self, connection: sa.Connection, run_ids: Iterable[str]) -> dict[str, str]:
-        if self.runs != "passed":
-            return {}
-        properties = t.properties["Artifact"]
-        found: dict[str, str] = {}
-        listed = list(run_ids)
-        for part in (listed[at : at + 500] for at in range(0, len(listed), 500)):
-            query = (
-                sa.select(own.run_node.c.run_id, own.run_node.c.node_id)
-                .join(t.event, t.event.c.execution_id == own.run_node.c.execution_id)
-                .join(properties, properties.c.artifact_id == t.event.c.artifact_id)
-                .where(
-                    own.run_node.c.run_id.in_(part),
-                    own.run_node.c.state == "FAILED",
-                    t.event.c.type.in_(MADE),
-                    properties.c.name == GATE,
-                    properties.c.is_custom_property == 1,
-                )
+        """A node that closed its gate, by run: it failed in that run, and what it put out says so."""
+        node_of: dict[int, tuple[str, str]] = {}
+        listed, rows = list(run_ids) if self.runs == "passed" else [], own.run_node.c
+        for part in (listed[at : at + _PART] for at in range(0, len(listed), _PART)):
+            query = sa.select(rows.execution_id, rows.run_id, rows.node_id).where(
+                rows.run_id.in_(part), rows.state == "FAILED", rows.execution_id.is_not(None)
             )
-            found.update((row[0], row[1]) for row in connection.execute(query))
-        return found
+            node_of.update((row[0], (row[1], row[2])) for row in connection.execute(query))
+        made: dict[int, tuple[str, str]] = {}
+        for some in chunks(node_of):
+            events = sa.select(t.event.c.artifact_id, t.event.c.execution_id, t.event.c.type)
+            for artifact_id, execution_id, kind in connection.execute(events.where(t.event.c.execution_id.in_(some))):
+                if kind in MADE:
+                    made[artifact_id] = node_of[execution_id]
+        closed: dict[str, str] = {}
+        properties = t.properties["Artifact"].c
+        for some in chunks(made):
+            gates = sa.select(properties.artifact_id).where(
+                properties.artifact_id.in_(some), properties.name == GATE, properties.is_custom_property == 1
+            )
+            closed.update(made[artifact_id] for artifact_id in connection.execute(gates).scalars())
+        return closed
