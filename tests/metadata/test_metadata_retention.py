@@ -130,6 +130,15 @@ def test_without_keep_blessed_the_newest_blessed_model_is_still_the_next_baselin
     assert second["model"] not in gone(world)
 
 
+def test_what_was_pushed_last_stays_whatever_was_said_of_it(world: World) -> None:
+    first, second = (world.run(span=span, blessed=None) for span in (1, 2))
+    elsewhere = world.run(span=3, blessed=None, push="elsewhere")
+    world.run(span=4, blessed=False)
+    collect(world.store, BARE)
+    assert first["model"] in gone(world)
+    assert {second["model"], second["pushed_model"], elsewhere["model"]} & gone(world) == set()
+
+
 def test_refused_later_is_refused_and_the_verdict_that_says_so_stays_while_the_model_does(world: World) -> None:
     done = world.run(span=1)
     again = world.begin()

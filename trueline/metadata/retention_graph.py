@@ -58,6 +58,7 @@ class Graph:
         touched: run -> artifacts that its executions met.
         open_inputs: artifacts that go into executions which have not ended.
         verdicts: model -> (blessing, says yes), the newest; `infra` likewise.
+        spans: Examples -> their span. `served`: destination -> the newest PushedModel there.
         aliases, pins, releases: artifact -> words for the reason why it is kept.
     """
 
@@ -71,6 +72,7 @@ class Graph:
     verdicts: dict[int, tuple[int, bool]] = field(default_factory=dict)
     infra: dict[int, tuple[int, bool]] = field(default_factory=dict)
     spans: dict[int, int] = field(default_factory=dict)
+    served: dict[str, int] = field(default_factory=dict)
     aliases: dict[int, str] = field(default_factory=dict)
     pins: dict[int, str | None] = field(default_factory=dict)
     releases: list[dict[str, Any]] = field(default_factory=list)
@@ -155,17 +157,20 @@ def _read_events(connection: sa.Connection, graph: Graph) -> None:
 
 def _read_properties(connection: sa.Connection, graph: Graph) -> None:
     table = properties["Artifact"]
-    named = sa.select(table.c.artifact_id, table.c.name, table.c.int_value, table.c.bool_value)
-    names = (EXTERNAL, "span", "blessed", "current_model_id")
+    values = (table.c.int_value, table.c.bool_value, table.c.string_value)
+    names = (EXTERNAL, "span", "blessed", "current_model_id", "pushed_destination")
     found: dict[int, dict[str, Any]] = {}
-    for number, name, whole, flag in connection.execute(named.where(table.c.name.in_(names))):
+    named = sa.select(table.c.artifact_id, table.c.name, *values).where(table.c.name.in_(names))
+    for number, name, *columns in connection.execute(named):
         if number in graph.artifacts:
-            found.setdefault(number, {})[name] = whole if whole is not None else flag
+            found.setdefault(number, {})[name] = next((value for value in columns if value is not None), None)
     for number in sorted(found):
         node, known = graph.artifacts[number], found[number]
         node.external = known.get(EXTERNAL) in (1, True)
         if node.type == "Examples" and known.get("span") is not None:
             graph.spans[number] = int(known["span"])
+        if node.type == "PushedModel" and known.get("pushed_destination"):
+            graph.served[str(known["pushed_destination"])] = number
         if node.type in _BLESSINGS and known.get("current_model_id") is not None:
             told = graph.verdicts if node.type == "ModelBlessing" else graph.infra
             told[int(known["current_model_id"])] = (number, known.get("blessed") in (1, True))

@@ -4,6 +4,7 @@
 |---|---|---|
 | running | all that a running pipeline made (its next node may take it from the cache), and what the run met | no |
 | pinned, alias, production, rollback | as named; rollback: the release that was champion before | yes |
+| served | what was pushed last to each folder of servers | yes |
 | blessed | models whose newest verdict is yes, or the newest of each pipeline alone | yes |
 | last runs | what the newest N complete runs met, and every run since | no |
 | spans | Examples of the newest N spans | no |
@@ -147,6 +148,13 @@ def _released(graph: Graph, policy: GcPolicy, kept_runs: frozenset[str]) -> Foun
             yield back.artifact_id, f"a rollback of {model} goes to release {back.version}"
 
 
+def _served(graph: Graph, policy: GcPolicy, kept_runs: frozenset[str]) -> Found:
+    for destination, pushed in graph.served.items():
+        for model in graph.taken.get(graph.maker.get(pushed, -1), ()):
+            if model in graph.artifacts and graph.artifacts[model].type == "Model":
+                yield model, f"it was pushed last to {destination}"
+
+
 def _blessed(graph: Graph, policy: GcPolicy, kept_runs: frozenset[str]) -> Found:
     newest: set[str | None] = set()
     for model in sorted(graph.verdicts, reverse=True):
@@ -206,6 +214,7 @@ _RULES: tuple[tuple[str, Callable[[Graph, GcPolicy, frozenset[str]], Found], boo
     ("alias", _named, True),
     ("release", _released, True),
     ("blessed", _blessed, True),
+    ("served", _served, True),
     ("last runs", _last_runs, False),
     ("spans", _spans, False),
     ("young", _young, False),
