@@ -19,7 +19,7 @@ from pipeline_nodes import Source
 from trueline._core.errors import ConfigError
 from trueline.components import CsvExampleGen
 from trueline.metadata import MetadataStore
-from trueline.pipeline import Input, Output, Pipeline, component
+from trueline.pipeline import Importer, Input, Output, Pipeline, Resolver, component
 from trueline.pipeline.artifacts import Examples, Schema
 from trueline.pipeline.openlineage import OpenLineageListener, emit_run
 from trueline.pipeline.openlineage_events import dataset_name
@@ -192,6 +192,22 @@ def test_the_run_that_started_this_one_is_its_parent(
     monkeypatch.setenv("OPENLINEAGE_PARENT_ID", "no/such-thing")
     events, _ = run(Pipeline("line", [Source(path=str(data))], root=root), runner)
     assert "parent" not in events[0]["run"]["facets"]
+
+
+def test_what_is_only_looked_up_or_taken_in_is_no_output(
+    data: Path, root: Path, runner: LocalRunner, tmp_path: Path
+) -> None:
+    schema = tmp_path / "schema.pbtxt"
+    schema.write_text("x")
+    run(Pipeline("line", [Source(path=str(data))], root=root), runner)
+    importer = Importer(source_uri=str(schema), artifact_type=Schema)
+    newest = Resolver(strategy="latest", examples=Examples)
+    events, result = run(Pipeline("line", [importer, newest], root=root), runner)
+    assert result.ok
+    read = {e["job"]["name"]: (e["inputs"], e["outputs"]) for e in events if e["eventType"] == "COMPLETE"}
+    assert [d["name"] for d in read["line.Importer"][0]] == [str(schema)]
+    assert [d["name"] for d in read["line.Resolver"][0]] == [f"{root}/Source/examples"]
+    assert read["line.Importer"][1] == read["line.Resolver"][1] == []
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from trueline.pipeline import packages
-from trueline.pipeline.packages import ENGINE_PACKAGES, packages_of, python_version
+from trueline.pipeline.loaded import edited_since_loading
+from trueline.pipeline.packages import ENGINE_PACKAGES, packages_of, python_version, replaced_since_loading
 from trueline.pipeline.source_hash import function_code
 
 
@@ -76,6 +77,22 @@ def test_an_upgrade_and_a_removal_are_seen_by_the_same_process(site: Path) -> No
     assert packages_of(["fakegone"], engine=False).missing == ("fakegone",)
     install(site, "fakegone", "3", "fakegone/__init__.py")
     assert packages_of(["fakegone"], engine=False).missing == ()
+
+
+def test_a_package_that_is_loaded_and_was_replaced_is_noticed(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages, "_seen", {})
+    install(site, "fakelib", "1.0", "fakelib/__init__.py")
+    assert versions("fakelib") == {"fakelib": "1.0"}
+    install(site, "fakelib", "1.1", "fakelib/__init__.py")
+    assert replaced_since_loading() == [], "it is not loaded: whoever loads it gets the new one"
+    module = importlib.import_module("fakelib")
+    try:
+        versions("fakelib")
+        assert edited_since_loading() == []
+        install(site, "fakelib", "1.2", "fakelib/__init__.py")
+        assert edited_since_loading() == [Path(str(module.__file__))]
+    finally:
+        del sys.modules["fakelib"]
 
 
 def test_what_is_pythons_or_our_own_is_no_package_and_the_engines_packages_always_are() -> None:

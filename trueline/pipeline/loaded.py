@@ -12,7 +12,8 @@ import weakref
 from pathlib import Path
 from types import ModuleType
 
-from trueline.pipeline.source_hash import is_installed
+from trueline.pipeline.packages import replaced_since_loading
+from trueline.pipeline.source_imports import is_installed
 
 __all__ = ["ALONE", "edited_since_loading", "remember_loaded"]
 
@@ -36,10 +37,12 @@ def remember_loaded() -> None:
 
 
 def edited_since_loading() -> list[Path]:
-    """Files of loaded modules of the user whose contents are no longer those that were noted."""
+    """Files of loaded modules that are no longer what was loaded: those of the user by their contents, those of
+    packages by the versions that cache keys speak of."""
     current = {id(module) for module in list(sys.modules.values())}
     noted = [found for module, found in list(_digests.items()) if found is not None and id(module) in current]
-    return sorted(path for path, digest in noted if path.is_file() and _sha256(path) != digest)
+    edited = sorted(path for path, digest in noted if path.is_file() and _sha256(path) != digest)
+    return [*edited, *replaced_since_loading()]
 
 
 def _digest(module: ModuleType) -> tuple[Path, str] | None:

@@ -24,9 +24,10 @@ from typing import Any, Self
 
 from trueline._core.parsing import parse_python
 from trueline.metadata.node_rows import now_ms
-from trueline.metadata.records import Artifact
+from trueline.metadata.records import Artifact, EventType
 from trueline.metadata.runs import NodeRecord, RunRecord, RunStore
 from trueline.metadata.store import MetadataStore
+from trueline.pipeline.handles import is_external
 from trueline.pipeline.openlineage_events import ENDINGS, EventMaker
 from trueline.pipeline.openlineage_transport import LOG, Transport, transport_from_environment
 from trueline.pipeline.results import RunEvent
@@ -221,13 +222,20 @@ class _Teller:
         yield self._maker().of_node(ending, moment, record, inputs=[*outside, *inputs], outputs=outputs)
 
     def _artifacts(self, record: NodeRecord) -> tuple[list[Artifact], list[Artifact]]:
+        """What a node read and what it made: a resolver only looks artifacts up, an importer only takes them in."""
         if record.execution_id is None:
             return [], []
         events = self._store.events(execution_ids=[record.execution_id])
         found = {artifact.id: artifact for artifact in self._store.artifacts(ids={e.artifact_id for e in events})}
-        taken = [found[e.artifact_id] for e in events if e.type.is_input and e.artifact_id in found]
-        made = [found[e.artifact_id] for e in events if e.type.is_output and e.artifact_id in found]
-        return taken, made
+        read: list[Artifact] = []
+        made: list[Artifact] = []
+        for event in events:
+            artifact = found.get(event.artifact_id)
+            if artifact is None or not (event.type.is_input or event.type.is_output):
+                continue
+            others = event.type.is_input or event.type is EventType.INTERNAL_OUTPUT or is_external(artifact)
+            (read if others else made).append(artifact)
+        return read, made
 
 
 def _plan_nodes(run: RunRecord) -> dict[str, Mapping[str, Any]]:

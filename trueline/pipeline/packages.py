@@ -22,11 +22,12 @@ from pathlib import Path
 
 from trueline.pipeline.source_files import file_digest
 
-__all__ = ["ENGINE_PACKAGES", "Packages", "packages_of", "python_version"]
+__all__ = ["ENGINE_PACKAGES", "Packages", "packages_of", "python_version", "replaced_since_loading"]
 
 ENGINE_PACKAGES = ("numpy", "onnx", "onnxruntime", "pyarrow")
 _OWN = "trueline"
 _State = tuple[tuple[str, int], ...]
+_seen: dict[str, dict[str, str]] = {}
 _FIRST_PARTS = re.compile(r"\n([^/,\n]+)")
 
 
@@ -66,9 +67,24 @@ def packages_of(modules: Iterable[str], *, engine: bool = True) -> Packages:
     for top, names in sorted(wanted.items()):
         found = _versions(state, top, tuple(sorted(names)))
         versions.update(found)
+        if top in sys.modules:
+            _seen.setdefault(top, found)
         if not found:
             missing.add(top)
     return Packages(dict(sorted(versions.items())), tuple(sorted(missing)))
+
+
+def replaced_since_loading() -> list[Path]:
+    """Files of loaded packages that have another version on disk than when they were first looked at: what runs here
+    is the old one."""
+    state = _state()
+    found = []
+    for top, before in list(_seen.items()):
+        file = getattr(sys.modules.get(top), "__file__", None)
+        now = _versions(state, top, (top,))
+        if isinstance(file, str) and any(now.get(name) not in (None, version) for name, version in before.items()):
+            found.append(Path(file))
+    return sorted(found)
 
 
 def _state() -> _State:
