@@ -20,7 +20,7 @@ from trueline.metadata import (
     TypeSpec,
 )
 from trueline.metadata.own_tables import run as run_table
-from trueline.metadata.own_tables import run_node
+from trueline.metadata.run_control import add_passes
 
 __all__ = ["EVIL", "loop_run", "make_database", "small_line"]
 
@@ -124,12 +124,10 @@ def loop_run(place: Path, run_id: str = "20260102-000000-loop", *, pid_started: 
         runs.set_node(run_id, "Reader", state="REUSED", started=1, finished=2)
         runs.set_node(run_id, "Left", state="OMITTED", message="its condition is false")
         runs.set_node(run_id, "Approve", state="WAITING", started=5)
-        rows = [
-            {"run_id": run_id, "node_id": f"train[{i}]", "base": "train", "found": "{}", "attempt": 3 if i == 10 else 1}
-            | {"state": "FAILED" if i == 10 else "COMPLETE", "message": "[red] no luck" if i == 10 else None}
-            for i in reversed(range(11))
-        ]
-        store.database.write(lambda connection: connection.execute(run_node.insert(), rows))
+        add_passes(store, run_id, {f"train[{i}]": "train" for i in reversed(range(11))})
+        for i in range(10):
+            runs.set_node(run_id, f"train[{i}]", state="COMPLETE", attempt=1)
+        runs.set_node(run_id, "train[10]", state="FAILED", attempt=3, message="[red] no luck")
         _set_run(
             store, run_id, status="FAILED", finished=9_000_000_000_000, settings=json.dumps({"sample": 7}), resumed=2
         )

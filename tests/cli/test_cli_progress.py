@@ -108,7 +108,7 @@ def test_retries_approvals_loops_and_omitted_nodes_are_told(terminal):
         lines = {line.split()[0]: line for line in shown.splitlines()[1:]}
         done = NodeResult("Trainer", "COMPLETE", 2.0, {"rows": 3}, attempt=2)
         progress.on_event(RunEvent("node_finished", "r1", 0, "Trainer", {}, done))
-    assert list(lines) == ["Trainer", "Loop", "Loop[0]", "Loop[1]", "Approve", "Left", "Pusher"]
+    assert list(lines) == ["Trainer", "Loop[0]", "Loop[1]", "Approve", "Left", "Pusher"]
     assert lines["Pusher"].endswith("attempt 1 of 2 failed: disk full; the next in 1 s")
     assert "running (attempt 2)" in lines["Trainer"]
     assert "attempt 2 of 3 in 1.50 s: OSError: no luck" in lines["Trainer"]

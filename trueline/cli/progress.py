@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -93,8 +93,7 @@ class Progress:
             if kind == "run_finished":
                 self._canceled = event.status == "CANCELED"
             elif kind == "nodes_added":
-                for node_id in event.nodes:
-                    self._line(node_id)
+                self._add(event.nodes)
             elif event.node_id is not None and (take := _TAKERS.get(kind)) is not None:
                 line = self._line(event.node_id)
                 take(line, event)
@@ -110,6 +109,13 @@ class Progress:
             names.insert(same[-1] + 1 if same else len(names), node_id)
             self.lines = {name: self.lines.get(name) or _Line() for name in names}
         return self.lines[node_id]
+
+    def _add(self, passes: Sequence[str]) -> None:
+        """Passes stand where their loop stood, which has no line of its own any more."""
+        for node_id in passes:
+            self._line(node_id)
+        gone = {node_id.partition("[")[0] for node_id in passes}
+        self.lines = {n: line for n, line in self.lines.items() if n not in gone or line.state != "PENDING"}
 
     def table(self) -> Table:
         """All nodes as they stand."""

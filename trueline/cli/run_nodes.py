@@ -12,7 +12,9 @@ from trueline._core.errors import MetadataError, did_you_mean
 if TYPE_CHECKING:
     from trueline.metadata import NodeRecord, RunRecord
 
-__all__ = ["Group", "asked_nodes", "base_of", "grouped", "passes_text", "status_of", "usage_of"]
+__all__ = ["Group", "asked_nodes", "base_of", "grouped", "loop_state", "passes_text", "status_of", "usage_of"]
+
+_WORST_FIRST = ("FAILED", "CANCELED", "RUNNING", "WAITING", "PENDING", "SKIPPED")
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,14 @@ def passes_text(group: Group) -> str:
     counts = Counter(node.state.lower() for node in group.passes)
     word = "pass" if len(group.passes) == 1 else "passes"
     return f"{len(group.passes)} {word}: " + ", ".join(f"{n} {state}" for state, n in counts.items())
+
+
+def loop_state(group: Group) -> str:
+    """A loop's state as a whole: that of its own row where it has ended, else what its passes make of it."""
+    if group.node is not None and group.node.state not in ("PENDING", "RUNNING"):
+        return group.node.state
+    states = {node.state for node in group.passes}
+    return next((state for state in _WORST_FIRST if state in states), "COMPLETE")
 
 
 def asked_nodes(record: RunRecord, node_id: str | None) -> list[NodeRecord]:

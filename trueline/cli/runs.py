@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["moment_of", "runs"]
 
 _STATUSES = ("running", "complete", "failed", "canceled", "died")
+_NARROW = 120
 _AGO = re.compile(r"(\d+)\s*(s|min|h|d|w)")
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
@@ -86,8 +87,12 @@ def _print(found: list[tuple[str, RunRecord]], with_place: bool) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    console = table_console()
+    # Where a column of notes would be a few letters wide, they stand below.
+    narrow = console.width < _NARROW
     table = Table(box=None, pad_edge=False)
-    headings = ["run", "pipeline", "status", "started", "took", *(["database"] if with_place else []), "note"]
+    headings = ["run", "pipeline", "status", "started", "took"]
+    headings += [*(["database"] if with_place else []), *([] if narrow else ["note"])]
     # An id that is cut short would be of no use to `show` and `why`, a place none to --metadata.
     widest = {"run": max(len(record.run_id) for _, record in found), "status": 8, "started": 19}
     for heading in headings:
@@ -100,9 +105,12 @@ def _print(found: list[tuple[str, RunRecord]], with_place: bool) -> None:
             moment(record.started),
             duration(seconds_of(record)),
             *([escape(shown_place(place))] if with_place else []),
-            escape(_note(record)),
+            *([] if narrow else [escape(_note(record))]),
         )
-    table_console().print(table)
+    console.print(table)
+    for _, record in found:
+        if narrow and _note(record):
+            console.print(f"{record.run_id}: {_note(record)}", markup=False, highlight=False, style="dim")
 
 
 def _note(record: RunRecord) -> str:

@@ -12,7 +12,7 @@ from trueline.cli.completion import complete_files, complete_runs
 from trueline.cli.format import STYLES, amount, duration, found_text, moment, state_text, table_console
 from trueline.cli.memory import find_run, metadata_option
 from trueline.cli.run_json import node_json, run_json, seconds_of
-from trueline.cli.run_nodes import Group, grouped, passes_text, status_of, usage_of
+from trueline.cli.run_nodes import Group, grouped, loop_state, passes_text, status_of, usage_of
 from trueline.cli.run_outputs import outputs_of
 
 if TYPE_CHECKING:
@@ -59,20 +59,17 @@ def _plain(runs: RunStore, record: RunRecord) -> dict[str, object]:
 
 
 def _print_run(runs: RunStore, record: RunRecord) -> None:
-    from rich.markup import escape
 
     console = table_console()
     for line in _head(record):
         console.print(line, highlight=False)
     console.print(_node_table(record))
+    _print_messages(console, record)
     outputs = outputs_of(runs.store, record.nodes)
     if outputs:
         console.print()
         console.print(_artifact_table(outputs))
     _print_logs(console, record)
-    for node in record.nodes:
-        if node.message:
-            console.print(f"[{STYLES.get(node.state, '')}]{escape(node.node_id)}[/]: {escape(node.message)}")
 
 
 def _head(record: RunRecord) -> list[str]:
@@ -123,9 +120,8 @@ def _rows(group: Group) -> list[tuple[str, ...]]:
     if group.node is not None:
         rows.append(_row(group.node))
     if group.passes:
-        summed = ("", "", "", "", "", "", f"[dim]{passes_text(group)}[/]")
-        head = rows.pop() if rows else (escape(group.node_id), *summed[1:])
-        rows.append((*head[:6], "[dim]" + passes_text(group) + "[/]"))
+        head = rows.pop() if rows else (escape(group.node_id), "", "", "", "", "", "")
+        rows.append((head[0], state_text(loop_state(group)), *head[2:6], f"[dim]{passes_text(group)}[/]"))
     return rows + [_row(node, "  ") for node in group.passes]
 
 
@@ -142,6 +138,20 @@ def _row(node: NodeRecord, indent: str = "") -> tuple[str, ...]:
         amount(usage.get("peak_memory_bytes")),
         escape(found_text(node.found)),
     )
+
+
+def _print_messages(console: Console, record: RunRecord) -> None:
+    """Why nodes failed, were skipped or left out; nodes of which the same is said stand in one line."""
+    from rich.markup import escape
+
+    said: dict[tuple[str, str], list[str]] = {}
+    for node in record.nodes:
+        if node.message:
+            said.setdefault((node.state, node.message), []).append(node.node_id)
+    for i, ((state, message), nodes) in enumerate(said.items()):
+        style, names = STYLES.get(state, ""), escape(", ".join(nodes))
+        head = f"[{style}]{names}[/]" if style else names
+        console.print(("\n" if i == 0 else "") + f"{head}: {escape(message)}", highlight=False)
 
 
 def _artifact_table(outputs: dict[str, dict[str, list[Artifact]]]) -> Table:

@@ -46,8 +46,10 @@ def why(run: str, node: str, location: str | None, as_json: bool) -> None:
         return
     state = click.style(_MEANT.get(found.state, found.state.lower()), bold=True)
     click.echo(f"{found.node_id} in run {found.run_id}: {state}")
+    told = {change.strip().lower() for change in found.changes}
     for text in (found.reason, found.message):
-        if text:
+        # A reason that is the one change is not said twice.
+        if text and not (found.earlier_run and text.strip().lower() in told):
             click.echo(text[0].upper() + text[1:])
     if found.changes and found.earlier_run:
         click.echo(f"What changed since run {found.earlier_run}:")
