@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from trueline.pipeline.context import ArtifactHandle, ExecutionContext
     from trueline.pipeline.function import Input, Output, component
     from trueline.pipeline.node import Component, In, Out
+    from trueline.pipeline.openlineage import OpenLineageListener
     from trueline.pipeline.pipeline import Pipeline
     from trueline.pipeline.system import Importer, Resolver
     from trueline.pipeline.user_function import UserFunction
@@ -32,6 +33,7 @@ __all__ = [
     "In",
     "Input",
     "Out",
+    "OpenLineageListener",
     "Output",
     "Pipeline",
     "Resolver",
@@ -51,6 +53,7 @@ _HOME = {
     "In": "node",
     "Input": "function",
     "Out": "node",
+    "OpenLineageListener": "openlineage",
     "Output": "function",
     "Pipeline": "pipeline",
     "Resolver": "system",
