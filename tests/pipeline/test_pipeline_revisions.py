@@ -282,12 +282,12 @@ def found_lakefs(uri: str) -> dict[str, Any]:
 def test_examples_tell_the_revision_and_no_cache_key_holds_it(repository: Path, tmp_path: Path) -> None:
     def run() -> Any:
         gen = CsvExampleGen(input_base=str(repository / "data" / "taxi"), splits={"all": 1})
-        return LocalRunner().run(Pipeline("line", [gen], root=tmp_path / "root")).nodes["CsvExampleGen"]
+        return LocalRunner().run(Pipeline("line", [gen], root=tmp_path / "home")).nodes["CsvExampleGen"]
 
     first = run()
     commit = git(repository, "rev-parse", "HEAD")
     assert first.outputs["examples"][0].properties["data_revision"] == f"git:{commit}#data/taxi"
-    store = MetadataStore(f"sqlite:///{tmp_path}/root/metadata.db")
+    store = MetadataStore(f"sqlite:///{tmp_path}/home/metadata.db")
     (artifact,) = store.artifacts(type="Examples")
     assert artifact.custom_properties["data_revision"] == f"git:{commit}#data/taxi"
     store.close()
