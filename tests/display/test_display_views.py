@@ -91,7 +91,7 @@ def test_reports_are_whole_escaped_and_fetch_nothing() -> None:
 
 def test_the_run_report_says_what_happened() -> None:
     html = display.run_report_html(run_view())
-    for expected in ("failed", "skipped", "rows 3", "auc 0.5", "because", "1 min 1 s", "does not pass", "undefined"):
+    for expected in ("failed", "skipped", "rows 3", "auc 0.5", "because", "1 min 01 s", "does not pass", "undefined"):
         assert expected in html
 
 
