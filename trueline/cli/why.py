@@ -50,7 +50,7 @@ def why(run: str, node: str, location: str | None, as_json: bool) -> None:
     for text in (found.reason, found.message):
         # A reason that is the one change is not said twice.
         if text and not (found.earlier_run and text.strip().lower() in told):
-            click.echo(text[0].upper() + text[1:])
+            click.echo(text)
     if found.changes and found.earlier_run:
         click.echo(f"What changed since run {found.earlier_run}:")
     for change in found.changes:
