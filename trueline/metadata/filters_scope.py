@@ -1,7 +1,7 @@
 """Names of a filter as columns: which tables it needs, joined how.
 
 As in ML Metadata every neighbour alias and every property is one inner join, so that conditions on one alias speak of
-the same neighbour. Parts of the filter that share no join are looked up apart from each other, each by its own index.
+the same neighbour.
 """
 
 from __future__ import annotations

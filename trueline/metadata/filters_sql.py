@@ -67,16 +67,18 @@ def _asks_apart(filter_: Filter, owners: Sequence[Owner], part: Node, kind: Node
 def _components(
     filter_: Filter, kind: NodeKind[Any], parts: Sequence[Node]
 ) -> list[tuple[tuple[Owner, ...], list[Node]]]:
-    """Parts that share a join stay together; the others are independent, for one node's sake."""
-    groups: list[tuple[dict[Owner, None], list[Node]]] = []
+    """Parts on the node's own attributes stand alone; those with joins share one query, whose order the database plans:
+    it begins with the rarest, where separate queries would each list all that they match."""
+    alone, joined, owners = list[Node](), list[Node](), dict[Owner, None]()
     for part in parts:
-        owners = _owners(filter_, kind, part)
-        joins = {owner for owner in owners if owner != BASE}
-        touched = [group for group in groups if joins & group[0].keys()]
-        merged = dict.fromkeys([owner for group in touched for owner in group[0]] + owners)
-        groups = [group for group in groups if group not in touched]
-        groups.append((merged, [node for group in touched for node in group[1]] + [part]))
-    return [(tuple(owners), nodes) for owners, nodes in groups]
+        asked = _owners(filter_, kind, part)
+        if all(owner == BASE for owner in asked):
+            alone.append(part)
+            continue
+        joined.append(part)
+        owners.update(dict.fromkeys(asked))
+    groups: list[tuple[tuple[Owner, ...], list[Node]]] = [((BASE,), [part]) for part in alone]
+    return [*groups, (tuple(owners), joined)] if joined else groups
 
 
 def _owners(filter_: Filter, kind: NodeKind[Any], part: Node) -> list[Owner]:

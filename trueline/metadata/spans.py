@@ -32,12 +32,8 @@ def models_from_span(store: MetadataStore, pipeline: str, span: int) -> list[Art
         span: the span's number, as Examples have it; of Examples that were read from several spans the newest.
     """
     with store.database.read() as connection:
-        query = (
-            sa.select(t.artifact.c.id)
-            .join(t.type_, t.type_.c.id == t.artifact.c.type_id)
-            .where(t.type_.c.name == _EXAMPLES, t.artifact.c.id.in_(_with_span(span)), _in_pipeline(pipeline))
-        )
-        parts = chunks(connection.execute(query).scalars())
+        query = _with_span(span, pipeline)
+        parts = chunks(connection.execute(query).scalars().all())
         data = [a for part in parts for a in read_nodes(connection, ARTIFACTS, t.artifact.c.id.in_(part))]
         start = [artifact.id or 0 for artifact in data if _span(artifact) == span]
         reached = _followed(connection, start, LineageDirection.DOWNSTREAM)
@@ -61,22 +57,21 @@ def spans_of(store: MetadataStore, model: int | Artifact) -> list[int]:
     return sorted({span for span in spans if span is not None})
 
 
-def _with_span(span: int) -> sa.Select[tuple[int]]:
-    """Artifacts with the span as a property, or as TFX keeps it: a custom property, a number or text."""
-    values = t.properties["Artifact"]
-    number = values.c.int_value == span
-    text = values.c.string_value == str(span)
-    return sa.select(values.c.artifact_id).where(values.c.name == "span", sa.or_(number, text))
-
-
-def _in_pipeline(pipeline: str) -> sa.ColumnElement[bool]:
-    inside = (
-        sa.select(t.attribution.c.artifact_id)
+def _with_span(span: int, pipeline: str) -> sa.Select[tuple[int]]:
+    """A pipeline's Examples with the span as a property, or as TFX keeps it: a custom property, a number or text."""
+    values, of_context = t.properties["Artifact"], t.type_.alias()
+    same = sa.or_(values.c.int_value == span, values.c.string_value == str(span))
+    return (
+        sa.select(values.c.artifact_id)
+        .join(t.artifact, t.artifact.c.id == values.c.artifact_id)
+        .join(t.type_, t.type_.c.id == t.artifact.c.type_id)
+        .join(t.attribution, t.attribution.c.artifact_id == values.c.artifact_id)
         .join(t.context, t.context.c.id == t.attribution.c.context_id)
-        .join(t.type_, t.type_.c.id == t.context.c.type_id)
-        .where(t.type_.c.name == "pipeline", t.context.c.name == pipeline)
+        .join(of_context, of_context.c.id == t.context.c.type_id)
+        .where(values.c.name == "span", same, t.type_.c.name == _EXAMPLES)
+        .where(of_context.c.name == "pipeline", t.context.c.name == pipeline)
+        .distinct()
     )
-    return t.artifact.c.id.in_(inside)
 
 
 def _span(artifact: Artifact) -> int | None:
