@@ -22,7 +22,7 @@ from trueline.metadata.runs import RunStore
 from trueline.pipeline import Component, ExecutionContext, Out, Pipeline, UserFunction, compile_pipeline
 from trueline.pipeline.artifacts import Schema
 from trueline.pipeline.cache import Key, cache_key, code_of, unsettled
-from trueline.pipeline.reasons import KEY_FORMAT, differences, why
+from trueline.pipeline.reasons import KEY_FORMAT, differences, earlier_entry, why
 from trueline.pipeline.run_context import RunContext
 from trueline.runners import LocalRunner
 
@@ -245,3 +245,28 @@ def test_an_entry_of_the_first_format_is_a_miss_that_says_so(
     again = LocalRunner().run(line(project, root)).nodes["Apply"]
     assert (again.state, again.cached_reason) == ("COMPLETE", "the key's format changed")
     assert LocalRunner().run(line(project, root)).nodes["Apply"].state == "CACHED"
+
+
+def test_a_pass_of_a_loop_is_compared_with_the_same_pass_of_earlier_runs(opened: Callable[[], MetadataStore]) -> None:
+    database = opened()
+    runs = RunStore(database)
+
+    def write(run_id: str, first: int, passes: int) -> None:
+        names = [f"train[{index}]" for index in range(passes)]
+        runs.start(run_id, "line", "{}", {}, names)
+        for number, name in enumerate(names, first):
+            runs.set_node(run_id, name, execution_id=number)
+            row = {"execution_id": number, "pipeline": "line", "node_id": "train", "cache_key": "k", "parts": "{}"}
+            database.database.write(lambda connection, row=row: connection.execute(cache_entry.insert().values(**row)))
+
+    write("one", 11, 3)
+    write("two", 21, 2)
+
+    def earlier(name: str, before: int | None = None) -> int | None:
+        entry = earlier_entry(runs, "line", "train", name, before)
+        return None if entry is None else entry.execution_id
+
+    assert [earlier(f"train[{index}]") for index in range(4)] == [21, 22, 13, None]
+    assert earlier("train[1]", before=22) == 12
+    assert earlier("train[1]", before=12) is None
+    assert earlier("train") == 22, "a node without passes has them all"

@@ -23,7 +23,7 @@ from trueline.pipeline.context import ArtifactHandle
 from trueline.pipeline.handles import handle_of, trueline_version
 from trueline.pipeline.packages import packages_of, python_version
 from trueline.pipeline.params import decode_params, functions_in
-from trueline.pipeline.reasons import KEY_FORMAT, differences
+from trueline.pipeline.reasons import KEY_FORMAT, differences, earlier_entry
 from trueline.pipeline.run_context import RunContext
 from trueline.pipeline.user_function import UserFunction
 from trueline.pipeline.whole import check_whole
@@ -80,7 +80,7 @@ def cache_key(
     parts = {
         "format": KEY_FORMAT,
         "pipeline": run.plan.name,
-        "node": node.id,
+        "node": node.base_id,
         "trueline": trueline_version(),
         "python": python_version(),
         **code.parts,
@@ -206,8 +206,7 @@ def look_up(run: RunContext, node: CompiledNode, key: Key, params: Mapping[str, 
         damage = damage or problem
     if damage is not None:
         return Miss(damage)
-    newest = run.runs.cache_entries(pipeline=run.plan.name, node_id=node.id, limit=1)
-    return Miss(_reason(newest[0] if newest else None, key))
+    return Miss(_reason(earlier_entry(run.runs, run.plan.name, node.base_id, node.id), key))
 
 
 def _outdated(

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from trueline._core.errors import MetadataError
-from trueline.metadata.runs import RunStore
+from trueline.metadata.runs import CacheEntry, RunStore
 from trueline.metadata.store import MetadataStore
 
-__all__ = ["KEY_FORMAT", "Why", "differences", "why"]
+__all__ = ["KEY_FORMAT", "Why", "differences", "earlier_entry", "why"]
 
 KEY_FORMAT = 2
 """Of the parts of a cache key. 2: versions of packages, files that code reads, and notes."""
@@ -23,6 +23,7 @@ _UNSETTLED = {
     "files": "files that its code names were changed",
 }
 _MOST = 3
+_LOOKED_AT = 200
 _ABSENT = object()
 
 
@@ -60,17 +61,33 @@ def why(store: MetadataStore, run_id: str, node_id: str) -> Why:
     changes: tuple[str, ...] = ()
     earlier_run = earlier_execution = None
     if entry is not None:
-        before = runs.cache_entries(pipeline=run.pipeline, node_id=node_id, before=entry.execution_id, limit=1)
-        if before:
-            earlier_execution = before[0].execution_id
+        before = earlier_entry(runs, run.pipeline, record.base or node_id, node_id, before=entry.execution_id)
+        if before is not None:
+            earlier_execution = before.execution_id
             place = runs.run_of_execution(earlier_execution)
             earlier_run = place[0] if place else None
-            changes = tuple(differences(before[0].parts, entry.parts))
+            changes = tuple(differences(before.parts, entry.parts))
     elif record.execution_id is None and record.state in ("COMPLETE", "CACHED", "REUSED"):
         raise MetadataError(f"node {node_id!r} of run {run.run_id} left no trace in the cache's memory")
     return Why(
         run.run_id, node_id, record.state, record.reason, record.message, changes, earlier_run, earlier_execution
     )
+
+
+def earlier_entry(
+    runs: RunStore, pipeline: str, base_id: str, node_id: str, before: int | None = None
+) -> CacheEntry | None:
+    """The entry of a node's newest execution, of those before one if it is given.
+
+    The passes of a loop share their entries. Of those the newest of the same pass is told of, if it is not long ago:
+    what differs between two items explains nothing.
+    """
+    alone = base_id == node_id
+    limit = 1 if alone else _LOOKED_AT
+    entries = runs.cache_entries(pipeline=pipeline, node_id=base_id, before=before, limit=limit)
+    if alone:
+        return entries[0] if entries else None
+    return next((e for e in entries if (runs.run_of_execution(e.execution_id) or ("", ""))[1] == node_id), None)
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
