@@ -7,11 +7,13 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+import sqlalchemy as sa
 from test_pipeline_packages import install
 
 from trueline._core import store
@@ -247,8 +249,8 @@ def test_an_entry_of_the_first_format_is_a_miss_that_says_so(
     assert LocalRunner().run(line(project, root)).nodes["Apply"].state == "CACHED"
 
 
-def test_a_pass_of_a_loop_is_compared_with_the_same_pass_of_earlier_runs(opened: Callable[[], MetadataStore]) -> None:
-    database = opened()
+def test_a_pass_of_a_loop_is_compared_with_the_same_pass_of_earlier_runs(tmp_path: Path) -> None:
+    database = MetadataStore(f"sqlite:///{tmp_path}/metadata.db")
     runs = RunStore(database)
 
     def write(run_id: str, first: int, passes: int) -> None:
@@ -257,7 +259,8 @@ def test_a_pass_of_a_loop_is_compared_with_the_same_pass_of_earlier_runs(opened:
         for number, name in enumerate(names, first):
             runs.set_node(run_id, name, execution_id=number)
             row = {"execution_id": number, "pipeline": "line", "node_id": "train", "cache_key": "k", "parts": "{}"}
-            database.database.write(lambda connection, row=row: connection.execute(cache_entry.insert().values(**row)))
+            insert = cache_entry.insert().values(**row)
+            database.database.write(partial(sa.Connection.execute, statement=insert))
 
     write("one", 11, 3)
     write("two", 21, 2)
@@ -270,3 +273,4 @@ def test_a_pass_of_a_loop_is_compared_with_the_same_pass_of_earlier_runs(opened:
     assert earlier("train[1]", before=22) == 12
     assert earlier("train[1]", before=12) is None
     assert earlier("train") == 22, "a node without passes has them all"
+    database.close()
