@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import click
+
 from trueline._core.errors import MetadataError
 from trueline.cli.memory import find_database, open_store
 
@@ -12,6 +14,9 @@ if TYPE_CHECKING:
     from trueline.metadata import MetadataStore
 
 __all__ = ["open_registry", "open_writable"]
+
+_AT_ONCE = 200
+"""How many releases a look at the registry makes before it answers."""
 
 
 def open_writable(location: str | None) -> MetadataStore:
@@ -38,6 +43,7 @@ def open_registry(location: str | None) -> MetadataStore:
 
     with suppress(MetadataError):
         store = open_writable(location)
-        release_pushed(store)
+        if len(release_pushed(store, limit=_AT_ONCE)) == _AT_ONCE:
+            click.echo(f"({_AT_ONCE} pushed models became releases just now; the next call goes on)", err=True)
         return store
     return open_store(location)

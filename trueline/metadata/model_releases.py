@@ -8,7 +8,7 @@ the missing ones: they follow from the lineage alone, whoever asks first.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,8 +27,9 @@ from trueline.metadata.pushes import unreleased_pushes
 from trueline.metadata.records import Artifact, ArtifactState
 from trueline.metadata.store import MetadataStore
 from trueline.metadata.tables import artifact as artifact_table
+from trueline.metadata.tables import properties
 from trueline.metadata.verdicts import verdict_of
-from trueline.metadata.words import current_user, fingerprint_of, is_external, is_sampled
+from trueline.metadata.words import CUSTOM, FINGERPRINT, current_user, fingerprint_of, is_external, is_sampled
 
 __all__ = [
     "STAGES",
@@ -78,11 +79,19 @@ def releases(store: MetadataStore, model: str | None = None) -> list[Release]:
         return read_releases(connection, model)
 
 
-def read_releases(connection: sa.Connection, model: str | None = None) -> list[Release]:
-    """`releases` inside a transaction of the caller."""
-    query = sa.select(table).order_by(table.c.model, table.c.id.desc())
+def read_releases(
+    connection: sa.Connection,
+    model: str | None = None,
+    *,
+    artifact_ids: Sequence[int] | None = None,
+    newest: int | None = None,
+) -> list[Release]:
+    """`releases` inside a transaction of the caller: of given artifacts alone, or the `newest` so many."""
+    query = sa.select(table).order_by(table.c.model, table.c.id.desc()).limit(newest)
     if model is not None:
         query = query.where(table.c.model == model)
+    if artifact_ids is not None:
+        query = query.where(table.c.artifact_id.in_(artifact_ids))
     return [_record(row) for row in connection.execute(query).mappings()]
 
 
@@ -187,9 +196,10 @@ def release(
     """
     artifact = model_artifact(store, artifact_id)
     name = model if model is not None else model_name(store, artifact)
-    for known in releases(store, name):
-        if known.artifact_id == artifact_id:
-            return known
+    if store.database.adopted:
+        with store.database.read() as connection:
+            if known := read_releases(connection, name, artifact_ids=[artifact_id]):
+                return known[0]
     check_whole(artifact, contents=contents)
     origin = origin_of(store, artifact)
     if origin["sampled"] or is_sampled(artifact):
@@ -201,12 +211,12 @@ def release(
 
     def work(connection: sa.Connection) -> Release:
         lock_registry(connection)
-        known = read_releases(connection, name)
-        same = _same_contents(connection, known, artifact)
+        same = _same_contents(connection, name, artifact)
         if same is not None:
             return same
-        notes = _notes(known[0] if known else None, origin, metrics)
-        version = next_version(known[0].version if known else None, notes["changes"]["level"])
+        before = next(iter(read_releases(connection, name, newest=1)), None)
+        notes = _notes(before, origin, metrics)
+        version = next_version(None if before is None else before.version, notes["changes"]["level"])
         made = Release(name, version, artifact_id, "candidate", when, who, notes)
         values = {key: value for key, value in vars(made).items() if key != "id"}
         row = connection.execute(table.insert().values({**values, "notes": json.dumps(notes, sort_keys=True)}))
@@ -219,18 +229,20 @@ def release(
         return store.database.write(work)
 
 
-def _same_contents(connection: sa.Connection, known: list[Release], artifact: Artifact) -> Release | None:
+def _same_contents(connection: sa.Connection, model: str, artifact: Artifact) -> Release | None:
     """The release that has these contents; where its own files are gone, these take their place."""
-    fingerprint = fingerprint_of(artifact)
-    for earlier in known:
-        if earlier.artifact_id == artifact.id:
-            return earlier
-        if fingerprint is None or earlier.notes["origin"]["model"]["fingerprint"] != fingerprint:
-            continue
+    assert artifact.id is not None
+    same = {artifact.id}
+    if (fingerprint := fingerprint_of(artifact)) is not None:
+        named = properties["Artifact"]
+        query = sa.select(named.c.artifact_id).where(
+            named.c.name == FINGERPRINT, named.c.is_custom_property == CUSTOM, named.c.string_value == fingerprint
+        )
+        same |= set(connection.execute(query).scalars())
+    for earlier in read_releases(connection, model, artifact_ids=sorted(same)[-500:]):
         stored = read_nodes(connection, ARTIFACTS, artifact_table.c.id == earlier.artifact_id)
         if stored and stored[0].state is ArtifactState.LIVE:
             return earlier
-        assert artifact.id is not None
         moved = replace(earlier, artifact_id=artifact.id)
         write_release(connection, moved)
         return moved
@@ -256,13 +268,17 @@ def _compared(before: Release, origin: Mapping[str, Any]) -> Any:
     return compare(before.notes["origin"], origin)
 
 
-def release_pushed(store: MetadataStore, model: str | None = None) -> list[Release]:
+def release_pushed(store: MetadataStore, model: str | None = None, limit: int | None = None) -> list[Release]:
     """Makes a release of every pushed model that is none yet, in the order of the pushes; those made now.
+
+    At most `limit`: the next call goes on.
 
     Models of sampled runs and models whose files are no longer whole are passed over.
     """
-    made = []
+    made: list[Release] = []
     for push in unreleased_pushes(store, model):
+        if limit is not None and len(made) >= limit:
+            break
         try:
             made.append(
                 release(store, push.model_id, push.model, by=f"run {push.run_id}", at=push.pushed, contents=False)

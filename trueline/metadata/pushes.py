@@ -8,9 +8,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from trueline.metadata.node_rows import chunks
 from trueline.metadata.own_tables import release as release_table
 from trueline.metadata.own_tables import run_node
-from trueline.metadata.records import EventType
+from trueline.metadata.records import ArtifactState, EventType
 from trueline.metadata.store import MetadataStore
 from trueline.metadata.tables import artifact, attribution, context, event, properties, type_
 from trueline.metadata.words import CUSTOM
@@ -39,9 +40,27 @@ def pushes(store: MetadataStore, model: str | None = None, model_ids: Iterable[i
     if not store.database.adopted:
         return []
     query = _query(model)
-    if model_ids is not None:
-        query = query.where(_INPUT.c.artifact_id.in_(list(model_ids)))
-    return _read(store, query)
+    if model_ids is None:
+        return _read(store, query)
+    # In two steps: of one with both, a database without statistics may begin at the wrong end.
+    wanted = set(model_ids)
+    found = [_read(store, query.where(artifact.c.id.in_(part))) for part in chunks(_outputs_after(store, wanted))]
+    return [push for part in found for push in part if push.model_id in wanted]
+
+
+def _outputs_after(store: MetadataStore, model_ids: Iterable[int]) -> list[int]:
+    """What executions put out that models went into."""
+    out = event.alias()
+    query = (
+        sa.select(out.c.artifact_id)
+        .join(event, event.c.execution_id == out.c.execution_id)
+        .where(out.c.type == int(EventType.OUTPUT), event.c.type == int(EventType.INPUT))
+    )
+    found: set[int] = set()
+    with store.database.read() as connection:
+        for part in chunks(model_ids):
+            found.update(connection.execute(query.where(event.c.artifact_id.in_(part))).scalars())
+    return sorted(found)
 
 
 def unreleased_pushes(store: MetadataStore, model: str | None = None) -> list[Push]:
@@ -57,7 +76,8 @@ def unreleased_pushes(store: MetadataStore, model: str | None = None) -> list[Pu
         .exists()
     )
     first: dict[tuple[str, int], Push] = {}
-    for push in _read(store, _query(model).where(~released)):
+    there = _MODEL.c.state == int(ArtifactState.LIVE)
+    for push in _read(store, _query(model).where(~released, there)):
         first.setdefault((push.model, push.model_id), push)
     return list(first.values())
 

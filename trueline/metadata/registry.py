@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
 from trueline.metadata.alias_rows import aliases
-from trueline.metadata.model_releases import Release, releases
+from trueline.metadata.model_releases import Release, read_releases
+from trueline.metadata.node_rows import ARTIFACTS, read_nodes
 from trueline.metadata.pushes import Push, pushes
 from trueline.metadata.records import Artifact, ArtifactState
 from trueline.metadata.spans import models_from_span
@@ -16,9 +17,11 @@ from trueline.metadata.store import MetadataStore
 from trueline.metadata.tables import artifact as artifact_table
 from trueline.metadata.tables import attribution, context, properties, type_
 from trueline.metadata.verdicts import verdict_of
-from trueline.metadata.words import is_sampled
+from trueline.metadata.words import CUSTOM, is_sampled
 
 __all__ = ["ModelEntry", "models_of_span", "registered_models"]
+
+_PAGE = 200
 
 
 @dataclass(frozen=True)
@@ -63,27 +66,50 @@ def registered_models(
         among: only these artifacts.
         limit: at most so many.
     """
-    known = {(r.model, r.artifact_id): r for r in releases(store, model)}
-    pushed: dict[tuple[str, int], list[Push]] = {}
-    for push in pushes(store, model):
-        pushed.setdefault((push.model, push.model_id), []).append(push)
-    pairs = {*known, *pushed, *_blessed(store, model)}
-    wanted = sorted((i, name) for name, i in pairs if among is None or i in among)[::-1]
-    artifacts = {a.id: a for a in store.artifacts(ids={i for i, _ in wanted})}
-    named: dict[tuple[str, int], list[str]] = {}
-    if store.database.adopted:
-        for alias in aliases(store, model):
-            named.setdefault((alias.scope, alias.artifact_id), []).append(alias.name)
-    found = []
-    for i, name in wanted:
-        artifact = artifacts.get(i)
-        if artifact is None or artifact.type != "Model" or is_sampled(artifact):
-            continue
-        key = (name, i)
-        found.append(_entry(store, name, artifact, known.get(key), named.get(key, []), pushed.get(key, [])))
-        if len(found) == limit:
+    found: list[ModelEntry] = []
+    for page in _pages(store, among):
+        found += _entries(store, model, page, None if limit is None else limit - len(found))
+        if limit is not None and len(found) >= limit:
             break
     return found
+
+
+def _pages(store: MetadataStore, among: Collection[int] | None) -> Iterator[list[Artifact]]:
+    """Models, the newest first, so many at a time."""
+    last = None
+    while True:
+        where = [type_.c.name == "Model"]
+        if last is not None:
+            where.append(artifact_table.c.id < last)
+        if among is not None:
+            where.append(artifact_table.c.id.in_(sorted(i for i in among if last is None or i < last)[-_PAGE:]))
+        with store.database.read() as connection:
+            page = read_nodes(connection, ARTIFACTS, *where, newest_first=True, limit=_PAGE)
+        if not page:
+            return
+        yield page
+        last = page[-1].id
+
+
+def _entries(store: MetadataStore, model: str | None, page: list[Artifact], limit: int | None) -> list[ModelEntry]:
+    """The lines of some models."""
+    ids = [artifact.id for artifact in page if artifact.id is not None]
+    pushed: dict[tuple[str, int], list[Push]] = {}
+    for push in pushes(store, model, ids):
+        pushed.setdefault((push.model, push.model_id), []).append(push)
+    known: dict[tuple[str, int], Release] = {}
+    named: dict[tuple[str, int], list[str]] = {}
+    if store.database.adopted:
+        with store.database.read() as connection:
+            known = {(r.model, r.artifact_id): r for r in read_releases(connection, model, artifact_ids=ids)}
+        for alias in aliases(store, model):
+            named.setdefault((alias.scope, alias.artifact_id), []).append(alias.name)
+    by_id = {artifact.id: artifact for artifact in page if not is_sampled(artifact)}
+    keys = sorted({*known, *pushed, *_blessed(store, model, ids)}, key=lambda key: (-key[1], key[0]))
+    keys = [key for key in keys if key[1] in by_id][:limit]
+    return [
+        _entry(store, key[0], by_id[key[1]], known.get(key), named.get(key, []), pushed.get(key, [])) for key in keys
+    ]
 
 
 def models_of_span(store: MetadataStore, span: int, pipeline: str | None = None) -> set[int]:
@@ -111,7 +137,7 @@ def _entry(
     )
 
 
-def _blessed(store: MetadataStore, model: str | None) -> set[tuple[str, int]]:
+def _blessed(store: MetadataStore, model: str | None, ids: list[int]) -> set[tuple[str, int]]:
     """(pipeline, model) of every blessing that says yes."""
     says, names = properties["Artifact"].alias(), properties["Artifact"].alias()
     context_type = type_.alias()
@@ -121,6 +147,7 @@ def _blessed(store: MetadataStore, model: str | None) -> set[tuple[str, int]]:
         .join(type_, (type_.c.id == artifact_table.c.type_id) & (type_.c.name == "ModelBlessing"))
         .join(says, (says.c.artifact_id == artifact_table.c.id) & (says.c.name == "blessed") & (says.c.int_value == 1))
         .join(names, (names.c.artifact_id == artifact_table.c.id) & (names.c.name == "current_model_id"))
+        .where(names.c.is_custom_property == CUSTOM, names.c.int_value.in_(ids))
         .join(attribution, attribution.c.artifact_id == artifact_table.c.id)
         .join(context, context.c.id == attribution.c.context_id)
         .join(context_type, (context_type.c.id == context.c.type_id) & (context_type.c.name == "pipeline"))

@@ -166,7 +166,9 @@ def _keep_shared(graph: Graph, why: Why, candidates: list[Node]) -> None:
             if node.id in why:
                 continue
             parent = node.uri.rpartition("/")[0]
-            real = bases.setdefault(parent, real_place(parent)) + node.uri[len(parent) :]
+            if parent not in bases:
+                bases[parent] = real_place(parent)
+            real = bases[parent] + node.uri[len(parent) :]
             other = occupied.by(node.uri) or occupied.by(real)
             if other is not None:
                 why[node.id] = ("shared", f"artifact {other} has the same files")
