@@ -16,7 +16,7 @@ from trueline.pipeline.handles import artifact_of, content_fingerprint, is_exter
 from trueline.pipeline.params import decode_params
 from trueline.pipeline.run_context import RunContext
 
-__all__ = ["Imported", "import_artifact"]
+__all__ = ["Imported", "import_artifact", "settled_fingerprint"]
 
 _VERSION = "trueline_version"
 _VALUE = "__value__"

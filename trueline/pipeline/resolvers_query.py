@@ -104,7 +104,7 @@ class ArtifactQuery:
             limit: how many at most.
 
         Raises:
-            ExprError: `where` compares what cannot be compared.
+            ExprError: `where` does not parse.
         """
         name = type if isinstance(type, str) else type.TYPE_NAME
         found: list[Artifact] = []
@@ -171,7 +171,7 @@ class ArtifactQuery:
                 fresh.append(Candidate.of(artifact, judge.run_of(item.execution_id)))
             for made in fresh:
                 self.properties_seen.update(made.artifact.properties, made.artifact.custom_properties)
-            yield from matching(fresh, expression) if expression is not None else fresh
+            yield from matching(fresh, expression, self.passed.add) if expression is not None else fresh
 
     def judge(self, runs: Runs | None = None) -> RunJudge:
         """Who says which runs count."""

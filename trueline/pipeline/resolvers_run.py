@@ -54,7 +54,6 @@ def resolve(run: RunContext, node: CompiledNode, params: Mapping[str, Any] | Non
     Raises:
         ArtifactError: fewer artifacts than asked for, and the resolver is not optional; what was passed over is listed.
         ConfigError: a strategy that does not exist here, or a function of one's own that is gone.
-        ExprError: a filter that compares what cannot be compared.
     """
     given = decode_params(node.params) if params is None else dict(params)
     steps = steps_from_json(given)
@@ -178,7 +177,8 @@ class _Choice:
             elif function.over == "windows":
                 chosen, groups = _flat({key: function.apply(items, **step.params) for key, items in chosen.items()})
             else:
-                chosen = {key: function.apply(items, **step.params) for key, items in chosen.items()}
+                more = {"tell": self.query.passed.add} if function.tells else {}
+                chosen = {key: function.apply(items, **step.params, **more) for key, items in chosen.items()}
             self._count(step, chosen)
         if groups is None and any(step.name == "paired_spans" for step in self.steps):
             groups = {key: [[at] for at in range(len(items))] for key, items in chosen.items()}

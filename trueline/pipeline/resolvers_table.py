@@ -59,6 +59,7 @@ class Function:
         least: how many candidates there must be, or spans where `counts` says so; None: no least number.
         counts: what `least` counts.
         spans: whether candidates without a span are passed over.
+        tells: whether the function takes a `tell`, for what it leaves out with a reason.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Function:
     least: Callable[[Mapping[str, Any]], int | None] = lambda params: None
     counts: Literal["artifact", "span"] = "artifact"
     spans: bool = False
+    tells: bool = False
 
 
 def _is_int(value: Any) -> bool:
@@ -194,7 +196,8 @@ _ALL = (
     Function(
         "where",
         {"expression": Param(REQUIRED, lambda v: isinstance(v, str) and problem_of(v) is None, "an expression")},
-        lambda found, expression: matching(found, expression),
+        matching,
+        tells=True,
     ),
     Function("pick", {"i": _PLACE}, choose.pick, least=lambda _: 1),
     Function(

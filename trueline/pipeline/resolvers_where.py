@@ -31,20 +31,30 @@ def problem_of(text: str) -> str | None:
     return None
 
 
-def matching(found: Sequence[Candidate], text: str) -> list[Candidate]:
+def matching(found: Sequence[Candidate], expression: str, tell: Callable[[Artifact, str], None]) -> list[Candidate]:
     """The candidates for which the expression is true; a property that one lacks is missing, so unknown.
 
+    Args:
+        found: the candidates.
+        expression: the filter.
+        tell: told of artifacts that are left out because the expression cannot compare what they hold.
+
     Raises:
-        ExprError: the expression does not parse, or compares what cannot be compared.
+        ExprError: the expression does not parse.
     """
-    expr = parse(text)
+    expr = parse(expression)
     rows = [tuple(_value(item.artifact, name) for name in expr.columns) for item in found]
     groups: dict[tuple[type, ...], list[int]] = {}
     for at, row in enumerate(rows):
         groups.setdefault(tuple(map(type, row)), []).append(at)
     kept: set[int] = set()
     for places in groups.values():
-        mask = _mask(expr, [rows[at] for at in places])
+        try:
+            mask = _mask(expr, [rows[at] for at in places])
+        except ExprError as error:
+            for at in places:
+                tell(found[at].artifact, f"{expression!r} {error.message}")
+            continue
         kept.update(at for at, true in zip(places, mask, strict=True) if true)
     return [item for at, item in enumerate(found) if at in kept]
 

@@ -21,6 +21,7 @@ ResolverRuns = Literal["any", "passed", "complete"]
 _RUNS = ("any", "passed", "complete")
 _PASSWORD = re.compile(r"://[^/@:]*:[^/@]+@")
 _RESERVED = ("is_external", "trueline_version")
+_KINDS: Mapping[str, tuple[type, ...]] = {"int": (int,), "float": (float, int), "str": (str,), "bool": (bool,)}
 _VERDICTS: Mapping[str, tuple[str, type[ArtifactType]]] = {
     "ModelBlessing": ("model_blessing", ModelBlessing),
     "InfraBlessing": ("infra_blessing", InfraBlessing),
@@ -71,12 +72,27 @@ class Importer(Component):
             self.declared_outputs = {output_key: Out(artifact_type)}
         else:
             self.note(f"needs an artifact type, not {artifact_type!r}: artifact_type=Schema, say")
-        for name in [*(properties or {}), *(custom_properties or {})]:
+        self._note_problems(source_uri, output_key, properties or {}, custom_properties or {})
+        self._wire({})
+
+    def _note_problems(
+        self, source_uri: object, output_key: object, properties: Mapping[str, Any], custom: Mapping[str, Any]
+    ) -> None:
+        if source_uri == "":
+            self.note("needs a source_uri: a folder or a file")
+        if not isinstance(output_key, str) or not output_key.isidentifier():
+            self.note(f"cannot call its output {output_key!r}; give a name as Python has them")
+        for name in [*properties, *custom]:
             if str(name).startswith("__") or name in _RESERVED:
                 self.note(
-                    f"cannot set the property {name!r}: names that begin with __, and {', '.join(_RESERVED)}, are kept"
+                    f"cannot set the property {name!r}: trueline keeps {', '.join(_RESERVED)} and names with __ itself"
                 )
-        self._wire({})
+        for out in self.declared_outputs.values():
+            for name, kind in out.type.PROPERTIES.items():
+                value = properties.get(name)
+                plain = isinstance(value, bool | int | float | str | list | dict)
+                if kind in _KINDS and plain and type(value) not in _KINDS[kind]:
+                    self.note(f"was given {name}={value!r}, but {out.type.TYPE_NAME} declares it as {kind}")
 
 
 class Resolver(Component):
@@ -143,6 +159,8 @@ class Resolver(Component):
             problems.append(
                 "needs the artifact types to look for, as in Resolver(strategy='latest', examples=Examples)"
             )
+        if any(FUNCTIONS[step.name].over == "together" for step in steps) and len(artifacts) < 2:
+            problems.append(f"needs two or more artifact types, which {steps[0].name} puts together")
         kinds, sources = _declared(artifacts, problems)
         super().__init__(node_id=node_id, params={**params, **({"sources": sources} if sources else {})})
         for problem in problems:
