@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from trueline._core.errors import MetadataError, did_you_mean
+from trueline._core.errors import did_you_mean
 from trueline.metadata.filters_fields import (
     ALIAS,
     NEIGHBOURS,
@@ -29,7 +29,7 @@ from trueline.metadata.filters_tree import Filter, Name
 from trueline.metadata.node_rows import NodeKind
 from trueline.metadata.tables import type_
 
-__all__ = ["BASE", "Owner", "Scope", "Typed", "owner_of", "refused"]
+__all__ = ["BASE", "Owner", "Scope", "Typed", "owner_of"]
 
 Owner = tuple[str, ...]
 """What a name belongs to: the node itself, an alias of a neighbour, or a property."""
@@ -195,11 +195,3 @@ def _same(sql: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
 
 def _is_property(row: sa.FromClause, owner: Owner) -> list[sa.ColumnElement[bool]]:
     return [row.c.name == owner[1], row.c.is_custom_property == (owner[0] == "custom_properties")]
-
-
-def refused(error: sa.exc.DBAPIError, filter_: Filter) -> MetadataError:
-    """What a database itself refuses in a filter, such as a number that runs over."""
-    said = str(error.orig).splitlines()[0]
-    return MetadataError(
-        f"the database cannot run this filter: {said}", where=f"filter {filter_.text[:80]!r}", code="INVALID_ARGUMENT"
-    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeVar
@@ -10,15 +12,13 @@ import sqlalchemy as sa
 
 from trueline._core.errors import MetadataError
 from trueline.metadata.filters_python import parse_where
-from trueline.metadata.filters_scope import refused
 from trueline.metadata.filters_sql import conditions
 from trueline.metadata.filters_text import parse_text
-from trueline.metadata.filters_tree import Filter
 from trueline.metadata.node_rows import NodeKind, chunks, read_nodes
 from trueline.metadata.records import Artifact, Context, Execution
 from trueline.metadata.tables import type_
 
-__all__ = ["ListOptions", "OrderByField", "filter_conditions", "list_nodes", "node_ids"]
+__all__ = ["ListOptions", "OrderByField", "filter_conditions", "filtering", "list_nodes", "node_ids"]
 
 N = TypeVar("N", Artifact, Execution, Context)
 
@@ -71,6 +71,25 @@ def filter_conditions(
     return [condition for one in parsed for condition in conditions(one, kind, connection.dialect.name)]
 
 
+@contextmanager
+def filtering(text: str | None) -> Iterator[None]:
+    """What the database itself refuses in a filter, such as a number that runs over, is the filter's error.
+
+    Raises:
+        MetadataError: INVALID_ARGUMENT.
+    """
+    try:
+        yield
+    except (sa.exc.DataError, sa.exc.OperationalError, sa.exc.ProgrammingError, sa.exc.InternalError) as error:
+        if not text or error.connection_invalidated or "locked" in str(error.orig):
+            raise
+        said = str(error.orig).splitlines()[0]
+        where = f"filter {text[:80]!r}"
+        raise MetadataError(
+            f"the database cannot run this filter: {said}", where=where, code="INVALID_ARGUMENT"
+        ) from error
+
+
 def node_ids(
     connection: sa.Connection,
     kind: NodeKind[Any],
@@ -91,12 +110,8 @@ def node_ids(
         query = query.where(_behind(by, table.c.id, options))
     order = [by, table.c.id] if by is not table.c.id else [by]
     query = query.order_by(*(column if options.is_asc else column.desc() for column in order)).limit(options.limit)
-    try:
+    with filtering(options.filter_query or options.where):
         return list(connection.execute(query).scalars())
-    except sa.exc.DBAPIError as error:
-        if not filters:
-            raise
-        raise refused(error, Filter(options.filter_query or options.where or "", None)) from error
 
 
 def _behind(by: sa.ColumnElement[int], key: sa.ColumnElement[int], options: ListOptions) -> sa.ColumnElement[bool]:

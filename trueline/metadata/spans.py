@@ -8,6 +8,7 @@ span that a training read as well do not make it a training from that span.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -33,7 +34,7 @@ def models_from_span(store: MetadataStore, pipeline: str, span: int) -> list[Art
     """
     with store.database.read() as connection:
         query = _with_span(span, pipeline)
-        parts = chunks(connection.execute(query).scalars().all())
+        parts = chunks(int(row[0]) for row in connection.execute(query))
         data = [a for part in parts for a in read_nodes(connection, ARTIFACTS, t.artifact.c.id.in_(part))]
         start = [artifact.id or 0 for artifact in data if _span(artifact) == span]
         reached = _followed(connection, start, LineageDirection.DOWNSTREAM)
@@ -57,7 +58,7 @@ def spans_of(store: MetadataStore, model: int | Artifact) -> list[int]:
     return sorted({span for span in spans if span is not None})
 
 
-def _with_span(span: int, pipeline: str) -> sa.Select[tuple[int]]:
+def _with_span(span: int, pipeline: str) -> sa.Select[Any]:
     """A pipeline's Examples with the span as a property, or as TFX keeps it: a custom property, a number or text."""
     values, of_context = t.properties["Artifact"], t.type_.alias()
     same = sa.or_(values.c.int_value == span, values.c.string_value == str(span))

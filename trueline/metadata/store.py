@@ -19,7 +19,7 @@ from trueline.metadata.client_types import TypeClient
 from trueline.metadata.client_writes import WriteClient
 from trueline.metadata.database import Database
 from trueline.metadata.edges import read_events
-from trueline.metadata.list_options import filter_conditions
+from trueline.metadata.list_options import filter_conditions, filtering
 from trueline.metadata.node_rows import ARTIFACTS, CONTEXTS, EXECUTIONS, NodeKind, chunks, read_nodes
 from trueline.metadata.records import (
     Artifact,
@@ -50,13 +50,22 @@ class MetadataStore(TypeClient, WriteClient, ReadClient, LineageClient):
         create: make the tables if the database is empty or absent.
         adopt: add trueline's own tables to a database that another program made.
         readonly: never write. A database of ML Metadata's that was not adopted is always opened so.
+        upgrade: bring ML Metadata's tables of an older schema version to the newest; keep a copy first.
 
     Raises:
         MetadataError: no database, not a metadata database, or one of another schema version.
     """
 
-    def __init__(self, location: str, *, create: bool = True, adopt: bool = False, readonly: bool = False) -> None:
-        self.database = Database(str(location), create=create, adopt=adopt, readonly=readonly)
+    def __init__(
+        self,
+        location: str,
+        *,
+        create: bool = True,
+        adopt: bool = False,
+        readonly: bool = False,
+        upgrade: bool = False,
+    ) -> None:
+        self.database = Database(str(location), create=create, adopt=adopt, readonly=readonly, upgrade=upgrade)
 
     @property
     def readonly(self) -> bool:
@@ -181,7 +190,7 @@ class MetadataStore(TypeClient, WriteClient, ReadClient, LineageClient):
         newest_first: bool,
         limit: int | None,
     ) -> list[N]:
-        with self.database.read() as connection:
+        with self.database.read() as connection, filtering(where):
             conditions = wanted + filter_conditions(connection, kind, where=where)
             if ids is None:
                 return read_nodes(connection, kind, *conditions, newest_first=newest_first, limit=limit)
