@@ -82,7 +82,7 @@ def _compare(tmp_path: Path, url: str, count: int) -> None:
         assert one == other
     assert sum(bool(ids) for _, ids in expected) > count
     for options in (ListOptions(filter_query=_OVER), ListOptions(where=_OVER)):
-        with pytest.raises(MetadataError, match="cannot run this filter: .*out of range") as caught:
+        with pytest.raises(MetadataError, match=r"cannot run this filter: .*out of range") as caught:
             stores[1].get_artifacts(options)
         assert caught.value.code == "INVALID_ARGUMENT"
     with pytest.raises(MetadataError, match="cannot run this filter"):
