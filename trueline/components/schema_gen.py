@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from trueline._core import store
+from trueline._core.errors import SchemaError
 from trueline._core.manifest import file_sha256
 from trueline.components.common import split_path, splits_of
 from trueline.components.statistics_gen import STATISTICS_FILE
@@ -61,6 +62,9 @@ class SchemaGen(Component):
 class ImportSchemaGen(Component):
     """A schema from a text file (tensorflow-metadata's ``Schema``; a TFX ``schema.pbtxt`` works as it is).
 
+    What contradicts itself (a feature declared twice, a domain that does not exist, an empty range) fails the node,
+    with everything that is wrong at once.
+
     Args:
         schema_file: the file's path or URI; its contents are in the cache key.
 
@@ -97,11 +101,19 @@ def execute(ctx: ExecutionContext) -> None:
 
 
 def execute_import(ctx: ExecutionContext) -> None:
-    """Reads the file, checks that it parses, writes it as it was."""
+    """Reads the file, checks it, writes it as it was.
+
+    Raises:
+        SchemaError: it does not parse, or contradicts itself; all contradictions are listed.
+    """
+    from trueline.components.schema_checks import schema_problems
     from trueline.schema import load_schema_text
 
     file = ctx.params["schema_file"]
     schema = load_schema_text(file)
+    problems = schema_problems(schema)
+    if problems:
+        raise SchemaError("the schema contradicts itself", where=str(file), problems=problems)
     store.write_bytes(store.join(ctx.output("schema").uri, SCHEMA_FILE), store.read_bytes(file))
     ctx.report(features=len(schema.feature), domains=len(schema.string_domain))
 
