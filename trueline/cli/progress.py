@@ -189,7 +189,9 @@ def _waiting(line: _Line, event: RunEvent) -> None:
 def _finished(line: _Line, event: RunEvent) -> None:
     result = event.result
     if result is not None:
-        line.state, line.seconds, line.note = result.state, result.seconds, ""
+        # A node that was cut off could not say how long it took.
+        seconds = result.seconds or (_so_far(line) if result.state == "CANCELED" else result.seconds)
+        line.state, line.seconds, line.note = result.state, seconds, ""
         line.found = dict(result.found) or line.found
         if line.attempt > 1 and result.ok:
             line.note = f"at attempt {line.attempt}; {found_text(line.found)}".rstrip("; ")
