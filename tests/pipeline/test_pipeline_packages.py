@@ -109,7 +109,6 @@ def test_a_module_without_a_distribution_goes_by_its_file(site: Path) -> None:
     first = versions("fakeloose")
     assert first["fakeloose"].startswith("file ")
     (site / "fakeloose.py").write_text("X = 2\n")
-    os.utime(site, ns=(1, 1))
     assert versions("fakeloose") != first
 
 
@@ -124,6 +123,20 @@ def test_every_top_level_name_of_this_environment_is_found_as_pythons_own_search
         if sorted(set(wanted[name])) != list(packages._providers(state, name))
     }
     assert different == {}
+
+
+def test_files_of_a_project_on_the_path_do_not_have_all_packages_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    monkeypatch.syspath_prepend(str(project))
+    before = packages._state()
+    (project / "output.txt").write_text("x")
+    assert packages._state() == before
+    install(project, "fakelocal", "1.0", "fakelocal/__init__.py")
+    assert packages._state() != before
+    assert versions("fakelocal") == {"fakelocal": "1.0"}
 
 
 def test_looking_up_is_quick() -> None:

@@ -28,6 +28,7 @@ ENGINE_PACKAGES = ("numpy", "onnx", "onnxruntime", "pyarrow")
 _OWN = "trueline"
 _State = tuple[tuple[str, int], ...]
 _seen: dict[str, dict[str, str]] = {}
+_holding: dict[str, tuple[int, bool]] = {}
 _FIRST_PARTS = re.compile(r"\n([^/,\n]+)")
 
 
@@ -65,7 +66,7 @@ def packages_of(modules: Iterable[str], *, engine: bool = True) -> Packages:
         if top != _OWN and top not in sys.stdlib_module_names:
             wanted.setdefault(top, set()).add(module)
     for top, names in sorted(wanted.items()):
-        found = _versions(state, top, tuple(sorted(names)))
+        found = _versions(state, top, tuple(sorted(names))) or _by_file(top)
         versions.update(found)
         if top in sys.modules:
             _seen.setdefault(top, found)
@@ -81,20 +82,28 @@ def replaced_since_loading() -> list[Path]:
     found = []
     for top, before in list(_seen.items()):
         file = getattr(sys.modules.get(top), "__file__", None)
-        now = _versions(state, top, (top,))
+        now = _versions(state, top, (top,)) or _by_file(top)
         if isinstance(file, str) and any(now.get(name) not in (None, version) for name, version in before.items()):
             found.append(Path(file))
     return sorted(found)
 
 
 def _state() -> _State:
-    """What tells that packages came or went: the folders that modules are found in, with their last changes."""
+    """What tells that packages came or went: the folders that hold distributions, with their last changes.
+
+    A project's own folder is on the path too, and changes with every file that a run writes there.
+    """
     found = []
     for place in sys.path:
         try:
-            found.append((place, os.stat(place or ".").st_mtime_ns))
+            changed = os.stat(place or ".").st_mtime_ns
+            if _holding.get(place, (0, False))[0] != changed:
+                names = os.listdir(place or ".")
+                _holding[place] = (changed, any(name.endswith((".dist-info", ".egg-info")) for name in names))
         except OSError:
             continue
+        if _holding[place][1]:
+            found.append((place, changed))
     return tuple(found)
 
 
@@ -106,9 +115,7 @@ def _versions(state: _State, top: str, modules: tuple[str, ...]) -> dict[str, st
         records = {name: _record(state, name) for name in providers}
         holding = {name for module in modules for name in _holders(records, module)}
         providers = tuple(sorted(holding)) or providers
-    if providers:
-        return {_canonical(name): importlib.metadata.version(name) for name in providers}
-    return _by_file(top)
+    return {_canonical(name): importlib.metadata.version(name) for name in providers}
 
 
 def _holders(records: Mapping[str, str], module: str) -> list[str]:
