@@ -66,11 +66,13 @@ class World:
         self._numbers = itertools.count(1)
         self._places = itertools.count(1)
 
-    def begin(self, pipeline: str = "taxi", nodes: tuple[str, ...] = NODES, sample: int | None = None) -> str:
-        """A RUNNING run of this process."""
+    def begin(self, pipeline: str = "taxi", sample: int | None = None, reads: object = None) -> str:
+        """A RUNNING run of this process; `reads`: the pipeline that its resolver looks into."""
         run_id = f"run-{next(self._numbers):04d}"
-        plan = json.dumps({"name": pipeline, "root": self.root, "nodes": [{"id": node} for node in nodes]})
-        self.runs.start(run_id, pipeline, plan, {}, list(nodes))
+        plan = json.dumps(
+            {"name": pipeline, "root": self.root, "nodes": [{"id": n, "params": {"pipeline": reads}} for n in NODES]}
+        )
+        self.runs.start(run_id, pipeline, plan, {}, list(NODES))
         if sample is not None:
             change = (
                 run_table.update().where(run_table.c.run_id == run_id).values(settings=json.dumps({"sample": sample}))

@@ -206,9 +206,20 @@ def test_a_run_that_is_going_on_keeps_everything_of_its_pipeline(world: World) -
     going = world.begin("taxi")
     collect(world.store, BARE)
     assert gone(world) == set(other.values())
-    assert why(world, old["model"], BARE) == f"run {going} of its pipeline is going on and may take it"
+    assert why(world, old["model"], BARE) == f"run {going} is going on and may take it"
     world.runs.finish(going, "COMPLETE")
     assert set(old.values()) & gone(world) == set()
+
+
+@pytest.mark.parametrize("reads", ["taxi", {"__placeholder__": {}}])
+def test_a_run_whose_resolver_looks_into_another_pipeline_keeps_that_too(world: World, reads: object) -> None:
+    old = world.run("taxi", span=1, blessed=False)
+    world.run("taxi", span=2, blessed=False)
+    reader = world.begin("reader", reads=reads)
+    assert collect(world.store, BARE).deleted == ()
+    world.runs.finish(reader, "COMPLETE")
+    collect(world.store, BARE)
+    assert gone(world) == set(old.values())
 
 
 def test_what_an_open_execution_reads_stays_whatever_its_run_says(world: World) -> None:

@@ -56,6 +56,8 @@ class Graph:
         artifacts: those that are there.
         maker: artifact -> the execution that made it; `made`, `taken`: execution -> its outputs and inputs.
         touched: run -> artifacts that its executions met.
+        busy: pipeline -> a run that is going on and may take what the pipeline made: its own, or one whose resolvers
+            look there.
         open_inputs: artifacts that go into executions which have not ended.
         verdicts: model -> (blessing, says yes), the newest; `infra` likewise.
         spans: Examples -> their span. `served`: destination -> the newest PushedModel there.
@@ -68,6 +70,7 @@ class Graph:
     taken: dict[int, list[int]] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
     touched: dict[str, set[int]] = field(default_factory=dict)
+    busy: dict[str, str] = field(default_factory=dict)
     open_inputs: set[int] = field(default_factory=set)
     verdicts: dict[int, tuple[int, bool]] = field(default_factory=dict)
     infra: dict[int, tuple[int, bool]] = field(default_factory=dict)
@@ -101,6 +104,7 @@ def load_graph(connection: sa.Connection) -> Graph:
     graph = Graph()
     _read_artifacts(connection, graph)
     _read_runs(connection, graph)
+    _read_busy(connection, graph)
     _read_events(connection, graph)
     _read_properties(connection, graph)
     graph.aliases = {
@@ -125,6 +129,25 @@ def _read_runs(connection: sa.Connection, graph: Graph) -> None:
     for row in connection.execute(sa.select(run.c.run_id, run.c.pipeline, run.c.status, run.c.started, run.c.settings)):
         sampled = bool(json.loads(row.settings).get("sample")) if row.settings else False
         graph.runs[row.run_id] = Run(row.run_id, row.pipeline, row.status, row.started, sampled)
+
+
+def _read_busy(connection: sa.Connection, graph: Graph) -> None:
+    query = sa.select(run.c.run_id, run.c.pipeline, run.c.plan).where(run.c.status == "RUNNING")
+    known = {found.pipeline for found in graph.runs.values()}
+    for run_id, pipeline, plan in connection.execute(query):
+        for name in {pipeline, *_read_by(plan, known)}:
+            graph.busy.setdefault(name, run_id)
+
+
+def _read_by(plan: str, known: set[str]) -> set[str]:
+    """Pipelines that a plan's nodes name; a name that only the run itself will know could be any."""
+    try:
+        told = [(node.get("params") or {}).get("pipeline") for node in json.loads(plan)["nodes"]]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return known
+    if any(name is not None and not isinstance(name, str) for name in told):
+        return known
+    return {name for name in told if isinstance(name, str)}
 
 
 def _read_events(connection: sa.Connection, graph: Graph) -> None:

@@ -117,13 +117,12 @@ def _other_pipelines(graph: Graph, policy: GcPolicy, kept_runs: frozenset[str]) 
 
 
 def _running(graph: Graph, policy: GcPolicy, kept_runs: frozenset[str]) -> Found:
-    busy = {run.pipeline: run.run_id for run in graph.runs.values() if run.status == "RUNNING"}
     for run in graph.runs.values():
         if run.status == "RUNNING":
             yield from ((number, f"run {run.run_id} is going on") for number in graph.touched.get(run.run_id, ()))
     for node in graph.artifacts.values():
-        if (pipeline := graph.pipeline_of(node)) in busy:
-            yield node.id, f"run {busy[pipeline]} of its pipeline is going on and may take it"
+        if (going := graph.busy.get(graph.pipeline_of(node) or "")) is not None:
+            yield node.id, f"run {going} is going on and may take it"
     yield from ((number, "an execution reads it") for number in graph.open_inputs)
 
 
