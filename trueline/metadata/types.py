@@ -16,9 +16,8 @@ __all__ = ["ensure_type", "find_type", "list_types", "load_type"]
 def find_type(connection: sa.Connection, kind: TypeKind, name: str, version: str | None = None) -> TypeSpec | None:
     """The type of that identity, or None."""
     same_version = type_.c.version.is_(None) if version is None else type_.c.version == version
-    query = sa.select(type_.c.id).where(type_.c.name == name, type_.c.type_kind == int(kind), same_version)
-    found = connection.execute(query.order_by(type_.c.id)).scalars().first()
-    return None if found is None else load_type(connection, found)
+    found = _specs(connection, type_.c.name == name, type_.c.type_kind == int(kind), same_version)
+    return found[0] if found else None
 
 
 def load_type(connection: sa.Connection, type_id: int) -> TypeSpec:
@@ -27,32 +26,45 @@ def load_type(connection: sa.Connection, type_id: int) -> TypeSpec:
     Raises:
         MetadataError: when there is none.
     """
-    row = connection.execute(sa.select(type_).where(type_.c.id == type_id)).mappings().first()
-    if row is None:
+    found = _specs(connection, type_.c.id == type_id)
+    if not found:
         raise MetadataError(f"there is no type with id {type_id}", code="NOT_FOUND")
-    properties = connection.execute(
-        sa.select(type_property.c.name, type_property.c.data_type).where(type_property.c.type_id == type_id)
-    )
-    base = connection.execute(
-        sa.select(type_.c.name)
-        .join(parent_type, parent_type.c.parent_type_id == type_.c.id)
-        .where(parent_type.c.type_id == type_id)
-    ).scalar()
-    return TypeSpec(
-        name=row["name"],
-        kind=TypeKind(row["type_kind"]),
-        properties={str(row[0]): PropertyType(row[1] or 0) for row in sorted(properties, key=lambda row: str(row[0]))},
-        base=base,
-        version=row["version"],
-        description=row["description"],
-        id=row["id"],
-    )
+    return found[0]
 
 
 def list_types(connection: sa.Connection, kind: TypeKind) -> list[TypeSpec]:
     """All types of a kind but ML Metadata's own base types, by id."""
-    query = sa.select(type_.c.id).where(type_.c.type_kind == int(kind), ~type_.c.name.startswith("mlmd."))
-    return [load_type(connection, type_id) for type_id in connection.execute(query.order_by(type_.c.id)).scalars()]
+    return _specs(connection, type_.c.type_kind == int(kind), ~type_.c.name.startswith("mlmd."))
+
+
+def _specs(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[TypeSpec]:
+    """Types that meet all conditions, by id; two queries, however many they are."""
+    base = type_.alias()
+    query = (
+        sa.select(type_, base.c.name.label("base_name"))
+        .outerjoin(parent_type, parent_type.c.type_id == type_.c.id)
+        .outerjoin(base, base.c.id == parent_type.c.parent_type_id)
+        .where(*conditions)
+        .order_by(type_.c.id)
+    )
+    rows = connection.execute(query).mappings().all()
+    listed = [row["id"] for row in rows]
+    declared: dict[int, dict[str, PropertyType]] = {key: {} for key in listed}
+    of_types = sa.select(type_property).where(type_property.c.type_id.in_(listed)).order_by(type_property.c.name)
+    for row in connection.execute(of_types).mappings() if listed else ():
+        declared[row["type_id"]][str(row["name"])] = PropertyType(row["data_type"] or 0)
+    return [
+        TypeSpec(
+            name=row["name"],
+            kind=TypeKind(row["type_kind"]),
+            properties=dict(sorted(declared[row["id"]].items())),
+            base=row["base_name"],
+            version=row["version"],
+            description=row["description"],
+            id=row["id"],
+        )
+        for row in rows
+    ]
 
 
 def ensure_type(connection: sa.Connection, spec: TypeSpec) -> TypeSpec:
