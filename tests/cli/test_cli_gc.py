@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -65,9 +66,14 @@ def test_it_acts_without_asking_and_says_what_it_did(world: World, ask: Ask) -> 
     log = Path(world.root) / ".trueline" / "logs" / world.last
     log.mkdir(parents=True)
     (log / "Trainer.log").write_text("x")
+    given_up, going_on = (Path(world.root) / ".trueline" / "resume" / "Trainer" / name for name in ("old", "new"))
+    for folder in (given_up, going_on):
+        folder.mkdir(parents=True)
+    os.utime(given_up, (0, 0))
     world.run(span=2, blessed=False)
     code, out, err = ask("--keep-last", "1")
     assert (code, err) == (0, "")
+    assert (given_up.exists(), going_on.exists()) == (False, True)
     assert "Freed" in out
     assert "6 artifacts, logs of 1 runs, temporary files of 0." in out
     assert {world.states()[number] for number in old.values()} == {"DELETED"}

@@ -61,7 +61,8 @@ def gc(
     """Delete artifacts that nothing needs: by lineage, never what is pinned, named, in production or imported.
 
     It acts at once; look first with --dry-run. Deleted artifacts stay in the lineage as DELETED. A collection that
-    was interrupted is finished by the next one. Logs of runs that are not kept go too.
+    was interrupted is finished by the next one. Logs of runs that are not kept go too, and work that no run went on
+    with for a week.
     """
     from trueline.metadata import GcPolicy
 
@@ -88,13 +89,16 @@ def _look(location: str | None, policy: GcPolicy, each: bool, as_json: bool) -> 
 
 def _act(location: str | None, policy: GcPolicy, each: bool, as_json: bool) -> int:
     from trueline.metadata import collect
-    from trueline.metadata.sweep import leftovers, sweep
+    from trueline.metadata.sweep import leftovers, sweep, work_dirs
     from trueline.pipeline.recover import recover
+    from trueline.pipeline.resume import drop_old
 
     store = open_writable(location)
     ended = recover(store)
     done = collect(store, policy)
     gone, failed = sweep(store, leftovers(store, done.plan))
+    for home in (path for folder in work_dirs(store, policy.pipelines) for path in (folder / "resume").glob("*")):
+        drop_old(home)
     problems = [f"artifact {f.artifact_id} ({f.uri}): {f.message}" for f in done.failed] + failed
     if as_json:
         click.echo(json.dumps(_done_json(done, gone, problems, ended), indent=1))

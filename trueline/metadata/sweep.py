@@ -21,7 +21,7 @@ from trueline.metadata.retention import GcPlan
 from trueline.metadata.retention_graph import roots_of_runs
 from trueline.metadata.store import MetadataStore
 
-__all__ = ["Leftover", "leftovers", "sweep", "work_dir_of"]
+__all__ = ["Leftover", "leftovers", "sweep", "work_dir_of", "work_dirs"]
 
 _DAY = 24 * 3600 * 1000
 
@@ -49,7 +49,7 @@ def leftovers(store: MetadataStore, plan: GcPlan) -> list[Leftover]:
     policy = plan.policy
     since = now_ms() - policy.keep_days * _DAY if policy.keep_days is not None else None
     found = []
-    for work_dir in _work_dirs(store, policy.pipelines):
+    for work_dir in work_dirs(store, policy.pipelines):
         logs, temporary = work_dir / "logs", work_dir / "tmp"
         ended = _ended(store, {*_folders(logs), *_folders(temporary)})
         for run_id, finished in sorted(ended.items()):
@@ -78,7 +78,7 @@ def sweep(store: MetadataStore, found: Collection[Leftover]) -> tuple[list[Lefto
     return gone, failed
 
 
-def _work_dirs(store: MetadataStore, pipelines: Collection[str] | None) -> list[Path]:
+def work_dirs(store: MetadataStore, pipelines: Collection[str] | None) -> list[Path]:
     """The work folders of all roots that runs recorded, none of them behind a link."""
     newest = sa.select(run.c.pipeline, sa.func.max(run.c.run_id)).group_by(run.c.pipeline)
     with store.database.read() as connection:
