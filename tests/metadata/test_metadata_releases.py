@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -32,6 +32,7 @@ from trueline.metadata import (
     rollback,
 )
 from trueline.metadata.model_changes import compare, next_version, version_key
+from trueline.metadata.own_tables import release as table
 from trueline.metadata.promotion import archive, drop_alias, rollback_target
 from trueline.metadata.registry import models_of_span
 
@@ -74,17 +75,27 @@ CHANGES = [
 ]
 
 
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world with one release."""
+    made = World(tmp_path_factory.mktemp("released"))
+    first = release(made.store, made.run()["model"])
+    assert (first.version, first.stage, first.model) == ("1.0.0", "candidate", "taxi")
+    yield made
+    made.store.close()
+
+
 @pytest.mark.parametrize(("change", "version", "section", "sentence"), CHANGES)
 def test_the_version_follows_from_what_changed(
-    world: World, change: dict[str, object], version: str, section: str, sentence: str
+    released: World, change: dict[str, object], version: str, section: str, sentence: str
 ) -> None:
-    first = release(world.store, world.run()["model"])
-    assert (first.version, first.stage, first.model) == ("1.0.0", "candidate", "taxi")
+    world = released
     second = release(world.store, world.run(**change)["model"])  # type: ignore[arg-type]
     assert second.version == version
     assert sentence in second.notes["changes"][section]
     assert second.notes["before"] == "1.0.0"
     assert sentence in re.sub(r"\\(.)", r"\1", notes_markdown(second))
+    world.store.database.write(lambda c: c.execute(table.delete().where(table.c.id == second.id)))
 
 
 def test_a_model_gone_on_from_is_another_way_and_its_own_data_are_not_told_again(world: World) -> None:
@@ -339,6 +350,7 @@ def test_text_of_others_stays_text_in_markdown(world: World) -> None:
 LEVELS = st.sampled_from(["major", "minor", "patch"])
 
 
+@settings(max_examples=30)
 @given(st.lists(LEVELS, max_size=20))
 def test_versions_only_grow(levels: list[str]) -> None:
     version, seen = None, []
@@ -355,6 +367,7 @@ JSON = st.recursive(
 )
 
 
+@settings(max_examples=30)
 @given(
     st.dictionaries(st.sampled_from(["Trainer", "Transform"]), st.dictionaries(st.text(max_size=4), JSON, max_size=3))
 )

@@ -105,21 +105,14 @@ def test_blessed_models_stay_with_all_that_they_were_made_of_and_their_verdicts(
     assert gone(world).isdisjoint(last.values())
 
 
-@pytest.mark.parametrize(
-    ("depth", "kept"),
-    [
-        (0, {"model"}),
-        (1, {"model", "examples", "schema"}),
-        (2, {"model", "examples", "schema", "statistics"}),
-        (None, {"model", "examples", "schema", "statistics"}),
-    ],
-)
-def test_how_far_up_is_a_choice(world: World, depth: int | None, kept: set[str]) -> None:
+def test_how_far_up_is_a_choice(world: World) -> None:
     done = world.run(span=1)
     world.run(span=2, blessed=False)
-    collect(world.store, GcPolicy(keep_last=1, depth=depth))
     told = {"blessing", "evaluation", "pushed_model"}  # verdicts of what is kept have no depth
-    assert {name for name, number in done.items() if number not in gone(world)} == kept | told
+    above = {0: set(), 1: {"examples", "schema"}, 2: {"examples", "schema", "statistics"}}
+    for depth, kept in (*above.items(), (None, above[2])):
+        doomed = {item.artifact_id for item in plan_gc(world.store, GcPolicy(keep_last=1, depth=depth)).doomed}
+        assert {name for name, number in done.items() if number not in doomed} == kept | told | {"model"}, depth
 
 
 def test_without_keep_blessed_the_newest_blessed_model_is_still_the_next_baseline(world: World) -> None:
@@ -272,43 +265,45 @@ def test_imported_files_and_files_that_an_import_shares_are_never_touched(world:
         assert (Path(world.uri(number)) / "MANIFEST.json").is_file()
 
 
-@pytest.mark.parametrize("where", ["above", "root", "beside", "dots", "work", "elsewhere"])
-def test_files_outside_the_place_of_an_output_are_never_deleted(world: World, where: str, tmp_path: Path) -> None:
+def test_files_outside_the_place_of_an_output_are_never_deleted(world: World, tmp_path: Path) -> None:
     done = world.run(span=1, blessed=False)
     world.run(span=2, blessed=False)
-    uri = world.uri(done["model"])
+    uris = {name: Path(world.uri(number)) for name, number in done.items()}
     victim = tmp_path / "victim" / "a" / "b"
-    shutil.copytree(uri, victim)
-    moved = {
-        "above": str(Path(uri).parent),
-        "root": world.root,
-        "beside": f"{world.root}-other/Trainer/model/9",
-        "dots": f"{world.root}/Trainer/model/../../../victim/a/b",
-        "work": f"{world.root}/.trueline/tmp/x",
-        "elsewhere": str(victim),
-    }[where]
-    (stored,) = world.store.artifacts(ids=[done["model"]])
-    world.store.put_artifacts([replace(stored, uri=moved)])
+    shutil.copytree(uris["model"], victim)
+    wrong = {
+        "examples": str(uris["examples"].parent),
+        "statistics": world.root,
+        "schema": f"{world.root}-other/SchemaGen/schema/9",
+        "model": f"{world.root}/Trainer/model/../../../victim/a/b",
+        "blessing": f"{world.root}/.trueline/tmp/x",
+        "evaluation": str(victim),
+    }
+    for name, uri in wrong.items():
+        (stored,) = world.store.artifacts(ids=[done[name]])
+        world.store.put_artifacts([replace(stored, uri=uri)])
     result = collect(world.store, BARE)
-    assert done["model"] not in gone(world)
-    assert done["model"] in {kept.artifact_id for kept in result.plan.kept if kept.rule in ("place", "shared")}
+    assert gone(world) == set()
+    rules = {kept.artifact_id: kept.rule for kept in result.plan.kept}
+    assert {rules[number] for number in done.values()} <= {"place", "shared"}
     assert (victim / "weights").is_file()
-    assert (Path(uri) / "weights").is_file()
+    assert all((path / "MANIFEST.json").is_file() for path in uris.values())
 
 
-@pytest.mark.parametrize("level", [0, 1, 2])
-def test_no_deletion_goes_through_a_link(world: World, level: int, tmp_path: Path) -> None:
+def test_no_deletion_goes_through_a_link(world: World, tmp_path: Path) -> None:
     done = world.run(span=1, blessed=False)
     world.run(span=2, blessed=False)
-    place = Path(world.uri(done["model"]))
-    linked = [place, place.parent, place.parent.parent][level]
-    away = tmp_path / "precious"
-    shutil.move(linked, away)
-    linked.symlink_to(away)
+    linked = {}
+    for level, name in enumerate(("examples", "schema", "model")):
+        place = linked[name] = [Path(world.uri(done[name])), *Path(world.uri(done[name])).parents][level]
+        shutil.move(place, tmp_path / f"precious-{name}")
+        place.symlink_to(tmp_path / f"precious-{name}")
     result = collect(world.store, BARE)
-    assert "is a link" in next(k.why for k in result.plan.kept if k.artifact_id == done["model"])
-    assert len(list(away.rglob("weights"))) >= 1
-    assert linked.is_symlink()
+    reasons = {kept.artifact_id: kept.why for kept in result.plan.kept}
+    for name, place in linked.items():
+        assert reasons[done[name]] == f"{place} is a link"
+        assert place.is_symlink()
+        assert list((tmp_path / f"precious-{name}").rglob("MANIFEST.json"))
 
 
 def test_a_link_within_an_artifact_goes_and_what_it_points_to_stays(world: World, tmp_path: Path) -> None:
