@@ -107,7 +107,8 @@ def small_line(
                 finished=started + 1000 * i + 500,
                 found={"rows": 5},
                 log=log,
-                usage={"cpu_seconds": 1.5 + i, "peak_memory_bytes": 300 * 2**20},
+                usage={"cpu_seconds": 1.5 + i, "peak_memory_bytes": 300 * 2**20}
+                | ({"cpu_scope": "thread", "memory_scope": "process"} if node == "Pusher" else {}),
                 attempt=2 if node == "Trainer" else 1,
             )
         values = {"started": started, "status": status, "finished": started + 3000, **columns}

@@ -49,6 +49,8 @@ def _view(node: NodeRecord, upstream: list[str]) -> NodeView:
         attempt=node.attempt,
         cpu_seconds=usage.get("cpu_seconds"),
         peak_memory_bytes=usage.get("peak_memory_bytes"),
+        cpu_of_thread=usage.get("cpu_scope") == "thread",
+        memory_of_process=usage.get("memory_scope") == "process",
     )
 
 

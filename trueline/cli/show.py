@@ -134,10 +134,15 @@ def _row(node: NodeRecord, indent: str = "") -> tuple[str, ...]:
         state_text(node.state),
         duration(node.seconds),
         str(attempt) if attempt is not None and attempt > 1 else "",
-        duration(usage.get("cpu_seconds")),
-        amount(usage.get("peak_memory_bytes")),
+        _bounded(duration(usage.get("cpu_seconds")), "≥", usage.get("cpu_scope") == "thread"),
+        _bounded(amount(usage.get("peak_memory_bytes")), "≤", usage.get("memory_scope") == "process"),
         escape(found_text(node.found)),
     )
+
+
+def _bounded(text: str, sign: str, is_bound: bool) -> str:
+    """A figure, marked where it is only a bound: a thread's CPU lacks its helpers', memory is the whole process's."""
+    return f"{sign} {text}" if text and is_bound else text
 
 
 def _print_messages(console: Console, record: RunRecord) -> None:

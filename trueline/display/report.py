@@ -28,6 +28,8 @@ class NodeView:
         base: the loop of which it is one pass.
         attempt: how often it was begun, retries included.
         cpu_seconds, peak_memory_bytes: what it used, where that was measured.
+        cpu_of_thread: the CPU seconds are those of its own thread, without its helpers': a lower bound.
+        memory_of_process: the memory is that of a process it shared with other nodes: an upper bound.
     """
 
     id: str
@@ -40,6 +42,8 @@ class NodeView:
     attempt: int | None = None
     cpu_seconds: float | None = None
     peak_memory_bytes: float | None = None
+    cpu_of_thread: bool = False
+    memory_of_process: bool = False
 
 
 @dataclass(frozen=True)
@@ -165,8 +169,8 @@ def _nodes_table(nodes: Sequence[NodeView]) -> Html:
             _badge(n.state),
             _timed(n.seconds, _duration(n.seconds)),
             number(n.attempt) if n.attempt is not None and n.attempt > 1 else "",
-            _timed(n.cpu_seconds, _duration(n.cpu_seconds)),
-            _timed(n.peak_memory_bytes, _amount(n.peak_memory_bytes)),
+            _timed(n.cpu_seconds, _duration(n.cpu_seconds), "≥ " if n.cpu_of_thread else ""),
+            _timed(n.peak_memory_bytes, _amount(n.peak_memory_bytes), "≤ " if n.memory_of_process else ""),
             _found(n.found),
             n.message,
         ]
@@ -178,9 +182,10 @@ def _nodes_table(nodes: Sequence[NodeView]) -> Html:
     return table([heads[c] for c in kept], [[row[c] for c in kept] for row in rows], numeric=numeric)
 
 
-def _timed(value: float | None, text: str) -> Safe:
-    """A figure with its unit, sorted by the figure."""
-    return tag("span", text, data_sort=f"{value:.6g}") if value is not None else ""
+def _timed(value: float | None, text: str, bound: str = "") -> Safe:
+    """A figure with its unit, sorted by the figure; `bound` marks one that is a bound alone."""
+    why = {"≥ ": "of the node's own thread, without its helpers", "≤ ": "of the whole process while the node ran"}
+    return tag("span", bound + text, data_sort=f"{value:.6g}", title=why.get(bound)) if value is not None else ""
 
 
 def run_report_html(run: RunView) -> str:
