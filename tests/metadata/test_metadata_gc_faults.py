@@ -51,11 +51,15 @@ def half_done(world: World) -> None:
             assert state == "MARKED_FOR_DELETION"
 
 
-def test_a_collection_that_is_killed_is_finished_by_the_next(world: World) -> None:
+EVERY = (("marked", 1), ("manifest", 2), ("files", 3), ("said", 2))
+
+
+@pytest.mark.parametrize("points", [EVERY[1:3], pytest.param(EVERY, marks=pytest.mark.slow)], ids=["two", "all"])
+def test_a_collection_that_is_killed_is_finished_by_the_next(world: World, points: tuple[tuple[str, int], ...]) -> None:
     old = [world.run(span=span, blessed=False) for span in (1, 2, 3)]
     last = world.run(span=4, blessed=False)
     doomed = {number for done in old for number in done.values()}
-    for point, count in (("marked", 1), ("manifest", 2), ("files", 3), ("said", 2)):
+    for point, count in points:
         assert child(world, point, count) == -signal.SIGKILL
         half_done(world)
         states = world.states()
