@@ -1,8 +1,8 @@
-"""Filters as conditions of SQLAlchemy, with types checked; every value is bound, none is written into the SQL."""
+"""Expressions of filters as those of SQLAlchemy, types checked; every value is bound, none is written into the SQL."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -11,11 +11,10 @@ import sqlalchemy as sa
 from trueline._core.errors import did_you_mean
 from trueline.metadata.filters_fields import VALUE_COLUMNS, ValueType
 from trueline.metadata.filters_functions import FUNCTIONS, compared, divided, like
-from trueline.metadata.filters_scope import BASE, Owner, Scope, Typed, owner_of
-from trueline.metadata.filters_tree import Call, Filter, Literal, Name, Node, names_in
-from trueline.metadata.node_rows import NodeKind
+from trueline.metadata.filters_scope import Scope, Typed, owner_of
+from trueline.metadata.filters_tree import Call, Literal, Name, Node
 
-__all__ = ["conditions"]
+__all__ = ["Compiler"]
 
 Sql = sa.ColumnElement[Any]
 _COMPARE = ("=", "!=", "<", "<=", ">", ">=")
@@ -29,85 +28,20 @@ _BOUND: dict[type, tuple[ValueType, sa.types.TypeEngine[Any]]] = {
 }
 
 
-def conditions(filter_: Filter, kind: NodeKind[Any], dialect: str) -> list[sa.ColumnElement[bool]]:
-    """A filter as conditions on a query over the kind's table joined with `Type`.
+class Compiler:
+    """Makes conditions of the parts of a filter that share a scope."""
 
-    Args:
-        filter_: parsed by `parse_text` or `parse_where`.
-        kind: the kind of node.
-        dialect: SQLAlchemy's name of the database: sqlite, postgresql, mysql or mariadb.
-
-    Raises:
-        MetadataError: INVALID_ARGUMENT: an unknown name or word, or types that do not fit, with the place.
-    """
-    if filter_.root is None:
-        return []
-    dialect = "mysql" if dialect == "mariadb" else dialect
-    found = []
-    for owners, parts in _components(filter_, kind, _conjuncts(filter_.root)):
-        with_base = BASE in owners or any(_asks_apart(filter_, owners, part, kind) for part in parts)
-        compiler = _Compiler(Scope(filter_, kind, owners, with_base), dialect)
-        predicates = [compiler.predicate(part) for part in parts]
-        found.append(compiler.scope.condition(sa.and_(*predicates)))
-    return found
-
-
-def _conjuncts(node: Node) -> list[Node]:
-    if isinstance(node, Call) and node.op == "and":
-        return [part for arg in node.args for part in _conjuncts(arg)]
-    return [node]
-
-
-def _asks_apart(filter_: Filter, owners: Sequence[Owner], part: Node, kind: NodeKind[Any]) -> bool:
-    """Whether a property of the part is not among its joins, and is sought by the node's id."""
-    asked = (owner_of(filter_, kind, name) for name in names_in(part))
-    return any(owner is not None and owner not in owners for owner in asked)
-
-
-def _components(
-    filter_: Filter, kind: NodeKind[Any], parts: Sequence[Node]
-) -> list[tuple[tuple[Owner, ...], list[Node]]]:
-    """Parts on the node's own attributes stand alone; those with joins share one query, whose order the database plans:
-    it begins with the rarest, where separate queries would each list all that they match."""
-    alone, joined, owners = list[Node](), list[Node](), dict[Owner, None]()
-    for part in parts:
-        asked = _owners(filter_, kind, part)
-        if all(owner == BASE for owner in asked):
-            alone.append(part)
-            continue
-        joined.append(part)
-        owners.update(dict.fromkeys(asked))
-    groups: list[tuple[tuple[Owner, ...], list[Node]]] = [((BASE,), [part]) for part in alone]
-    return [*groups, (tuple(owners), joined)] if joined else groups
-
-
-def _owners(filter_: Filter, kind: NodeKind[Any], part: Node) -> list[Owner]:
-    """The joins of a part, and BASE where it names attributes of the node itself.
-
-    In Python's form a node without the property stays in view, unless the part is one test that it cannot pass.
-    """
-    names = list(names_in(part))
-    asked = [owner for name in names if (owner := owner_of(filter_, kind, name)) is not None]
-    if not filter_.python:
-        return asked
-    alone = len(names) == 1 and _strict(part)
-    return [owner for owner in asked if len(owner) < 2 or alone]
-
-
-def _strict(part: Node) -> bool:
-    """Whether the part is unknown as soon as its one name is."""
-    if not isinstance(part, Call):
-        return True
-    if part.op in ("and", "or", "not", "COALESCE", "IFNULL") or part.op.startswith("is_"):
-        return False
-    return all(_strict(arg) for arg in part.args)
-
-
-class _Compiler:
     def __init__(self, scope: Scope, dialect: str) -> None:
         self.scope = scope
+        self.top: Node | None = None
+        self.either: Callable[..., Sql] = sa.func.coalesce
         self.filter = scope.filter
         self.dialect = dialect
+
+    def part(self, node: Node) -> Sql:
+        """A part that must hold for itself: there a missing value may as well count as false."""
+        self.top = node
+        return self.predicate(node)
 
     def predicate(self, node: Node) -> Sql:
         """A node as a condition."""
@@ -131,6 +65,9 @@ class _Compiler:
 
     def call(self, node: Call) -> Typed:
         op, args = node.op, node.args
+        # Of a property's int and double one is null. OR lets each use its index, but knows no difference of false and
+        # unknown, which matters as soon as something is made of the answer.
+        self.either = sa.or_ if node is self.top and op != "not_in" else sa.func.coalesce
         if op in ("and", "or"):
             join = sa.and_ if op == "and" else sa.or_
             return _bool(join(*(self.predicate(arg) for arg in args)))
@@ -177,7 +114,7 @@ class _Compiler:
             columns = [name for name, kind in VALUE_COLUMNS.items() if _fit(kind, right.kind)]
             assert left.row is not None
             tests = [self.compare_sql(op, left.row.c[column], right) for column in columns]
-            return left.found(tests[0] if len(tests) == 1 else sa.func.coalesce(*tests))
+            return left.found(tests[0] if len(tests) == 1 else self.either(*tests))
         if not _fit(left.kind, right.kind):
             raise self.filter.error(at, f"{left.kind.value} cannot be compared with {right.kind.value}")
         return self.compare_sql(op, left.sql, right)

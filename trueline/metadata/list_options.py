@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from trueline._core.errors import MetadataError
+from trueline.metadata.filters import conditions
 from trueline.metadata.filters_python import parse_where
-from trueline.metadata.filters_sql import conditions
 from trueline.metadata.filters_text import parse_text
 from trueline.metadata.node_rows import NodeKind, chunks, read_nodes
 from trueline.metadata.records import Artifact, Context, Execution
