@@ -7,11 +7,13 @@ import json
 import click
 import pytest
 from click.testing import CliRunner
+from runs_cli import loop_run, make_database, small_line
 
 from trueline._core.errors import ConfigError, GateError, SchemaError
 from trueline.cli import app, main
 from trueline.cli.app import COMMANDS, cli
 from trueline.cli.failures import EXIT_CODES, print_json, wants_json
+from trueline.cli.shapes import ERROR, SHAPES, Shape
 
 
 def leaves() -> dict[str, click.Command]:
@@ -21,7 +23,11 @@ def leaves() -> dict[str, click.Command]:
         command = cli.get_command(click.Context(cli), entry.name)
         assert command is not None
         if isinstance(command, click.Group):
-            found |= {f"{entry.name} {name}": child for name, child in command.commands.items()}
+            inside = click.Context(command)
+            for name in command.list_commands(inside):
+                child = command.get_command(inside, name)
+                assert child is not None
+                found[f"{entry.name} {name}"] = child
         else:
             found[entry.name] = command
     return found
@@ -33,13 +39,53 @@ def test_every_command_takes_json(name):
     assert "--json" in options
 
 
+@pytest.mark.parametrize("name", sorted(name for name in SHAPES if "--" not in name))
+def test_every_shape_is_that_of_a_command(name):
+    assert name in leaves()
+
+
+def test_what_fits_a_shape():
+    one = Shape(("a", "b"), optional=("c",))
+    assert one.fits({"a": 1, "b": 2})
+    assert one.fits({"a": 1, "c": 0, "b": 2})
+    for wrong in ({"a": 1}, {"b": 1, "a": 2}, {"a": 1, "b": 2, "d": 3}, [{"a": 1, "b": 2}], None):
+        assert not one.fits(wrong)
+    assert Shape(("a",), many=True).fits([{"a": 1}, {"a": 2}])
+    assert not Shape(("a",), many=True).fits([{"a": 1}, {}])
+
+
+@pytest.fixture(scope="module")
+def memory(tmp_path_factory):
+    place = make_database(tmp_path_factory.mktemp("shapes") / "metadata.db")
+    small_line(place, "one")
+    loop_run(place)
+    return place
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        ("runs", []),
+        ("show", ["one"]),
+        ("show", ["latest"]),
+        ("logs", ["one"]),
+        ("why", ["latest", "Left"]),
+        ("lineage", ["one"]),
+        ("lineage", ["Model", "--up", "--down"]),
+    ],
+)
+def test_what_asks_the_memory_has_its_shape(memory, capsys, command, arguments):
+    assert main([command, *arguments, "--json", "--metadata", str(memory)]) == 0
+    assert SHAPES[command].fits(json.loads(capsys.readouterr().out))
+
+
 ERROR_KEYS = ["type", "message", "where", "hint", "problems"]
 
 
 def one_error(out: str) -> dict:
     (line,) = out.splitlines()
     told = json.loads(line)
-    assert list(told) == ["error", "exit_code"]
+    assert ERROR.fits(told)
     assert list(told["error"]) == ERROR_KEYS
     return told
 
@@ -166,12 +212,15 @@ def test_schemas_that_are_made_and_rows_that_are_made_up_are_told_as_json(tmp_pa
     assert [feature["name"] for feature in json.loads(capsys.readouterr().out)["feature"]] == ["a", "b"]
     assert main(["schema", "generate", schema, "--rows", "3", "--out", rows, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"out": rows, "rows": 3}
+    assert main(["validate", str(tmp_path / "x.csv"), schema, "--json"]) == 0
+    assert SHAPES["validate"].fits(json.loads(capsys.readouterr().out))
     (tmp_path / "y.csv").write_text("a,b\n1,z\n2,y\n")
     asked = ["schema", "accept", schema, "--data", str(tmp_path / "y.csv"), "--json"]
     assert main(asked) == 2
     assert "nobody is asked" in one_error(capsys.readouterr().out)["error"]["message"]
     assert main([*asked, "--dry-run"]) == 0
     told = json.loads(capsys.readouterr().out)
+    assert SHAPES["schema accept"].fits(told)
     assert (told["dry_run"], told["written"]) == (True, None)
     assert [(f["feature"], f["accepted"]) for f in told["findings"]] == [(["b"], False)]
     assert main([*asked, "--all"]) == 0

@@ -13,6 +13,7 @@ import pytest
 
 import trueline.transform as tlt
 from trueline.cli import main
+from trueline.cli.shapes import SHAPES
 from trueline.models import Fitted, build_model
 
 
@@ -39,6 +40,7 @@ def told(capsys: Any, *arguments: object, code: int = 0) -> dict[str, Any]:
     capsys.readouterr()
     assert main([*map(str, arguments), "--json"]) == code
     made: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert SHAPES[str(arguments[0])].fits(made)
     return made
 
 
@@ -53,7 +55,6 @@ def test_export_says_what_it_wrote(folder, tmp_path, capsys):
     said = told(
         capsys, "export", folder / "model", "--to", "python", "-o", tmp_path / "py", "--sample", folder / "rows.csv"
     )
-    assert list(said) == ["model", "to", "out", "facts"]
     assert (said["model"], said["to"]) == ("two", "python")
     assert said["facts"]
 
@@ -61,7 +62,6 @@ def test_export_says_what_it_wrote(folder, tmp_path, capsys):
 def test_evaluate_tells_every_metric_of_every_slice(folder, tmp_path, capsys):
     asked = ["--data", folder / "scored.csv", "--prediction", "score", "--metrics", "AUC,BinaryAccuracy"]
     said = told(capsys, "evaluate", *asked, "--slice", "city", "--html", tmp_path / "page.html", "--find-slices", 2)
-    assert list(said) == ["rows", "missing_labels", "split", "slices", "ok", "validation", "found_slices", "written"]
     assert (said["rows"], said["ok"], said["written"]) == (200, None, [str(tmp_path / "page.html")])
     assert [s["slice"] for s in said["slices"]] == ["Overall", "city=x", "city=y"]
     assert said["slices"][0]["metrics"]["auc"] == {"value": 1.0, "low": None, "high": None, "undefined": None}
