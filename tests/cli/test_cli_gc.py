@@ -75,6 +75,7 @@ def test_it_acts_without_asking_and_says_what_it_did(world: World, ask: Ask) -> 
     assert (code, err) == (0, "")
     assert (given_up.exists(), going_on.exists()) == (False, True)
     assert "Freed" in out
+    assert " bytes" in out.splitlines()[1]
     assert "6 artifacts, logs of 1 runs, temporary files of 0." in out
     assert {world.states()[number] for number in old.values()} == {"DELETED"}
     assert not log.exists()

@@ -8,7 +8,7 @@ half-deleted artifact is not whole for anybody.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -47,7 +47,7 @@ class GcResult:
 
     Attributes:
         plan: what was marked, and what was kept and why.
-        deleted: artifacts whose files are gone.
+        deleted: artifacts whose files are gone, with the bytes that this freed.
         failed: artifacts whose files are not.
         bytes: what was freed.
     """
@@ -70,14 +70,17 @@ def collect(
             in the result.
     """
     plan = mark(store, plan_gc(store, policy, sizes=False))
-    deleted, failed, freed = [], [], 0
+    deleted: list[Doomed] = []
+    failed: list[Failure] = []
+    freed = 0
     for item in plan.doomed:
         size, problem = _delete(store, item)
         if problem is None:
-            deleted.append(item)
+            gone = replace(item, bytes=size)
+            deleted.append(gone)
             freed += size
             if on_deleted is not None:
-                on_deleted(item)
+                on_deleted(gone)
         else:
             failed.append(Failure(item.artifact_id, item.uri, problem))
     return GcResult(plan, tuple(deleted), tuple(failed), freed)

@@ -132,7 +132,7 @@ def _entry(
         release=release,
         aliases=tuple(sorted(named)),
         blessed=verdict.blessed,
-        pushed=tuple(f"{push.destination}@{push.version}" for push in pushed),
+        pushed=tuple(dict.fromkeys(f"{push.destination}@{push.version}" for push in pushed)),
         metrics=verdict.metrics,
     )
 
