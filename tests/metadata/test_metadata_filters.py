@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from trueline._core.errors import MetadataError
 from trueline.metadata import (
@@ -22,6 +24,9 @@ from trueline.metadata import (
     TypeKind,
     TypeSpec,
 )
+from trueline.metadata.filters import conditions
+from trueline.metadata.filters_text import parse_text
+from trueline.metadata.node_rows import ARTIFACTS
 
 
 @pytest.fixture(scope="module")
@@ -220,3 +225,11 @@ def test_no_text_does_anything_but_answer_or_refuse(store: MetadataStore, words:
     except MetadataError as error:
         kinds.append(error.code)
     assert set(kinds) <= {"INVALID_ARGUMENT"}
+
+
+def test_no_value_is_written_into_the_sql() -> None:
+    text = "name = 'zz\\'qq' AND properties.`x y`.int_value IN (77, 78) AND uri LIKE 'zz%' AND CONCAT(uri, 'q1') = 'q2'"
+    for dialect in (sqlite.dialect(), postgresql.dialect(), mysql.dialect()):
+        found = conditions(parse_text(text), ARTIFACTS, dialect.name)
+        said = str(sa.and_(*found).compile(dialect=dialect))
+        assert not [value for value in ("zz", "x y", "77", "78", "q1", "q2") if value in said]
