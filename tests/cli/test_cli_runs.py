@@ -82,6 +82,19 @@ def test_a_run_whose_process_is_gone_has_died(folder, capsys):
     assert "trueline resume dead" in out
 
 
+def test_a_database_that_cannot_be_read_is_passed_over_and_said(folder, capsys):
+    (folder / "trueline-out/broken").mkdir()
+    (folder / "trueline-out/broken/metadata.db").write_bytes(b"no database" * 1000)
+    assert main(["runs", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert ids(out) == ["ccc", "bbb", "aaa"]
+    assert "trueline-out/broken/metadata.db is passed over" in err
+    assert main(["lineage", "Model", "--json"]) == 0
+    capsys.readouterr()
+    assert main(["runs", "--json", "--metadata", "trueline-out/broken/metadata.db"]) == 1
+    assert "error" in json.loads(capsys.readouterr().out)
+
+
 def test_nothing_that_is_like_the_filter_is_said(folder, capsys):
     assert main(["runs", "--pipeline", "x"]) == 0
     assert capsys.readouterr().out == "No run is like that.\n"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trueline._core.errors import MetadataError, did_you_mean
-from trueline.cli.memory import find_databases, find_run, shown_place
+from trueline.cli.memory import find_run, open_stores, shown_place
 
 if TYPE_CHECKING:
     from trueline.metadata import MetadataStore, RunRecord
@@ -39,9 +39,7 @@ def find_subject(text: str, location: str | None) -> Subject:
     Raises:
         MetadataError: there is none, or several databases hold one of that number.
     """
-    from trueline.metadata import MetadataStore
-
-    stores = [MetadataStore(place, create=False, readonly=True) for place in find_databases(location)]
+    stores = open_stores(location)
     found = [subject for store in stores if (subject := _artifact(store, text)) is not None]
     if len(found) > 1:
         if text.isdigit():

@@ -30,6 +30,7 @@ __all__ = [
     "open_all",
     "open_runs",
     "open_store",
+    "open_stores",
     "shown_place",
 ]
 
@@ -147,19 +148,44 @@ def open_runs(location: str | None) -> RunStore:
     return RunStore(open_store(location))
 
 
-def open_all(location: str | None) -> list[tuple[str, RunStore]]:
-    """(place, runs) of every database; of several, those that another program made are passed over.
+def open_stores(location: str | None) -> list[MetadataStore]:
+    """Every database, to read from; of several, those that cannot be read are passed over, which stderr says.
 
     Raises:
-        MetadataError: there is none, or one cannot be read.
+        MetadataError: there is none, or none can be read.
     """
-    from trueline.metadata import MetadataStore, RunStore
+    from trueline.metadata import MetadataStore
 
     places = find_databases(location)
-    opened = [(place, MetadataStore(place, create=False, readonly=True)) for place in places]
-    if len(opened) > 1:
-        opened = [(place, store) for place, store in opened if store.database.adopted] or opened
-    return [(place, RunStore(store)) for place, store in opened]
+    opened: list[MetadataStore] = []
+    for place in places:
+        try:
+            opened.append(MetadataStore(place, create=False, readonly=True))
+        except MetadataError as error:
+            if place == places[-1] and not opened:
+                raise
+            click.echo(f"({shown_place(place)} is passed over: {error.message})", err=True)
+    return opened
+
+
+def open_all(location: str | None) -> list[tuple[str, RunStore]]:
+    """(place, runs) of every database; of several, those that another program made are passed over too.
+
+    Raises:
+        MetadataError: there is none, or none can be read.
+    """
+    from trueline.metadata import RunStore
+
+    opened = open_stores(location)
+    ours = [store for store in opened if store.database.adopted] if len(opened) > 1 else opened
+    return [(_short(store.database.path, store.database.place), RunStore(store)) for store in ours or opened]
+
+
+def _short(path: Path | None, place: str) -> str:
+    """A file's path from this folder where it lies below it; another database's address, which has no password."""
+    if path is None:
+        return place
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else os.fspath(path)
 
 
 def find_run(run: str, location: str | None) -> tuple[RunStore, RunRecord]:
