@@ -24,7 +24,13 @@ __all__ = ["gc"]
 
 @click.command()
 @metadata_option
-@click.option("--pipeline", "pipelines", multiple=True, shell_complete=complete_pipelines, help="Only this pipeline.")
+@click.option(
+    "--pipeline",
+    "pipelines",
+    multiple=True,
+    shell_complete=complete_pipelines,
+    help="Only this pipeline (may be repeated).",
+)
 @click.option(
     "--keep-last",
     default=5,
