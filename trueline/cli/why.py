@@ -15,7 +15,6 @@ from trueline.cli.run_nodes import asked_nodes
 __all__ = ["why"]
 
 _MEANT = {
-    "CACHED": "taken from the cache",
     "REUSED": "lent by an earlier run, as this one began later in the line",
     "SKIPPED": "skipped, as a node before it did not succeed",
     "OMITTED": "left out by a condition, a loop without items, or a node before it that was left out",
@@ -44,8 +43,8 @@ def why(run: str, node: str, location: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(asdict(found), indent=1))
         return
-    state = click.style(_MEANT.get(found.state, found.state.lower()), bold=True)
-    click.echo(f"{found.node_id} in run {found.run_id}: {state}")
+    meant = f" ({_MEANT[found.state]})" if found.state in _MEANT else ""
+    click.echo(f"{found.node_id} in run {found.run_id}: {click.style(found.state.lower(), bold=True)}{meant}")
     told = {change.strip().lower() for change in found.changes}
     for text in (found.reason, found.message):
         # A reason that is the one change is not said twice.
