@@ -16,7 +16,7 @@ __all__ = ["why"]
 
 _MEANT = {
     "REUSED": "lent by an earlier run, as this one began later in the line",
-    "SKIPPED": "skipped, as a node before it did not succeed",
+    "SKIPPED": "a node before it did not succeed",
     "OMITTED": "left out by a condition, a loop without items, or a node before it that was left out",
     "PENDING": "not begun yet",
     "WAITING": "waiting for an approval",
