@@ -347,6 +347,21 @@ def test_text_of_others_stays_text_in_markdown(world: World) -> None:
     assert "a \\| b # no heading \\[l\\](u)" in text
 
 
+def test_packages_and_files_of_the_code_are_code() -> None:
+    node = {"executor": {}, "functions": {}, "packages": {"numpy": "2.0"}, "files": {"a.txt": "1"}, "python": "3.11"}
+    origin = {"signature": {}, "schema": [], "data": [], "parameters": {}, "code": {"Trainer": node}}
+    now = {**node, "packages": {"numpy": "2.1"}, "files": {"a.txt": "2"}, "python": "3.12"}
+    found = compare(origin, {**origin, "code": {"Trainer": now}})
+    assert (found.level, found.code) == (
+        "minor",
+        (
+            "Trainer: the file a.txt that the code reads changed",
+            "Trainer: package numpy 2.0 -> 2.1",
+            "Trainer: Python 3.11 -> 3.12",
+        ),
+    )
+
+
 LEVELS = st.sampled_from(["major", "minor", "patch"])
 
 

@@ -20,6 +20,11 @@ __all__ = ["Changes", "Level", "compare", "next_version", "version_key"]
 Level = Literal["major", "minor", "patch"]
 _ABSENT = object()
 _SHOWN = 60
+_TABLES = (
+    ("functions", "code of {0} changed"),
+    ("files", "the file {0} that the code reads changed"),
+    ("packages", "package {0} {1} -> {2}"),
+)
 
 
 @dataclass(frozen=True)
@@ -133,19 +138,16 @@ def _code(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
         if old is None or new is None:
             yield f"node {node} is {'new' if old is None else 'no longer there'}"
             continue
-        names = {**(old.get("functions") or {}), **(new.get("functions") or {})}
-        changed = [n for n in sorted(names) if _of(old, "functions", n) != _of(new, "functions", n)]
-        yield from (f"{node}: code of {name} changed" for name in changed)
+        for table, sentence in _TABLES:
+            # A key of an older form lacks some of them: what was not recorded then did not change now.
+            if table in old and table in new:
+                was, now = old[table], new[table]
+                changed = [name for name in sorted({*was, *now}) if was.get(name) != now.get(name)]
+                yield from (f"{node}: {sentence.format(name, was.get(name), now.get(name))}" for name in changed)
         if old.get("executor") != new.get("executor"):
             yield f"{node}: code of the executor changed"
-        packages = {**(old.get("packages") or {}), **(new.get("packages") or {})}
-        for name in sorted(packages):
-            if (was := _of(old, "packages", name)) != (now := _of(new, "packages", name)):
-                yield f"{node}: package {name} {was or 'absent'} -> {now or 'absent'}"
-
-
-def _of(part: Mapping[str, Any], table: str, name: str) -> Any:
-    return (part.get(table) or {}).get(name)
+        if old.get("python") != new.get("python") and "python" in old and "python" in new:
+            yield f"{node}: Python {old['python']} -> {new['python']}"
 
 
 def _bases(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

@@ -24,6 +24,7 @@ __all__ = ["ORIGIN_FORMAT", "origin_of", "producers", "walk_up"]
 ORIGIN_FORMAT = 1
 _MADE = (EventType.OUTPUT, EventType.DECLARED_OUTPUT, EventType.PENDING_OUTPUT)
 _HOPS = 200
+_CODE = ("executor", "functions", "files", "packages", "python", "trueline")
 _SIGNATURE = ("inputs", "outputs")
 
 
@@ -151,7 +152,7 @@ def _newest_by_node(parts: Mapping[int, tuple[str, dict[str, Any]]]) -> dict[str
 
 
 def _code(part: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: part.get(name) for name in ("executor", "functions", "packages", "trueline") if part.get(name)}
+    return {name: part[name] for name in _CODE if part.get(name) is not None}
 
 
 def _data(store: MetadataStore, walk: Walk) -> list[dict[str, Any]]:
