@@ -14,7 +14,9 @@ def cut(source: Path, rows: int, target: Path) -> Path:
     """Header and the first rows of a CSV file, in a folder of their own."""
     target.mkdir(parents=True, exist_ok=True)
     with source.open(encoding="utf-8") as lines:
-        (target / source.name).write_text("".join(line for line, _ in zip(lines, range(rows + 1))), encoding="utf-8")
+        (target / source.name).write_text(
+            "".join(line for line, _ in zip(lines, range(rows + 1), strict=False)), encoding="utf-8"
+        )
     return target
 
 

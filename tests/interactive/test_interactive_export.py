@@ -16,13 +16,12 @@ from trueline.pipeline.compile import compile_pipeline
 
 def plan(pipeline):
     """The compiled pipeline without lines and folders of user files."""
-    found = json.loads(
+    return json.loads(
         compile_pipeline(pipeline).to_json(),
         object_hook=lambda d: (
             {**d, "location": "", "file": Path(d["file"]).name} if d.get("file") else {**d, "location": ""}
         ),
     )
-    return found
 
 
 @pytest.fixture
