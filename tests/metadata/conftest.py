@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,10 @@ import pytest
 from trueline.metadata import MetadataStore, PropertyType, TypeKind, TypeSpec
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+from database_servers import store_url  # noqa: E402
+
+__all__ = ["store_url"]
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
-"""Opening a metadata database: which versions are let in, and how connections behave under parallel writers.
+"""Opening a metadata database: which versions are let in, and how reading and writing behave beside other processes.
 
-SQLite runs in WAL mode with a busy timeout. Every write is one short transaction that begins with
-``BEGIN IMMEDIATE``, so that a writer waits for the lock at its start and never fails half-way; what is still
-refused is tried again.
+A write is one short transaction that first takes its turn (see `trueline.metadata.connect`); what is refused all the
+same, by a deadlock with another program or a server that was restarted, is tried again.
 """
 
 from __future__ import annotations
@@ -10,43 +9,54 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from trueline._core.errors import MetadataError
-from trueline.metadata import own_tables, tables
-from trueline.metadata.records import BUILTIN_TYPES
+from trueline.metadata.connect import READING, lock_writers, new_engine, place_of, url_of
+from trueline.metadata.creation import complete, refuse_old_schema
+from trueline.metadata.migrations import reading_views
+from trueline.metadata.schema_state import SchemaState, look
 
 __all__ = ["Database", "url_of"]
 
 T = TypeVar("T")
-_BUSY_SECONDS = 30
+_Turn = Callable[[sa.Connection], AbstractContextManager[None]]
 _ATTEMPTS = 8
-_RETRYABLE = ("locked", "busy", "deadlock", "could not serialize", "lock wait timeout")
+_RETRYABLE = (
+    "locked",
+    "busy",
+    "deadlock",
+    "could not serialize",
+    "serialization",
+    "lock wait timeout",
+    "lock timeout",
+    "try restarting transaction",
+)
 _REMEDIES = {
     "readonly": "may this user write to the database file and its folder? Choose another root, or mend the rights.",
-    "full": "the disk is full: free some space and run again; what was published before is whole.",
+    "read-only": "may this user write to the database? Choose another one, or mend the rights.",
+    "disk is full": "the disk is full: free some space and run again; what was published before is whole.",
+    "no space left": "the server's disk is full: free some space and run again; what was published before is whole.",
     "unable to open": "may this user read and write the folder?",
+    "permission denied": "this user may not change these tables: ask for the right to, or use another user.",
 }
-
-
-def url_of(location: str) -> str:
-    """A database URL; a plain path means SQLite."""
-    return location if "://" in location else f"sqlite:///{Path(location).expanduser().absolute()}"
 
 
 class Database:
     """A checked connection to one database.
 
     Args:
-        location: a path, or an SQLAlchemy URL.
-        create: make the tables if the database is empty or absent.
+        location: a path, or an SQLAlchemy URL of SQLite, PostgreSQL, MySQL or MariaDB.
+        create: make the tables if the database is empty or absent. On a server the database itself must be there.
         adopt: add trueline's tables to an ML Metadata database that has none.
         readonly: never write.
+        upgrade: bring ML Metadata's tables of an older schema version to the newest. trueline's own are brought there
+            whenever the database is opened for writing.
 
     Attributes:
         place: the address as errors tell it, without the password.
@@ -57,182 +67,197 @@ class Database:
         MetadataError: the file is no database, has another schema version, or does not exist and `create` is off.
     """
 
-    def __init__(self, location: str, *, create: bool = True, adopt: bool = False, readonly: bool = False) -> None:
+    def __init__(
+        self,
+        location: str,
+        *,
+        create: bool = True,
+        adopt: bool = False,
+        readonly: bool = False,
+        upgrade: bool = False,
+    ) -> None:
         self.url = url_of(location)
-        self.place = sa.make_url(self.url).render_as_string(hide_password=True)
+        self.place = place_of(self.url)
         self.is_sqlite = self.url.startswith("sqlite")
         self.path = Path(sa.make_url(self.url).database or "") if self.is_sqlite else None
         self.readonly = readonly
-        self._engine: sa.Engine | None = None
-        self._open(create, adopt)
-        with self._guard(), self.read() as connection:
-            self.adopted = self._state(connection) == "ours"
-        self.readonly = self.readonly or not self.adopted
-
-    def _open(self, create: bool, adopt: bool) -> None:
         exists = self.path is None or (self.path.is_file() and self.path.stat().st_size > 0)
-        if not exists and (self.readonly or not create):
-            raise MetadataError("there is no metadata database", where=str(self.path), hint="run a pipeline first.")
+        if not exists and (readonly or not create):
+            raise self._absent()
         if self.path is not None and not exists:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-        # A look without touching: an alien or unadopted database must stay exactly as it is.
-        if exists and self.is_sqlite:
-            with self._guard():
-                state = self._look()
-            if state == "foreign" and not adopt:
-                self.readonly = True
-        self._engine = self._new_engine()
-        if not self.readonly:
-            with self._guard():
-                self._prepare(adopt)
-
-    def _look(self) -> str:
-        """``empty``, ``foreign`` (ML Metadata without our tables) or ``ours``; the engine used is read-only."""
-        assert self.path is not None
-        engine = sa.create_engine(
-            f"sqlite:///file:{self.path}?mode=ro&uri=true",
-            poolclass=sa.NullPool,
-            connect_args={"timeout": _BUSY_SECONDS},
-        )
         try:
-            with engine.connect() as connection:
-                return self._state(connection)
-        finally:
-            engine.dispose()
+            with self._guard():
+                self._open(exists, create, adopt, upgrade)
+        except BaseException:
+            self.close()
+            raise
 
-    def _state(self, connection: sa.Connection) -> str:
-        names = set(sa.inspect(connection).get_table_names())
-        if not names:
-            return "empty"
-        if "MLMDEnv" not in names:
+    def _open(self, exists: bool, create: bool, adopt: bool, upgrade: bool) -> None:
+        # A look without touching: an alien or unadopted database must stay exactly as it is.
+        self._engine = new_engine(self.url, readonly=exists and self.is_sqlite)
+        state = self._look() if exists else SchemaState("empty")
+        if state.kind in ("empty", "half") and (self.readonly or not create):
+            raise self._absent()
+        if not upgrade or self.readonly:
+            refuse_old_schema(state, self.place)
+        wanted = not state.current and (adopt or upgrade or state.kind != "foreign")
+        if wanted and not self.readonly:
+            self._reopen(readonly=False)
+            self._transaction(lambda c: complete(c, look(c, self.place), adopt=adopt, upgrade=upgrade), self._lock_all)
+            state = self._look()
+        self.adopted = state.kind == "ours"
+        self.readonly = self.readonly or not self.adopted
+        views = reading_views(state.own) if self.is_sqlite and self.adopted and not state.current else ()
+        if self.adopted and not state.current and not views:
             raise MetadataError(
-                "this database is not one of ML Metadata (it has no table MLMDEnv)",
+                f"the trueline tables have version {state.own}, which is older than this trueline's",
                 where=self.place,
-                hint="give another path: nothing was changed.",
+                hint="open the database once for writing, with `trueline store upgrade` or a run: that brings them up.",
             )
-        self._check(connection, tables.env.c.schema_version, tables.MLMD_VERSION, "ML Metadata schema")
-        if own_tables.own_env.name not in names:
-            return "foreign"
-        self._check(connection, own_tables.own_env.c.version, own_tables.OWN_VERSION, "trueline tables")
-        return "ours"
+        self._reopen(self.readonly, views)
+        self._path_order = state.path_order
 
-    def _check(self, connection: sa.Connection, column: sa.Column[Any], wanted: int, what: str) -> None:
-        versions = list(connection.execute(sa.select(column)).scalars())
-        if versions != [wanted]:
-            found = ", ".join(map(str, versions)) or "none"
-            raise MetadataError(
-                f"the {what} version is {found}, this trueline reads {wanted}",
-                where=self.place,
-                hint="upgrade the database with the program that made it, or use the trueline that fits: "
-                "nothing was changed.",
-            )
+    def _absent(self) -> MetadataError:
+        place = str(self.path) if self.path is not None else self.place
+        return MetadataError("there is no metadata database", where=place, hint="run a pipeline first.")
+
+    def _reopen(self, readonly: bool, views: tuple[str, ...] = ()) -> None:
+        self._engine.dispose()
+        self._engine = new_engine(self.url, readonly=readonly, views=views)
+
+    def _look(self) -> SchemaState:
+        with self._engine.connect() as connection:
+            return look(connection, self.place)
 
     @contextmanager
     def _guard(self) -> Iterator[None]:
         try:
             yield
         except DBAPIError as error:
+            hint = "is it an SQLite file, and may this user read and write it?"
+            if not self.is_sqlite:
+                hint = "does the server run, is the database there (CREATE DATABASE), and may this user use it?"
             raise MetadataError(
-                f"the metadata database cannot be opened: {error.orig}",
-                where=self.place,
-                hint="is it an SQLite file, and may this user read and write it?",
+                f"the metadata database cannot be opened: {self._said(error)}", where=self.place, hint=hint
             ) from error
 
-    def _new_engine(self) -> sa.Engine:
-        if not self.is_sqlite:
-            return sa.create_engine(self.url, pool_pre_ping=True)
-        url = f"sqlite:///file:{self.path}?mode=ro&uri=true" if self.readonly else self.url
-        engine = sa.create_engine(url, connect_args={"timeout": _BUSY_SECONDS}, pool_size=8, max_overflow=64)
-        sa.event.listen(engine, "connect", self._on_connect)
-        sa.event.listen(engine, "begin", _on_begin)
-        return engine
+    def _said(self, error: DBAPIError) -> str:
+        """The database's words, without the password."""
+        said, password = str(error.orig).strip(), sa.make_url(self.url).password
+        return said.replace(str(password), "***") if password else said
 
-    def _on_connect(self, connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # the driver must not begin transactions on its own
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}")
-        if not self.readonly:
-            # The switch to WAL may be refused at once, without waiting, while another process holds a lock.
-            for attempt in range(_ATTEMPTS * 4):
-                try:
-                    if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-                        cursor.execute("PRAGMA journal_mode=WAL")
-                    break
-                except Exception as error:
-                    if "locked" not in str(error) or attempt == _ATTEMPTS * 4 - 1:
-                        raise
-                    time.sleep(random.uniform(0.01, 0.1))  # noqa: S311
-            cursor.execute("PRAGMA synchronous=NORMAL")
-        cursor.close()
-
-    def _prepare(self, adopt: bool) -> None:
-        """Creates what is missing, inside one transaction, so that two first users do not meet half a schema."""
-
-        def work(connection: sa.Connection) -> None:
-            state = self._state(connection)
-            if state == "ours" or (state == "foreign" and not adopt):
-                return
-            if state == "empty":
-                tables.metadata.create_all(connection)
-                connection.execute(tables.env.insert().values(schema_version=tables.MLMD_VERSION))
-                rows = [{"name": name, "type_kind": int(kind)} for name, kind in BUILTIN_TYPES]
-                connection.execute(tables.type_.insert(), rows)
-            else:
-                own = [t for t in tables.metadata.sorted_tables if t.name.startswith("trueline_")]
-                tables.metadata.create_all(connection, tables=own)
-            connection.execute(own_tables.own_env.insert().values(version=own_tables.OWN_VERSION))
-
-        self.write(work)
+    @contextmanager
+    def _lock_all(self, connection: sa.Connection) -> Iterator[None]:
+        """Nobody else creates or upgrades tables meanwhile."""
+        if connection.dialect.name != "mysql":
+            lock_writers(connection)
+            yield
+            return
+        # MySQL ends a transaction at each change of tables, and with it a transaction's locks.
+        connection.execute(sa.text("SELECT GET_LOCK(CONCAT('trueline ', MD5(DATABASE())), 60)"))
+        try:
+            yield
+        finally:
+            connection.execute(sa.text("SELECT RELEASE_LOCK(CONCAT('trueline ', MD5(DATABASE())))"))
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """A connection with one consistent view."""
-        assert self._engine is not None
-        with self._engine.connect() as connection:
-            yield connection
-
-    def write(self, work: Callable[[sa.Connection], T]) -> T:
-        """Runs `work` in one transaction, again if another writer was in the way.
+        """A connection with one consistent view.
 
         Raises:
-            MetadataError: the database is read-only, or stays locked.
+            MetadataError: the database refuses what is asked, or cannot be reached.
+        """
+        try:
+            with self._engine.connect() as connection:
+                options = READING.get(connection.dialect.name, {})
+                yield connection.execution_options(trueline_path_order=self._path_order, **options)
+        except DBAPIError as error:
+            raise self._refusal(error) from error
+
+    def write(self, work: Callable[[sa.Connection], T]) -> T:
+        """Runs `work` in one transaction, again if another writer was in the way: it must do the same twice.
+
+        Raises:
+            MetadataError: the database is read-only, refuses, or stays locked.
+            sqlalchemy.exc.IntegrityError: a key is taken, where `work` does not say so itself.
         """
         if self.readonly:
             raise MetadataError(
                 "this metadata database is open for reading only",
                 where=self.place,
-                hint="it was made by another program; `trueline store adopt` adds the tables that trueline needs.",
+                hint="it was made by another program; `trueline store adopt` adds the tables that trueline needs."
+                if not self.adopted
+                else "open it again without readonly.",
+                code="FAILED_PRECONDITION",
             )
-        assert self._engine is not None
+        raced = False
+        last: DBAPIError | None = None
         for attempt in range(_ATTEMPTS):
             try:
-                with self._engine.connect() as raw:
-                    connection = raw.execution_options(trueline_write=True)
-                    with connection.begin():
-                        return work(connection)
-            except IntegrityError:
-                raise
-            except OperationalError as error:
-                if not any(word in str(error.orig).lower() for word in _RETRYABLE):
-                    said = str(error.orig)
-                    hint = next((remedy for word, remedy in _REMEDIES.items() if word in said.lower()), None)
-                    raise MetadataError(
-                        f"the metadata database refuses: {said}", where=self.place, hint=hint
-                    ) from error
+                return self._transaction(work, _turn)
+            except (IntegrityError, MetadataError) as error:
+                # Another program may have been first with the same name; a second look finds it.
+                taken = isinstance(error, IntegrityError) or isinstance(error.__cause__, IntegrityError)
+                if self.is_sqlite or raced or not taken:
+                    raise
+                raced = True
+            except DBAPIError as error:
+                if not self._again(error):
+                    raise self._refusal(error) from error
                 last = error
                 time.sleep(random.uniform(0.02, 0.1) * 2**attempt)  # noqa: S311
+        assert last is not None
         raise MetadataError(
-            f"the metadata database stays locked: {last.orig}",
+            f"the metadata database stays locked: {self._said(last)}",
             where=self.place,
             hint="does another program hold a transaction open on it?",
+            code="ABORTED",
         ) from last
+
+    def _transaction(self, work: Callable[[sa.Connection], T], turn: _Turn) -> T:
+        with self._engine.connect() as raw:
+            connection = raw.execution_options(trueline_write=True)
+            transaction = connection.begin()
+            with turn(connection):
+                result = work(connection)
+            try:
+                transaction.commit()
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+                raise MetadataError(
+                    "the connection was lost while a change was being stored: it may be there or not",
+                    where=self.place,
+                    hint="look before you do it again.",
+                    code="UNKNOWN",
+                ) from error
+            return result
+
+    def _again(self, error: DBAPIError) -> bool:
+        said = str(error.orig).lower()
+        return error.connection_invalidated or any(word in said for word in _RETRYABLE)
+
+    def _refusal(self, error: DBAPIError) -> MetadataError:
+        said = self._said(error)
+        if isinstance(error, DataError):
+            return MetadataError(
+                f"a value does not fit the metadata database: {said}",
+                where=self.place,
+                hint="a number, name or text is longer than its column; names have at most 255 letters.",
+                code="INVALID_ARGUMENT",
+            )
+        hint = next((remedy for word, remedy in _REMEDIES.items() if word in said.lower()), None)
+        return MetadataError(f"the metadata database refuses: {said}", where=self.place, hint=hint)
 
     def close(self) -> None:
         """Gives all connections back."""
-        if self._engine is not None:
-            self._engine.dispose()
+        engine = getattr(self, "_engine", None)
+        if engine is not None:
+            engine.dispose()
 
 
-def _on_begin(connection: sa.Connection) -> None:
-    write = connection.get_execution_options().get("trueline_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+@contextmanager
+def _turn(connection: sa.Connection) -> Iterator[None]:
+    lock_writers(connection)
+    yield

@@ -100,14 +100,23 @@ def read_events(
 
 def _paths(connection: sa.Connection, event_ids: Sequence[int]) -> dict[int, list[str | int]]:
     paths: dict[int, list[str | int]] = {}
-    # The steps' order is the order of insertion: ML Metadata keeps no number for it.
-    order = sa.text("rowid") if connection.dialect.name == "sqlite" else t.event_path.c.event_id
+    order = _path_order(connection)
     for part in chunks(event_ids):
         query = sa.select(t.event_path).where(t.event_path.c.event_id.in_(part)).order_by(order)
         for row in connection.execute(query).mappings():
             step = row["step_index"] if row["is_index_step"] else row["step_key"]
             paths.setdefault(row["event_id"], []).append(step)
     return paths
+
+
+def _path_order(connection: sa.Connection) -> sa.ColumnElement[object]:
+    """The steps' order is the order of insertion: ML Metadata keeps no number for it, so we do where rows have none."""
+    if connection.dialect.name == "sqlite":
+        return sa.literal_column("rowid")
+    if connection.get_execution_options().get("trueline_path_order", True):
+        return sa.literal_column(t.PATH_ORDER)
+    # Another program's database, only read: the place of the row is the best there is.
+    return sa.literal_column("ctid") if connection.dialect.name == "postgresql" else t.event_path.c.event_id
 
 
 def link_contexts(

@@ -281,7 +281,7 @@ class RunStore:
         if not self._database.adopted:
             raise MetadataError(
                 "this metadata database holds no runs of trueline",
-                where=self._database.url,
+                where=self._database.place,
                 hint="it was made by another program; `trueline store adopt` adds the tables that trueline needs.",
             )
         return self._database.read()
