@@ -7,32 +7,46 @@ import sys
 import threading
 from pathlib import Path
 
-from trueline.metadata import Artifact, EventType, Execution, MetadataStore, RunStore
+import pytest
+
+from trueline.metadata import Artifact, EventType, Execution, MetadataStore, RunStore, TypeKind
 
 WORKER = Path(__file__).parent / "metadata_worker.py"
 
 
-def test_four_processes_write_from_the_very_first_moment(tmp_path: Path) -> None:
-    path = tmp_path / "new.db"  # nobody has made it: creation itself is raced
-    commands = [[sys.executable, str(WORKER), str(path), str(worker), "100"] for worker in range(4)]
+def written_by(url: str, processes: int, count: int) -> None:
+    """So many processes write at once, from the creation of the database on; then everything is looked for."""
+    commands = [[sys.executable, str(WORKER), url, str(worker), str(count)] for worker in range(processes)]
     children = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for command in commands]
-    errors = [child.communicate(timeout=120)[1] for child in children]
-    assert [child.returncode for child in children] == [0, 0, 0, 0], errors
-    store = MetadataStore(str(path))
+    errors = [child.communicate(timeout=900)[1] for child in children]
+    assert [child.returncode for child in children] == [0] * processes, errors
+    store = MetadataStore(url)
     executions, artifacts, contexts = store.executions(), store.artifacts(), store.contexts()
-    wanted = {(worker, number) for worker in range(4) for number in range(100)}
+    wanted = {(worker, number) for worker in range(processes) for number in range(count)}
     assert {tuple(map(int, str(e.name).split("-"))) for e in executions} == wanted
     assert {tuple(map(int, str(a.uri).split("/"))) for a in artifacts} == wanted
-    assert len(executions) == len(artifacts) == 400
-    assert sorted(c.name for c in contexts) == ["own-0", "own-1", "own-2", "own-3", "shared"]
+    assert len(executions) == len(artifacts) == len({e.id for e in executions}) == len(wanted)
+    assert sorted(c.name for c in contexts) == [*(f"own-{i}" for i in range(processes)), "shared"]
     shared = next(c.id for c in contexts if c.name == "shared")
-    assert len(store.executions(context=shared)) == len(store.artifacts(context=shared)) == 400
+    assert len(store.executions(context=shared)) == len(store.artifacts(context=shared)) == len(wanted)
     events = store.events(execution_ids=[e.id for e in executions if e.id])
     by_id = {e.id: str(e.name) for e in executions}
     uris = {a.id: str(a.uri) for a in artifacts}
     assert all(by_id[e.execution_id].replace("-", "/") == uris[e.artifact_id] for e in events)
-    assert len(events) == 400
+    assert {e.path for e in events} == {("data", 0)}
+    assert len(events) == len(wanted)
+    kinds = (TypeKind.ARTIFACT, TypeKind.EXECUTION, TypeKind.CONTEXT)
+    assert [[t.name for t in store.types(kind)] for kind in kinds] == [["Data"], ["m.Step"], ["pipeline"]]
     store.close()
+
+
+def test_processes_write_from_the_very_first_moment(store_url: str) -> None:
+    written_by(store_url, 3, 15)
+
+
+@pytest.mark.slow
+def test_eight_processes_write_a_thousand_executions_each(store_url: str) -> None:
+    written_by(store_url, 8, 1000)
 
 
 def test_threads_share_one_store_with_readers_between(store: MetadataStore) -> None:
