@@ -18,7 +18,7 @@ from trueline.metadata.client_masks import check_unchanged, put_masked, put_touc
 from trueline.metadata.database import Database
 from trueline.metadata.edges import insert_events, link_contexts, put_parent
 from trueline.metadata.links import ParentContext
-from trueline.metadata.node_rows import ARTIFACTS, CONTEXTS, EXECUTIONS, NodeKind, put_node, read_nodes
+from trueline.metadata.node_rows import ARTIFACTS, CONTEXTS, EXECUTIONS, NodeKind, find_contexts, put_node, read_nodes
 from trueline.metadata.records import Artifact, Context, Event, EventType, Execution
 
 __all__ = ["ArtifactEvent", "EventEdge", "WriteClient"]
@@ -113,14 +113,11 @@ class WriteClient:
                 for artifact_id, (_, kind, path) in zip(artifact_ids, listed, strict=True)
                 if kind is not None
             ]
-            insert_events(connection, events)
-            context_ids = [
-                context.id
-                if force_reuse_context and context.id is not None
-                else _context_id(connection, context, reuse=reuse_context_if_already_exist)
-                for context in grouped
-            ]
-            link_contexts(connection, context_ids, artifact_ids, [execution_id])
+            given = [key for key, (a, _, _) in zip(artifact_ids, listed, strict=True) if not isinstance(a, int)]
+            new = execution.id is None
+            insert_events(connection, events, artifacts=given, execution=execution_id, new=new)
+            context_ids = _context_ids(connection, grouped, reuse_context_if_already_exist, force_reuse_context)
+            link_contexts(connection, context_ids, artifact_ids, [execution_id], new=[execution_id] if new else ())
             if also is not None:
                 also(connection, execution_id, artifact_ids)
             return execution_id, artifact_ids, context_ids
@@ -226,6 +223,22 @@ def _artifact_id(connection: sa.Connection, artifact: Artifact, by_external_id: 
         found = connection.execute(sa.select(t.artifact.c.id).where(t.artifact.c.external_id == artifact.external_id))
         artifact = replace(artifact, id=found.scalar() or artifact.id)
     return put_node(connection, ARTIFACTS, artifact)
+
+
+def _context_ids(connection: sa.Connection, contexts: Sequence[Context], reuse: bool, force: bool) -> list[int]:
+    """Ids of contexts that are found, all at once, or made; `force` takes those that have an id as they are."""
+    unknown = [context for context in contexts if context.id is None and reuse]
+    found = find_contexts(connection, unknown) if unknown else {}
+    ids = []
+    for context in contexts:
+        key = (context.type, context.name)
+        if context.id is not None and force:
+            ids.append(context.id)
+        elif context.id is None and key in found:
+            ids.append(found[key])
+        else:
+            ids.append(_context_id(connection, context, reuse=reuse))
+    return ids
 
 
 def _context_id(connection: sa.Connection, context: Context, *, reuse: bool = True, mask: Sequence[str] = ()) -> int:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
@@ -81,6 +81,7 @@ class Database:
         self.is_sqlite = self.url.startswith("sqlite")
         self.path = Path(sa.make_url(self.url).database or "") if self.is_sqlite else None
         self.readonly = readonly
+        self._types: dict[tuple[Any, int | str], Any] = {}
         exists = self.path is None or (self.path.is_file() and self.path.stat().st_size > 0)
         if not exists and (readonly or not create):
             raise self._absent()
@@ -217,10 +218,14 @@ class Database:
 
     def _transaction(self, work: Callable[[sa.Connection], T], turn: _Turn) -> T:
         with self._engine.connect() as raw:
-            connection = raw.execution_options(trueline_write=True)
+            connection = raw.execution_options(trueline_write=True, trueline_types=self._types)
             transaction = connection.begin()
-            with turn(connection):
-                result = work(connection)
+            try:
+                with turn(connection):
+                    result = work(connection)
+            except BaseException:
+                self._types.clear()  # one that was made here is gone again
+                raise
             try:
                 transaction.commit()
             except DBAPIError as error:

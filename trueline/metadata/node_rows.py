@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from trueline._core.errors import MetadataError, did_you_mean
+from trueline.metadata.inserts import insert_one, insert_rows
 from trueline.metadata.records import (
     Artifact,
     ArtifactState,
@@ -21,11 +22,21 @@ from trueline.metadata.records import (
     TypeKind,
     TypeSpec,
 )
-from trueline.metadata.rows import check_properties, property_columns, property_value
+from trueline.metadata.rows import PROPERTY_COLUMNS, check_properties, property_columns, property_value
 from trueline.metadata.tables import artifact, context, execution, properties, type_
 from trueline.metadata.types import find_type, list_types, load_type
 
-__all__ = ["ARTIFACTS", "CONTEXTS", "EXECUTIONS", "NodeKind", "chunks", "now_ms", "put_node", "read_nodes"]
+__all__ = [
+    "ARTIFACTS",
+    "CONTEXTS",
+    "EXECUTIONS",
+    "NodeKind",
+    "chunks",
+    "find_contexts",
+    "now_ms",
+    "put_node",
+    "read_nodes",
+]
 
 N = TypeVar("N", Artifact, Execution, Context)
 
@@ -72,6 +83,9 @@ CONTEXTS: NodeKind[Context] = NodeKind(
 )
 
 
+_COMMON = ("type_id", "name", "external_id", "create_time_since_epoch", "last_update_time_since_epoch")
+
+
 def now_ms() -> int:
     """Milliseconds since the epoch."""
     return time.time_ns() // 1_000_000
@@ -87,9 +101,14 @@ def put_node(connection: sa.Connection, kind: NodeKind[N], node: N) -> int:
         MetadataError: unknown type or id, properties that do not fit, a name or external id that is taken, or a
             changed name or type (neither can ever change).
     """
-    spec = _spec_of(connection, kind, node)
     what = f"{kind.word} {node.name or node.id or node.type!r}"
-    declared = check_properties(spec, node.properties, node.custom_properties, what)
+    spec = _spec_of(connection, kind, node)
+    try:
+        declared = check_properties(spec, node.properties, node.custom_properties, what)
+    except MetadataError:
+        _forget_types(connection)  # another process may have added the property since
+        spec = _spec_of(connection, kind, node)
+        declared = check_properties(spec, node.properties, node.custom_properties, what)
     try:
         if node.id is None:
             return _insert(connection, kind, node, spec, declared)
@@ -103,29 +122,47 @@ def put_node(connection: sa.Connection, kind: NodeKind[N], node: N) -> int:
 
 
 def _spec_of(connection: sa.Connection, kind: NodeKind[N], node: N) -> TypeSpec:
-    found = load_type(connection, node.type_id) if node.type_id else find_type(connection, kind.kind, node.type)
+    """The node's type. Those that were looked up before are remembered: types never change but for new properties."""
+    remembered: dict[tuple[TypeKind, int | str], TypeSpec] = connection.get_execution_options().get(
+        "trueline_types", {}
+    )
+    key = (kind.kind, node.type_id or node.type)
+    found = remembered.get(key)
+    if found is None:
+        found = load_type(connection, node.type_id) if node.type_id else find_type(connection, kind.kind, node.type)
     if found is None or found.id is None:
         known = [spec.name for spec in list_types(connection, kind.kind)]
         hint = did_you_mean(node.type, known)
         raise MetadataError(f"there is no {kind.word} type {node.type!r}", hint=hint, code="NOT_FOUND")
+    remembered[key] = found
     return found
+
+
+def _forget_types(connection: sa.Connection) -> None:
+    connection.get_execution_options().get("trueline_types", {}).clear()
+
+
+_NAMED = sa.select(context.c.id, context.c.type_id, context.c.name).where(
+    context.c.type_id.in_(sa.bindparam("types", expanding=True)),
+    context.c.name.in_(sa.bindparam("names", expanding=True)),
+)
+
+
+def find_contexts(connection: sa.Connection, contexts: Iterable[Context]) -> dict[tuple[str, str], int]:
+    """Ids of stored contexts by type and name, in one query."""
+    wanted = {(_spec_of(connection, CONTEXTS, one).id, one.name): (one.type, one.name) for one in contexts}
+    sought = {"types": [type_id for type_id, _ in wanted], "names": [name for _, name in wanted]}
+    rows = connection.execute(_NAMED, sought) if wanted else ()
+    return {wanted[row[1], row[2]]: int(row[0]) for row in rows if (row[1], row[2]) in wanted}
 
 
 def _insert(
     connection: sa.Connection, kind: NodeKind[N], node: N, spec: TypeSpec, declared: Mapping[str, PropertyValue]
 ) -> int:
     now = now_ms()
-    values = {
-        "type_id": spec.id,
-        "name": node.name,
-        "external_id": node.external_id,
-        "create_time_since_epoch": now,
-        "last_update_time_since_epoch": now,
-        **kind.own_columns(node),
-    }
-    result = connection.execute(kind.table.insert().values(**values))
-    assert result.inserted_primary_key is not None
-    node_id = int(result.inserted_primary_key[0])
+    own: dict[str, Any] = kind.own_columns(node)
+    row: tuple[Any, ...] = (spec.id, node.name, node.external_id, now, now, *own.values())
+    node_id = insert_one(connection, kind.table, (*_COMMON, *own), row)
     _write_properties(connection, kind, node_id, declared, node.custom_properties)
     return node_id
 
@@ -166,13 +203,12 @@ def _write_properties(
     declared: Mapping[str, PropertyValue],
     custom: Mapping[str, PropertyValue],
 ) -> None:
-    rows = [
-        {kind.id_column: node_id, "name": name, "is_custom_property": flag, **property_columns(value)}
-        for flag, values in ((0, declared), (1, custom))
-        for name, value in values.items()
-    ]
-    if rows:
-        connection.execute(kind.properties.insert(), rows)
+    rows: list[tuple[Any, ...]] = []
+    for flag, values in ((False, declared), (True, custom)):
+        for name, value in values.items():
+            columns: dict[str, Any] = property_columns(value)
+            rows.append((node_id, name, flag, *columns.values()))
+    insert_rows(connection, kind.properties, (kind.id_column, "name", "is_custom_property", *PROPERTY_COLUMNS), rows)
 
 
 def read_nodes(

@@ -11,10 +11,11 @@ from typing import Any
 from trueline._core.errors import MetadataError, did_you_mean
 from trueline.metadata.records import PropertyType, PropertyValue, ProtoValue, TypeSpec
 
-__all__ = ["check_properties", "property_columns", "property_type_of", "property_value"]
+__all__ = ["PROPERTY_COLUMNS", "check_properties", "property_columns", "property_type_of", "property_value"]
 
 _STRUCT_PREFIX = "mlmd-struct::"
-_COLUMNS = ("int_value", "double_value", "string_value", "byte_value", "proto_value", "bool_value")
+PROPERTY_COLUMNS = ("int_value", "double_value", "string_value", "byte_value", "proto_value", "bool_value")
+"""Columns of a property row that hold a value, of which one is used."""
 
 
 def property_type_of(value: object) -> PropertyType:
@@ -66,7 +67,7 @@ def check_properties(
 
 def property_columns(value: PropertyValue) -> dict[str, Any]:
     """The columns of a property row: one holds the value, the others are null."""
-    columns: dict[str, Any] = dict.fromkeys(_COLUMNS)
+    columns: dict[str, Any] = dict.fromkeys(PROPERTY_COLUMNS)
     if isinstance(value, bool):
         columns["bool_value"] = value
     elif isinstance(value, int):
