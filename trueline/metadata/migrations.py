@@ -26,16 +26,19 @@ class Step:
     Attributes:
         columns: names of new columns by table; all of them may be null.
         tables: new tables.
+        indices: names of new indices by table.
     """
 
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tables: tuple[sa.Table, ...] = ()
+    indices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 STEPS: dict[int, Step] = {
     2: Step(
         {"trueline_run": ("settings", "cancel_requested", "resumed"), "trueline_node": ("base", "attempt", "usage")},
         (own.approval, own.alias, own.pin, own.release),
+        {"trueline_run": ("idx_trueline_run_started", "idx_trueline_run_status")},
     ),
 }
 """Steps by the version that they lead to."""
@@ -49,6 +52,10 @@ def migrate_own_tables(connection: sa.Connection, version: int) -> None:
             add_columns(connection, own.run.metadata.tables[name], columns)
         for table in step.tables:
             table.create(connection, checkfirst=True)
+        for name, indices in step.indices.items():
+            for index in own.run.metadata.tables[name].indexes:
+                if index.name in indices:
+                    index.create(connection, checkfirst=True)
     connection.execute(own.own_env.update().values(version=own.OWN_VERSION))
 
 

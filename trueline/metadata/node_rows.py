@@ -23,7 +23,7 @@ from trueline.metadata.records import (
     TypeSpec,
 )
 from trueline.metadata.rows import PROPERTY_COLUMNS, check_properties, property_columns, property_value
-from trueline.metadata.tables import artifact, context, execution, properties, type_
+from trueline.metadata.tables import artifact, association, attribution, context, execution, properties, type_
 from trueline.metadata.types import find_type, list_types, load_type
 
 __all__ = [
@@ -83,6 +83,7 @@ CONTEXTS: NodeKind[Context] = NodeKind(
 )
 
 
+_LINKS = {"artifact": attribution, "execution": association}
 _COMMON = ("type_id", "name", "external_id", "create_time_since_epoch", "last_update_time_since_epoch")
 
 
@@ -217,10 +218,17 @@ def read_nodes(
     *conditions: sa.ColumnElement[bool],
     newest_first: bool = False,
     limit: int | None = None,
+    context: int | None = None,
 ) -> list[N]:
-    """Nodes that meet all conditions, by id."""
+    """Nodes that meet all conditions, by id; with `context` (of artifacts and executions) those inside it alone."""
     query = sa.select(kind.table, type_.c.name.label("type_name")).join(type_, type_.c.id == kind.table.c.type_id)
-    order = kind.table.c.id.desc() if newest_first else kind.table.c.id
+    key = kind.table.c.id
+    if context is not None:
+        # Along the link's own key the newest come first, without a look at all the others.
+        link = _LINKS[kind.word]
+        key = link.c[kind.id_column]
+        query = query.join(link, key == kind.table.c.id).where(link.c.context_id == context)
+    order = key.desc() if newest_first else key
     rows = connection.execute(query.where(*conditions).order_by(order).limit(limit)).mappings().all()
     values = _properties_of(connection, kind, [row["id"] for row in rows])
     made = []

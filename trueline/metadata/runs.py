@@ -198,12 +198,9 @@ class RunStore:
         with self._reading() as connection:
             row = connection.execute(sa.select(run).where(run.c.run_id == run_id)).mappings().first()
             if row is None:
-                like = sa.select(run).where(run.c.run_id.startswith(run_id, autoescape=True))
-                found = connection.execute(like).mappings().all()
+                found = connection.execute(sa.select(run).where(*_begins(connection, run_id)).limit(2)).mappings().all()
                 if len(found) != 1:
-                    known = list(connection.execute(sa.select(run.c.run_id)).scalars())
-                    what = f"{len(found)} runs begin with" if found else "there is no run"
-                    raise MetadataError(f"{what} {run_id!r}", hint=did_you_mean(run_id, known))
+                    raise _not_one(connection, run_id)
                 row = found[0]
             nodes = connection.execute(sa.select(run_node).where(run_node.c.run_id == row["run_id"])).mappings().all()
         return _run_record(row, _in_plan_order(row["plan"], [_node_record(node) for node in nodes]))
@@ -285,6 +282,29 @@ class RunStore:
                 hint="it was made by another program; `trueline store adopt` adds the tables that trueline needs.",
             )
         return self._database.read()
+
+
+_TOLD = 200
+
+
+def _begins(connection: sa.Connection, start: str) -> list[sa.ColumnElement[bool]]:
+    """Run ids that begin so. SQLite's LIKE knows no case and reads every row: there a range along the key helps."""
+    like = [run.c.run_id.startswith(start, autoescape=True)]
+    if connection.dialect.name != "sqlite":
+        return like
+    return [*like, run.c.run_id >= start, run.c.run_id < start + "\U0010ffff"]
+
+
+def _not_one(connection: sa.Connection, start: str) -> MetadataError:
+    """What to say where no run, or several, begin so; of a long history the newest runs are named."""
+    matching = sa.select(sa.func.count()).select_from(run).where(*_begins(connection, start))
+    number = connection.execute(matching).scalar_one()
+    newest = sa.select(run.c.run_id).order_by(run.c.started.desc(), run.c.run_id.desc()).limit(_TOLD)
+    if number:
+        newest = newest.where(*_begins(connection, start))
+    known = list(connection.execute(newest).scalars())
+    what = f"{number} runs begin with" if number else "there is no run"
+    return MetadataError(f"{what} {start!r}", hint=did_you_mean(start, known))
 
 
 def _run_record(row: Mapping[Any, Any], nodes: tuple[NodeRecord, ...] = ()) -> RunRecord:

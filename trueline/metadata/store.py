@@ -133,10 +133,7 @@ class MetadataStore(TypeClient, WriteClient, ReadClient, LineageClient):
             wanted.append(table.c.uri == uri)
         if state is not None:
             wanted.append(table.c.state == int(state))
-        if context is not None:
-            inside = sa.select(t.attribution.c.artifact_id).where(t.attribution.c.context_id == context)
-            wanted.append(table.c.id.in_(inside))
-        return self._chosen(ARTIFACTS, wanted, ids, where, newest_first, limit)
+        return self._chosen(ARTIFACTS, wanted, ids, where, newest_first, limit, context)
 
     def executions(
         self,
@@ -154,10 +151,7 @@ class MetadataStore(TypeClient, WriteClient, ReadClient, LineageClient):
         table, wanted = t.execution, _common(t.execution, type, name)
         if state is not None:
             wanted.append(table.c.last_known_state == int(state))
-        if context is not None:
-            inside = sa.select(t.association.c.execution_id).where(t.association.c.context_id == context)
-            wanted.append(table.c.id.in_(inside))
-        return self._chosen(EXECUTIONS, wanted, ids, where, newest_first, limit)
+        return self._chosen(EXECUTIONS, wanted, ids, where, newest_first, limit, context)
 
     def contexts(
         self,
@@ -189,13 +183,16 @@ class MetadataStore(TypeClient, WriteClient, ReadClient, LineageClient):
         where: str | None,
         newest_first: bool,
         limit: int | None,
+        context: int | None = None,
     ) -> list[N]:
         with self.database.read() as connection, filtering(where):
             conditions = wanted + filter_conditions(connection, kind, where=where)
             if ids is None:
-                return read_nodes(connection, kind, *conditions, newest_first=newest_first, limit=limit)
+                return read_nodes(
+                    connection, kind, *conditions, newest_first=newest_first, limit=limit, context=context
+                )
             key = kind.table.c.id
-            parts = [read_nodes(connection, kind, *conditions, key.in_(part)) for part in chunks(ids)]
+            parts = [read_nodes(connection, kind, *conditions, key.in_(part), context=context) for part in chunks(ids)]
         found = sorted((n for part in parts for n in part), key=lambda n: n.id or 0, reverse=newest_first)
         return found if limit is None else found[:limit]
 
@@ -222,7 +219,8 @@ class MetadataStore(TypeClient, WriteClient, ReadClient, LineageClient):
 def _common(table: sa.Table, type: str | None, name: str | None) -> list[sa.ColumnElement[bool]]:
     wanted: list[sa.ColumnElement[bool]] = []
     if type is not None:
-        wanted.append(t.type_.c.name == type)
+        # Not by the join with Type: databases would begin there, and sort all nodes of the type.
+        wanted.append(table.c.type_id.in_(sa.select(t.type_.c.id).where(t.type_.c.name == type)))
     if name is not None:
         wanted.append(table.c.name == name)
     return wanted
