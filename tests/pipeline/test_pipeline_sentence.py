@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trueline._core.errors import ConfigError
-from trueline.runners.local import _sentence
+from trueline.pipeline.sentence import sentence
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,4 @@ from trueline.runners.local import _sentence
     ],
 )
 def test_the_first_problem_is_told(message: str, said: str) -> None:
-    assert _sentence(message) == said
+    assert sentence(message) == said

@@ -17,6 +17,8 @@ def write_node(connection: sa.Connection, run_id: str, node_id: str, **values: A
     """`RunStore.set_node` inside a transaction of the caller."""
     if "found" in values:
         values["found"] = json.dumps(values["found"] or {}, sort_keys=True)
+    if "usage" in values:
+        values["usage"] = json.dumps(dict(values["usage"]), sort_keys=True) if values["usage"] else None
     same = (run_node.c.run_id == run_id) & (run_node.c.node_id == node_id)
     connection.execute(run_node.update().where(same).values(**values))
 

@@ -12,10 +12,13 @@ from trueline.pipeline.artifacts import ArtifactType
 from trueline.pipeline.node import Component
 from trueline.pipeline.params import encode_params
 from trueline.pipeline.pipeline import Pipeline
+from trueline.pipeline.placeholders import RuntimeParameter, leaves
+from trueline.pipeline.settings import NodeSettings
 
 __all__ = ["FORMAT", "CompiledInput", "CompiledNode", "CompiledPipeline", "TypeRecord", "compile_pipeline"]
 
-FORMAT = 1
+FORMAT = 2
+"""Format 1 had no control flow, settings or runtime parameters; it is read as a plan without them."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +32,16 @@ class TypeRecord:
 
 @dataclass(frozen=True)
 class CompiledInput:
-    """One input: its type, the (node, output) pairs that feed it, and the input whose artifacts it leaves out."""
+    """One input: its type, the (node, output) pairs that feed it, and the input whose artifacts it leaves out.
+
+    `item_of` names the loop whose present item alone is taken.
+    """
 
     type: str
     optional: bool
     sources: tuple[tuple[str, str], ...]
     other_than: str | None = None
+    item_of: str | None = None
 
 
 @dataclass(frozen=True)
@@ -44,15 +51,22 @@ class CompiledNode:
     Attributes:
         id: unique in the pipeline.
         type: the execution type's name.
-        system: ``importer``, ``resolver`` or None.
+        system: ``importer``, ``resolver``, ``loop``, ``approval`` or None.
         executor: the executor's reference as JSON, or None for a system node.
         fingerprint: the extra cache key's reference as JSON, or None.
-        params: JSON; user functions stand as ``{"__function__": {...}}``.
+        params: JSON; user functions stand as ``{"__function__": {...}}``, placeholders as ``{"__placeholder__":
+            {...}}``.
         inputs: by name.
         outputs: artifact type names by output name.
         upstream: ids of all nodes to wait for, sorted.
         location: the user's file and line.
         outdated: the reference, as JSON, of what asks whether a cached result still holds, or None.
+        loops: ids of the loops around it, the outermost first.
+        conditions: predicates as JSON; all must be true.
+        settings: see `NodeSettings`; only what differs from the defaults.
+        group: the sub-pipeline it came from, or "".
+        on_exit: whether it runs after all others, however those ended.
+        base, index: of one pass of a loop: the node's id in the plan, and the place in each loop; never in a file.
     """
 
     id: str
@@ -66,11 +80,28 @@ class CompiledNode:
     upstream: tuple[str, ...]
     location: str
     outdated: Mapping[str, Any] | None = None
+    loops: tuple[str, ...] = ()
+    conditions: tuple[Any, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    group: str = ""
+    on_exit: bool = False
+    base: str = ""
+    index: tuple[int, ...] = ()
+
+    @property
+    def base_id(self) -> str:
+        """The node's id in the plan, for every pass of a loop the same."""
+        return self.base or self.id
+
+    @property
+    def node_settings(self) -> NodeSettings:
+        """The settings as an object."""
+        return NodeSettings.from_json(self.settings)
 
 
 @dataclass(frozen=True)
 class CompiledPipeline:
-    """A pipeline as data, nodes in topological order."""
+    """A pipeline as data, nodes in topological order; `parameters` are the runtime parameters by name."""
 
     name: str
     root: str
@@ -78,6 +109,7 @@ class CompiledPipeline:
     cache: bool
     nodes: tuple[CompiledNode, ...]
     types: Mapping[str, TypeRecord]
+    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     format: int = field(default=FORMAT)
 
     def node(self, node_id: str) -> CompiledNode:
@@ -95,7 +127,10 @@ class CompiledPipeline:
 
     def to_json(self) -> str:
         """Canonical JSON: equal pipelines give equal text."""
-        return json.dumps(asdict(self), sort_keys=True, indent=1, allow_nan=False)
+        data = asdict(self)
+        for node in data["nodes"]:
+            del node["base"], node["index"]
+        return json.dumps(data, sort_keys=True, indent=1, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> CompiledPipeline:
@@ -106,9 +141,9 @@ class CompiledPipeline:
         """
         try:
             data = json.loads(text)
-            if data["format"] != FORMAT:
+            if data["format"] not in (1, FORMAT):
                 raise ConfigError(
-                    f"the compiled pipeline has format {data['format']}, this version reads {FORMAT}",
+                    f"the compiled pipeline has format {data['format']}, this version reads 1 to {FORMAT}",
                     hint="compile it again from its pipeline file.",
                 )
             return cls(
@@ -118,6 +153,7 @@ class CompiledPipeline:
                 cache=bool(data["cache"]),
                 nodes=tuple(_node_from(node) for node in data["nodes"]),
                 types={name: TypeRecord(**record) for name, record in data["types"].items()},
+                parameters=dict(data.get("parameters", {})),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigError(f"this is no compiled pipeline: {type(error).__name__}: {error}") from error
@@ -130,20 +166,25 @@ def _node_from(data: Mapping[str, Any]) -> CompiledNode:
             item["optional"],
             tuple((node, out) for node, out in item["sources"]),
             item.get("other_than"),
+            item.get("item_of"),
         )
         for key, item in data["inputs"].items()
     }
-    return CompiledNode(**{**data, "inputs": inputs, "upstream": tuple(data["upstream"])})
+    tuples = {key: tuple(data.get(key, ())) for key in ("upstream", "loops", "conditions")}
+    return CompiledNode(**{**data, **tuples, "inputs": inputs})
 
 
 def compile_pipeline(pipeline: Pipeline) -> CompiledPipeline:
     """The pipeline as data."""
     types: dict[str, TypeRecord] = {}
-    nodes = tuple(_compile_node(node, types) for node in pipeline.nodes)
-    return CompiledPipeline(pipeline.name, pipeline.root, pipeline.metadata, pipeline.cache, nodes, types)
+    last = set(map(id, pipeline.on_exit))
+    nodes = tuple(_compile_node(node, types, id(node) in last) for node in pipeline.nodes)
+    found = [[n.params, dict(n.settings.environment), list(n.conditions)] for n in pipeline.nodes]
+    parameters = {p.name: p.record() for p in sorted(leaves(found, RuntimeParameter), key=lambda p: str(p.name))}
+    return CompiledPipeline(pipeline.name, pipeline.root, pipeline.metadata, pipeline.cache, nodes, types, parameters)
 
 
-def _compile_node(node: Component, types: dict[str, TypeRecord]) -> CompiledNode:
+def _compile_node(node: Component, types: dict[str, TypeRecord], on_exit: bool) -> CompiledNode:
     executor, fingerprint, outdated = node.executor_function(), node.fingerprint_function(), node.outdated_function()
     inputs = {
         key: CompiledInput(
@@ -151,6 +192,7 @@ def _compile_node(node: Component, types: dict[str, TypeRecord]) -> CompiledNode
             declared.optional,
             tuple((channel.producer.node_id, channel.key) for channel in node.inputs[key]),
             declared.other_than,
+            next((channel.item_of.node_id for channel in node.inputs[key] if channel.item_of is not None), None),
         )
         for key, declared in sorted(node.declared_inputs.items())
     }
@@ -166,6 +208,11 @@ def _compile_node(node: Component, types: dict[str, TypeRecord]) -> CompiledNode
         upstream=tuple(sorted(p.node_id for p in node.predecessors())),
         location=node.location,
         outdated=outdated.to_json() if outdated else None,
+        loops=tuple(loop.node_id for loop in node.loops),
+        conditions=tuple(encode_params(condition) for condition in node.conditions),
+        settings=encode_params(node.settings.to_json()),
+        group=node.node_id.rpartition(".")[0] if node.owner is not None and node.owner.embedded else "",
+        on_exit=on_exit,
     )
 
 

@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
@@ -17,11 +16,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from trueline._core.errors import TruelineError
+from trueline._core.errors import ConfigError, TruelineError
 from trueline._core.extras import missing_extra_hint
 from trueline.pipeline.context import ArtifactHandle, ExecutionContext
+from trueline.pipeline.debugging import open_debugger
+from trueline.pipeline.evaluate import ExecutorScope, evaluate
 from trueline.pipeline.params import decode_params
+from trueline.pipeline.secrets import Veil, veiled
 from trueline.pipeline.source_hash import users_line
+from trueline.pipeline.usage import Measure, measuring
 from trueline.pipeline.user_function import UserFunction
 
 __all__ = ["STORE_VARIABLE", "NodeTask", "Outcome", "describe_error", "run_here", "run_in_process"]
@@ -29,6 +32,7 @@ __all__ = ["STORE_VARIABLE", "NodeTask", "Outcome", "describe_error", "run_here"
 Report = Callable[[dict[str, Any]], None]
 STORE_VARIABLE = "TRUELINE_STORE_URL"
 _POLL_SECONDS = 0.1
+_GRACE_SECONDS = 2.0
 _HOME = Path(__file__).resolve().parents[2]
 
 
@@ -48,6 +52,8 @@ class NodeTask:
     log: str
     resume_dir: str = ""
     sys_path: tuple[str, ...] = ()
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    sample: int | None = None
 
     def to_json(self) -> str:
         """JSON; `from_json` is its inverse."""
@@ -62,13 +68,16 @@ class NodeTask:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an execution ended: `error` is None, or one sentence with `trace` beside it."""
+    """How an execution ended: `error` is None, or one sentence with `trace` beside it. An error of the configuration is
+    not `retryable`: another attempt would end the same."""
 
     found: Mapping[str, Any] = field(default_factory=dict)
     properties: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     gate: str | None = None
     error: str | None = None
     trace: str | None = None
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    retryable: bool = True
 
 
 def describe_error(error: BaseException, where: str) -> str:
@@ -94,35 +103,78 @@ def _is_full_disk(error: OSError) -> bool:
 
 
 def run_here(
-    task: NodeTask, report: Report | None = None, stream: IO[str] | None = None, store_url: str = ""
+    task: NodeTask,
+    report: Report | None = None,
+    stream: IO[str] | None = None,
+    store_url: str = "",
+    *,
+    debug: bool = False,
 ) -> Outcome:
-    """Runs the executor in this thread; never raises for what the executor raises."""
+    """Runs the executor in this thread; never raises for what the executor raises.
+
+    Args:
+        task: the execution.
+        report: told of what the executor finds.
+        stream: where the log goes; the task's file by default.
+        store_url: the metadata database.
+        debug: after a failure the debugger opens at the line that raised.
+    """
     with _logger(task, stream) as log:
-        context = ExecutionContext(
-            inputs={key: [ArtifactHandle.from_json(h) for h in handles] for key, handles in task.inputs.items()},
-            outputs={key: ArtifactHandle.from_json(handle) for key, handle in task.outputs.items()},
-            params=decode_params(task.params),
-            node_id=task.node_id,
-            pipeline_name=task.pipeline,
-            run_id=task.run_id,
-            execution_id=task.execution_id,
-            tmp_dir=task.tmp_dir,
-            resume_dir=task.resume_dir,
-            store_url=store_url,
-            log=log,
-            on_report=report,
-        )
+        inputs = {key: [ArtifactHandle.from_json(h) for h in handles] for key, handles in task.inputs.items()}
+        outputs = {key: ArtifactHandle.from_json(handle) for key, handle in task.outputs.items()}
+        scope = ExecutorScope(inputs, outputs, task.params)
+        log.addFilter(Veil(scope.secrets))
         log.info("node %s, execution %s begins", task.node_id, task.execution_id)
-        try:
-            UserFunction.from_json(task.executor).load()(context)
-            found = _json_only(context.found)
-            properties = {key: _json_only(handle.properties) for key, handle in context.outputs.items()}
-        except (Exception, SystemExit) as error:
-            trace = traceback.format_exc()
-            log.error("failed\n%s", trace)
-            return Outcome(_json_or_empty(context.found), error=describe_error(error, task.tmp_dir), trace=trace)
+        found: dict[str, Any] = {}
+        with measuring() as used:
+            try:
+                context = ExecutionContext(
+                    inputs=inputs,
+                    outputs=outputs,
+                    params=decode_params(evaluate(dict(task.params), scope, deferred=True)),
+                    node_id=task.node_id,
+                    pipeline_name=task.pipeline,
+                    run_id=task.run_id,
+                    execution_id=task.execution_id,
+                    tmp_dir=task.tmp_dir,
+                    resume_dir=task.resume_dir,
+                    store_url=store_url,
+                    sample=task.sample,
+                    log=log,
+                    on_report=None if report is None else lambda told: report(veiled(told, scope.secrets)),
+                    found=found,
+                )
+                UserFunction.from_json(task.executor).load()(context)
+                found = veiled(_json_only(context.found), scope.secrets)
+                properties = {key: veiled(_json_only(h.properties), scope.secrets) for key, h in outputs.items()}
+            except (Exception, SystemExit, KeyboardInterrupt) as error:
+                return _failure(task, error, found, used, scope.secrets, log, debug=debug)
         log.info("ended%s", f", the gate is closed: {context.gate}" if context.gate else "")
-        return Outcome(found, properties, context.gate)
+        return Outcome(found, properties, veiled(context.gate, scope.secrets), usage=used.result())
+
+
+def _failure(
+    task: NodeTask,
+    error: BaseException,
+    found: Mapping[str, Any],
+    used: Measure,
+    secrets: set[str],
+    log: logging.Logger,
+    *,
+    debug: bool,
+) -> Outcome:
+    trace = veiled("".join(traceback.format_exception(error)), secrets)
+    log.error("failed\n%s", trace)
+    if debug:
+        open_debugger(error)
+    sentence = veiled(describe_error(error, task.tmp_dir), secrets)
+    return Outcome(
+        veiled(_json_or_empty(found), secrets),
+        error=sentence,
+        trace=trace,
+        usage=used.result(),
+        retryable=not isinstance(error, ConfigError),
+    )
 
 
 def _json_only(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -183,10 +235,19 @@ def _logger(task: NodeTask, stream: IO[str] | None) -> Any:
         logging.Logger.manager.loggerDict.pop(log.name, None)
 
 
-def run_in_process(task: NodeTask, report: Report | None, stop: Callable[[], bool], store_url: str = "") -> Outcome:
+def run_in_process(
+    task: NodeTask, report: Report | None, stop: Callable[[], str | None], store_url: str = ""
+) -> Outcome:
     """Runs the executor in a spawned process: whatever kills it, kills this node alone.
 
-    The database's address may hold a password: it goes through the environment, never into a file.
+    The database's address may hold a password, and the node's environment secrets: they go through the environment,
+    never into a file.
+
+    Args:
+        task: the execution.
+        report: told of what the executor finds.
+        stop: asked again and again; a sentence means that the process is to be ended, and why.
+        store_url: the metadata database.
     """
     folder = Path(task.tmp_dir).parent / f".{Path(task.tmp_dir).name}-exchange"
     folder.mkdir(parents=True, exist_ok=True)
@@ -196,35 +257,43 @@ def run_in_process(task: NodeTask, report: Report | None, stop: Callable[[], boo
     module = "trueline.pipeline.node_process"
     command = [sys.executable, "-P", "-m", module, str(task_file), str(outcome_file), str(reports)]
     path = os.pathsep.join(filter(None, [str(_HOME), os.environ.get("PYTHONPATH", "")]))
-    environment = {**os.environ, "TRUELINE_NODE": task.node_id, "PYTHONPATH": path, STORE_VARIABLE: store_url}
+    scope = ExecutorScope({}, {}, task.params)
+    try:
+        own = {name: str(value) for name, value in evaluate(dict(task.environment), scope, deferred=True).items()}
+    except ConfigError as error:
+        return Outcome(error=str(error), trace=str(error), retryable=False)
+    environment = {**os.environ, **own, "TRUELINE_NODE": task.node_id, "PYTHONPATH": path, STORE_VARIABLE: store_url}
     with Path(task.log).open("ab") as log:
         # The pipe to the child's input stays open while we live: its end tells the child that we are gone.
         child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment)
         try:
-            code = _wait(child, reports, report, stop)
+            code, stopped = _wait(child, reports, report, stop)
         finally:
             if child.poll() is None:
                 child.kill()
                 child.wait()
             if child.stdin is not None:
                 child.stdin.close()
+    if stopped is not None:
+        return Outcome(error=stopped, trace=f"{stopped}; see the log file {task.log}")
     try:
         return Outcome(**json.loads(outcome_file.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return Outcome(error=_death(code), trace=f"see the log file {task.log}")
 
 
-def _wait(child: subprocess.Popen[bytes], reports: Path, report: Report | None, stop: Callable[[], bool]) -> int:
-    seen = 0
+def _wait(
+    child: subprocess.Popen[bytes], reports: Path, report: Report | None, stop: Callable[[], str | None]
+) -> tuple[int, str | None]:
+    seen, stopped = 0, None
     while True:
         try:
             code = child.wait(_POLL_SECONDS)
         except subprocess.TimeoutExpired:
-            if stop():
-                child.terminate()
-                time.sleep(_POLL_SECONDS)
-                child.kill()
             code = None
+            stopped = stop()
+            if stopped is not None:
+                code = _end(child)
         if report is not None and reports.exists():
             lines = reports.read_text(encoding="utf-8").splitlines(keepends=True)
             whole = [line for line in lines if line.endswith("\n")]
@@ -232,7 +301,17 @@ def _wait(child: subprocess.Popen[bytes], reports: Path, report: Report | None, 
                 report(json.loads(whole[-1]))
                 seen = len(whole)
         if code is not None:
-            return code
+            return code, stopped
+
+
+def _end(child: subprocess.Popen[bytes]) -> int:
+    """Ends the process: asked first, killed when it does not listen."""
+    child.terminate()
+    try:
+        return child.wait(_GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        return child.wait()
 
 
 def _death(code: int) -> str:

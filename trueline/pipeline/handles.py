@@ -19,6 +19,7 @@ from trueline.pipeline.context import ArtifactHandle
 __all__ = [
     "FINGERPRINT",
     "GATE",
+    "SAMPLE",
     "artifact_of",
     "content_fingerprint",
     "handle_of",
@@ -31,6 +32,8 @@ __all__ = [
 
 FINGERPRINT = "__fingerprint__"
 GATE = "__gate__"
+SAMPLE = "sample"
+"""The custom property of artifacts of a sampled run: how many rows it worked on."""
 _VERSION = "trueline_version"
 _EXTERNAL = "is_external"
 _HASHED_BYTES = 256 << 20
@@ -56,7 +59,13 @@ def type_spec(name: str, record: TypeRecord) -> TypeSpec:
 
 
 def artifact_of(
-    handle: ArtifactHandle, record: TypeRecord, fingerprint: str, *, external: bool = False, gate: str | None = None
+    handle: ArtifactHandle,
+    record: TypeRecord,
+    fingerprint: str,
+    *,
+    external: bool = False,
+    gate: str | None = None,
+    sample: int | None = None,
 ) -> Artifact:
     """The LIVE artifact that a filled handle becomes.
 
@@ -76,6 +85,8 @@ def artifact_of(
         custom[_EXTERNAL] = 1
     if gate is not None:
         custom[GATE] = gate
+    if sample is not None:
+        custom[SAMPLE] = sample
     return Artifact(
         type=handle.type,
         uri=handle.uri,

@@ -7,56 +7,60 @@ import shutil
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from trueline._core import store as files
-from trueline._core.errors import ArtifactError
+from trueline._core.errors import ArtifactError, ConfigError
 from trueline.metadata.node_rows import now_ms
 from trueline.metadata.records import Artifact, ExecutionState
+from trueline.metadata.run_control import newest_success
+from trueline.pipeline.approval_wait import await_approval
 from trueline.pipeline.cache import Hit, Key, Miss, cache_key, has_users_code, look_up, unsettled
 from trueline.pipeline.compile import CompiledNode
 from trueline.pipeline.context import ArtifactHandle
+from trueline.pipeline.evaluate import evaluate
 from trueline.pipeline.execute import NodeTask, Outcome, describe_error, run_here, run_in_process
-from trueline.pipeline.handles import artifact_of, content_fingerprint, handle_of, is_external, verified_fingerprint
+from trueline.pipeline.handles import handle_of, verified_fingerprint
+from trueline.pipeline.importing import import_artifact
 from trueline.pipeline.loaded import edited_since_loading, remember_loaded
 from trueline.pipeline.publish import (
+    Inputs,
     publish_cached,
     publish_failed,
+    publish_loop,
     publish_refused,
     publish_success,
     publish_system,
     register,
 )
 from trueline.pipeline.resolve import check_contents, resolve_inputs
-from trueline.pipeline.resolvers import resolve_system
+from trueline.pipeline.resolvers import resolve
 from trueline.pipeline.results import NodeResult
 from trueline.pipeline.resume import drop_old, resume_folder
 from trueline.pipeline.run_context import RunContext
+from trueline.pipeline.run_scope import RunScope, check_conditions, loop_items, with_values
 
-__all__ = ["launch", "reuse", "skip"]
+__all__ = ["SYSTEM", "launch", "omit", "reuse", "skip"]
 
 
-def launch(run: RunContext, node: CompiledNode) -> NodeResult:
+def launch(run: RunContext, node: CompiledNode, attempt: int = 1) -> NodeResult:
     """Carries one node through all steps; whatever goes wrong becomes a FAILED result, never an exception."""
     begun = time.monotonic()
     log = str(run.log_path(node.id))
-    run.runs.set_node(run.run_id, node.id, state="RUNNING", started=now_ms(), log=log)
+    started: dict[str, Any] = {"started": now_ms()} if attempt == 1 else {}
+    run.runs.set_node(run.run_id, node.id, state="RUNNING", log=log, attempt=attempt, **started)
     try:
-        if node.system == "resolver":
-            result = _resolve(run, node)
-        elif node.system == "importer":
-            result = _import(run, node)
-        else:
-            result = _launch_component(run, node)
+        false = check_conditions(run, node)
+        if false is not None:
+            return omit(run, node, false)
+        carry_out = SYSTEM.get(node.system or "", _launch_component)
+        result = carry_out(run, node)
     except Exception as error:
         result = _failed_before(run, node, error)
-    return _timed(result, time.monotonic() - begun, log)
-
-
-def _timed(result: NodeResult, seconds: float, log: str) -> NodeResult:
-    return NodeResult(**{**vars(result), "seconds": seconds, "log": log})
+    return replace(result, seconds=time.monotonic() - begun, log=log, attempt=attempt)
 
 
 def _failed_before(run: RunContext, node: CompiledNode, error: Exception) -> NodeResult:
@@ -67,16 +71,19 @@ def _failed_before(run: RunContext, node: CompiledNode, error: Exception) -> Nod
     with path.open("a", encoding="utf-8") as handle:
         handle.write(traceback.format_exc())
     execution_id = publish_refused(run, node, message, traceback.format_exc())
-    return NodeResult(node.id, "FAILED", message=message, execution_id=execution_id)
+    retryable = not isinstance(error, ConfigError)
+    return NodeResult(node.id, "FAILED", message=message, execution_id=execution_id, retryable=retryable)
 
 
 def _launch_component(run: RunContext, node: CompiledNode) -> NodeResult:
     remember_loaded()
+    node, scope = with_values(run, node)
     inputs = resolve_inputs(run, node)
+    read = Inputs(inputs, scope.artifacts)
     key = cache_key(run, node, inputs)
     found = look_up(run, node, key)
     if isinstance(found, Hit):
-        execution_id = publish_cached(run, node, inputs, found.outputs, key, found.reason, found=_found(run, found))
+        execution_id = publish_cached(run, node, read, found.outputs, key, found.reason, found=_found(run, found))
         return NodeResult(
             node.id,
             "CACHED",
@@ -85,7 +92,7 @@ def _launch_component(run: RunContext, node: CompiledNode) -> NodeResult:
             execution_id=execution_id,
             found=_found(run, found),
         )
-    return _execute(run, node, inputs, key, found)
+    return _execute(run, node, read, key, found)
 
 
 def _found(run: RunContext, hit: Hit) -> Mapping[str, Any]:
@@ -98,9 +105,7 @@ def _handles(outputs: Mapping[str, list[Artifact]]) -> dict[str, list[ArtifactHa
     return {key: [handle_of(artifact) for artifact in artifacts] for key, artifacts in outputs.items()}
 
 
-def _execute(
-    run: RunContext, node: CompiledNode, inputs: Mapping[str, list[ArtifactHandle]], key: Key, miss: Miss
-) -> NodeResult:
+def _execute(run: RunContext, node: CompiledNode, inputs: Inputs, key: Key, miss: Miss) -> NodeResult:
     tmp = run.work_dir / "tmp" / run.run_id / node.id
     home = run.work_dir / "resume" / node.id
     with resume_folder(home, key.digest, tmp / f"{key.digest[:32]}-{run.run_id}") as resume:
@@ -114,7 +119,7 @@ def _execute(
 def _execute_in(
     run: RunContext,
     node: CompiledNode,
-    inputs: Mapping[str, list[ArtifactHandle]],
+    inputs: Inputs,
     key: Key,
     miss: Miss,
     tmp: Path,
@@ -125,15 +130,15 @@ def _execute_in(
     outcome = Outcome()
     try:
         tmp.mkdir(parents=True, exist_ok=True)
-        check_contents(inputs)
+        check_contents(inputs.wired)
         for handle in outputs.values():
             files.makedirs(handle.uri)
-        outcome = _run(run, node, _task(run, node, execution.id, inputs, outputs, str(tmp), str(resume)))
+        outcome = _run(run, node, _task(run, node, execution.id, inputs.wired, outputs, str(tmp), str(resume)))
         if outcome.error is None and not run.cancelled.is_set():
             for name, properties in outcome.properties.items():
                 outputs[name].properties = dict(properties)
             edited = unsettled(node, key)
-            published = publish_success(run, node, execution, outputs, outcome.found, outcome.gate, unsettled=edited)
+            published = publish_success(run, node, execution, outputs, outcome, unsettled=edited)
             shutil.rmtree(resume, ignore_errors=True)
             return NodeResult(
                 node.id,
@@ -143,6 +148,7 @@ def _execute_in(
                 outputs=published,
                 cached_reason=miss.reason,
                 execution_id=execution.id,
+                usage=outcome.usage,
             )
     except Exception as error:
         outcome = Outcome(outcome.found, error=describe_error(error, run.plan.root), trace=traceback.format_exc())
@@ -151,7 +157,7 @@ def _execute_in(
         shutil.rmtree(tmp.parent / f".{tmp.name}-exchange", ignore_errors=True)
     canceled = run.cancelled.is_set()
     message = "the run was cancelled" if canceled else str(outcome.error)
-    publish_failed(run, node, execution, outputs, message, outcome.trace, outcome.found, canceled=canceled)
+    publish_failed(run, node, execution, outputs, message, outcome, canceled=canceled)
     return NodeResult(
         node.id,
         "CANCELED" if canceled else "FAILED",
@@ -159,6 +165,8 @@ def _execute_in(
         message=message,
         cached_reason=miss.reason,
         execution_id=execution.id,
+        usage=outcome.usage,
+        retryable=outcome.retryable and not canceled,
     )
 
 
@@ -184,6 +192,8 @@ def _task(
         resume_dir=resume_dir,
         log=str(run.log_path(node.id)),
         sys_path=tuple(sys.path),
+        environment=evaluate(node.settings.get("environment", {}), RunScope(run, node)),
+        sample=run.sample,
     )
 
 
@@ -191,42 +201,56 @@ def _run(run: RunContext, node: CompiledNode, task: NodeTask) -> Outcome:
     def report(found: dict[str, Any]) -> None:
         run.on_found(node.id, found)
 
+    settings = node.node_settings
+    chosen = settings.isolation or run.isolation_by_node.get(node.id) or run.isolation_by_node.get(node.base_id)
+    debug = run.debug_node in (node.id, node.base_id)
     # What this process loaded before an edit is not the code that the cache key speaks of.
     outdated = has_users_code(node) and bool(edited_since_loading())
-    if outdated or run.isolation_by_node.get(node.id, run.isolation) == "process":
-        return run_in_process(task, report, run.cancelled.is_set, run.store.url)
-    return run_here(task, report, store_url=run.store.url)
+    if not debug and (outdated or settings.own_process or (chosen or run.isolation) == "process"):
+        return run_in_process(task, report, _stopper(run, settings.timeout), run.store.url)
+    return run_here(task, report, sys.stderr if debug else None, run.store.url, debug=debug)
+
+
+def _stopper(run: RunContext, timeout: float | None) -> Callable[[], str | None]:
+    """Why a node's process is to be ended now, if it is."""
+    last = None if timeout is None else time.monotonic() + timeout
+
+    def stop() -> str | None:
+        if run.cancelled.is_set():
+            return "the run was cancelled"
+        return f"timed out after {timeout:g} s" if last is not None and time.monotonic() > last else None
+
+    return stop
+
+
+def _count(run: RunContext, node: CompiledNode) -> NodeResult:
+    """A loop: its items, whose number says how many passes its body has."""
+    values = loop_items(run, node)
+    artifacts = [] if values is not None else resolve_inputs(run, node)["items"]
+    found: dict[str, Any] = {"items": len(values if values is not None else artifacts)}
+    if values is not None:
+        found["values"] = values
+    read = Inputs({"items": artifacts} if artifacts else {}, {})
+    execution_id = publish_loop(run, node, read, found)
+    return NodeResult(node.id, "COMPLETE", found=found, execution_id=execution_id)
 
 
 def _resolve(run: RunContext, node: CompiledNode) -> NodeResult:
-    outputs, passed = resolve_system(run, node)
-    found: dict[str, Any] = {key: [artifact.id for artifact in artifacts] for key, artifacts in outputs.items()}
-    if passed:
-        found["passed_over"] = passed
-    execution_id = publish_system(run, node, outputs, None, found, cached=False, resolver=True)
-    return NodeResult(node.id, "COMPLETE", found=found, outputs=_handles(outputs), execution_id=execution_id)
+    node = with_values(run, node)[0]
+    made = resolve(run, node)
+    found: dict[str, Any] = {key: [artifact.id for artifact in artifacts] for key, artifacts in made.outputs.items()}
+    if made.passed:
+        found["passed_over"] = made.passed
+    if made.groups is not None:
+        found["groups"] = made.groups
+    execution_id = publish_system(run, node, made.outputs, None, found, cached=False, resolver=True)
+    return NodeResult(node.id, "COMPLETE", found=found, outputs=_handles(made.outputs), execution_id=execution_id)
 
 
 def _import(run: RunContext, node: CompiledNode) -> NodeResult:
-    params = node.params
-    key, kind = next(iter(node.outputs.items()))
-    uri = str(params["source_uri"])
-    fingerprint = content_fingerprint(uri)
-    handle = ArtifactHandle(kind, uri, dict(params["properties"]))
-    wanted = artifact_of(handle, run.plan.types[kind], fingerprint, external=True)
-    reason = "reimport is asked for"
-    if not params["reimport"]:
-        reason = "nothing like it was imported before"
-        for artifact in run.store.artifacts(uri=uri, type=kind, newest_first=True):
-            if _same_import(artifact, wanted):
-                reason = f"artifact {artifact.id} has the same URI, properties and contents"
-                return _imported(run, node, {key: [artifact]}, reason, cached=True)
-    return _imported(run, node, {key: [wanted]}, reason, cached=False)
-
-
-def _same_import(stored: Artifact, wanted: Artifact) -> bool:
-    same = dict(stored.properties) == dict(wanted.properties)
-    return same and is_external(stored) and dict(stored.custom_properties) == dict(wanted.custom_properties)
+    node = with_values(run, node)[0]
+    made = import_artifact(run, node)
+    return _imported(run, node, {made.key: [made.artifact]}, made.reason, cached=made.cached)
 
 
 def _imported(
@@ -242,6 +266,14 @@ def _imported(
     )
 
 
+SYSTEM: Mapping[str, Callable[[RunContext, CompiledNode], NodeResult]] = {
+    "resolver": _resolve,
+    "importer": _import,
+    "loop": _count,
+    "approval": await_approval,
+}
+
+
 def reuse(run: RunContext, node: CompiledNode) -> NodeResult:
     """For partial runs: the node's newest successful outputs become outputs of this run."""
     begun = time.monotonic()
@@ -252,15 +284,18 @@ def reuse(run: RunContext, node: CompiledNode) -> NodeResult:
             for artifact in artifacts:
                 verified_fingerprint(artifact)
         reason = f"outputs of execution {execution_id} are used again: the node is outside this partial run"
-        reused = publish_cached(run, node, {}, outputs, None, reason, state="REUSED")
+        reused = publish_cached(run, node, Inputs({}, {}), outputs, None, reason, state="REUSED")
         result = NodeResult(node.id, "REUSED", outputs=_handles(outputs), cached_reason=reason, execution_id=reused)
     except Exception as error:
         result = _failed_before(run, node, error)
-    return _timed(result, time.monotonic() - begun, str(run.log_path(node.id)))
+    return replace(result, seconds=time.monotonic() - begun, log=str(run.log_path(node.id)))
 
 
 def _newest_success(run: RunContext, node: CompiledNode) -> tuple[int, dict[str, list[Artifact]]]:
-    context = run.store.contexts(type="node", name=f"{run.plan.name}.{node.id}")
+    recorded = newest_success(run.store, run.plan.name, node.id)
+    if recorded is not None:
+        return recorded, run.outputs_of(recorded)
+    context = run.store.contexts(type="node", name=f"{run.plan.name}.{node.base_id}") if not node.index else []
     executions = run.store.executions(context=context[0].id, newest_first=True) if context else []
     for execution in executions:
         if execution.state in (ExecutionState.COMPLETE, ExecutionState.CACHED) and execution.id is not None:
@@ -279,3 +314,9 @@ def skip(run: RunContext, node: CompiledNode, because: str) -> NodeResult:
     message = f"node {because!r} did not succeed"
     run.runs.set_node(run.run_id, node.id, state="SKIPPED", message=message)
     return NodeResult(node.id, "SKIPPED", message=message)
+
+
+def omit(run: RunContext, node: CompiledNode, because: str) -> NodeResult:
+    """A node that is left out, which fails nothing."""
+    run.runs.set_node(run.run_id, node.id, state="OMITTED", message=because, finished=now_ms())
+    return NodeResult(node.id, "OMITTED", message=because)

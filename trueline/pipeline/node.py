@@ -10,20 +10,41 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
-from typing import Any, ClassVar, Literal, Self
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from trueline._core.errors import ConfigError, did_you_mean
 from trueline.pipeline.artifacts import ArtifactType
 from trueline.pipeline.channel import Channel, OutputChannels
 from trueline.pipeline.params import check_params
+from trueline.pipeline.placeholders import Placeholder, leaves
+from trueline.pipeline.settings import NodeSettings, check_settings
 from trueline.pipeline.user_function import UserFunction
 
-__all__ = ["Component", "In", "Out", "stable_module"]
+if TYPE_CHECKING:
+    from trueline.pipeline.context import ArtifactHandle
 
+__all__ = ["Block", "Component", "In", "Out", "blocks_now", "stable_module"]
+
+SystemKind = Literal["importer", "resolver", "loop", "approval"]
 _PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep
+
+blocks_now: ContextVar[tuple[Block, ...]] = ContextVar("blocks_now", default=())
+"""The blocks of control flow that are open, the outermost first."""
+
+
+class Block:
+    """Base of `Cond` and `ForEach`: nodes that are made while it is open belong to it."""
+
+    def open(self) -> None:
+        """Begins the block."""
+        self._token = blocks_now.set((*blocks_now.get(), self))
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        blocks_now.reset(self._token)
 
 
 @dataclass(frozen=True)
@@ -58,20 +79,31 @@ class Component:
         OUTDATED: optional, the same forms; before an earlier result is taken from the cache it is called with the
             parameters and the outputs' properties by output name, and returns None, or why the world outside is no
             longer as that result says: then the node runs again.
-        SYSTEM: for nodes that the launcher itself carries out (`Importer`, `Resolver`).
+        SYSTEM: for nodes that the launcher itself carries out (`Importer`, `Resolver`, `Approval`, loops).
 
     Args:
         node_id: the node's name in the pipeline; the class's name by default.
         inputs: a channel, a list of channels or None, by input name.
         params: JSON values or `UserFunction`, by name. Fill in the defaults: what is here is in the cache key.
+
+    A node also keeps `made_with`, the arguments that its class was called with, from which a notebook's session is
+    written out as a pipeline file, and `artifacts`, what `trueline.interactive` ran it to.
     """
+
+    made_with: tuple[tuple[Any, ...], dict[str, Any]]
+    artifacts: Mapping[str, list[ArtifactHandle]] | None = None
 
     INPUTS: ClassVar[Mapping[str, In]] = {}
     OUTPUTS: ClassVar[Mapping[str, Out]] = {}
     EXECUTOR: ClassVar[str | Callable[..., None] | None] = None
     FINGERPRINT: ClassVar[str | Callable[..., Any] | None] = None
     OUTDATED: ClassVar[str | Callable[..., str | None] | None] = None
-    SYSTEM: ClassVar[Literal["importer", "resolver"] | None] = None
+    SYSTEM: ClassVar[SystemKind | None] = None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        node = super().__new__(cls)
+        node.made_with = (args, kwargs)
+        return node
 
     def __init__(
         self,
@@ -84,6 +116,9 @@ class Component:
         self.location = _location(self)
         self.problems: list[str] = []
         self.upstream: list[Component] = []
+        self.blocks: tuple[Block, ...] = blocks_now.get()
+        self.settings = NodeSettings()
+        self.owner: Any = None  # the sub-pipeline that the node belongs to
         self.declared_inputs: dict[str, In] = dict(type(self).INPUTS)
         self.declared_outputs: dict[str, Out] = dict(type(self).OUTPUTS)
         self.params: dict[str, Any] = check_params(params or {}, self.note)
@@ -140,10 +175,43 @@ class Component:
         self.upstream.extend(nodes)
         return self
 
+    def add_upstream_node(self, node: Component) -> None:
+        """TFX's name of `after`."""
+        self.after(node)
+
+    def add_downstream_node(self, node: Component) -> None:
+        """TFX's name of ``node.after(self)``."""
+        node.after(self)
+
+    def with_settings(self, **settings: Any) -> Self:
+        """Says how the node is carried out, see `NodeSettings`; what is not named stays."""
+        known = {name: value for name, value in settings.items() if name in NodeSettings.__dataclass_fields__}
+        for name in settings.keys() - known.keys():
+            self.note(f"has no setting {name!r}. {did_you_mean(name, NodeSettings.__dataclass_fields__)}", caller=True)
+        self.settings = replace(self.settings, **known)
+        check_settings(self.settings, self.note)
+        return self
+
+    @property
+    def loops(self) -> tuple[Component, ...]:
+        """The loops around this node, the outermost first."""
+        return tuple(block.loop for block in self.blocks if hasattr(block, "loop"))
+
+    @property
+    def conditions(self) -> tuple[Placeholder, ...]:
+        """The predicates around this node; all must be true."""
+        return tuple(block.predicate for block in self.blocks if hasattr(block, "predicate"))
+
+    def referred(self) -> list[Channel]:
+        """The channels that its parameters, environment and conditions speak of."""
+        return list(leaves([self.params, dict(self.settings.environment), list(self.conditions)], Channel))
+
     def predecessors(self) -> list[Component]:
         """The nodes that this one waits for, each once."""
-        wired = [channel.producer for channels in self.inputs.values() for channel in channels]
-        return list(dict.fromkeys([*wired, *self.upstream]))
+        wired = [channel for channels in self.inputs.values() for channel in channels]
+        loops = [channel.item_of for channel in wired if channel.item_of is not None]
+        named = [channel.producer for channel in (*wired, *self.referred())]
+        return list(dict.fromkeys([*named, *loops, *self.loops, *self.upstream]))
 
     @classmethod
     def executor_function(cls) -> UserFunction | None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from trueline._core import store
 from trueline._core.errors import ConfigError, TruelineError
-from trueline.pipeline.node import Component
+from trueline.pipeline.channel import Channel
+from trueline.pipeline.graph_checks import graph_problems
+from trueline.pipeline.node import Component, blocks_now
 from trueline.pipeline.params import functions_in
+from trueline.pipeline.subpipeline import PipelineInputs, PipelineOutputs, embed
 
 __all__ = ["Pipeline"]
 
@@ -22,10 +25,12 @@ class Pipeline:
 
     Args:
         name: names the pipeline in the metadata store; its cache and its resolvers see runs of this name only.
-        components: nodes; those that they take something from need not be listed.
+        components: nodes and sub-pipelines; those that they take something from need not be listed.
         root: where artifacts go, a folder or a URI; ``trueline-out/<name>`` by default.
         metadata: the metadata database's URL; SQLite in the root folder by default.
         cache: whether unchanged nodes may be taken from the cache.
+        on_exit: nodes that run after all others, however those ended; `FinalStatus` tells them how.
+        inputs, outputs: of a pipeline that is a part of another, see `trueline.pipeline.subpipeline`.
 
     Raises:
         ConfigError: when anything is wrong; `problems` holds everything, each with the user's file and line.
@@ -34,11 +39,14 @@ class Pipeline:
     def __init__(
         self,
         name: str,
-        components: Sequence[Component] = (),
+        components: Sequence[Component | Pipeline] = (),
         *,
         root: str | os.PathLike[str] | None = None,
         metadata: str | None = None,
         cache: bool = True,
+        on_exit: Sequence[Component] = (),
+        inputs: PipelineInputs | Mapping[str, Channel] | None = None,
+        outputs: Mapping[str, Channel] | None = None,
     ) -> None:
         self.name = name
         self.cache = cache
@@ -50,9 +58,15 @@ class Pipeline:
             problems.append(f"the root {self.root} is remote: say with metadata=... where the database is")
         self.metadata = metadata or f"sqlite:///{self.root}/metadata.db"
         self.declared = tuple(components)
-        nodes = _gather(components, problems)
-        problems += _node_problems(nodes)
-        self.nodes = _ordered(nodes, problems)
+        self.on_exit = tuple(on_exit)
+        self.blocks, self.embedded = blocks_now.get(), False
+        self.owner: Pipeline | None = None
+        self.inputs = inputs if isinstance(inputs, PipelineInputs) else PipelineInputs(inputs or {})
+        self.outputs = PipelineOutputs(name, outputs or {})
+        listed = (*components, *(channel.producer for channel in self.outputs.values()), *self.on_exit)
+        nodes = _gather(self, listed, problems)
+        problems += [*_node_problems(nodes), *graph_problems(nodes, self.on_exit)]
+        self.nodes = _ordered(nodes, problems, set(map(id, self.on_exit)))
         if problems:
             raise ConfigError(
                 f"pipeline {name!r} has {len(problems)} problem{'s' if len(problems) > 1 else ''}", problems=problems
@@ -68,23 +82,40 @@ def _absolute(root: str) -> str:
     return str(Path(root.removeprefix("file://")).expanduser().absolute())
 
 
-def _gather(components: Iterable[object], problems: list[str]) -> list[Component]:
-    """The listed nodes and all that lead to them, in order of first sight."""
+def _gather(pipeline: Pipeline, listed: Iterable[object], problems: list[str]) -> list[Component]:
+    """The listed nodes and all that lead to them, in order of first sight; sub-pipelines as their nodes."""
     seen: dict[int, Component] = {}
     queue: list[Component] = []
-    for item in components:
-        if isinstance(item, Component):
+    outside = pipeline.inputs.producers()
+    for item in listed:
+        if isinstance(item, Pipeline):
+            queue.extend(_part(pipeline, item, problems))
+        elif isinstance(item, Component):
             queue.append(item)
         else:
             problems.append(f"components holds {item!r}, which is no node")
     while queue:
         node = queue.pop(0)
-        if id(node) not in seen:
-            seen[id(node)] = node
-            queue.extend(node.predecessors())
+        if id(node) in seen or id(node) in outside:
+            continue
+        seen[id(node)] = node
+        queue.extend(node.predecessors())
+        if node.owner is not None and node.owner is not pipeline:
+            queue.extend(_part(pipeline, node.owner, problems))
     if not seen and not problems:
         problems.append("there are no nodes")
+    if pipeline.outputs or pipeline.inputs:
+        for node in seen.values():
+            node.owner = node.owner or pipeline
     return list(seen.values())
+
+
+def _part(outer: Pipeline, inner: Pipeline, problems: list[str]) -> list[Component]:
+    inner.owner = inner.owner or outer
+    if inner.owner is not outer:
+        problems.append(f"pipeline {inner.name!r} is a part of {inner.owner.name!r} already; build it anew")
+        return []
+    return embed(inner, problems)
 
 
 def _node_problems(nodes: Sequence[Component]) -> list[str]:
@@ -124,10 +155,15 @@ def _function_problems(node: Component) -> list[str]:
     return problems
 
 
-def _ordered(nodes: Sequence[Component], problems: list[str]) -> tuple[Component, ...]:
-    """Topological order; among nodes that are ready together, the order of their ids: stable for any listing."""
-    waiting = {id(node): {id(p) for p in node.predecessors()} for node in nodes}
+def _ordered(nodes: Sequence[Component], problems: list[str], last: set[int]) -> tuple[Component, ...]:
+    """Topological order; among nodes that are ready together, the order of their ids: stable for any listing.
+    Nodes in `last` come after all others."""
     by_key = {id(node): node for node in nodes}
+    ordinary = set(by_key) - last
+    waiting = {
+        id(node): {id(p) for p in node.predecessors() if id(p) in by_key} | (ordinary if id(node) in last else set())
+        for node in nodes
+    }
     order: list[Component] = []
     while waiting:
         ready = sorted((k for k, needs in waiting.items() if not needs), key=lambda k: by_key[k].node_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,21 +13,24 @@ import sqlalchemy as sa
 from trueline._core import store as files
 from trueline._core.errors import ArtifactError
 from trueline._core.manifest import MANIFEST_NAME, read_manifest, write_manifest
+from trueline.metadata.client_writes import ArtifactEvent
 from trueline.metadata.node_rows import now_ms
 from trueline.metadata.records import Artifact, EventType, Execution, ExecutionState
 from trueline.metadata.run_rows import add_cache_entry, change_cache_entry, close_execution, open_execution, write_node
-from trueline.metadata.store import ArtifactEvent
 from trueline.pipeline.cache import Key
 from trueline.pipeline.compile import CompiledNode
 from trueline.pipeline.context import ArtifactHandle
+from trueline.pipeline.execute import Outcome
 from trueline.pipeline.handles import artifact_of
 from trueline.pipeline.run_context import RunContext
 
 __all__ = [
     "EXECUTION_RESULT",
+    "Inputs",
     "close_artifact",
     "publish_cached",
     "publish_failed",
+    "publish_loop",
     "publish_refused",
     "publish_success",
     "publish_system",
@@ -54,10 +57,26 @@ def execution_result(code: int, message: str) -> str:
     return json.dumps({"code": code, "resultMessage": message})
 
 
-def _input_events(inputs: Mapping[str, list[ArtifactHandle]]) -> list[ArtifactEvent]:
-    return [
+@dataclass(frozen=True)
+class Inputs:
+    """What went into an execution: artifacts under its inputs, and those that its parameters were `read` from, by
+    (node, output)."""
+
+    wired: Mapping[str, list[ArtifactHandle]]
+    read: Mapping[tuple[str, str], list[ArtifactHandle]]
+
+
+def _input_events(inputs: Inputs) -> list[ArtifactEvent]:
+    """INPUT events of the inputs; INTERNAL_INPUT, with TFX's name of an implicit input, of what parameters read."""
+    wired: list[ArtifactEvent] = [
         (handle.id, EventType.INPUT, (key, index))
-        for key, handles in sorted(inputs.items())
+        for key, handles in sorted(inputs.wired.items())
+        for index, handle in enumerate(handles)
+        if handle.id is not None
+    ]
+    return wired + [
+        (handle.id, EventType.INTERNAL_INPUT, (f"_{node}.{key}", index))
+        for (node, key), handles in sorted(inputs.read.items())
         for index, handle in enumerate(handles)
         if handle.id is not None
     ]
@@ -68,7 +87,7 @@ def _execution(node: CompiledNode, state: ExecutionState) -> Execution:
 
 
 def register(
-    run: RunContext, node: CompiledNode, inputs: Mapping[str, list[ArtifactHandle]], key: Key | None, reason: str
+    run: RunContext, node: CompiledNode, inputs: Inputs, key: Key | None, reason: str
 ) -> tuple[Execution, dict[str, ArtifactHandle]]:
     """A RUNNING execution with its inputs, and the places for its outputs, which nobody sees yet."""
     outputs: dict[str, ArtifactHandle] = {}
@@ -78,7 +97,7 @@ def register(
             outputs[name] = ArtifactHandle(kind, run.output_uri(node.id, name, execution_id))
         open_execution(connection, execution_id, run.run_id, node.id, [handle.uri for handle in outputs.values()])
         if key is not None:
-            add_cache_entry(connection, execution_id, run.plan.name, node.id, key.digest, key.parts)
+            add_cache_entry(connection, execution_id, run.plan.name, node.base_id, key.digest, key.parts)
         write_node(connection, run.run_id, node.id, execution_id=execution_id, reason=reason)
 
     execution = _execution(node, ExecutionState.RUNNING)
@@ -109,8 +128,7 @@ def publish_success(
     node: CompiledNode,
     execution: Execution,
     outputs: Mapping[str, ArtifactHandle],
-    found: Mapping[str, Any],
-    gate: str | None = None,
+    outcome: Outcome,
     *,
     unsettled: Key | None = None,
 ) -> dict[str, list[ArtifactHandle]]:
@@ -119,12 +137,13 @@ def publish_success(
     With a closed gate the artifacts are there to be looked at, but the execution counts as FAILED. `unsettled` is the
     key that the result must not be found by, because its code was edited while it ran.
     """
+    gate = outcome.gate
     fingerprints = {
         name: close_artifact(handle, run.plan.types[handle.type].format) for name, handle in outputs.items()
     }
     listed: list[ArtifactEvent] = [
         (
-            artifact_of(handle, run.plan.types[handle.type], fingerprints[name], gate=gate),
+            artifact_of(handle, run.plan.types[handle.type], fingerprints[name], gate=gate, sample=run.sample),
             EventType.OUTPUT,
             (name, 0),
         )
@@ -145,8 +164,9 @@ def publish_success(
             node.id,
             state="COMPLETE" if gate is None else "FAILED",
             finished=now_ms(),
-            found=found,
+            found=outcome.found,
             message=gate,
+            usage=outcome.usage,
         )
 
     ended = replace(execution, state=state, custom_properties=properties)
@@ -162,8 +182,7 @@ def publish_failed(
     execution: Execution,
     outputs: Mapping[str, ArtifactHandle],
     message: str,
-    trace: str | None,
-    found: Mapping[str, Any],
+    outcome: Outcome,
     *,
     canceled: bool = False,
 ) -> None:
@@ -172,7 +191,7 @@ def publish_failed(
         files.remove_tree(handle.uri)
     properties = {
         **execution.custom_properties,
-        EXECUTION_RESULT: execution_result(1 if canceled else 2, f"{message}\n{trace or ''}".strip()),
+        EXECUTION_RESULT: execution_result(1 if canceled else 2, f"{message}\n{outcome.trace or ''}".strip()),
     }
     state = ExecutionState.CANCELED if canceled else ExecutionState.FAILED
 
@@ -184,8 +203,9 @@ def publish_failed(
             node.id,
             state="CANCELED" if canceled else "FAILED",
             finished=now_ms(),
-            found=found,
+            found=outcome.found,
             message=message,
+            usage=outcome.usage,
         )
 
     run.store.put_execution(replace(execution, state=state, custom_properties=properties), (), (), also)
@@ -207,7 +227,7 @@ def publish_refused(run: RunContext, node: CompiledNode, message: str, trace: st
 def publish_cached(
     run: RunContext,
     node: CompiledNode,
-    inputs: Mapping[str, list[ArtifactHandle]],
+    inputs: Inputs,
     outputs: Mapping[str, list[Artifact]],
     key: Key | None,
     reason: str,
@@ -235,7 +255,14 @@ def publish_system(
     event = EventType.INTERNAL_OUTPUT if resolver else EventType.OUTPUT
     state = ExecutionState.CACHED if cached else ExecutionState.COMPLETE
     word = "CACHED" if cached else "COMPLETE"
-    return _publish_existing(run, node, state, event, {}, outputs, None, reason, word, found)
+    return _publish_existing(run, node, state, event, Inputs({}, {}), outputs, None, reason, word, found)
+
+
+def publish_loop(run: RunContext, node: CompiledNode, inputs: Inputs, found: Mapping[str, Any]) -> int:
+    """The execution of a loop: what it counted; returns its id."""
+    return _publish_existing(
+        run, node, ExecutionState.COMPLETE, EventType.OUTPUT, inputs, {}, None, None, "COMPLETE", found
+    )
 
 
 def _publish_existing(
@@ -243,7 +270,7 @@ def _publish_existing(
     node: CompiledNode,
     execution_state: ExecutionState,
     event: EventType,
-    inputs: Mapping[str, list[ArtifactHandle]],
+    inputs: Inputs,
     outputs: Mapping[str, list[Artifact]],
     key: Key | None,
     reason: str | None,
@@ -258,7 +285,7 @@ def _publish_existing(
 
     def also(connection: sa.Connection, execution_id: int, _: list[int]) -> None:
         if key is not None:
-            add_cache_entry(connection, execution_id, run.plan.name, node.id, key.digest, key.parts)
+            add_cache_entry(connection, execution_id, run.plan.name, node.base_id, key.digest, key.parts)
         write_node(
             connection,
             run.run_id,

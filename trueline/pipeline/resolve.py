@@ -11,21 +11,25 @@ from trueline.metadata.records import Artifact
 from trueline.pipeline.compile import CompiledNode
 from trueline.pipeline.context import ArtifactHandle
 from trueline.pipeline.handles import handle_of, verified_fingerprint
-from trueline.pipeline.results import SUCCESS
+from trueline.pipeline.passes import passes_seen
 from trueline.pipeline.run_context import RunContext
 
-__all__ = ["check_contents", "resolve_inputs"]
+__all__ = ["check_contents", "produced", "resolve_inputs"]
 
 
 def resolve_inputs(run: RunContext, node: CompiledNode) -> dict[str, list[ArtifactHandle]]:
     """The node's inputs, each artifact with its files checked.
+
+    Artifacts stand in the order of the channels, those of a loop's passes in the order of its items.
 
     Raises:
         ArtifactError: a required input is empty, or an artifact's files are gone or changed.
     """
     resolved: dict[str, list[ArtifactHandle]] = {}
     for key, declared in node.inputs.items():
-        found = [artifact for source in declared.sources for artifact in _produced(run, *source)]
+        found = [artifact for source in declared.sources for artifact in produced(run, node, *source)]
+        if declared.item_of is not None:
+            found = [_item(found, node, declared.item_of)]
         if not found and not declared.optional:
             sources = ", ".join(f"{producer}.{output}" for producer, output in declared.sources)
             raise ArtifactError(
@@ -49,11 +53,19 @@ def check_contents(inputs: Mapping[str, list[ArtifactHandle]]) -> None:
             read_manifest(uri, "sha256")
 
 
-def _produced(run: RunContext, producer: str, key: str) -> list[Artifact]:
-    record = run.runs.node(run.run_id, producer)
-    if record.state not in SUCCESS or record.execution_id is None:
-        raise ArtifactError(f"node {producer!r} has no outputs in this run: it is {record.state}")
-    return run.outputs_of(record.execution_id).get(key, [])
+def produced(run: RunContext, node: CompiledNode, producer: str, key: str) -> list[Artifact]:
+    """What one output holds for this pass of a node."""
+    passes = passes_seen(run.plan, node, producer, run.counts)
+    if passes is None:  # a loop that was left out has no passes
+        return []
+    return [artifact for one in passes for artifact in run.artifacts_of(one).get(key, [])]
+
+
+def _item(found: list[Artifact], node: CompiledNode, loop: str) -> Artifact:
+    number = node.index[node.loops.index(loop)]
+    if number >= len(found):
+        raise ArtifactError(f"loop {loop!r} has {len(found)} artifacts, and none at {number}", where=f"node {node.id}")
+    return found[number]
 
 
 def _checked(artifact: Artifact) -> ArtifactHandle:

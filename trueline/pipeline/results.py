@@ -12,7 +12,16 @@ from trueline.pipeline.context import ArtifactHandle
 __all__ = ["SUCCESS", "EventKind", "NodeResult", "OnEvent", "RunEvent", "RunResult"]
 
 SUCCESS = frozenset({"COMPLETE", "CACHED", "REUSED"})
-EventKind = Literal["run_started", "node_started", "node_found", "node_finished", "run_finished"]
+EventKind = Literal[
+    "run_started",
+    "node_started",
+    "node_found",
+    "node_retry",
+    "node_waiting",
+    "nodes_added",
+    "node_finished",
+    "run_finished",
+]
 
 
 @dataclass(frozen=True)
@@ -20,7 +29,8 @@ class NodeResult:
     """One node of a finished run.
 
     Attributes:
-        state: COMPLETE, CACHED, REUSED (by a partial run), FAILED, SKIPPED or CANCELED.
+        state: COMPLETE, CACHED, REUSED (by a partial run), FAILED, SKIPPED (a node before it did not succeed), OMITTED
+            (a condition, or what it needs was left out) or CANCELED.
         seconds: how long it took.
         found: what the executor reported.
         message: why it failed or was skipped, in one sentence.
@@ -28,6 +38,9 @@ class NodeResult:
         cached_reason: what the cache said: why this was taken from it, or why it was not.
         execution_id: the execution in the metadata store.
         log: the log file.
+        attempt: which attempt this was, from 1.
+        usage: CPU seconds, peak memory and so on.
+        retryable: whether another attempt could end otherwise.
     """
 
     node_id: str
@@ -39,6 +52,9 @@ class NodeResult:
     cached_reason: str | None = None
     execution_id: int | None = None
     log: str | None = None
+    attempt: int = 1
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    retryable: bool = False
 
     @property
     def ok(self) -> bool:
@@ -68,7 +84,8 @@ class RunResult:
 
 @dataclass(frozen=True)
 class RunEvent:
-    """Something that happened: `found` with ``node_found``, `result` with ``node_finished``."""
+    """Something that happened: `found` with ``node_found``, `result` with ``node_finished``; `message` says why a node
+    is tried again, what it waits for, or which passes a loop has (``nodes``)."""
 
     kind: EventKind
     run_id: str
@@ -77,6 +94,8 @@ class RunEvent:
     found: Mapping[str, Any] | None = None
     result: NodeResult | None = None
     status: RunStatus | None = None
+    message: str | None = None
+    nodes: tuple[str, ...] = ()
 
 
 OnEvent = Callable[[RunEvent], None]

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import os
-import queue
 import secrets
 import shutil
-import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from trueline._core.errors import ConfigError
-from trueline.metadata.node_rows import now_ms
+from trueline._core.errors import ConfigError, MetadataError
 from trueline.metadata.records import Context
-from trueline.metadata.runs import RunStatus, RunStore
+from trueline.metadata.run_control import claim, keep_settings, settings_of
+from trueline.metadata.runs import RunStore
 from trueline.metadata.store import MetadataStore
-from trueline.pipeline.compile import CompiledNode, CompiledPipeline, compile_pipeline
-from trueline.pipeline.launcher import launch, reuse, skip
+from trueline.pipeline.compile import CompiledPipeline, compile_pipeline
 from trueline.pipeline.pipeline import Pipeline
 from trueline.pipeline.recover import recover
-from trueline.pipeline.results import NodeResult, OnEvent, RunEvent, RunResult
-from trueline.pipeline.run_context import Isolation, RunContext, register_types
+from trueline.pipeline.results import OnEvent, RunResult
+from trueline.pipeline.run_context import RunContext, register_types
+from trueline.pipeline.runtime import runtime_values
 from trueline.pipeline.selection import select
+from trueline.pipeline.settings import Isolation
+from trueline.pipeline.take_up import ended_nodes, result_of
+from trueline.runners.execution import Execution
 
 __all__ = ["LocalRunner"]
 
-_BEAT_SECONDS = 5.0
 _DEFAULT_WORKERS = 4
 
 
@@ -37,14 +36,13 @@ class LocalRunner:
     Args:
         max_workers: how many nodes at most run at the same time.
         isolation: ``thread`` runs executors in this process; ``process`` gives each node a spawned process of its
-            own, so that a crash or a kill fails that node alone.
+            own, so that a crash or a kill fails that node alone; ``main`` runs them in the calling thread.
     """
 
     def __init__(self, max_workers: int | None = None, isolation: Isolation = "thread") -> None:
         if max_workers is not None and max_workers < 1:
             raise ConfigError(f"max_workers is {max_workers}; at least one is needed")
-        if isolation not in ("thread", "process"):
-            raise ConfigError(f"isolation is {isolation!r}", hint="'thread' or 'process'.")
+        _check_isolation(isolation)
         self.max_workers = max_workers or min(_DEFAULT_WORKERS, max(2, os.cpu_count() or 2))
         self.isolation: Isolation = isolation
 
@@ -53,12 +51,16 @@ class LocalRunner:
         pipeline: Pipeline | CompiledPipeline,
         *,
         params: Mapping[str, Any] | None = None,
+        runtime_parameters: Mapping[str, Any] | None = None,
         use_cache: bool | None = None,
         from_nodes: Iterable[str] | None = None,
         to_nodes: Iterable[str] | None = None,
         isolation: Isolation | Mapping[str, Isolation] | None = None,
+        sample: int | None = None,
+        debug_node: str | None = None,
         on_event: OnEvent | None = None,
         run_id: str | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> RunResult:
         """Carries a pipeline out.
 
@@ -68,22 +70,32 @@ class LocalRunner:
         Args:
             pipeline: what to run.
             params: the parameters the pipeline was made with; they are recorded with the run.
+            runtime_parameters: values of its runtime parameters.
             use_cache: overrides the pipeline's own setting.
             from_nodes, to_nodes: a partial run; nodes before it lend the outputs of earlier runs.
             isolation: overrides the runner's, for all nodes or by node id.
+            sample: work on so many rows only; such a run never blesses and never pushes.
+            debug_node: run this node in the calling thread, and open the debugger where it fails.
             on_event: told of everything that happens, from one thread at a time; it must not raise.
             run_id: a name for the run, unique in the metadata store.
+            settings: further facts to keep with the run, such as the pipeline's file; JSON, no secrets.
+
+        Returns:
+            How it ended; a run that was cancelled from outside has the status CANCELED.
 
         Raises:
-            ConfigError: unknown nodes, or a run started from within a node.
+            ConfigError: unknown nodes, wrong parameters, or a run started from within a node.
             MetadataError: the metadata database cannot be used.
+            KeyboardInterrupt: the run was interrupted here, by Ctrl-C or SIGTERM; it has ended as CANCELED.
         """
         _refuse_inside_node()
         plan = compile_pipeline(pipeline) if isinstance(pipeline, Pipeline) else pipeline
         part, reused = select(plan, from_nodes, to_nodes)
-        by_node: Mapping[str, Isolation] = isolation if isinstance(isolation, Mapping) else {}
-        for node_id in by_node:
-            plan.node(node_id)
+        runtime = runtime_values(part, runtime_parameters or {})
+        by_node = _isolation_by_node(plan, isolation)
+        _check_sample(sample)
+        if debug_node is not None:
+            plan.node(debug_node)
         store = MetadataStore(plan.metadata)
         try:
             run = RunContext(
@@ -94,13 +106,85 @@ class LocalRunner:
                 use_cache=plan.cache if use_cache is None else use_cache,
                 isolation=isolation if isinstance(isolation, str) else self.isolation,
                 isolation_by_node=by_node,
+                sample=sample,
+                runtime=runtime,
+                debug_node=debug_node,
             )
-            for dead in recover(store):
-                shutil.rmtree(run.work_dir / "tmp" / dead, ignore_errors=True)
+            _clean_up(run)
             _begin(run, params or {})
-            return _Execution(run, reused, self.max_workers, on_event).carry_out()
+            keep_settings(store, run.run_id, {**(settings or {}), **_settings(run, reused)})
+            return Execution(run, reused, self.max_workers, on_event).carry_out()
         finally:
             store.close()
+
+    def resume(
+        self, metadata: str, run_id: str = "latest", *, on_event: OnEvent | None = None, debug_node: str | None = None
+    ) -> RunResult:
+        """Takes up a run that failed, was cancelled or whose process died: what had succeeded, and is whole, stays.
+
+        The plan is the recorded one; code is read as the files are now.
+
+        Args:
+            metadata: the metadata database.
+            run_id: the run, the beginning of its id, or ``latest``.
+            on_event, debug_node: as for `run`.
+
+        Raises:
+            MetadataError: no such run, or it is under way.
+        """
+        _refuse_inside_node()
+        store = MetadataStore(metadata, create=False)
+        try:
+            for dead in recover(store):
+                del dead
+            record = RunStore(store).run(run_id)
+            if record.status == "RUNNING" and record.alive:
+                raise MetadataError(f"run {record.run_id} is under way", hint="wait for it, or cancel it first.")
+            plan, kept = CompiledPipeline.from_json(record.plan), settings_of(store, record.run_id)
+            run = RunContext(
+                plan=plan,
+                run_id=record.run_id,
+                store=store,
+                runs=RunStore(store),
+                use_cache=kept.get("use_cache", plan.cache),
+                isolation=kept.get("isolation", self.isolation),
+                isolation_by_node=kept.get("isolation_by_node", {}),
+                sample=kept.get("sample"),
+                runtime=kept.get("runtime", runtime_values(plan, {}) if not kept else {}),
+                debug_node=debug_node,
+            )
+            ended_nodes(run, record.nodes)
+            if record.status == "COMPLETE" and len(run.done) == len(record.nodes):
+                return result_of(RunStore(store).run(record.run_id))
+            register_types(store, plan)
+            claim(store, record.run_id, run.done)
+            reused = frozenset(kept.get("reused", ()))
+            return Execution(run, reused, self.max_workers, on_event).carry_out()
+        finally:
+            store.close()
+
+
+def _check_isolation(isolation: str) -> None:
+    if isolation not in ("thread", "process", "main"):
+        raise ConfigError(f"isolation is {isolation!r}", hint="'thread', 'process' or 'main'.")
+
+
+def _isolation_by_node(
+    plan: CompiledPipeline, isolation: Isolation | Mapping[str, Isolation] | None
+) -> Mapping[str, Isolation]:
+    if not isinstance(isolation, Mapping):
+        if isolation is not None:
+            _check_isolation(isolation)
+        return {}
+    for node_id, one in isolation.items():
+        plan.node(node_id)
+        _check_isolation(one)
+    return isolation
+
+
+def _check_sample(sample: int | None) -> None:
+    if sample is not None and (isinstance(sample, bool) or sample < 1):
+        raise ConfigError(f"sample is {sample!r}; a number of rows from 1 on is needed")
 
 
 def _refuse_inside_node() -> None:
@@ -116,6 +200,22 @@ def _new_run_id() -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
+def _clean_up(run: RunContext) -> None:
+    for dead in recover(run.store):
+        shutil.rmtree(run.work_dir / "tmp" / dead, ignore_errors=True)
+
+
+def _settings(run: RunContext, reused: frozenset[str]) -> dict[str, Any]:
+    kept = {
+        "use_cache": run.use_cache,
+        "isolation": run.isolation,
+        "isolation_by_node": dict(run.isolation_by_node),
+        "runtime": dict(run.runtime),
+        "reused": sorted(reused),
+    }
+    return {**kept, **({"sample": run.sample} if run.sample is not None else {})}
+
+
 def _begin(run: RunContext, params: Mapping[str, Any]) -> None:
     register_types(run.store, run.plan)
     pipeline_id, run_context_id = run.store.put_contexts(
@@ -124,109 +224,3 @@ def _begin(run: RunContext, params: Mapping[str, Any]) -> None:
     run.store.put_parent_context(run_context_id, pipeline_id)
     nodes = [node.id for node in run.plan.nodes]
     run.runs.start(run.run_id, run.plan.name, run.plan.to_json(), params, nodes, run_context_id)
-
-
-class _Execution:
-    """One run under way: the calling thread schedules, a thread per node works."""
-
-    def __init__(self, run: RunContext, reused: frozenset[str], workers: int, on_event: OnEvent | None) -> None:
-        self._run = replace(run, on_found=self._on_found)
-        self._reused, self._workers, self._on_event = reused, workers, on_event
-        self._done: queue.Queue[NodeResult] = queue.Queue()
-        self._results: dict[str, NodeResult] = {}
-        self._waiting = {node.id: node for node in run.plan.nodes}
-        self._busy: dict[str, threading.Thread] = {}
-        self._telling = threading.Lock()
-        self._over = threading.Event()
-
-    def carry_out(self) -> RunResult:
-        self._tell(RunEvent("run_started", self._run.run_id, now_ms()))
-        beat = threading.Thread(target=self._beat, name="trueline-heartbeat", daemon=True)
-        beat.start()
-        try:
-            self._schedule()
-        except BaseException:
-            self._cancel()
-            raise
-        finally:
-            self._over.set()
-            beat.join()
-            shutil.rmtree(self._run.work_dir / "tmp" / self._run.run_id, ignore_errors=True)
-        return self._end()
-
-    def _schedule(self) -> None:
-        while self._waiting or self._busy:
-            self._start_ready()
-            if self._busy:
-                self._take(self._done.get())
-
-    def _start_ready(self) -> None:
-        for node in list(self._waiting.values()):
-            failed = [u for u in node.upstream if u in self._results and not self._results[u].ok]
-            if failed:
-                del self._waiting[node.id]
-                self._take(skip(self._run, node, self._root_of(failed[0])))
-            elif all(u in self._results for u in node.upstream) and len(self._busy) < self._workers:
-                del self._waiting[node.id]
-                thread = threading.Thread(target=self._work, args=(node,), name=f"trueline-{node.id}", daemon=True)
-                self._busy[node.id] = thread
-                self._tell(RunEvent("node_started", self._run.run_id, now_ms(), node.id))
-                thread.start()
-
-    def _root_of(self, node_id: str) -> str:
-        """The node whose failure made this one skip."""
-        plan = {node.id: node for node in self._run.plan.nodes}
-        while self._results[node_id].state == "SKIPPED":
-            node_id = next(u for u in plan[node_id].upstream if u in self._results and not self._results[u].ok)
-        return node_id
-
-    def _work(self, node: CompiledNode) -> None:
-        try:
-            result = reuse(self._run, node) if node.id in self._reused else launch(self._run, node)
-        except BaseException as error:
-            # The store itself failed: the run must still come to its end and say so.
-            result = NodeResult(node.id, "FAILED", message=f"{type(error).__name__}: {error}")
-        self._done.put(result)
-
-    def _take(self, result: NodeResult) -> None:
-        self._busy.pop(result.node_id, None)
-        self._results[result.node_id] = result
-        self._tell(RunEvent("node_finished", self._run.run_id, now_ms(), result.node_id, result.found, result))
-
-    def _cancel(self) -> None:
-        """Gives the run up: processes are killed, threads get a moment; what they leave, the next run cleans."""
-        self._run.cancelled.set()
-        for thread in list(self._busy.values()):
-            thread.join(timeout=2.0)
-        for node_id in (*self._waiting, *self._busy):
-            self._run.runs.set_node(self._run.run_id, node_id, state="CANCELED", message="the run was cancelled")
-        self._run.runs.finish(self._run.run_id, "CANCELED", "cancelled")
-
-    def _end(self) -> RunResult:
-        failed = [r for r in self._results.values() if r.state in ("FAILED", "CANCELED")]
-        message = "; ".join(f"{r.node_id}: {_sentence(r.message or r.state)}" for r in failed)
-        status: RunStatus = "FAILED" if any(not r.ok for r in self._results.values()) else "COMPLETE"
-        self._run.runs.finish(self._run.run_id, status, message or None)
-        self._tell(RunEvent("run_finished", self._run.run_id, now_ms(), status=status))
-        ordered = {node.id: self._results[node.id] for node in self._run.plan.nodes}
-        return RunResult(self._run.run_id, status, ordered, message or None)
-
-    def _beat(self) -> None:
-        while not self._over.wait(_BEAT_SECONDS):
-            self._run.runs.beat(self._run.run_id)
-
-    def _on_found(self, node_id: str, found: dict[str, Any]) -> None:
-        self._tell(RunEvent("node_found", self._run.run_id, now_ms(), node_id, found))
-
-    def _tell(self, event: RunEvent) -> None:
-        if self._on_event is not None:
-            with self._telling:
-                self._on_event(event)
-
-
-def _sentence(message: str) -> str:
-    """What a message says first, with the first of the problems that it lists."""
-    first, *rest = message.splitlines()
-    problems = [line.removeprefix("  - ") for line in rest if line.startswith("  - ")]
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"{first}: {problems[0]}{more}" if problems else first
