@@ -23,7 +23,7 @@ ROOMS = (
     "trueline.components", "trueline.pipeline", "trueline.runners", "trueline.data", "trueline.data_validation",
     "trueline.schema", "trueline.transform", "trueline.training", "trueline.models", "trueline.models.optimise",
     "trueline.model_analysis", "trueline.serving", "trueline.metadata", "trueline.engine", "trueline.display",
-    "trueline.web",
+    "trueline.web", "trueline.interactive",
 )  # fmt: skip
 WIDTH = 110
 HEAD = """# Reference

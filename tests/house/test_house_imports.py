@@ -16,7 +16,7 @@ ROOMS = [
     "trueline", "trueline.schema", "trueline.data", "trueline.engine", "trueline.data_validation",
     "trueline.transform", "trueline.models", "trueline.training", "trueline.model_analysis", "trueline.serving",
     "trueline.metadata", "trueline.pipeline", "trueline.components", "trueline.runners", "trueline.display",
-    "trueline.web",
+    "trueline.web", "trueline.interactive",
 ]  # fmt: skip
 HEAVY = ["pyarrow", "onnx", "onnxruntime", "sqlalchemy", "sklearn", "torch", "tensorflow", "pandas", "skl2onnx", "jax"]
 

@@ -37,6 +37,8 @@ EXTRA_OF = {
     "ray": "ray",
     "mlflow": "tracking",
     "optuna": "tune",
+    "IPython": "notebook",
+    "ipykernel": "notebook",
 }
 
 

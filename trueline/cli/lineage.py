@@ -17,7 +17,7 @@ from trueline.cli.memory import metadata_option
 if TYPE_CHECKING:
     from rich.tree import Tree
 
-    from trueline.cli.lineage_graph import Found
+    from trueline.interactive.lineage_graph import Found
     from trueline.metadata import LineageNode
 
 __all__ = ["lineage"]
@@ -90,7 +90,7 @@ def _written(about: Subject, form: str, up: bool, down: bool, hops: int) -> str:
 
 
 def _found(about: Subject, up: bool, down: bool, hops: int) -> tuple[Found, str, str]:
-    from trueline.cli.lineage_graph import around_artifact, of_run
+    from trueline.interactive.lineage_graph import around_artifact, of_run
 
     if about.artifact is not None:
         upward = up or not down
@@ -104,21 +104,21 @@ def _found(about: Subject, up: bool, down: bool, hops: int) -> tuple[Found, str,
 
 
 def _json(about: Subject, found: Found, title: str, note: str) -> str:
-    from trueline.cli.lineage_graph import graph_json
+    from trueline.interactive.lineage_graph import graph_json
 
     return json.dumps({"of": about.json(), **graph_json(found)}, indent=1)
 
 
 def _dot(about: Subject, found: Found, title: str, note: str) -> str:
-    from trueline.cli.lineage_graph import view_of
     from trueline.display.lineage_graphviz import lineage_dot
+    from trueline.interactive.lineage_graph import view_of
 
     return lineage_dot(view_of(found, title, note))
 
 
 def _html(about: Subject, found: Found, title: str, note: str) -> str:
-    from trueline.cli.lineage_graph import view_of
     from trueline.display.lineage import lineage_html
+    from trueline.interactive.lineage_graph import view_of
 
     return lineage_html(view_of(found, title, note))
 

@@ -56,7 +56,7 @@ def _view(node: NodeRecord, upstream: list[str]) -> NodeView:
 
 def run_lineage(runs: RunStore, record: RunRecord) -> LineageGraph:
     """What the run's executions read and put out."""
-    from trueline.cli.lineage_graph import of_run, view_of
+    from trueline.interactive.lineage_graph import of_run, view_of
 
     executions = [node.execution_id for node in record.nodes if node.execution_id is not None]
     return view_of(of_run(runs.store, executions), f"Lineage of run {record.run_id}")

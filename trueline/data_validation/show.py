@@ -6,6 +6,7 @@ it. Nothing is fetched from anywhere: the same page works offline and in an e-ma
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -253,7 +254,6 @@ def _shown(html: Html) -> Html | None:
     shell = sys.modules.get("IPython")
     if shell is None or shell.get_ipython() is None:
         return html
-    from IPython.display import display  # type: ignore[import-not-found,unused-ignore]
-
-    display(html)
+    display: Any = importlib.import_module("IPython.display")  # untyped, and not everywhere there
+    display.display(html)
     return None

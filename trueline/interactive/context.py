@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from trueline._core.errors import ArtifactError, ConfigError, GateError, TruelineError, did_you_mean
-from trueline.interactive.magics import SKIPPING, install
+from trueline._core.errors import ConfigError, did_you_mean
+from trueline.interactive.checks import check_lent, check_ready, check_stale, closure, failure
+from trueline.interactive.magics import SKIPPING
+from trueline.interactive.notebook import equip_notebook, notebook_name
 from trueline.interactive.result import ExecutionResult, ShownArtifact, ShownArtifacts
 from trueline.pipeline.channel import Channel
 from trueline.pipeline.context import ArtifactHandle
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from trueline.pipeline.results import NodeResult
 
 __all__ = ["InteractiveContext"]
-
-_LOG_LINES = 15
 
 
 class InteractiveContext:
@@ -54,7 +52,7 @@ class InteractiveContext:
         pipeline_root: str | os.PathLike[str] | None = None,
         metadata: str | None = None,
     ) -> None:
-        self.pipeline_name = pipeline_name if pipeline_name is not None else _notebook_name()
+        self.pipeline_name = pipeline_name if pipeline_name is not None else notebook_name()
         self._root, self._metadata = pipeline_root, metadata
         self._nodes: dict[str, Component] = {}
         self._results: dict[str, ExecutionResult] = {}
@@ -62,7 +60,7 @@ class InteractiveContext:
         place = self._pipeline([_Nothing()])
         self.pipeline_root, self.metadata = place.root, place.metadata
         self._root, self._metadata = place.root, place.metadata
-        _equip_notebook()
+        equip_notebook()
 
     def run(self, component: Component, enable_cache: bool = True) -> ExecutionResult:
         """Runs one node on what the nodes before it have made in this session.
@@ -84,15 +82,15 @@ class InteractiveContext:
         """
         from trueline.runners.local import LocalRunner
 
-        self._check(component)
+        check_ready(component, self._nodes, self._results)
         pipeline = self._pipeline([component])
         node_id = component.node_id
         use_cache = None if enable_cache else False
         run = LocalRunner().run(pipeline, from_nodes=[node_id], to_nodes=[node_id], use_cache=use_cache)
-        self._check_lent(component, run.nodes)
+        check_lent(component, run.nodes, self._results, self.pipeline_name)
         found = run.nodes[node_id]
         if not found.ok and found.state != "OMITTED" and not found.outputs:
-            raise _failure(found)
+            raise failure(found)
         result = self._result(component, found, run.run_id)
         self._note(component, result)
         return result
@@ -151,76 +149,19 @@ class InteractiveContext:
         kept = self._exported()
         if not kept:
             raise ConfigError("no node has run in this session yet: there is nothing to export")
-        self._check_stale(kept)
+        check_stale(kept, self._nodes)
         return export(kept, self._pipeline(kept), Path(path), overwrite=overwrite)
 
     def _exported(self) -> list[Component]:
         """Nodes that ran outside cells marked to be skipped, and those that they need."""
         wanted = [node for node_id, node in self._nodes.items() if node_id not in self._skipped]
-        needed = {node.node_id for start in wanted for node in _closure(start)}
+        needed = {node.node_id for start in wanted for node in closure(start)}
         return [node for node_id, node in self._nodes.items() if node_id in needed]
 
     def _pipeline(self, nodes: list[Component]) -> Pipeline:
         from trueline.pipeline.pipeline import Pipeline
 
         return Pipeline(self.pipeline_name, nodes, root=self._root, metadata=self._metadata)
-
-    def _check(self, component: Component) -> None:
-        if not isinstance(component, Component):
-            raise ConfigError(
-                f"run was given {component!r}, which is no component", hint="as in run(StatisticsGen(...))."
-            )
-        if component.loops or component.owner is not None or component.SYSTEM == "loop":
-            raise ConfigError(
-                f"node {component.node_id!r} belongs to a loop or to a sub-pipeline, which run as a whole",
-                hint="run it with LocalRunner().run(Pipeline(...)), or run its nodes outside of it.",
-            )
-        missing = [node.node_id for node in component.predecessors() if node.node_id not in self._results]
-        if missing:
-            raise ConfigError(
-                f"node {component.node_id!r} needs what {_listed(missing)} makes, which has not run in this session",
-                where=component.location,
-                hint=f"run first: {'; '.join(f'context.run({name})' for name in missing)}.",
-            )
-        self._check_stale([component])
-        closed = [r for node in component.predecessors() if not (r := self._results[node.node_id]).ok]
-        if closed and component.settings.trigger == "all_success":
-            raise GateError(
-                f"node {component.node_id!r} cannot run: {_listed([r.node_id for r in closed])} did not succeed",
-                where=component.location,
-                problems=[f"{r.node_id}: {r.message or r.state}" for r in closed],
-            )
-
-    def _check_stale(self, nodes: list[Component]) -> None:
-        """Refuses nodes that are wired to a former node whose place another one has taken."""
-        problems = []
-        for node in dict.fromkeys(found for start in nodes for found in _closure(start)):
-            for before in node.predecessors():
-                now = self._nodes.get(before.node_id)
-                if now is not None and now is not before:
-                    problems.append(
-                        f"{node.location}: {node.node_id} is wired to a former {before.node_id}, "
-                        f"which was made again at {now.location}"
-                    )
-        if problems:
-            raise ConfigError(
-                "nodes are wired to former ones", problems=problems, hint="run their cells again, in this order."
-            )
-
-    def _check_lent(self, component: Component, results: Mapping[str, NodeResult]) -> None:
-        """What the runner took for the inputs must be what this session made; resolvers look anew each time."""
-        for before in component.predecessors():
-            found = results.get(before.node_id)
-            if found is None or not found.outputs:
-                continue
-            if before.SYSTEM is not None:
-                before.artifacts = {key: ShownArtifacts(handles) for key, handles in found.outputs.items()}
-            elif _fingerprints(found.outputs) != _fingerprints(self._results[before.node_id].outputs):
-                raise ArtifactError(
-                    f"{component.node_id} was given outputs of {before.node_id} that another session made",
-                    where=f"pipeline {self.pipeline_name!r}",
-                    hint=f"run {before.node_id} again, or give each session a pipeline_name of its own.",
-                )
 
     def _result(self, component: Component, found: NodeResult, run_id: str) -> ExecutionResult:
         return ExecutionResult(
@@ -277,59 +218,3 @@ class _Nothing(Component):
 
 def execute(ctx: object) -> None:
     """Does nothing: the node that stands for it never runs."""
-
-
-def _notebook_name() -> str:
-    """The notebook's file name where the server tells it, else ``interactive``."""
-    stem = Path(os.environ.get("JPY_SESSION_NAME", "")).stem
-    return re.sub(r"[^A-Za-z0-9_.-]+", "_", stem).strip("_.-")[:100] or "interactive"
-
-
-def _equip_notebook() -> None:
-    """In IPython: the cell magics, and HTML for channels and handles."""
-    import sys
-
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    if shell is None:
-        return
-    install(shell)
-    html = shell.display_formatter.formatters["text/html"]
-    html.for_type(Channel, _channel_html)
-    html.for_type(ArtifactHandle, lambda handle: ShownArtifact.of(handle)._repr_html_())
-
-
-def _channel_html(channel: Channel) -> str | None:
-    """A channel's artifacts; None, which leaves the text, where its node has not run."""
-    made = channel.producer.artifacts
-    return None if made is None or channel.key not in made else ShownArtifacts(made[channel.key])._repr_html_()
-
-
-def _closure(node: Component) -> Iterator[Component]:
-    """A node and all before it, each once."""
-    seen: dict[int, Component] = {}
-    queue = [node]
-    while queue:
-        found = queue.pop()
-        if id(found) not in seen:
-            seen[id(found)] = found
-            queue.extend(found.predecessors())
-    return iter(seen.values())
-
-
-def _fingerprints(outputs: Mapping[str, Any]) -> dict[str, list[Any]]:
-    return {key: [artifact.fingerprint for artifact in found] for key, found in outputs.items()}
-
-
-def _listed(names: list[str]) -> str:
-    return " and ".join(repr(name) for name in names)
-
-
-def _failure(found: NodeResult) -> TruelineError:
-    """The failure of an executor with the end of its log."""
-    problems = []
-    if found.log is not None and Path(found.log).is_file():
-        problems = Path(found.log).read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:]
-    hint = f"the whole log: {found.log}" if problems else None
-    message = f"{found.node_id} {found.state}: {found.message or 'no reason was given'}"
-    return TruelineError(message, hint=hint, problems=problems)
