@@ -69,6 +69,7 @@ bench: $(VENV)/.bench ## benchmarks: JSON on standard output
 	$(BIN)/python -P benchmarks/optimise.py
 	$(BIN)/python -P benchmarks/model_analysis.py
 	$(BIN)/python -P benchmarks/serving.py
+	$(BIN)/python -P benchmarks/metadata.py
 
 format: $(VENV)/.dev ## formats the code
 	$(BIN)/ruff format .
