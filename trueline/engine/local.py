@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,19 +12,22 @@ from functools import cache, partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from trueline._core.errors import EngineError, TruelineError
-from trueline.engine.base import Accumulator, AccumulatorSpec, Block, Dataset, FunctionSpec
+from trueline._core.errors import ConfigError, EngineError, TruelineError
+from trueline.engine.base import Accumulator, AccumulatorSpec, Block, Dataset, Engine, FunctionSpec
 from trueline.engine.jobs import call_function, describe_block, loaded, update_here
 from trueline.engine.processes import WorkerDied, WorkerPool
 from trueline.engine.tree import TreeMerge
 from trueline.engine.worker import block_to_message
 
-__all__ = ["MAX_ATTEMPTS", "LocalEngine", "default_engine"]
+__all__ = ["ENGINE_VARIABLE", "MAX_ATTEMPTS", "LocalEngine", "default_engine", "usable_processors"]
 
+ENGINE_VARIABLE = "TRUELINE_ENGINE"
 MAX_ATTEMPTS = 4
 """How often a block is tried when worker processes die on it: once, and three more times."""
 R = TypeVar("R")
 T = TypeVar("T")
+_first_use = threading.Lock()
+"""Nodes in threads ask at the same time; a cluster is joined once."""
 
 
 class LocalEngine:
@@ -42,7 +46,7 @@ class LocalEngine:
     def __init__(self, workers: int | None = None, processes: bool = False) -> None:
         if workers is not None and workers < 1:
             raise EngineError(f"an engine with {workers} workers does nothing", hint="give at least one.")
-        self.workers = workers or _usable_processors()
+        self.workers = workers or usable_processors()
         self.processes = processes
         self._pool = WorkerPool(self.workers) if processes else None
         if self._pool is not None:
@@ -171,13 +175,32 @@ def _merge(left: Accumulator[R], right: Accumulator[R]) -> Accumulator[R]:
     return left
 
 
-def _usable_processors() -> int:
+def usable_processors() -> int:
+    """How many processors this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0)) or 1
     return os.cpu_count() or 1
 
 
+def default_engine() -> Engine:
+    """The engine that is used when none is given: threads, one for each usable processor.
+
+    The variable ``TRUELINE_ENGINE`` chooses another: ``ray`` (a cluster that the process is connected to, or one
+    of this machine) or ``ray://HOST:PORT`` (a running cluster). Results have the same bits.
+
+    Raises:
+        ConfigError: the variable names no engine, or Ray is not installed.
+    """
+    with _first_use:
+        return _engine(os.environ.get(ENGINE_VARIABLE) or "local")
+
+
 @cache
-def default_engine() -> LocalEngine:
-    """The engine that is used when none is given: threads, one for each usable processor."""
-    return LocalEngine()
+def _engine(name: str) -> Engine:
+    if name == "local":
+        return LocalEngine()
+    if name == "ray" or name.startswith("ray://"):
+        from trueline.engine.ray import RayEngine
+
+        return RayEngine(None if name == "ray" else name)
+    raise ConfigError(f"{ENGINE_VARIABLE} is {name!r}, which is no engine", hint="'local', 'ray' or 'ray://HOST:PORT'.")

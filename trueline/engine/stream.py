@@ -87,10 +87,10 @@ def run_stream(spec: AccumulatorSpec[R], batches: Iterable[pa.RecordBatch], work
         EngineError: naming the accumulator and the batch, when it fails for a reason of its own.
         TruelineError: whatever the batches or the accumulator raise on purpose.
     """
-    from trueline.engine.local import default_engine
+    from trueline.engine.local import usable_processors
 
     spec.to_json()
-    count = default_engine().workers if workers is None else workers
+    count = usable_processors() if workers is None else workers
     if count < 1:
         raise EngineError(f"{count} workers cannot run anything", hint="give at least one.")
     tree: TreeMerge[bytes | Accumulator[R], Accumulator[R]] = TreeMerge(_merge, partial(loaded, spec))
