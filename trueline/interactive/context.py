@@ -115,6 +115,22 @@ class InteractiveContext:
             f"{item!r} cannot be shown", hint="give a channel (node.outputs['...']), an artifact, a node or a result."
         )
 
+    def lineage(self, item: Channel | ArtifactHandle, *, up: bool = True, down: bool = False, hops: int = 100) -> Html:
+        """What artifacts were made from, drawn and listed, from the metadata store: of earlier sessions and runs too.
+
+        Args:
+            item: an artifact, or a channel (``node.outputs["..."]``) with all its artifacts.
+            up: show what they were made from.
+            down: show what was made from them.
+            hops: how far to look, in events.
+
+        Raises:
+            ConfigError: something else, a node that has not run, or an artifact that the store does not know.
+        """
+        from trueline.interactive.lineage import lineage_of
+
+        return lineage_of(self.metadata, item, up=up, down=down, hops=hops)
+
     def result(self, node: Component | str) -> ExecutionResult:
         """The newest result of a node of this session.
 

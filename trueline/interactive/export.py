@@ -90,7 +90,7 @@ def _text(nodes: Sequence[Component], pipeline: Pipeline, path: Path, files: Use
     body = [line for node in nodes for line in _statement(node, variables, writer, problems).splitlines()]
     root = _root(pipeline, path)
     own = f"sqlite:///{pipeline.root}/metadata.db"
-    metadata = "None" if pipeline.metadata == own else json.dumps(pipeline.metadata)
+    metadata = "None" if pipeline.metadata == own else json.dumps(_without_password(pipeline.metadata))
     listed = joined("nodes = [", list(variables.values()), "]").splitlines()
     name = json.dumps(pipeline.name)
     lines = [
@@ -113,6 +113,17 @@ def _root(pipeline: Pipeline, path: Path) -> str:
     if "://" not in pipeline.root and place.is_relative_to(path.parent):
         return f"str(HERE / {json.dumps(place.relative_to(path.parent).as_posix())})"
     return json.dumps(pipeline.root)
+
+
+def _without_password(url: str) -> str:
+    """A database's address as a file may hold it: who opens it brings the password along, or the client's own files
+    have it (such as ``~/.pgpass``)."""
+    from sqlalchemy import URL, make_url
+
+    made = make_url(url)
+    if made.password is None:
+        return url
+    return str(URL.create(made.drivername, made.username, None, made.host, made.port, made.database, made.query))
 
 
 def _statement(node: Component, variables: Mapping[str, str], writer: Writer, problems: list[str]) -> str:
@@ -174,7 +185,8 @@ def _compare(pipeline: Pipeline, draft: Path, files: UserFiles) -> None:
             "the exported file does not load", where=draft.name, problems=done.stderr.strip().splitlines()[-8:]
         )
     places = {str(source): str(draft.parent / place) for source, place in files.places.items()}
-    wanted = _comparable(json.loads(compile_pipeline(pipeline).to_json()), places)
+    plan = {**json.loads(compile_pipeline(pipeline).to_json()), "metadata": _without_password(pipeline.metadata)}
+    wanted = _comparable(plan, places)
     found = _comparable(json.loads(done.stdout), {})
     differences = list(_differences(wanted, found, ""))
     if differences:

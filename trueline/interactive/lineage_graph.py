@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from trueline.display.lineage import LineageGraph
     from trueline.metadata import Artifact, Event, Execution, MetadataStore
 
-__all__ = ["Found", "around_artifact", "graph_json", "of_run", "view_of"]
+__all__ = ["Found", "around_artifact", "around_artifacts", "graph_json", "of_run", "view_of"]
 
 
 @dataclass
@@ -33,17 +33,23 @@ class Found:
 
 
 def around_artifact(store: MetadataStore, artifact_id: int, *, up: bool, down: bool, hops: int) -> Found:
-    """What an artifact was made of (`up`), and what was made of it (`down`), as far as so many hops.
+    """The same as `around_artifacts`, of one."""
+    return around_artifacts(store, [artifact_id], up=up, down=down, hops=hops)
+
+
+def around_artifacts(store: MetadataStore, ids: Iterable[int], *, up: bool, down: bool, hops: int) -> Found:
+    """What artifacts were made of (`up`), and what was made of them (`down`), as far as so many hops.
 
     A hop is an event. Of the executions that put an artifact out, the first made it: later ones found it in the cache
     or resolved it, and are left out, as are executions that came from the cache where one looks downward.
     """
-    artifacts, executions = {artifact_id}, set[int]()
+    wanted_ids = set(ids)
+    artifacts, executions = set(wanted_ids), set[int]()
     events: dict[int, Event] = {}
     for wanted, upward in ((up, True), (down, False)):
         if wanted:
-            _walk(store, {artifact_id}, upward, hops, artifacts, executions, events)
-    return _loaded(store, artifacts, executions, events.values(), f"a{artifact_id}")
+            _walk(store, set(wanted_ids), upward, hops, artifacts, executions, events)
+    return _loaded(store, artifacts, executions, events.values(), *(f"a{i}" for i in sorted(wanted_ids)))
 
 
 def of_run(store: MetadataStore, executions: Iterable[int], *, up: bool = False, down: bool = False) -> Found:
