@@ -202,7 +202,7 @@ def _compile_node(node: Component, types: dict[str, TypeRecord], on_exit: bool) 
         system=node.SYSTEM,
         executor=executor.to_json() if executor else None,
         fingerprint=fingerprint.to_json() if fingerprint else None,
-        params=encode_params(node.params),
+        params=encode_params(node.compiled_params()),
         inputs=inputs,
         outputs={key: _record(out.type, types) for key, out in sorted(node.declared_outputs.items())},
         upstream=tuple(sorted(p.node_id for p in node.predecessors())),

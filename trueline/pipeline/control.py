@@ -56,6 +56,8 @@ class ForEach(Block):
 
     Args:
         items: a channel of a list (`JsonValue`) or of several artifacts, a list, or a placeholder that comes to a list.
+            Of a resolver that makes groups (windows, pairs) an item is a group. Several channels of artifacts, as in
+            ``resolver.outputs``, go side by side; the item then is a dict of channels by name.
         name: the loop's id in the pipeline.
         parallel: at most so many passes at once; all by default.
     """
@@ -75,25 +77,38 @@ class Loop(Component):
     INPUTS: ClassVar[Mapping[str, In]] = {}
 
     def __init__(self, items: Any, name: str, parallel: int | None) -> None:
-        channel = items if isinstance(items, Channel) else None
-        over_artifacts = channel is not None and not (channel.type is not None and issubclass(channel.type, JsonValue))
+        channels = _artifact_channels(items)
         params: dict[str, Any] = {"parallel": parallel}
-        if not over_artifacts:
-            params["items"] = channel.value if channel is not None else items
+        if channels is None:
+            params["items"] = items.value if isinstance(items, Channel) else items
         super().__init__(node_id=name, params=params)
-        if parallel is not None and (not isinstance(parallel, int) or parallel < 1):
+        if parallel is not None and (isinstance(parallel, bool) or not isinstance(parallel, int) or parallel < 1):
             self.note(f"cannot run {parallel!r} passes at once")
-        if not over_artifacts and not isinstance(params["items"], Placeholder | Sequence):
+        self.item: Any = Placeholder("item", self)
+        if channels is not None:
+            known = {key: channel for key, channel in channels.items() if channel.type is not None}
+            self.declared_inputs = {key: In(c.type, optional=True) for key, c in known.items() if c.type is not None}
+            self._wire(known)
+            made = {key: Channel(c.producer, c.key, c.type, item_of=self) for key, c in channels.items()}
+            self.item = made["items"] if isinstance(items, Channel) else made
+        elif isinstance(params["items"], str) or not isinstance(params["items"], Placeholder | Sequence):
             self.note(f"takes a channel, a list or a placeholder, but was given {items!r}")
-        self.item: Any
-        if over_artifacts:
-            assert channel is not None
-            if channel.type is not None:
-                self.declared_inputs = {"items": In(channel.type, optional=True)}
-            self._wire({"items": channel} if channel.type is not None else {})
-            self.item = Channel(channel.producer, channel.key, channel.type, item_of=self)
-        else:
-            self.item = Placeholder("item", self)
 
     def type_name(self) -> str:
         return "trueline.pipeline.control.ForEach"
+
+
+def _artifact_channels(items: Any) -> dict[str, Channel] | None:
+    """The channels of a loop over artifacts by input name, or None for a loop over values."""
+    if isinstance(items, Channel):
+        values = items.type is not None and issubclass(items.type, JsonValue) and not _several(items)
+        return None if values else {"items": items}
+    if isinstance(items, Mapping) and items and all(isinstance(item, Channel) for item in items.values()):
+        return dict(items)
+    return None
+
+
+def _several(channel: Channel) -> bool:
+    """Whether it holds the artifacts of all passes of a loop: these are the items then, not what one of them holds."""
+    left = [loop for loop in channel.producer.loops if all(getattr(b, "loop", None) is not loop for b in _OPEN.get())]
+    return bool(left) and channel.item_of is None

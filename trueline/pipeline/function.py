@@ -7,9 +7,11 @@
     rows = count_rows(examples=gen.outputs["examples"])
     report = write_report(rows=rows.outputs["result"], out_title="Rows")
 
-* ``Input[T]`` takes a channel of artifacts of type T; ``Input[T] | None = None`` is optional.
+* ``Input[T]`` takes a channel of artifacts of type T; ``Input[T] | None = None`` is optional. ``Input[list[T]]`` takes
+  all of them, such as those of all passes of a loop, in the order of its items.
 * ``Output[T]`` is an artifact that the function fills: `ArtifactHandle` with `.uri` and `.properties`.
-* ``int, float, str, bool, dict, list`` are parameters; instead of a value, a channel of such a value may be given.
+* ``int, float, str, bool, dict, list`` are parameters; instead of a value, a channel of such a value may be given, or
+  a placeholder, whose type is checked when it is known. ``list[int]`` also takes the ``int`` of all passes of a loop.
 * The returned value becomes the value artifact ``result``; a returned ``NamedTuple`` class gives one per field.
 * A parameter annotated `ExecutionContext` gets the context.
 """
@@ -20,20 +22,22 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar, Union
 
 from trueline._core.errors import ArtifactError, ConfigError, did_you_mean
-from trueline.pipeline.artifacts import ArtifactType, ValueArtifact, value_type_of
+from trueline.pipeline.artifacts import ArtifactType, JsonValue, ValueArtifact, value_type_of
 from trueline.pipeline.channel import Channel
 from trueline.pipeline.context import ArtifactHandle, ExecutionContext
 from trueline.pipeline.node import Component, In, Out, stable_module
+from trueline.pipeline.placeholders import Placeholder, RuntimeParameter
 from trueline.pipeline.user_function import UserFunction
 
 __all__ = ["FunctionComponent", "Input", "Output", "component", "execute"]
 
 T = TypeVar("T")
 _CODE = "function"
+_COLLECTED = "__collected__"
 _VALUE_TYPES = (int, float, str, bool, dict, list)
 
 
@@ -45,17 +49,21 @@ class Output(ArtifactHandle, Generic[T]):
     """Annotation: an output artifact of type T."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Shape:
-    """What a function's annotations say."""
+    """What a function's annotations say; `many` are inputs of several artifacts, `elements` the types of what lists
+    hold, `nullable` the parameters that may be None."""
 
-    inputs: Mapping[str, In]
-    outputs: Mapping[str, Out]
-    params: Mapping[str, type]
-    defaults: Mapping[str, Any]
-    context: str | None
-    returns: Mapping[str, type[ValueArtifact]]
-    single: bool
+    inputs: dict[str, In] = field(default_factory=dict)
+    outputs: dict[str, Out] = field(default_factory=dict)
+    params: dict[str, type] = field(default_factory=dict)
+    defaults: dict[str, Any] = field(default_factory=dict)
+    many: set[str] = field(default_factory=set)
+    elements: dict[str, type] = field(default_factory=dict)
+    nullable: set[str] = field(default_factory=set)
+    context: str | None = None
+    returns: dict[str, type[ValueArtifact]] = field(default_factory=dict)
+    single: bool = False
 
 
 class FunctionComponent:
@@ -96,7 +104,7 @@ class _FunctionNode(Component):
         super().__init__(node_id=node_id or made.__name__, params={_CODE: UserFunction.of(made.function), **values})
         for name in channels:
             if name in shape.params:
-                self.declared_inputs[name] = In(value_type_of(shape.params[name]) or ValueArtifact)
+                self.declared_inputs[name] = In(_wire_type(shape, name, channels[name]))
         self.declared_inputs.update(shape.inputs)
         self.declared_outputs.update(shape.outputs)
         known = {*shape.inputs, *shape.params}
@@ -108,18 +116,48 @@ class _FunctionNode(Component):
             elif name in values:
                 self._check(name, kind, values[name])
         self._wire({name: channel for name, channel in channels.items() if name in known})
+        self._lists = {name for name in channels if shape.params.get(name) is list}
+        self.takes_one = frozenset(set(self.inputs) - self._lists - shape.many)
 
     def _check(self, name: str, kind: type, value: Any) -> None:
-        if value is None and self.params.get(name, ...) is None:
+        if isinstance(value, RuntimeParameter):
+            if value.ptype is not kind and (value.ptype, kind) != (int, float):
+                self.note(f"argument {name!r} takes {kind.__name__}, but {value!r} is {value.ptype.__name__}")
+        elif isinstance(value, Placeholder):
             return
-        good = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
-        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        elif kind is float and type(value) is int:
             self.params[name] = float(value)
-        elif not good and not (kind is list and isinstance(value, tuple)):
+        elif value is not None and not _fits(kind, value) and not (kind is list and isinstance(value, tuple)):
             self.note(f"argument {name!r} takes {kind.__name__}, but was given {value!r}")
+
+    def compiled_params(self) -> dict[str, Any]:
+        """The parameters, and the names of the lists that are put together from several artifacts."""
+        collected = sorted(name for name in self._lists if self._collects(name))
+        return {**self.params, **({_COLLECTED: collected} if collected else {})}
+
+    def _collects(self, name: str) -> bool:
+        channels = self.inputs[name]
+        whole = len(channels) == 1 and channels[0].type is not None and issubclass(channels[0].type, JsonValue)
+        return not whole or any(self.loops_left(channel) for channel in channels)
 
     def type_name(self) -> str:
         return self._name
+
+
+def _wire_type(shape: _Shape, name: str, given: Any) -> type[ArtifactType]:
+    """What a channel for a parameter may hold: a list takes one list, or several artifacts of its elements."""
+    wanted = value_type_of(shape.params[name]) or ValueArtifact
+    if shape.params[name] is not list:
+        return wanted
+    channels = [given] if isinstance(given, Channel) else given
+    element = value_type_of(shape.elements.get(name)) or ValueArtifact
+    several = len(channels) > 1 or not all(channel.type is wanted for channel in channels)
+    fitting = all(channel.type is not None and issubclass(channel.type, element) for channel in channels)
+    return element if several and fitting else wanted
+
+
+def _fits(kind: type, value: Any) -> bool:
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
 
 
 def _is_wire(value: Any) -> bool:
@@ -134,29 +172,11 @@ def _shape_of(function: Callable[..., Any]) -> _Shape:
         hints = typing.get_type_hints(function)
     except NameError as error:
         raise ConfigError(f"an annotation of {function.__name__} cannot be resolved: {error}", where=where) from error
-    inputs: dict[str, In] = {}
-    outputs: dict[str, Out] = {}
-    params: dict[str, type] = {}
-    defaults: dict[str, Any] = {}
-    problems: list[str] = []
-    context = None
+    shape, problems = _Shape(), list[str]()
     for name, parameter in inspect.signature(function).parameters.items():
-        hint, optional = _without_none(hints.get(name))
-        origin = typing.get_origin(hint) or hint
-        if origin is Input or origin is Output:
-            _add_artifact(name, hint, origin, optional, inputs, outputs, problems)
-            continue
-        if origin is ExecutionContext:
-            context = name
-            continue
-        if origin in _VALUE_TYPES:
-            params[name] = typing.cast(type, origin)
-        else:
-            problems.append(f"argument {name!r} has no annotation that means something here: {hints.get(name)!r}")
-        if parameter.default is not inspect.Parameter.empty:
-            defaults[name] = parameter.default
-    returns, single = _returns(hints.get("return"), problems)
-    clash = sorted(set(returns) & {*outputs, *inputs, *params})
+        _add_argument(shape, name, hints.get(name), parameter.default, problems)
+    shape.returns, shape.single = _returns(hints.get("return"), problems)
+    clash = sorted(set(shape.returns) & {*shape.outputs, *shape.inputs, *shape.params})
     problems += [f"returns a value named {key!r}, which is an argument too" for key in clash]
     if problems:
         raise ConfigError(
@@ -165,8 +185,30 @@ def _shape_of(function: Callable[..., Any]) -> _Shape:
             problems=problems,
             hint="annotate with Input[T], Output[T], int, float, str, bool, dict, list or ExecutionContext.",
         )
-    outputs.update({key: Out(kind) for key, kind in returns.items()})
-    return _Shape(inputs, outputs, params, defaults, context, returns, single)
+    shape.outputs.update({key: Out(kind) for key, kind in shape.returns.items()})
+    return shape
+
+
+def _add_argument(shape: _Shape, name: str, annotation: Any, default: Any, problems: list[str]) -> None:
+    hint, optional = _without_none(annotation)
+    origin = typing.get_origin(hint) or hint
+    if origin is Input or origin is Output:
+        _add_artifact(shape, name, hint, optional, problems)
+        return
+    if origin is ExecutionContext:
+        shape.context = name
+        return
+    if origin in _VALUE_TYPES:
+        shape.params[name] = typing.cast(type, origin)
+        of = typing.get_args(hint)
+        if origin is list and len(of) == 1 and (typing.get_origin(of[0]) or of[0]) in _VALUE_TYPES:
+            shape.elements[name] = typing.get_origin(of[0]) or of[0]
+    else:
+        problems.append(f"argument {name!r} has no annotation that means something here: {annotation!r}")
+    if optional or default is None:
+        shape.nullable.add(name)
+    if default is not inspect.Parameter.empty:
+        shape.defaults[name] = default
 
 
 def _without_none(hint: Any) -> tuple[Any, bool]:
@@ -177,22 +219,18 @@ def _without_none(hint: Any) -> tuple[Any, bool]:
     return hint, False
 
 
-def _add_artifact(
-    name: str,
-    hint: Any,
-    origin: Any,
-    optional: bool,
-    inputs: dict[str, In],
-    outputs: dict[str, Out],
-    problems: list[str],
-) -> None:
-    args = typing.get_args(hint)
+def _add_artifact(shape: _Shape, name: str, hint: Any, optional: bool, problems: list[str]) -> None:
+    origin, args = typing.get_origin(hint) or hint, typing.get_args(hint)
+    many = origin is Input and len(args) == 1 and typing.get_origin(args[0]) is list
+    if many:
+        args = typing.get_args(args[0])
+        shape.many.add(name)
     if len(args) != 1 or not isinstance(args[0], type) or not issubclass(args[0], ArtifactType):
         problems.append(f"argument {name!r} must say an artifact type, as in {origin.__name__}[Examples]")
     elif origin is Input:
-        inputs[name] = In(args[0], optional)
+        shape.inputs[name] = In(args[0], optional)
     else:
-        outputs[name] = Out(args[0])
+        shape.outputs[name] = Out(args[0])
 
 
 def _returns(hint: Any, problems: list[str]) -> tuple[dict[str, type[ValueArtifact]], bool]:
@@ -224,16 +262,43 @@ def execute(ctx: ExecutionContext) -> None:
     reference = ctx.params[_CODE]
     function = reference.load()
     shape = _shape_of(inspect.unwrap(function))
-    arguments: dict[str, Any] = {name: ctx.params[name] for name in shape.params if name in ctx.params}
+    arguments: dict[str, Any] = {}
     for name in shape.inputs:
-        arguments[name] = ctx.optional_input(name) if shape.inputs[name].optional else ctx.input(name)
+        if name in shape.many:
+            arguments[name] = list(ctx.inputs[name])
+        else:
+            arguments[name] = ctx.optional_input(name) if shape.inputs[name].optional else ctx.input(name)
     for name in shape.params:
-        if name in ctx.inputs:
-            arguments[name] = ctx.input(name).value
+        if name in ctx.inputs or name in ctx.params:
+            arguments[name] = _value(ctx, shape, name)
     arguments.update({name: ctx.output(name) for name in shape.outputs if name not in shape.returns})
     if shape.context is not None:
         arguments[shape.context] = ctx
     _store(ctx, shape, function(**arguments))
+
+
+def _value(ctx: ExecutionContext, shape: _Shape, name: str) -> Any:
+    """A parameter's value, of which the type is known only now where it came from an artifact or a placeholder."""
+    kind = shape.params[name]
+    if name not in ctx.inputs:
+        return _of_type(ctx, name, kind, ctx.params[name], name in shape.nullable)
+    if name not in ctx.params.get(_COLLECTED, ()):
+        return _of_type(ctx, name, kind, ctx.input(name).value, False)
+    values = [handle.value for handle in ctx.inputs[name]]
+    of = shape.elements.get(name)
+    return values if of is None else [_of_type(ctx, f"{name}[{n}]", of, v, False) for n, v in enumerate(values)]
+
+
+def _of_type(ctx: ExecutionContext, name: str, kind: type, value: Any, nullable: bool) -> Any:
+    if kind is float and type(value) is int:
+        return float(value)
+    if not _fits(kind, value) and not (value is None and nullable):
+        # The value itself is not shown: it may be a secret.
+        found = "None" if value is None else f"a value of type {type(value).__name__}"
+        raise ArtifactError(
+            f"argument {name!r} takes {kind.__name__}, but was given {found}", where=f"node {ctx.node_id}"
+        )
+    return value
 
 
 def _store(ctx: ExecutionContext, shape: _Shape, result: Any) -> None:

@@ -41,9 +41,9 @@ from trueline.pipeline.resolvers import resolve
 from trueline.pipeline.results import NodeResult
 from trueline.pipeline.resume import drop_old, resume_folder
 from trueline.pipeline.run_context import RunContext
-from trueline.pipeline.run_scope import RunScope, check_conditions, loop_items, with_values
+from trueline.pipeline.run_scope import RunScope, check_conditions, counted, with_values
 
-__all__ = ["SYSTEM", "launch", "omit", "reuse", "skip"]
+__all__ = ["SYSTEM", "launch", "newest_outputs", "omit", "reuse", "skip"]
 
 
 def launch(run: RunContext, node: CompiledNode, attempt: int = 1) -> NodeResult:
@@ -225,12 +225,9 @@ def _stopper(run: RunContext, timeout: float | None) -> Callable[[], str | None]
 
 def _count(run: RunContext, node: CompiledNode) -> NodeResult:
     """A loop: its items, whose number says how many passes its body has."""
-    values = loop_items(run, node)
-    artifacts = [] if values is not None else resolve_inputs(run, node)["items"]
-    found: dict[str, Any] = {"items": len(values if values is not None else artifacts)}
-    if values is not None:
-        found["values"] = values
-    read = Inputs({"items": artifacts} if artifacts else {}, {})
+    found = counted(run, node)
+    artifacts = {} if "values" in found else {key: made for key, made in resolve_inputs(run, node).items() if made}
+    read = Inputs(artifacts, {})
     execution_id = publish_loop(run, node, read, found)
     return NodeResult(node.id, "COMPLETE", found=found, execution_id=execution_id)
 
@@ -279,7 +276,10 @@ def reuse(run: RunContext, node: CompiledNode) -> NodeResult:
     begun = time.monotonic()
     run.runs.set_node(run.run_id, node.id, state="RUNNING", started=now_ms())
     try:
-        execution_id, outputs = _newest_success(run, node)
+        false = check_conditions(run, node)
+        if false is not None:
+            return omit(run, node, false)
+        execution_id, outputs = newest_outputs(run, node)
         for artifacts in outputs.values():
             for artifact in artifacts:
                 verified_fingerprint(artifact)
@@ -291,7 +291,12 @@ def reuse(run: RunContext, node: CompiledNode) -> NodeResult:
     return replace(result, seconds=time.monotonic() - begun, log=str(run.log_path(node.id)))
 
 
-def _newest_success(run: RunContext, node: CompiledNode) -> tuple[int, dict[str, list[Artifact]]]:
+def newest_outputs(run: RunContext, node: CompiledNode) -> tuple[int, dict[str, list[Artifact]]]:
+    """The execution whose outputs a node lends to a partial run, and these outputs.
+
+    Raises:
+        ArtifactError: it has never succeeded.
+    """
     recorded = newest_success(run.store, run.plan.name, node.id)
     if recorded is not None:
         return recorded, run.outputs_of(recorded)

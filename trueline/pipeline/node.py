@@ -87,11 +87,13 @@ class Component:
         params: JSON values or `UserFunction`, by name. Fill in the defaults: what is here is in the cache key.
 
     A node also keeps `made_with`, the arguments that its class was called with, from which a notebook's session is
-    written out as a pipeline file, and `artifacts`, what `trueline.interactive` ran it to.
+    written out as a pipeline file, `artifacts`, what `trueline.interactive` ran it to, and `takes_one`, the inputs
+    that must not be given the artifacts of several passes of a loop.
     """
 
     made_with: tuple[tuple[Any, ...], dict[str, Any]]
     artifacts: Mapping[str, list[ArtifactHandle]] | None = None
+    takes_one: frozenset[str] = frozenset()
 
     INPUTS: ClassVar[Mapping[str, In]] = {}
     OUTPUTS: ClassVar[Mapping[str, Out]] = {}
@@ -205,6 +207,17 @@ class Component:
     def referred(self) -> list[Channel]:
         """The channels that its parameters, environment and conditions speak of."""
         return list(leaves([self.params, dict(self.settings.environment), list(self.conditions)], Channel))
+
+    def loops_left(self, channel: Channel) -> list[Component]:
+        """The loops around a channel's producer that this node does not stand in: it gets the artifacts of all their
+        passes."""
+        if channel.item_of is not None:
+            return []
+        return [loop for loop in channel.producer.loops if loop not in self.loops]
+
+    def compiled_params(self) -> dict[str, Any]:
+        """The parameters as the compiled pipeline keeps them, once the whole graph is known."""
+        return self.params
 
     def predecessors(self) -> list[Component]:
         """The nodes that this one waits for, each once."""

@@ -50,7 +50,7 @@ def encode_params(value: Any) -> Any:
         return {_MARK: value.to_json()}
     if isinstance(value, Placeholder):
         return {MARK: {"op": value.op, "args": [_encode_arg(arg) for arg in value.args]}}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [encode_params(item) for item in value]
     if isinstance(value, Mapping):
         return {key: encode_params(item) for key, item in value.items()}
@@ -64,7 +64,7 @@ def _encode_arg(arg: Any) -> Any:
     node_id = getattr(arg, "node_id", None)
     if node_id is not None:
         return node_id
-    return encode_params(list(arg) if isinstance(arg, tuple) else arg)
+    return encode_params(arg)
 
 
 def decode_params(value: Any) -> Any:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from trueline.pipeline.compile import CompiledNode, CompiledPipeline
 
-__all__ = ["expand", "pass_id", "passes_seen"]
+__all__ = ["at_pass", "expand", "pass_id", "passes_seen"]
 
 
 def pass_id(base: str, index: tuple[int, ...]) -> str:
@@ -34,10 +34,11 @@ def expand(node: CompiledNode, counts: Mapping[str, int]) -> tuple[list[Compiled
             complete = complete and count is not None
             wider += [(*index, number) for number in range(count or 0)]
         indices = wider
-    return [_pass(node, index) for index in indices], complete
+    return [at_pass(node, index) for index in indices], complete
 
 
-def _pass(node: CompiledNode, index: tuple[int, ...]) -> CompiledNode:
+def at_pass(node: CompiledNode, index: tuple[int, ...]) -> CompiledNode:
+    """One pass of a node of the plan; the node itself where it stands in no loop."""
     return replace(node, id=pass_id(node.id, index), base=node.id, index=index) if index else node
 
 

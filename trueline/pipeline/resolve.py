@@ -11,10 +11,10 @@ from trueline.metadata.records import Artifact
 from trueline.pipeline.compile import CompiledNode
 from trueline.pipeline.context import ArtifactHandle
 from trueline.pipeline.handles import handle_of, verified_fingerprint
-from trueline.pipeline.passes import passes_seen
+from trueline.pipeline.passes import at_pass, passes_seen
 from trueline.pipeline.run_context import RunContext
 
-__all__ = ["check_contents", "produced", "resolve_inputs"]
+__all__ = ["check_contents", "item_of", "loop_groups", "produced", "resolve_inputs"]
 
 
 def resolve_inputs(run: RunContext, node: CompiledNode) -> dict[str, list[ArtifactHandle]]:
@@ -27,9 +27,10 @@ def resolve_inputs(run: RunContext, node: CompiledNode) -> dict[str, list[Artifa
     """
     resolved: dict[str, list[ArtifactHandle]] = {}
     for key, declared in node.inputs.items():
-        found = [artifact for source in declared.sources for artifact in produced(run, node, *source)]
         if declared.item_of is not None:
-            found = [_item(found, node, declared.item_of)]
+            found = item_of(run, node, declared.item_of, *declared.sources[0])
+        else:
+            found = [artifact for source in declared.sources for artifact in produced(run, node, *source)]
         if not found and not declared.optional:
             sources = ", ".join(f"{producer}.{output}" for producer, output in declared.sources)
             raise ArtifactError(
@@ -61,11 +62,51 @@ def produced(run: RunContext, node: CompiledNode, producer: str, key: str) -> li
     return [artifact for one in passes for artifact in run.artifacts_of(one).get(key, [])]
 
 
-def _item(found: list[Artifact], node: CompiledNode, loop: str) -> Artifact:
-    number = node.index[node.loops.index(loop)]
-    if number >= len(found):
-        raise ArtifactError(f"loop {loop!r} has {len(found)} artifacts, and none at {number}", where=f"node {node.id}")
-    return found[number]
+def loop_groups(run: RunContext, loop: CompiledNode) -> int:
+    """How many items a loop over artifacts has: its groups where a resolver made some (windows, pairs), else its
+    artifacts.
+
+    Raises:
+        ArtifactError: a loop over several channels, of different lengths.
+    """
+    counts = {key: len(_groups(run, loop, key)) for key in loop.inputs}
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"{key}: {count}" for key, count in counts.items())
+        raise ArtifactError(f"the channels have different numbers of items ({told})", where=f"node {loop.id}")
+    return next(iter(counts.values()), 0)
+
+
+def item_of(run: RunContext, node: CompiledNode, loop: str, producer: str, key: str) -> list[Artifact]:
+    """The artifacts of the present item of a loop around the node: one, or those of a group.
+
+    Raises:
+        ArtifactError: the loop has fewer items.
+    """
+    depth = node.loops.index(loop)
+    pass_of_loop = at_pass(run.plan.node(loop), node.index[:depth])
+    name = next(name for name, made in pass_of_loop.inputs.items() if (producer, key) in made.sources)
+    groups, number = _groups(run, pass_of_loop, name), node.index[depth]
+    if number >= len(groups):
+        raise ArtifactError(f"loop {loop!r} has {len(groups)} items, and none at {number}", where=f"node {node.id}")
+    return groups[number]
+
+
+def _groups(run: RunContext, loop: CompiledNode, name: str) -> list[list[Artifact]]:
+    """The items of one pass of a loop; a loop over the item of another one goes through that item's artifacts."""
+    declared = loop.inputs[name]
+    if declared.item_of is not None:
+        return [[artifact] for artifact in item_of(run, loop, declared.item_of, *declared.sources[0])]
+    found: list[list[Artifact]] = []
+    for producer, key in declared.sources:
+        for one in passes_seen(run.plan, loop, producer, run.counts) or ():
+            artifacts, done = run.artifacts_of(one).get(key, []), run.done.get(one)
+            places = (done.found.get("groups") or {}).get(key) if done is not None else None
+            found += [[artifact] for artifact in artifacts] if places is None else _picked(artifacts, places)
+    return found
+
+
+def _picked(artifacts: list[Artifact], places: list[list[int]]) -> list[list[Artifact]]:
+    return [[artifacts[at] for at in group] for group in places]
 
 
 def _checked(artifact: Artifact) -> ArtifactHandle:

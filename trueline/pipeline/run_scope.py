@@ -12,10 +12,10 @@ from trueline.pipeline.context import ArtifactHandle
 from trueline.pipeline.evaluate import evaluate
 from trueline.pipeline.handles import handle_of, verified_fingerprint
 from trueline.pipeline.passes import pass_id
-from trueline.pipeline.resolve import produced
+from trueline.pipeline.resolve import item_of, loop_groups, produced
 from trueline.pipeline.run_context import RunContext
 
-__all__ = ["RunScope", "check_conditions", "loop_items", "with_values"]
+__all__ = ["RunScope", "check_conditions", "counted", "loop_items", "with_values"]
 
 
 class RunScope:
@@ -44,14 +44,16 @@ class RunScope:
             "node_id": self._node.id,
         }[args[0]]
 
-    def _artifacts(self, producer: str, key: str, item_of: str | None) -> list[ArtifactHandle]:
+    def _artifacts(self, producer: str, key: str, loop: str | None) -> list[ArtifactHandle]:
+        if loop is not None:
+            found = item_of(self._run, self._node, loop, producer, key)
+        else:
+            found = produced(self._run, self._node, producer, key)
         handles = []
-        for artifact in produced(self._run, self._node, producer, key):
+        for artifact in found:
             handle = handle_of(artifact)
             handle.fingerprint = verified_fingerprint(artifact)
             handles.append(handle)
-        if item_of is not None:
-            handles = [handles[self._node.index[self._node.loops.index(item_of)]]]
         if not handles:
             raise ArtifactError(f"{producer}.{key} holds no artifact", where=f"node {self._node.id}")
         self.artifacts[producer, key] = handles
@@ -90,6 +92,16 @@ def check_conditions(run: RunContext, node: CompiledNode) -> str | None:
             which = f" ({number} of {len(node.conditions)})" if len(node.conditions) > 1 else ""
             return f"its condition{which} is false: {written(condition)}"
     return None
+
+
+def counted(run: RunContext, node: CompiledNode) -> dict[str, Any]:
+    """What a loop finds: the number of its ``items``, and of a loop over values these ``values``.
+
+    Raises:
+        ArtifactError, ConfigError: the items are no list, or not there, or not as many in each channel.
+    """
+    values = loop_items(run, node)
+    return {"items": loop_groups(run, node)} if values is None else {"items": len(values), "values": values}
 
 
 def loop_items(run: RunContext, node: CompiledNode) -> list[Any] | None:
