@@ -10,17 +10,30 @@ from typing import Any
 
 from trueline.metadata.node_rows import now_ms
 
-__all__ = ["HEARTBEAT_TIMEOUT", "is_alive", "started_at", "this_host"]
+__all__ = ["HEARTBEAT_TIMEOUT", "hold", "is_alive", "let_go", "started_at", "this_host"]
 
 HEARTBEAT_TIMEOUT = 60_000
 """Milliseconds without a heartbeat after which a run of another machine counts as dead."""
+_held: set[str] = set()
+
+
+def hold(run_id: str) -> None:
+    """This process carries the run out."""
+    _held.add(run_id)
+
+
+def let_go(run_id: str) -> None:
+    """This process no longer carries the run out, though it may live on: a notebook whose database went away."""
+    _held.discard(run_id)
 
 
 def is_alive(row: Mapping[Any, Any]) -> bool:
-    """Whether the process that wrote this row of ``trueline_run`` lives: on this machine by its number and start,
-    elsewhere by its heartbeat."""
+    """Whether the process that wrote this row of ``trueline_run`` lives and carries the run out: on this machine by
+    its number and start, elsewhere by its heartbeat."""
     if row["host"] != this_host():
         return bool(now_ms() - row["heartbeat"] < HEARTBEAT_TIMEOUT)
+    if row["pid"] == os.getpid() and row["run_id"] not in _held:
+        return False
     started = started_at(row["pid"])
     return started == row["pid_started"] if started or row["pid_started"] else _exists(row["pid"])
 

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from trueline._core.errors import MetadataError
-from trueline.metadata.liveness import is_alive, started_at, this_host
+from trueline.metadata.liveness import hold, is_alive, started_at, this_host
 from trueline.metadata.node_rows import now_ms
 from trueline.metadata.own_tables import run, run_node
 from trueline.metadata.run_rows import write_node
@@ -19,6 +19,7 @@ from trueline.metadata.store import MetadataStore
 
 __all__ = [
     "add_passes",
+    "begin_again",
     "cancel_requested",
     "claim",
     "keep_settings",
@@ -63,33 +64,58 @@ def cancel_requested(store: MetadataStore, run_id: str) -> bool:
         return connection.execute(query).scalar() is not None
 
 
-def claim(store: MetadataStore, run_id: str, keep: Iterable[str]) -> None:
-    """Makes an ended run this process's own, RUNNING again: all its nodes but those in `keep` are PENDING.
+def claim(store: MetadataStore, run_id: str) -> None:
+    """Makes an ended run this process's own, RUNNING again; `begin_again` then says what of it stays.
 
     Two processes that try at once: one gets it.
 
     Raises:
         MetadataError: the run is under way.
     """
-    kept = set(keep)
 
     def work(connection: sa.Connection) -> None:
         same = run.c.run_id == run_id
         row = connection.execute(sa.select(run).where(same)).mappings().one()
         if row["status"] == "RUNNING" and is_alive(row):
-            raise MetadataError(f"run {run_id} is under way in process {row['pid']} of {row['host'].split('/')[0]}")
+            raise MetadataError(
+                f"run {run_id} is under way in process {row['pid']} of {row['host'].split('/')[0]}",
+                hint="wait for it, or cancel it first.",
+            )
         process = {"host": this_host(), "pid": os.getpid(), "pid_started": started_at(os.getpid())}
         state = {"status": "RUNNING", "finished": None, "message": None, "cancel_requested": None}
         again = {"heartbeat": now_ms(), "resumed": (row["resumed"] or 0) + 1}
         # The condition makes two claims at once a matter of who is first, on every database.
         unchanged = same & (run.c.status == row["status"]) & (run.c.heartbeat == row["heartbeat"])
+        unchanged &= sa.func.coalesce(run.c.resumed, 0) == (row["resumed"] or 0)
         changed = connection.execute(run.update().where(unchanged).values(**process, **state, **again))
         if changed.rowcount != 1:
-            raise MetadataError(f"run {run_id} was just taken up by another process")
-        nodes = connection.execute(sa.select(run_node.c.node_id).where(run_node.c.run_id == run_id)).scalars().all()
-        for node_id in set(nodes) - kept:
-            blank = {"execution_id": None, "started": None, "finished": None, "message": None, "reason": None}
+            raise MetadataError(
+                f"run {run_id} was just taken up by another process", hint="wait for it, or cancel it first."
+            )
+
+    store.database.write(work)
+    hold(run_id)
+
+
+def begin_again(store: MetadataStore, run_id: str, keep: Iterable[str]) -> None:
+    """All nodes of a claimed run but those in `keep` are PENDING. Passes of loops that are not kept go, and the node
+    that they stand for is there again: who counts the loop anew may find other items."""
+    kept = set(keep)
+    blank = {"execution_id": None, "started": None, "finished": None, "message": None, "reason": None}
+
+    def work(connection: sa.Connection) -> None:
+        here = run_node.c.run_id == run_id
+        rows = connection.execute(sa.select(run_node.c.node_id, run_node.c.base).where(here)).all()
+        known = {row.node_id for row in rows}
+        gone = {row.node_id: row.base for row in rows if row.base is not None and row.node_id not in kept}
+        for node_id in gone:
+            connection.execute(run_node.delete().where(here, run_node.c.node_id == node_id))
+        for node_id in known - kept - set(gone):
             write_node(connection, run_id, node_id, state="PENDING", found={}, usage=None, attempt=None, **blank)
+        missing = sorted(set(gone.values()) - known)
+        if missing:
+            blanks = [{"run_id": run_id, "node_id": one, "state": "PENDING", "found": "{}"} for one in missing]
+            connection.execute(run_node.insert(), blanks)
 
     store.database.write(work)
 

@@ -13,13 +13,17 @@ from trueline.metadata.own_tables import cache_entry, process, run_node
 __all__ = ["add_cache_entry", "change_cache_entry", "close_execution", "open_execution", "write_node"]
 
 
-def write_node(connection: sa.Connection, run_id: str, node_id: str, **values: Any) -> None:
-    """`RunStore.set_node` inside a transaction of the caller."""
+def write_node(
+    connection: sa.Connection, run_id: str, node_id: str, *, only_of: int | None = None, **values: Any
+) -> None:
+    """`RunStore.set_node` inside a transaction of the caller; `only_of`: where the row is that execution's still."""
     if "found" in values:
         values["found"] = json.dumps(values["found"] or {}, sort_keys=True)
     if "usage" in values:
         values["usage"] = json.dumps(dict(values["usage"]), sort_keys=True) if values["usage"] else None
     same = (run_node.c.run_id == run_id) & (run_node.c.node_id == node_id)
+    if only_of is not None:
+        same &= run_node.c.execution_id == only_of
     connection.execute(run_node.update().where(same).values(**values))
 
 
@@ -31,9 +35,9 @@ def open_execution(
     connection.execute(process.insert().values(**values))
 
 
-def close_execution(connection: sa.Connection, execution_id: int) -> None:
-    """The execution has ended: nothing half-written is left of it."""
-    connection.execute(process.delete().where(process.c.execution_id == execution_id))
+def close_execution(connection: sa.Connection, execution_id: int) -> bool:
+    """The execution has ended: nothing half-written is left of it. False where somebody else ended it before."""
+    return connection.execute(process.delete().where(process.c.execution_id == execution_id)).rowcount == 1
 
 
 def add_cache_entry(

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from trueline._core.errors import MetadataError, did_you_mean
-from trueline.metadata.liveness import is_alive, started_at, this_host
+from trueline.metadata.liveness import hold, is_alive, let_go, started_at, this_host
 from trueline.metadata.node_rows import now_ms
 from trueline.metadata.own_tables import cache_entry, process, run, run_node
 from trueline.metadata.run_rows import write_node
@@ -114,8 +114,9 @@ class RunStore:
         params: Mapping[str, Any],
         node_ids: Sequence[str],
         context_id: int | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
-        """Notes a run as RUNNING by this process, all its nodes as PENDING.
+        """Notes a run as RUNNING by this process, all its nodes as PENDING; `settings`: how it was asked for.
 
         Raises:
             MetadataError: the id is taken.
@@ -133,6 +134,7 @@ class RunStore:
             "pid": os.getpid(),
             "pid_started": started_at(os.getpid()),
             "heartbeat": now,
+            "settings": None if settings is None else json.dumps(dict(settings), sort_keys=True),
         }
         nodes = [{"run_id": run_id, "node_id": node_id, "state": "PENDING", "found": "{}"} for node_id in node_ids]
 
@@ -141,6 +143,7 @@ class RunStore:
             if nodes:
                 connection.execute(run_node.insert(), nodes)
 
+        hold(run_id)
         try:
             self._database.write(work)
         except IntegrityError as error:
@@ -155,6 +158,7 @@ class RunStore:
     def finish(self, run_id: str, status: RunStatus, message: str | None = None) -> None:
         """Ends a run."""
         self._update_run(run_id, status=status, finished=now_ms(), message=message)
+        let_go(run_id)
 
     def _update_run(self, run_id: str, **values: Any) -> None:
         self._database.write(lambda c: c.execute(run.update().where(run.c.run_id == run_id).values(**values)))

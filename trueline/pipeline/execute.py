@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import logging
@@ -14,7 +15,7 @@ from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from trueline._core.errors import ConfigError, TruelineError
 from trueline._core.extras import missing_extra_hint
@@ -265,13 +266,15 @@ def run_in_process(
     environment = {**os.environ, **own, "TRUELINE_NODE": task.node_id, "PYTHONPATH": path, STORE_VARIABLE: store_url}
     with Path(task.log).open("ab") as log:
         # The pipe to the child's input stays open while we live: its end tells the child that we are gone.
-        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment)
+        # A session of its own: Ctrl-C reaches the launcher alone, and what the node starts ends with the node.
+        child = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment, start_new_session=True
+        )
         try:
             code, stopped = _wait(child, reports, report, stop)
         finally:
-            if child.poll() is None:
-                child.kill()
-                child.wait()
+            _signal(child, "SIGKILL")
+            child.wait()
             if child.stdin is not None:
                 child.stdin.close()
     if stopped is not None:
@@ -305,13 +308,22 @@ def _wait(
 
 
 def _end(child: subprocess.Popen[bytes]) -> int:
-    """Ends the process: asked first, killed when it does not listen."""
-    child.terminate()
+    """Ends the process and all that it started: asked first, killed when they do not listen."""
+    _signal(child, "SIGTERM")
     try:
         return child.wait(_GRACE_SECONDS)
     except subprocess.TimeoutExpired:
-        child.kill()
+        _signal(child, "SIGKILL")
         return child.wait()
+
+
+def _signal(child: subprocess.Popen[bytes], name: Literal["SIGTERM", "SIGKILL"]) -> None:
+    """To the process and to those in its group, which may outlive it."""
+    if os.name == "nt":
+        child.kill()
+        return
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.Signals[name])
 
 
 def _death(code: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import threading
 from dataclasses import asdict
@@ -45,9 +46,12 @@ def _finder_of_users_code(folder: str) -> FileFinder:
 
 
 def _end_with_parent() -> None:
-    """Our input is a pipe that the launcher holds: when it ends, the launcher is gone and so must we be."""
+    """Our input is a pipe that the launcher holds: when it ends, the launcher is gone and so must we be, with all
+    that we started."""
     while os.read(0, 1024):  # not sys.stdin: its lock would be held when this process ends by itself
         pass
+    if os.name != "nt" and os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
     os._exit(111)
 
 

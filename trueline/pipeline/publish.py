@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import uuid
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from trueline._core import store as files
-from trueline._core.errors import ArtifactError
+from trueline._core.errors import ArtifactError, MetadataError
 from trueline._core.manifest import MANIFEST_NAME, read_manifest, write_manifest
 from trueline.metadata.client_writes import ArtifactEvent
 from trueline.metadata.node_rows import now_ms
@@ -26,6 +27,7 @@ from trueline.pipeline.run_context import RunContext
 
 __all__ = [
     "EXECUTION_RESULT",
+    "AlreadyEndedError",
     "Inputs",
     "close_artifact",
     "publish_cached",
@@ -39,6 +41,10 @@ __all__ = [
 
 EXECUTION_RESULT = "__execution_result__"
 _INT64 = 2**63
+
+
+class AlreadyEndedError(Exception):
+    """Somebody else has written the execution's end; this transaction is not to be stored."""
 
 
 def exec_properties(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,6 +142,9 @@ def publish_success(
 
     With a closed gate the artifacts are there to be looked at, but the execution counts as FAILED. `unsettled` is the
     key that the result must not be found by, because its code was edited while it ran.
+
+    Raises:
+        MetadataError: another process took the run for dead and ended the execution.
     """
     gate = outcome.gate
     fingerprints = {
@@ -155,7 +164,8 @@ def publish_success(
     state = ExecutionState.COMPLETE if gate is None else ExecutionState.FAILED
 
     def also(connection: sa.Connection, execution_id: int, _: list[int]) -> None:
-        close_execution(connection, execution_id)
+        if not close_execution(connection, execution_id):
+            raise _taken_for_dead(run, execution_id)
         if unsettled is not None:
             change_cache_entry(connection, execution_id, unsettled.digest, unsettled.parts)
         write_node(
@@ -170,10 +180,25 @@ def publish_success(
         )
 
     ended = replace(execution, state=state, custom_properties=properties)
-    _, artifact_ids, _ = run.store.put_execution(ended, listed, run.contexts(node), also)
+    try:
+        _, artifact_ids, _ = run.store.put_execution(ended, listed, run.contexts(node), also)
+    except MetadataError as error:
+        # The connection was lost while this was being stored: it may be there or not.
+        stored = run.outputs_of(execution.id or 0) if error.code == "UNKNOWN" else {}
+        artifact_ids = [stored[name][0].id or 0 for name in outputs if name in stored]
+        if not stored:
+            raise
     for artifact_id, (name, handle) in zip(artifact_ids, outputs.items(), strict=True):
         handle.id, handle.fingerprint = artifact_id, fingerprints[name]
     return {name: [handle] for name, handle in outputs.items()}
+
+
+def _taken_for_dead(run: RunContext, execution_id: int) -> MetadataError:
+    return MetadataError(
+        f"execution {execution_id} was ended by another process, which took run {run.run_id} for dead",
+        where=run.store.database.place,
+        hint="did this machine sleep, or was the database away, for more than a minute? Take the run up again.",
+    )
 
 
 def publish_failed(
@@ -186,7 +211,9 @@ def publish_failed(
     *,
     canceled: bool = False,
 ) -> None:
-    """Removes what was written, then notes the failure with message and trace."""
+    """Removes what was written, then notes the failure with message and trace; what was published stays."""
+    if execution.id is not None and run.outputs_of(execution.id):
+        return
     for handle in outputs.values():
         files.remove_tree(handle.uri)
     properties = {
@@ -196,11 +223,13 @@ def publish_failed(
     state = ExecutionState.CANCELED if canceled else ExecutionState.FAILED
 
     def also(connection: sa.Connection, execution_id: int, _: list[int]) -> None:
-        close_execution(connection, execution_id)
+        if not close_execution(connection, execution_id):
+            raise AlreadyEndedError
         write_node(
             connection,
             run.run_id,
             node.id,
+            only_of=execution_id,
             state="CANCELED" if canceled else "FAILED",
             finished=now_ms(),
             found=outcome.found,
@@ -208,7 +237,8 @@ def publish_failed(
             usage=outcome.usage,
         )
 
-    run.store.put_execution(replace(execution, state=state, custom_properties=properties), (), (), also)
+    with contextlib.suppress(AlreadyEndedError):
+        run.store.put_execution(replace(execution, state=state, custom_properties=properties), (), (), also)
 
 
 def publish_refused(run: RunContext, node: CompiledNode, message: str, trace: str) -> int:
@@ -217,7 +247,12 @@ def publish_refused(run: RunContext, node: CompiledNode, message: str, trace: st
     properties = {**execution.custom_properties, EXECUTION_RESULT: execution_result(9, f"{message}\n{trace}")}
 
     def also(connection: sa.Connection, execution_id: int, _: list[int]) -> None:
-        ended = {"state": "FAILED", "finished": now_ms(), "message": message, "execution_id": execution_id}
+        ended: dict[str, Any] = {
+            "state": "FAILED",
+            "finished": now_ms(),
+            "message": message,
+            "execution_id": execution_id,
+        }
         write_node(connection, run.run_id, node.id, **ended)
 
     failed = replace(execution, custom_properties=properties)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
+from typing import Any
 
 import sqlalchemy as sa
 
 from trueline._core import store as files
 from trueline.metadata.node_rows import now_ms
 from trueline.metadata.records import ExecutionState
+from trueline.metadata.run_ends import DeadRun, dead_runs, end_dead_run
 from trueline.metadata.run_rows import close_execution, write_node
-from trueline.metadata.runs import RunRecord, RunStore
 from trueline.metadata.store import MetadataStore
-from trueline.pipeline.publish import EXECUTION_RESULT, execution_result
+from trueline.pipeline.publish import EXECUTION_RESULT, AlreadyEndedError, execution_result
 
 __all__ = ["recover"]
 
@@ -23,33 +25,27 @@ def recover(store: MetadataStore) -> list[str]:
     """Ends every dead run of the database; returns their ids.
 
     Nothing half-written was ever visible (no artifact is LIVE before its manifest is there); this frees the space
-    and tells the truth about the states.
+    and tells the truth about the states. Several processes may do it at once, and one may take the run up meanwhile.
     """
-    runs = RunStore(store)
-    dead = runs.dead_runs()
-    for record in dead:
-        _end(store, runs, record)
-    return [record.run_id for record in dead]
+    return [dead.run_id for dead in dead_runs(store) if _end(store, dead)]
 
 
-def _end(store: MetadataStore, runs: RunStore, record: RunRecord) -> None:
-    for execution_id, node_id, uris in runs.open_executions(record.run_id):
+def _end(store: MetadataStore, dead: DeadRun) -> bool:
+    for execution_id, node_id, uris in dead.executions:
         for uri in uris:
-            files.remove_tree(uri)
-        _fail(store, record.run_id, execution_id, node_id)
-    for node in runs.run(record.run_id).nodes:
-        if node.state == "RUNNING":
-            runs.set_node(record.run_id, node.node_id, state="FAILED", message=_MESSAGE, finished=now_ms())
-        elif node.state == "PENDING":
-            runs.set_node(record.run_id, node.node_id, state="SKIPPED", message="the run was interrupted")
-    if record.status == "RUNNING":
-        runs.finish(record.run_id, "FAILED", _MESSAGE)
+            with contextlib.suppress(FileNotFoundError):  # another process cleans up too
+                files.remove_tree(uri)
+        with contextlib.suppress(AlreadyEndedError):
+            _fail(store, dead.run_id, execution_id, node_id)
+    return end_dead_run(store, dead, _MESSAGE)
 
 
 def _fail(store: MetadataStore, run_id: str, execution_id: int, node_id: str) -> None:
     def also(connection: sa.Connection, execution_id: int, _: list[int]) -> None:
-        close_execution(connection, execution_id)
-        write_node(connection, run_id, node_id, state="FAILED", message=_MESSAGE, finished=now_ms())
+        if not close_execution(connection, execution_id):
+            raise AlreadyEndedError
+        ended: dict[str, Any] = {"state": "FAILED", "message": _MESSAGE, "finished": now_ms()}
+        write_node(connection, run_id, node_id, only_of=execution_id, **ended)
 
     for execution in store.executions(ids=[execution_id]):
         properties = {**execution.custom_properties, EXECUTION_RESULT: execution_result(1, _MESSAGE)}

@@ -68,6 +68,7 @@ class Execution:
         watch.start()
         with Interrupt(self._cancel, lambda: self._in_main) as interrupt:
             try:
+                self._add_known_passes()
                 while not self._schedule.over:
                     self._step()
                 result = self._end()
@@ -82,6 +83,14 @@ class Execution:
         if interrupt.received:
             raise KeyboardInterrupt(f"run {self._run.run_id} was interrupted")
         return result
+
+    def _add_known_passes(self) -> None:
+        """Of a run that is taken up: a loop may have been counted before its process ended, its passes not added."""
+        if self._run.counts:
+            passes = [one for node in self._run.plan.nodes for one in self._schedule.passes(node)]
+            known = {one.id: one.base_id for one in passes if one.id != one.base_id}
+            if known:
+                add_passes(self._run.store, self._run.run_id, known)
 
     def _step(self) -> None:
         """Starts what can start, then waits for something to happen."""
@@ -147,28 +156,32 @@ class Execution:
 
     def _work(self, node: CompiledNode) -> None:
         try:
-            result = reuse(self._run, node) if node.base_id in self._reused else self._attempts(node)
+            # A cancelled run's nodes for the end run all the same.
+            run = replace(self._run, cancelled=threading.Event()) if node.on_exit else self._run
+            result = reuse(run, node) if node.base_id in self._reused else self._attempts(run, node)
         except BaseException as error:
             # The store itself failed: the run must still come to its end and say so.
             result = NodeResult(node.id, "FAILED", message=f"{type(error).__name__}: {error}")
         self._done.put(result)
 
-    def _attempts(self, node: CompiledNode) -> NodeResult:
+    def _attempts(self, run: RunContext, node: CompiledNode) -> NodeResult:
         """Launches a node, again after a failure as often as its settings say."""
         settings = node.node_settings
         for attempt in range(1, settings.retries + 2):
-            result = launch(self._run, node, attempt)
+            result = launch(run, node, attempt)
             last = attempt > settings.retries
-            if last or not result.retryable or result.state != "FAILED" or self._run.cancelled.is_set():
+            if last or not result.retryable or result.state != "FAILED" or run.cancelled.is_set():
                 return result
             wait = settings.wait_before(attempt + 1)
             what = f"attempt {attempt} of {settings.retries + 1} failed: {sentence(result.message or '')}"
             said = f"{what}; the next in {wait:g} s"
             self._tell(RunEvent("node_retry", self._run.run_id, now_ms(), node.id, message=said))
-            self._run.cancelled.wait(wait)
+            run.cancelled.wait(wait)
         return result
 
     def _take(self, result: NodeResult) -> None:
+        if result.node_id in self._schedule.ended:  # a thread that was given up has come back
+            return
         self._busy.pop(result.node_id, None)
         self._waiting_on_people.discard(result.node_id)
         self._results[result.node_id] = result
@@ -206,7 +219,8 @@ class Execution:
                 for one in self._schedule.passes(node):
                     if one.id not in self._results:
                         self._canceled(one)
-            self._run.runs.finish(self._run.run_id, "CANCELED", f"{type(error).__name__}: {error}")
+            status: RunStatus = "CANCELED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+            self._run.runs.finish(self._run.run_id, status, f"{type(error).__name__}: {error}")
         except Exception:  # noqa: S110 - the error under way is the one to tell of
             pass
 

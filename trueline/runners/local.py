@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from trueline._core.errors import ConfigError, MetadataError
+from trueline.metadata.liveness import let_go
 from trueline.metadata.records import Context
-from trueline.metadata.run_control import claim, keep_settings, settings_of
+from trueline.metadata.run_control import begin_again, claim, settings_of
 from trueline.metadata.runs import RunStore
 from trueline.metadata.store import MetadataStore
 from trueline.pipeline.compile import CompiledPipeline, compile_pipeline
@@ -111,9 +112,8 @@ class LocalRunner:
                 debug_node=debug_node,
             )
             _clean_up(run)
-            _begin(run, params or {})
-            keep_settings(store, run.run_id, {**(settings or {}), **_settings(run, reused)})
-            return Execution(run, reused, self.max_workers, on_event).carry_out()
+            _begin(run, params or {}, {**(settings or {}), **_settings(run, reused)})
+            return _carry_out(run, reused, self.max_workers, on_event)
         finally:
             store.close()
 
@@ -135,8 +135,7 @@ class LocalRunner:
         _refuse_inside_node()
         store = MetadataStore(metadata, create=False)
         try:
-            for dead in recover(store):
-                del dead
+            dead = recover(store)
             record = RunStore(store).run(run_id)
             if record.status == "RUNNING" and record.alive:
                 raise MetadataError(f"run {record.run_id} is under way", hint="wait for it, or cancel it first.")
@@ -153,13 +152,18 @@ class LocalRunner:
                 runtime=kept.get("runtime", runtime_values(plan, {}) if not kept else {}),
                 debug_node=debug_node,
             )
+            _drop_temporary(run, dead)
             ended_nodes(run, record.nodes)
             if record.status == "COMPLETE" and len(run.done) == len(record.nodes):
                 return result_of(RunStore(store).run(record.run_id))
             register_types(store, plan)
-            claim(store, record.run_id, run.done)
-            reused = frozenset(kept.get("reused", ()))
-            return Execution(run, reused, self.max_workers, on_event).carry_out()
+            claim(store, record.run_id)
+            # Looked at again: a collection, or another process, may have come in between until the run was ours.
+            run.done.clear()
+            run.counts.clear()
+            ended_nodes(run, run.runs.run(record.run_id).nodes)
+            begin_again(store, record.run_id, run.done)
+            return _carry_out(run, frozenset(kept.get("reused", ())), self.max_workers, on_event)
         finally:
             store.close()
 
@@ -200,8 +204,19 @@ def _new_run_id() -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
+def _carry_out(run: RunContext, reused: frozenset[str], workers: int, on_event: OnEvent | None) -> RunResult:
+    try:
+        return Execution(run, reused, workers, on_event).carry_out()
+    finally:
+        let_go(run.run_id)
+
+
 def _clean_up(run: RunContext) -> None:
-    for dead in recover(run.store):
+    _drop_temporary(run, recover(run.store))
+
+
+def _drop_temporary(run: RunContext, run_ids: Iterable[str]) -> None:
+    for dead in run_ids:
         shutil.rmtree(run.work_dir / "tmp" / dead, ignore_errors=True)
 
 
@@ -216,11 +231,11 @@ def _settings(run: RunContext, reused: frozenset[str]) -> dict[str, Any]:
     return {**kept, **({"sample": run.sample} if run.sample is not None else {})}
 
 
-def _begin(run: RunContext, params: Mapping[str, Any]) -> None:
+def _begin(run: RunContext, params: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
     register_types(run.store, run.plan)
     pipeline_id, run_context_id = run.store.put_contexts(
         [Context("pipeline", run.plan.name), Context("pipeline_run", run.run_id)]
     )
     run.store.put_parent_context(run_context_id, pipeline_id)
     nodes = [node.id for node in run.plan.nodes]
-    run.runs.start(run.run_id, run.plan.name, run.plan.to_json(), params, nodes, run_context_id)
+    run.runs.start(run.run_id, run.plan.name, run.plan.to_json(), params, nodes, run_context_id, settings)
