@@ -19,7 +19,7 @@ from trueline.cli.slips import meant_hint
 if TYPE_CHECKING:
     from trueline.pipeline import Pipeline
 
-__all__ = ["load_module", "load_pipeline", "parse_params"]
+__all__ = ["load_module", "load_pipeline", "load_with_runtime", "parse_params"]
 
 _loaded_folders: set[str] = set()
 
@@ -34,22 +34,78 @@ def load_pipeline(file: str, params: Sequence[str] | Mapping[str, Any] = ()) -> 
     Raises:
         ConfigError: no such file, no pipeline in it, or parameters that it does not take (all are listed).
     """
-    from trueline.pipeline import Pipeline
-
     module = load_module(file)
     maker = getattr(module, "create_pipeline", None)
     if maker is None:
-        found = getattr(module, "pipeline", None)
         if params:
-            raise ConfigError(
-                "the file takes no parameters: it has no create_pipeline function",
-                where=file,
-                hint="leave out --param.",
-            )
+            raise _takes_none(file)
+        return _checked(getattr(module, "pipeline", None), file)
+    return _made(maker, params if isinstance(params, Mapping) else parse_params(maker, params, file), file)
+
+
+def load_with_runtime(file: str, params: Sequence[str]) -> tuple[Pipeline, dict[str, Any]]:
+    """The pipeline that a file describes, and the values of its runtime parameters.
+
+    A parameter goes to ``create_pipeline`` where that takes one of this name, else to the runtime parameters.
+
+    Raises:
+        ConfigError: as `load_pipeline`; parameters that neither takes, or values of another type (all are listed).
+    """
+    from trueline.pipeline.compile import compile_pipeline
+    from trueline.pipeline.runtime import runtime_values
+
+    module = load_module(file)
+    maker = getattr(module, "create_pipeline", None)
+    accepted = inspect.signature(maker).parameters if maker is not None else {}
+    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in accepted.values())
+    later = [t for t in params if "=" in t and not takes_any and t.partition("=")[0] not in accepted]
+    if maker is None:
+        wrong = [f"--param {text}: write key=value" for text in params if "=" not in text]
+        if wrong:
+            raise ConfigError("the pipeline's parameters are not right", where=file, problems=wrong)
+        pipeline = _checked(getattr(module, "pipeline", None), file)
     else:
-        values = params if isinstance(params, Mapping) else parse_params(maker, params, file)
-        with _users_errors(file):
-            found = maker(**values)
+        pipeline = _made_telling_all(maker, params, later, file)
+    plan = compile_pipeline(pipeline)
+    if maker is None and params and not plan.parameters:
+        raise _takes_none(file)
+    given = dict(text.partition("=")[::2] for text in later)
+    unknown = [
+        f"--param {name}: no parameter {name!r}. {did_you_mean(name, [*accepted, *plan.parameters])}"
+        for name in given
+        if name not in plan.parameters
+    ]
+    try:
+        values = runtime_values(plan, {name: value for name, value in given.items() if name in plan.parameters})
+    except ConfigError as error:
+        unknown += error.problems
+    if unknown:
+        raise ConfigError("the pipeline's parameters are not right", where=file, problems=unknown)
+    return pipeline, {name: values[name] for name in given}
+
+
+def _made_telling_all(maker: Callable[..., Any], params: Sequence[str], later: Sequence[str], file: str) -> Pipeline:
+    """The pipeline. Which runtime parameters it has is known only once it is made: where its own are wrong, the others
+    are told beside them, for one may be a slip of the pen."""
+    try:
+        values = parse_params(maker, [text for text in params if text not in later], file)
+    except ConfigError as error:
+        accepted = inspect.signature(maker).parameters
+        others = [text.partition("=")[0] for text in later]
+        more = [f"--param {name}: create_pipeline takes no {name!r}. {did_you_mean(name, accepted)}" for name in others]
+        raise ConfigError(error.message, where=error.where, problems=[*error.problems, *more]) from error
+    return _made(maker, values, file)
+
+
+def _made(maker: Callable[..., Any], values: Mapping[str, Any], file: str) -> Pipeline:
+    with _users_errors(file):
+        found = maker(**values)
+    return _checked(found, file)
+
+
+def _checked(found: object, file: str) -> Pipeline:
+    from trueline.pipeline import Pipeline
+
     if not isinstance(found, Pipeline):
         raise ConfigError(
             f"the file makes no pipeline: found {type(found).__name__}",
@@ -57,6 +113,14 @@ def load_pipeline(file: str, params: Sequence[str] | Mapping[str, Any] = ()) -> 
             hint="define create_pipeline(...) that returns a trueline.Pipeline, or a module-level `pipeline`.",
         )
     return found
+
+
+def _takes_none(file: str) -> ConfigError:
+    return ConfigError(
+        "the file takes no parameters: it has no create_pipeline function",
+        where=file,
+        hint="leave out --param.",
+    )
 
 
 def load_module(file: str) -> ModuleType:

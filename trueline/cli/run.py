@@ -3,67 +3,114 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+import re
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from trueline.cli.failures import FAILED, GATE, OK
+from trueline.cli.completion import complete_files
+from trueline.cli.failures import FAILED, GATE, INTERRUPTED, OK
 from trueline.cli.format import STYLES, duration
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from trueline.pipeline import Pipeline
-    from trueline.pipeline.results import NodeResult, RunResult
+    from trueline.pipeline.results import NodeResult, OnEvent, RunResult
 
-__all__ = ["closed_gates", "exit_code_of_run", "run", "run_and_watch"]
+__all__ = [
+    "closed_gates",
+    "conclude",
+    "exit_code_of_run",
+    "plain_result",
+    "release_pushes",
+    "run",
+    "run_and_watch",
+    "with_listeners",
+]
+
+_LOGIN = re.compile(r"(://[^/@:\s]*):[^/@\s]+@")
 
 
 @click.command()
-@click.argument("file")
-@click.option("--param", "params", multiple=True, metavar="KEY=VALUE", help="For create_pipeline; repeatable.")
+@click.argument("file", shell_complete=complete_files)
+@click.option("--param", "params", multiple=True, metavar="KEY=VALUE", help="For create_pipeline, or a runtime one.")
 @click.option("--no-cache", is_flag=True, help="Run every node, changed or not.")
 @click.option("--from", "from_nodes", multiple=True, metavar="NODE", help="Start here; earlier nodes lend outputs.")
 @click.option("--to", "to_nodes", multiple=True, metavar="NODE", help="End here.")
+@click.option("--workers", metavar="N", type=click.IntRange(1), help="At most so many nodes at the same time.")
 @click.option(
     "--isolation",
-    type=click.Choice(["thread", "process"]),
+    type=click.Choice(["thread", "process", "main"]),
     default="thread",
     show_default=True,
-    help="Nodes as threads, or each in a process of its own that may die alone.",
+    help="Nodes as threads, each in a process of its own that may die alone, or all in the main thread.",
 )
+@click.option("--sample", metavar="N", type=click.IntRange(1), help="Try it on N rows: nothing is blessed or pushed.")
+@click.option("--pdb", "debug_node", metavar="NODE", help="Run this node here, and open the debugger where it fails.")
+@click.option("--every", metavar="TIME", help="Again and again: 90s, 15min, 1h, 2d from one beginning to the next.")
+@click.option("--cron", metavar="EXPR", help="At these times, as cron has them: '0 3 * * mon-fri'.")
+@click.option("--stop-on-failure", is_flag=True, help="With --every or --cron: end after a run that did not succeed.")
 @click.option("--report", metavar="OUT", help="Write the run's report, one self-contained HTML page, there.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and no table.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and no table; one line for each run.")
 def run(
-    file: str,
-    params: tuple[str, ...],
-    no_cache: bool,
-    from_nodes: tuple[str, ...],
-    to_nodes: tuple[str, ...],
-    isolation: str,
-    report: str | None,
-    as_json: bool,
+    file: str, every: str | None, cron: str | None, stop_on_failure: bool, as_json: bool, report: str | None, **o: Any
 ) -> int:
     """Run the pipeline that FILE describes: a Python file with create_pipeline(...) or a ready `pipeline`.
 
     Nodes that have not changed come from the cache. The exit code is 0 when every node succeeded, 3 when a gate is
-    closed (data, model or infrastructure did not pass: nothing was pushed), 1 when a node failed.
+    closed (data, model or infrastructure did not pass: nothing was pushed), 1 when a node failed, 130 when the run was
+    cancelled.
     """
+    scheduled = every is not None or cron is not None
+    if stop_on_failure and not scheduled:
+        raise click.UsageError("--stop-on-failure goes with --every or --cron.")
+    if scheduled and o["debug_node"]:
+        raise click.UsageError("--pdb waits for somebody at the keyboard: leave it out with --every and --cron.")
+
+    def once() -> int:
+        return _run_once(file, as_json, report, one_line=scheduled, **o)
+
+    if not scheduled:
+        return once()
+    from trueline.cli.schedule import keep_running, times_of
+
+    return keep_running(once, times_of(every, cron), stop_on_failure=stop_on_failure, quiet=as_json)
+
+
+def _run_once(
+    file: str,
+    as_json: bool,
+    report: str | None,
+    *,
+    one_line: bool,
+    params: tuple[str, ...],
+    no_cache: bool,
+    from_nodes: tuple[str, ...],
+    to_nodes: tuple[str, ...],
+    workers: int | None,
+    **options: Any,
+) -> int:
     from rich.console import Console
 
-    from trueline.cli.load import load_pipeline
+    from trueline.cli.load import load_with_runtime
 
-    pipeline = load_pipeline(file, params)
+    pipeline, runtime = load_with_runtime(file, params)
     result = run_and_watch(
         pipeline,
         Console(quiet=as_json),
-        params=dict(text.partition("=")[::2] for text in params),
+        workers=workers,
+        params={key: _LOGIN.sub(r"\1:***@", value) for key, _, value in (text.partition("=") for text in params)},
+        runtime_parameters=runtime,
         use_cache=False if no_cache else None,
         from_nodes=from_nodes or None,
         to_nodes=to_nodes or None,
-        isolation=isolation,
+        settings=_origin(file),
+        **options,
     )
+    release_pushes(pipeline.metadata, result)
     if report:
         from trueline.cli.memory import open_runs
         from trueline.cli.report import write_report
@@ -71,25 +118,86 @@ def run(
         write_report(open_runs(pipeline.metadata), result.run_id, report)
         click.echo(f"Report: {report}", err=as_json)
     if as_json:
-        click.echo(json.dumps(_plain(result), indent=1))
+        click.echo(json.dumps(plain_result(result), indent=None if one_line else 1))
     return exit_code_of_run(result)
 
 
-def run_and_watch(pipeline: Pipeline, console: Console, *, isolation: Any = "thread", **options: Any) -> RunResult:
+def _origin(file: str) -> dict[str, Any]:
+    """Where a run came from: the pipeline's file, and the revision of its repository where it lies in one."""
+    from trueline.pipeline.revisions import code_revision
+
+    revision = code_revision(file)
+    return {"file": os.path.abspath(file), **({"code": revision} if revision else {})}
+
+
+def run_and_watch(
+    pipeline: Pipeline, console: Console, *, isolation: Any = "thread", workers: int | None = None, **options: Any
+) -> RunResult:
     """Runs a pipeline on this machine with a live table, and says at the end what came out.
 
     Args:
         pipeline: what to run.
         console: where the table goes.
+        workers: how many nodes at most run at the same time.
         isolation, options: as `trueline.runners.local.LocalRunner.run` takes them.
     """
     from trueline.cli.progress import Progress
     from trueline.runners.local import LocalRunner
 
-    with Progress([node.node_id for node in pipeline.nodes], console) as progress:
-        result = LocalRunner(isolation=isolation).run(pipeline, on_event=progress.on_event, **options)
-    _conclude(result, console)
+    runner = LocalRunner(max_workers=workers, isolation=isolation)
+    if options.get("debug_node") is not None:  # a table that is drawn again and again leaves no place to type
+        result = runner.run(pipeline, on_event=with_listeners(pipeline.metadata, lambda event: None), **options)
+    else:
+        with Progress([node.node_id for node in pipeline.nodes], console) as progress:
+            result = runner.run(pipeline, on_event=with_listeners(pipeline.metadata, progress.on_event), **options)
+    conclude(result, console)
     return result
+
+
+def with_listeners(metadata: str, first: OnEvent) -> OnEvent:
+    """Hands events to `first`, and to OpenLineage where the environment asks for it.
+
+    Raises:
+        ConfigError: its settings lead nowhere.
+    """
+    if not any(name.startswith("OPENLINEAGE_") for name in os.environ):
+        return first
+    from trueline.pipeline.openlineage import OpenLineageListener
+
+    listener = OpenLineageListener.from_environment(metadata)
+    return first if listener is None else _both(first, listener)
+
+
+def _both(first: OnEvent, second: Callable[[Any], None]) -> OnEvent:
+    def tell(event: Any) -> None:
+        first(event)
+        second(event)
+
+    return tell
+
+
+def release_pushes(metadata: str, result: RunResult) -> None:
+    """Makes the models that a run pushed releases; what stands in the way is said, and the run is none the worse."""
+    pushed = [
+        handle
+        for node in result.nodes.values()
+        if node.state == "COMPLETE"
+        for handles in node.outputs.values()
+        for handle in handles
+        if handle.type == "PushedModel"
+    ]
+    if not pushed:
+        return
+    from contextlib import closing
+
+    from trueline._core.errors import TruelineError
+    from trueline.metadata import MetadataStore, release_pushed
+
+    try:
+        with closing(MetadataStore(metadata, create=False)) as store:
+            release_pushed(store)
+    except TruelineError as error:
+        click.echo(f"(the pushed model is no release yet: {error.message})", err=True)
 
 
 def closed_gates(result: RunResult) -> list[NodeResult]:
@@ -98,15 +206,18 @@ def closed_gates(result: RunResult) -> list[NodeResult]:
 
 
 def exit_code_of_run(result: RunResult) -> int:
-    """0; 3 when gates alone stopped the line; 1 when anything else did."""
+    """0; 130 when it was cancelled; 3 when gates alone stopped the line; 1 when anything else did."""
     if result.ok:
         return OK
+    if result.status == "CANCELED":
+        return INTERRUPTED
     gates = {node.node_id for node in closed_gates(result)}
     others = [node for node in result.nodes.values() if node.state == "FAILED" and node.node_id not in gates]
     return GATE if gates and not others else FAILED
 
 
-def _conclude(result: RunResult, console: Console) -> None:
+def conclude(result: RunResult, console: Console) -> None:
+    """Says what failed, where its log is, and how the run ended."""
     from rich.markup import escape
 
     gates = {node.node_id for node in closed_gates(result)}
@@ -126,7 +237,8 @@ def _conclude(result: RunResult, console: Console) -> None:
     )
 
 
-def _plain(result: RunResult) -> Mapping[str, Any]:
+def plain_result(result: RunResult) -> Mapping[str, Any]:
+    """The result of a run as JSON tells it."""
     gates = {node.node_id for node in closed_gates(result)}
     return {
         "run_id": result.run_id,
