@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from trueline.interactive import InteractiveContext
     from trueline.metadata import MetadataStore
     from trueline.models import Fitted, Model
-    from trueline.pipeline import Component, Pipeline, component
+    from trueline.pipeline import Component, Cond, ForEach, Pipeline, RuntimeParameter, Secret, component
     from trueline.runners.local import LocalRunner
     from trueline.training import FnArgs
 
@@ -45,10 +45,12 @@ _HOMES = {
     "Accumulator": "trueline.engine",
     "AccumulatorSpec": "trueline.engine",
     "Component": "trueline.pipeline",
+    "Cond": "trueline.pipeline",
     "Dataset": "trueline.engine",
     "Examples": "trueline.data",
     "Fitted": "trueline.models",
     "FnArgs": "trueline.training",
+    "ForEach": "trueline.pipeline",
     "InteractiveContext": "trueline.interactive",
     "LocalEngine": "trueline.engine",
     "LocalRunner": "trueline.runners.local",
@@ -56,6 +58,8 @@ _HOMES = {
     "Model": "trueline.models",
     "Pipeline": "trueline.pipeline",
     "RawFeature": "trueline._core.values",
+    "RuntimeParameter": "trueline.pipeline",
+    "Secret": "trueline.pipeline",
     "component": "trueline.pipeline",
 }
 
@@ -64,6 +68,7 @@ __all__ = [
     "AccumulatorSpec",
     "ArtifactError",
     "Component",
+    "Cond",
     "ConfigError",
     "DataError",
     "Dataset",
@@ -73,6 +78,7 @@ __all__ = [
     "FeedError",
     "Fitted",
     "FnArgs",
+    "ForEach",
     "GateError",
     "InteractiveContext",
     "LocalEngine",
@@ -84,7 +90,9 @@ __all__ = [
     "ParityError",
     "Pipeline",
     "RawFeature",
+    "RuntimeParameter",
     "SchemaError",
+    "Secret",
     "ServingError",
     "TransformError",
     "TruelineError",

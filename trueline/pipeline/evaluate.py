@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import operator
 import os
 from collections.abc import Callable, Mapping
@@ -54,7 +55,7 @@ def evaluate(value: Any, scope: Scope, *, deferred: bool = False) -> Any:
         tree = value.get(MARK)
         if isinstance(tree, Mapping) and len(value) == 1:
             if not deferred and _is_deferred(tree):
-                return value
+                return {MARK: _reduced(tree, scope)}
             return _plain(_computed(tree, scope))
         return {key: evaluate(item, scope, deferred=deferred) for key, item in value.items()}
     return [evaluate(item, scope, deferred=deferred) for item in value] if isinstance(value, list) else value
@@ -69,10 +70,19 @@ def _is_deferred(tree: Any) -> bool:
     return isinstance(tree, list) and any(_is_deferred(item) for item in tree)
 
 
+def _reduced(tree: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
+    """An expression for the executor's process in which everything else stands computed."""
+    if tree["op"] in DEFERRED:
+        return dict(tree)
+    return {"op": tree["op"], "args": [evaluate(arg, scope) for arg in tree["args"]]}
+
+
 def _plain(value: Any) -> Any:
     """What goes into parameters: an artifact itself goes as its folder."""
     if isinstance(value, ArtifactHandle):
         return value.uri
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
@@ -88,9 +98,12 @@ def _computed(tree: Mapping[str, Any], scope: Scope) -> Any:
     values = [_arg(arg, scope) for arg in args]
     try:
         return _OPS[op](*values)
-    except (TypeError, ValueError) as error:
-        shown = ", ".join(repr(_plain(v))[:60] for v in values)
-        raise ConfigError(f"the placeholder {op}({shown}) cannot be computed: {error}") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        # What a secret is a part of is not shown.
+        shown = ", ".join(repr(_plain(v))[:60] for v in values) if not _is_deferred(args) else "..."
+        raise ConfigError(f"the placeholder {op}({shown}) cannot be computed: {error}") from (
+            None if shown == "..." else error
+        )
 
 
 def _arg(arg: Any, scope: Scope) -> Any:
@@ -129,6 +142,17 @@ def _handle(value: Any) -> ArtifactHandle:
     return value
 
 
+def _ordered(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """A comparison that refuses what has no place in an order, so that no condition is true or false by accident."""
+
+    def compared(left: Any, right: Any) -> Any:
+        if any(isinstance(value, float) and math.isnan(value) for value in (left, right)):
+            raise ValueError("NaN is neither less nor more than anything")
+        return compare(left, right)
+
+    return compared
+
+
 def _dict(*parts: Any) -> dict[str, Any]:
     return {str(key): value for key, value in zip(parts[::2], parts[1::2], strict=True)}
 
@@ -141,10 +165,10 @@ _OPS: Mapping[str, Callable[..., Any]] = {
     "property": _property,
     "eq": operator.eq,
     "ne": operator.ne,
-    "lt": operator.lt,
-    "le": operator.le,
-    "gt": operator.gt,
-    "ge": operator.ge,
+    "lt": _ordered(operator.lt),
+    "le": _ordered(operator.le),
+    "gt": _ordered(operator.gt),
+    "ge": _ordered(operator.ge),
     "not": lambda value: not _truth(value, "not"),
     "add": operator.add,
     "join": lambda separator, *items: str(separator).join(str(_plain(item)) for item in items),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 
 from trueline.pipeline.channel import Channel
 from trueline.pipeline.node import Component
@@ -10,15 +11,22 @@ from trueline.pipeline.placeholders import FinalStatus, Placeholder, RuntimePara
 
 __all__ = ["graph_problems"]
 
+_DEFERRED_NAMES = {
+    "secret": "a Secret, which only the node's own process may know",
+    **dict.fromkeys(("input", "output", "exec_property"), "what only a container's command may use"),
+}
+DEFERRED = frozenset(_DEFERRED_NAMES)
+
 
 def graph_problems(nodes: Sequence[Component], on_exit: Sequence[Component]) -> list[str]:
     """The problems, each with the user's file and line."""
-    last = {id(node) for node in on_exit}
+    last, inside = {id(node) for node in on_exit}, {id(node) for node in nodes}
     found: list[str] = []
     for node in nodes:
         where = f"{node.location}: {node.node_id}"
         found += [f"{where} {problem}" for problem in _loop_problems(node)]
         found += [f"{where} {problem}" for problem in _exit_problems(node, last)]
+        found += [f"{where} {problem}" for problem in (*_expression_problems(node), *_pass_problems(node, inside))]
     return found + _parameter_problems(nodes)
 
 
@@ -44,6 +52,43 @@ def _exit_problems(node: Component, last: set[int]) -> Iterator[str]:
     for before in node.predecessors():
         if id(before) in last:
             yield f"needs {before.node_id!r}, which is an on_exit node and runs after all others"
+
+
+def _expression_problems(node: Component) -> Iterator[str]:
+    """What the launcher cannot compute, and constants that no compiled pipeline can hold."""
+    decided = {"condition": list(node.conditions), "items": node.params.get("items") if node.SYSTEM == "loop" else None}
+    for what, expression in decided.items():
+        for operation in {p.op for p in leaves(expression, Placeholder)} & DEFERRED:
+            yield f"has {what} that {'hold' if what == 'items' else 'holds'} {_DEFERRED_NAMES[operation]}"
+    for placeholder in _placeholders(node):
+        for constant in placeholder.args if placeholder.op not in ("artifacts", "item") else ():
+            for value in _constants(constant):
+                yield f"has a placeholder with {value!r}, which is no JSON value"
+
+
+def _constants(value: object) -> Iterator[object]:
+    """The parts of an operand that JSON cannot hold."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from (() if isinstance(key, str) else (key,))
+            yield from _constants(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _constants(item)
+    elif (isinstance(value, float) and not math.isfinite(value)) or (value is not None and not isinstance(value, bool | int | float | str | Placeholder)):
+        yield value
+
+
+def _pass_problems(node: Component, inside: set[int]) -> Iterator[str]:
+    for key in sorted(node.takes_one):
+        for channel in node.inputs.get(key, ()):
+            left = node.loops_left(channel) if id(channel.producer) in inside else []
+            if left:
+                names = ", ".join(repr(loop.node_id) for loop in left)
+                yield (
+                    f"takes one artifact as {key!r}, but {channel.producer.node_id}.{channel.key} has one of each pass of "
+                    f"loop {names}; annotate it as Input[list[...]] or as a list, or put the node into the loop"
+                )
 
 
 def _parameter_problems(nodes: Sequence[Component]) -> list[str]:

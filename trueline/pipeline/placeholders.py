@@ -50,7 +50,7 @@ class Placeholder:
 
     def __init__(self, op: str, *args: Any) -> None:
         self.op = op
-        self.args = args
+        self.args = args if op == "artifacts" else tuple(map(_operand, args))
 
     # -- reading artifacts ------------------------------------------------------------------------------------------
 
@@ -146,6 +146,13 @@ class Placeholder:
         return f"<placeholder {self.op}>"
 
 
+def _operand(arg: Any) -> Any:
+    """A channel among the operands stands for its value."""
+    from trueline.pipeline.channel import Channel
+
+    return arg.value if isinstance(arg, Channel) else arg
+
+
 class RuntimeParameter(Placeholder):
     """A value that is given with the run: ``trueline run pipeline.py --param epochs=20``.
 
@@ -163,7 +170,9 @@ class RuntimeParameter(Placeholder):
             raise ConfigError(f"runtime parameter {name!r}: a name holds letters, digits and '_'")
         if ptype not in _TYPES.values():
             raise ConfigError(f"runtime parameter {name!r} has the type {ptype!r}", hint=f"one of {', '.join(_TYPES)}.")
-        if default is not None and not isinstance(default, Placeholder):
+        if isinstance(default, Placeholder):
+            raise ConfigError(f"runtime parameter {name!r}: a default is a value, not {default!r}")
+        if default is not None:
             self.default = convert(name, ptype.__name__, default)
 
     def record(self) -> dict[str, Any]:

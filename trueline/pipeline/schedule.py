@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from trueline.pipeline.compile import CompiledNode, CompiledPipeline
-from trueline.pipeline.passes import expand, pass_id, passes_seen
+from trueline.pipeline.passes import expand, passes_seen
 
 __all__ = ["Decision", "Schedule", "referred_nodes"]
 
@@ -45,8 +45,9 @@ class Schedule:
         self.counts: dict[str, int] = dict(counts or {})
         self._by_id = {node.id: node for node in plan.nodes}
         self._busy: set[str] = set()
-        self._passes: dict[str, dict[str, CompiledNode]] = {}
+        self._passes: dict[str, list[CompiledNode]] = {}
         self._why: dict[str, str] = {}
+        self._stages: dict[str, dict[str, int]] = {}
 
     # -- what happened ----------------------------------------------------------------------------------------------
 
@@ -63,6 +64,7 @@ class Schedule:
             return []
         before = {one.id for node in self.plan.nodes for one in self.passes(node)}
         self.counts[node_id] = items or 0 if state in SUCCESS else 0
+        self._passes.clear()
         body = [node for node in self.plan.nodes if base in node.loops]
         return [one for node in body for one in self.passes(node) if one.id not in before]
 
@@ -84,8 +86,9 @@ class Schedule:
 
     def passes(self, node: CompiledNode) -> list[CompiledNode]:
         """The passes of a node that are known; the node itself while its loops are not counted, or have no items."""
-        made, _ = expand(node, self.counts)
-        return made or [node]
+        if node.id not in self._passes:
+            self._passes[node.id] = expand(node, self.counts)[0] or [node]
+        return self._passes[node.id]
 
     # -- what is next -----------------------------------------------------------------------------------------------
 
@@ -132,12 +135,15 @@ class Schedule:
         """A loop's body without passes: nothing yet, or what its loops came to."""
         if not expand(node, self.counts)[1]:
             return None
+        left_out = None
         for loop in node.loops:
             for one in self.passes(self._by_id[loop]):
                 state = self.ended.get(one.id, OMITTED)
                 if state not in SUCCESS and state != OMITTED:
                     return Decision(node, "skip", self._root(one.id))
-        return Decision(node, "omit", f"loop {node.loops[-1]!r} has no items")
+                if state == OMITTED and left_out is None:
+                    left_out = f"loop {one.id!r} was left out"
+        return Decision(node, "omit", left_out or f"loop {node.loops[-1]!r} has no items")
 
     def _by_states(self, node: CompiledNode, states: Mapping[str, str]) -> Decision | None:
         failed = [one for one, state in states.items() if state not in SUCCESS and state != OMITTED]
@@ -149,7 +155,8 @@ class Schedule:
         if trigger == "any_failed" and not failed:
             return Decision(node, "omit", "no node before it failed")
         if trigger == "any_success" and states and not good:
-            return Decision(node, "skip" if failed else "omit", self._root(failed[0]) if failed else "")
+            because = self._root(failed[0]) if failed else "every node before it was left out"
+            return Decision(node, "skip" if failed else "omit", because)
         lacking = self._lacking(node, omitted | set(failed))
         if lacking is not None:
             action: Literal["skip", "omit"] = "skip" if failed else "omit"
@@ -178,7 +185,8 @@ class Schedule:
     def _seen(self, node: CompiledNode, producer: str) -> list[str]:
         if producer not in self._by_id:  # outside a partial run: the node itself is used again
             return [producer]
-        return passes_seen(self.plan, node, producer, self.counts) or [producer]
+        seen = passes_seen(self.plan, node, producer, self.counts)
+        return [producer] if seen is None else seen
 
     def _turn_has_come(self, node: CompiledNode) -> bool:
         """Whether its pass is among the first unfinished ones that its loop lets run at once."""
@@ -186,20 +194,34 @@ class Schedule:
             parallel = self._by_id[loop].params.get("parallel") if loop in self._by_id else None
             if parallel is None:
                 continue
-            around = node.index[:depth]
-            count = self.counts.get(pass_id(loop, around), 0)
-            unfinished = [n for n in range(count) if self._pass_is_open(loop, (*around, n))]
-            if node.index[depth] not in unfinished[: int(parallel)]:
-                return False
+            around, before = node.index[:depth], 0
+            for number in range(node.index[depth]):
+                before += self._pass_is_open(loop, (*around, number), self._stage(loop, node.base_id))
+                if before >= int(parallel):
+                    return False
         return True
 
-    def _pass_is_open(self, loop: str, index: tuple[int, ...]) -> bool:
+    def _pass_is_open(self, loop: str, index: tuple[int, ...], stage: int) -> bool:
         for node in self.plan.nodes:
-            if loop in node.loops:
+            if loop in node.loops and self._stage(loop, node.id) == stage:
                 for one in self.passes(node):
                     if one.index[: len(index)] == index and one.id not in self.ended:
                         return True
         return False
+
+    def _stage(self, loop: str, node_id: str) -> int:
+        """How often the way to a node of a loop's body leaves the loop: what waits there for all passes cannot wait
+        for one pass to end as a whole, so that each stage takes its own turns."""
+        if loop not in self._stages:
+            stages: dict[str, int] = {}
+            for node in self.plan.nodes:
+                inside = loop in node.loops
+                before = [one for one in node.upstream if one in stages]
+                stages[node.id] = max(
+                    (stages[one] + (not inside and loop in self._by_id[one].loops) for one in before), default=0
+                )
+            self._stages[loop] = stages
+        return self._stages[loop][node_id]
 
 
 def referred_nodes(value: object) -> set[str]:

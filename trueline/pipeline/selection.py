@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from trueline._core.errors import ConfigError, did_you_mean
-from trueline.pipeline.compile import CompiledPipeline
+from trueline.pipeline.compile import CompiledNode, CompiledPipeline
+from trueline.pipeline.schedule import referred_nodes
 
 __all__ = ["select"]
 
@@ -19,7 +20,9 @@ def select(
 
     Returns:
         The plan of the nodes that take part, and the ids of those among them whose earlier outputs are used again.
-        Resolvers and importers that feed the part are carried out anew: they look at what is there now.
+        What feeds the part counts too: producers of inputs, of what conditions, loops and parameters speak of, and the
+        loops around the part. Resolvers, importers and loops among them are carried out anew: they look at what is
+        there now. Conditions are judged anew, also those of nodes whose outputs are used again.
 
     Raises:
         ConfigError: unknown ids (all of them), or nothing left to run.
@@ -44,21 +47,45 @@ def select(
             f"nothing lies between {', '.join(starts)} and {', '.join(ends)} in pipeline {plan.name!r}",
             hint=f"the order is: {', '.join(known)}.",
         )
-    feeding = {
-        producer
-        for node in plan.nodes
-        if node.id in chosen
-        for declared in node.inputs.values()
-        for producer, _ in declared.sources
-    } - chosen
+    feeding = _feeding(plan, chosen)
     reused = frozenset(node_id for node_id in feeding if plan.node(node_id).system is None)
     taking_part = chosen | feeding
     nodes = tuple(
-        replace(node, upstream=tuple(u for u in node.upstream if u in taking_part) if node.id in chosen else ())
+        replace(node, upstream=tuple(u for u in _waits_for(node, chosen, reused) if u in taking_part))
         for node in plan.nodes
         if node.id in taking_part
     )
     return replace(plan, nodes=nodes), reused
+
+
+def _feeding(plan: CompiledPipeline, chosen: set[str]) -> set[str]:
+    """What the chosen nodes need of the rest, and what that needs in turn."""
+    found: set[str] = set()
+    queue = sorted(chosen)
+    while queue:
+        node = plan.node(queue.pop())
+        reused = node.id not in chosen and node.system is None
+        for before in _needs(node, reused=reused) - chosen - found:
+            found.add(before)
+            queue.append(before)
+    return found
+
+
+def _needs(node: CompiledNode, *, reused: bool) -> set[str]:
+    """Nodes without which a node cannot be carried out, or its outputs not be used again."""
+    frame = {*node.loops, *referred_nodes(list(node.conditions))}
+    if reused:
+        return frame
+    wired = {producer for declared in node.inputs.values() for producer, _ in declared.sources}
+    items = {declared.item_of for declared in node.inputs.values() if declared.item_of is not None}
+    return frame | wired | items | referred_nodes([node.params, node.settings])
+
+
+def _waits_for(node: CompiledNode, chosen: set[str], reused: frozenset[str]) -> tuple[str, ...]:
+    if node.id in chosen:
+        return node.upstream
+    needs = _needs(node, reused=node.id in reused)
+    return tuple(before for before in node.upstream if before in needs)
 
 
 def _reach(starts: Iterable[str], edges: dict[str, set[str]]) -> set[str]:
