@@ -112,7 +112,7 @@ def test_a_rollback_makes_the_earlier_release_the_served_one(world: World, ask: 
     assert code == 0
     assert out.startswith(f"champion: taxi 1.0.0 (artifact {first['model']}), before 1.0.1\n")
     assert "Pushed to" in out
-    assert "next run of the pipeline" in out
+    assert "do not push the model that was taken back there again" in out
     assert served(world) == fingerprint(world, first["model"])
     assert len(pushed_versions(str(Path(world.root).parent / "serving"))) == 3
     notes = ask("notes", "taxi", "champion")[1]

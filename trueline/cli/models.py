@@ -201,11 +201,11 @@ def rollback_model(
     check_fit(store, target, force=force, reason=reason)
     places = [serving_dir] if serving_dir else recorded_destinations(store, champion)[:1]
     # First where it can fail half-way: done again it changes nothing, and the registry tells what is served.
-    served = put_to_serve(store, target, [] if no_push else places)
+    served = put_to_serve(store, target, [] if no_push else places, instead_of=champion)
     done = rollback(store, model, force=force, reason=reason, pushed=_record(served))
     remarks = [] if served else ["Nothing was pushed: servers go on with the version that they have."]
     if served:
-        remarks.append("The next run of the pipeline pushes what it finds blessed: mend the cause before it runs.")
+        remarks.append("Runs of the pipeline do not push the model that was taken back there again, only another one.")
     _tell(done, "champion", served, remarks, as_json)
 
 

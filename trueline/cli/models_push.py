@@ -42,19 +42,30 @@ def recorded_destinations(store: MetadataStore, release: Release) -> list[str]:
     return list(dict.fromkeys(reversed(found)))
 
 
-def put_to_serve(store: MetadataStore, release: Release, destinations: Sequence[str]) -> list[Served]:
+def put_to_serve(
+    store: MetadataStore, release: Release, destinations: Sequence[str], *, instead_of: Release | None = None
+) -> list[Served]:
     """Pushes a release to folders that servers read.
+
+    Args:
+        store: the metadata store.
+        release: what is pushed.
+        destinations: where to.
+        instead_of: the release that is taken back: a mark there keeps Pushers from pushing that model again.
 
     Raises:
         ArtifactError: the model is not whole, or cannot be copied.
     """
     from trueline.components.pusher import push_model
+    from trueline.components.pusher_rollback import note_rollback
     from trueline.metadata.model_releases import model_artifact
 
     uri = model_artifact(store, release.artifact_id).uri or ""
     done = []
     for destination in destinations:
         version, new = push_model(uri, destination)
+        if instead_of is not None:
+            note_rollback(destination, str(version), instead_of.notes["origin"]["model"]["fingerprint"])
         done.append(Served(destination, str(version), new))
     return done
 

@@ -28,6 +28,7 @@ __all__ = ["BLESSED_FILE", "NOT_BLESSED_FILE", "Evaluator", "execute"]
 BLESSED_FILE = "BLESSED"
 NOT_BLESSED_FILE = "NOT_BLESSED"
 _NAMED_FAILURES = 4
+_SAMPLED = "A sampled run never blesses: it measured a few rows, not the data."
 
 
 class Evaluator(Component):
@@ -37,7 +38,8 @@ class Evaluator(Component):
     which slice; evaluation and blessing are published all the same. A config without any threshold judges nothing:
     the line goes on, but the model is *not blessed* and a Pusher that asks for the blessing does not push. Change
     thresholds need a baseline; without one (the first run) they are passed over, and the blessing says so by the
-    properties ``rubber_stamp`` and ``note``. Whatever fails on the way leaves no blessing.
+    properties ``rubber_stamp`` and ``note``. Whatever fails on the way leaves no blessing. In a sampled run everything
+    is measured, but no model is blessed and the line is not stopped.
 
     Args:
         examples: raw examples, as they came from ExampleGen.
@@ -186,8 +188,8 @@ def _bless(
     """`told` has every figure, `lasting` what an artifact may hold: the verdict is the same."""
     verdict, blessing = told.validation_result, ctx.output("blessing")
     judged = not verdict.missing_thresholds
-    blessed = judged and verdict.ok
-    reason = "" if blessed else _reason(lasting, judged)
+    blessed = judged and verdict.ok and ctx.sample is None
+    reason = "" if blessed else _reason(lasting, judged) if ctx.sample is None else _SAMPLED
     store.write_bytes(blessing.path(BLESSED_FILE if blessed else NOT_BLESSED_FILE), b"")
     blessing.properties.update(
         blessed=int(blessed),
@@ -203,7 +205,9 @@ def _bless(
     if baseline is not None:
         blessing.properties.update(baseline_model=baseline.uri, baseline_model_id=baseline.id)
     ctx.report(blessed=blessed, compared_with_baseline=baseline is not None, metrics=_overall(told))
-    if judged and not blessed:
+    if ctx.sample is not None:
+        ctx.report(sample=ctx.sample, thresholds_met=judged and verdict.ok)
+    elif judged and not blessed:
         ctx.close_gate(_reason(told, judged))
 
 

@@ -208,7 +208,7 @@ def _schema_types(source: str, schema_file: str) -> dict[str, Any]:
 
 
 def execute(ctx: ExecutionContext) -> None:
-    """Reads the source and writes Examples.
+    """Reads the source and writes Examples; in a sampled run its first rows alone.
 
     Raises:
         DataError: an input that cannot be read, more rejects than allowed, or no row at all.
@@ -221,7 +221,7 @@ def execute(ctx: ExecutionContext) -> None:
     options = {name: params[name] for name in _DEFAULTS if name not in _SPLITTING}
     if params["split"] is not None:
         options["splits"] = rule_from_json(params["split"])
-    report = ingest(specs.get("", specs), out.uri, engine=ctx.engine, **options)
+    report = ingest(specs.get("", specs), out.uri, engine=ctx.engine, first_rows=ctx.sample, **options)
     if not report.rows:
         left_out = f", left out: {report.filtered + report.sampled_out}" if report.filtered + report.sampled_out else ""
         raise DataError(

@@ -14,6 +14,8 @@ from typing import Any, ClassVar
 from trueline._core import store
 from trueline._core.errors import ArtifactError
 from trueline._core.manifest import MANIFEST_NAME, read_manifest
+from trueline.components.pusher_rollback import ROLLED_BACK, read_rollback, refused_models
+from trueline.components.pusher_versions import pushed_versions
 from trueline.pipeline.artifacts import InfraBlessing, Model, ModelBlessing, PushedModel
 from trueline.pipeline.channel import Channel
 from trueline.pipeline.context import ArtifactHandle, ExecutionContext
@@ -32,6 +34,7 @@ class Pusher(Component):
     Every blessing that is wired must be there, must say yes, and must speak of this very model; else nothing is pushed
     and the line stops here with the reason. Servers never see half a model: locally the copy is renamed into place,
     elsewhere its manifest comes last. If the newest version there is the same model already, it stays as it is.
+    A sampled run never pushes, and a model that was rolled back at this destination is not pushed again.
 
     Args:
         model: the model.
@@ -78,12 +81,17 @@ def execute(ctx: ExecutionContext) -> None:
     """Pushes, or says why not."""
     model, out = ctx.input("model"), ctx.output("pushed_model")
     destination = ctx.params["push_destination"]
+    if ctx.sample is not None:
+        _leave(ctx, "a sampled run never pushes")
+        return
     refusal = next((r for name in ctx.params["needs"] if (r := _refusal(name, ctx, model))), None)
     if refusal is not None:
-        out.properties["pushed"] = 0
-        store.write_text(out.path(PUSHED_FILE), json.dumps({"pushed": False, "reason": refusal}))
-        ctx.report(pushed=False)
+        _leave(ctx, refusal)
         ctx.close_gate(refusal)
+        return
+    if model.fingerprint in refused_models(destination):
+        out.properties[ROLLED_BACK] = 1
+        _leave(ctx, f"this model was rolled back in {destination} on purpose; promote it to push it again")
         return
     version, new = push_model(model.uri, destination)
     record = {"pushed": True, "destination": destination, "version": version, "model": model.fingerprint}
@@ -93,17 +101,30 @@ def execute(ctx: ExecutionContext) -> None:
     ctx.report(pushed=True, version=str(version), **({} if new else {"already_there": True}))
 
 
+def _leave(ctx: ExecutionContext, reason: str) -> None:
+    """Nothing is pushed, and the artifact says why."""
+    out = ctx.output("pushed_model")
+    out.properties["pushed"] = 0
+    store.write_text(out.path(PUSHED_FILE), json.dumps({"pushed": False, "reason": reason}))
+    ctx.report(pushed=False, reason=reason)
+
+
 def outdated(params: Mapping[str, Any], outputs: Mapping[str, Mapping[str, Any]]) -> str | None:
     """Why an earlier push does not count: servers take the newest version, and by now that is another one.
 
-    So a line that goes back to an earlier model (its code, data or parameters as they were) pushes that model again.
+    So a line that goes back to an earlier model (its code, data or parameters as they were) pushes that model again. It
+    does not where that model was rolled back: the version that replaced it stands there on purpose.
     """
-    pushed = outputs["pushed_model"]
+    pushed, destination = outputs["pushed_model"], params["push_destination"]
+    record = read_rollback(destination)
     if pushed.get("pushed") != 1:
+        if pushed.get(ROLLED_BACK) == 1 and record is None:
+            return f"the rollback in {destination} is over: another model was pushed since"
         return None
-    destination = params["push_destination"]
     versions = pushed_versions(destination)
     if not versions or str(versions[-1]) == pushed["pushed_version"]:
+        return None
+    if record is not None and pushed["pushed_version"] in record.versions:
         return None
     return f"version {versions[-1]} in {destination} has replaced version {pushed['pushed_version']}"
 
@@ -133,12 +154,6 @@ def _tie(out_uri: str, pushed: str) -> None:
         target = store.local_path(store.join(pushed, MANIFEST_NAME)).absolute()
         with contextlib.suppress(OSError):
             store.local_path(store.join(out_uri, PUSHED_MANIFEST)).symlink_to(target)
-
-
-def pushed_versions(destination: str) -> list[int]:
-    """The complete versions at a destination, oldest first."""
-    found = [int(name) for name in store.listdir(destination) if name.isascii() and name.isdigit()]
-    return sorted(v for v in found if store.exists(store.join(destination, str(v), MANIFEST_NAME)))
 
 
 def push_model(model_uri: str, destination: str) -> tuple[int, bool]:

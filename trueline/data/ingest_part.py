@@ -36,6 +36,7 @@ def ingest_part(
     keep: Mapping[str, Any],
     block_rows: int,
     max_rejects: int,
+    limit: int | None = None,
 ) -> dict[str, Any]:
     """Writes one part's rows. ``block.number`` is the source number in ``__row__``.
 
@@ -50,6 +51,7 @@ def ingest_part(
         keep: which rows are kept.
         block_rows: rows of a block.
         max_rejects: rejects that are allowed.
+        limit: how many rows are kept at most; reading stops there.
 
     Returns:
         ``grew``: the schema that the part asks for, or None; then nothing was written. Else ``rows``, ``rejects``,
@@ -66,13 +68,18 @@ def ingest_part(
     counts = {"rows": 0, "filtered": 0, "sampled_out": 0}
     try:
         source = SourceSpec(found["spec"]["name"], found["spec"]["params"]).open()
-        with _closing(source.read(block.number - found["first"], raw)) as batches:
+        rows = source.read(block.number - found["first"], raw) if limit != 0 else iter(())
+        with _closing(rows) as batches:
             for batch in _numbered(batches, block.number, label, rejects):
                 typed, filtered, sampled = kept.apply(batch)
+                if limit is not None:
+                    typed = typed.slice(0, limit - counts["rows"])
                 counts["rows"] += typed.num_rows
                 counts["filtered"] += filtered
                 counts["sampled_out"] += sampled
                 output.write(_final_batch(typed, full, label))
+                if counts["rows"] == limit:
+                    break
         parts = output.close()
         return {
             "grew": None,

@@ -13,6 +13,7 @@ from trueline._core.rowid import ROW_COLUMN
 from trueline.data.assemble import SourceResult, finish, rejects_json, report_of, source_dataset
 from trueline.data.examples import EXAMPLES_NAME
 from trueline.data.file_source import Watch
+from trueline.data.first_rows import first_parts
 from trueline.data.ingest_part import STAGED
 from trueline.data.report import IngestReport
 from trueline.data.rows import SHOWN_REJECTS, Keep, known_columns
@@ -48,6 +49,7 @@ def ingest(
     block_rows: int = DEFAULT_BLOCK_ROWS,
     engine: Engine | None = None,
     seed: int = 0,
+    first_rows: int | None = None,
 ) -> IngestReport:
     """Writes the rows of a source as Examples.
 
@@ -67,6 +69,8 @@ def ingest(
         block_rows: rows of a block.
         engine: runs the parts; threads of this machine by default.
         seed: of the sample, the strata and the shuffle.
+        first_rows: no more than so many rows go in, the first ones that are kept, in the order of the parts; of input
+            splits each gets its share. What comes after them is not read.
 
     Raises:
         DataError: an input that is not there or cannot be read, more rejects than allowed, parts that do not fit.
@@ -74,12 +78,12 @@ def ingest(
     """
     rule = _rule(source, splits, (partition_feature, split_by, group_by, stratify_by), seed)
     keep = Keep(where, sample, seed)
-    _check_options(max_rejects, block_rows, shuffle)
+    _check_options(max_rejects, block_rows, shuffle, first_rows)
     if engine is None:
         from trueline.engine.local import default_engine
 
         engine = default_engine()
-    run = _Run(uri, rule, keep, shuffle, max_rejects, block_rows, engine, seed)
+    run = _Run(uri, rule, keep, shuffle, max_rejects, block_rows, engine, seed, first_rows)
     return run.all(_inputs(source))
 
 
@@ -104,12 +108,14 @@ def _rule(
     return None
 
 
-def _check_options(max_rejects: int, block_rows: int, shuffle: object) -> None:
+def _check_options(max_rejects: int, block_rows: int, shuffle: object, first_rows: int | None) -> None:
     problems = []
     if max_rejects < 0:
         problems.append(f"max_rejects is {max_rejects}, give 0 or more")
     if block_rows < 1:
         problems.append(f"block_rows is {block_rows}, give at least 1")
+    if first_rows is not None and first_rows < 1:
+        problems.append(f"first_rows is {first_rows}, give at least 1")
     if not isinstance(shuffle, int):
         problems.append(f"shuffle is {shuffle!r}, give True, False or a seed")
     if problems:
@@ -169,6 +175,7 @@ class _Run:
     block_rows: int
     engine: Engine
     seed: int
+    first_rows: int | None = None
 
     def all(self, inputs: Sequence[_Input]) -> IngestReport:
         """All passes."""
@@ -215,8 +222,11 @@ class _Run:
         waiting = list(range(len(labels)))
         while waiting:
             function = FunctionSpec(_JOB, {**params, "schema": schema_to_text(raw)})
-            found = self.engine.map_blocks(function, source_dataset({n: labels[n] for n in waiting}))
-            done.update(zip(waiting, found, strict=True))
+            if self.first_rows is None:
+                found = self.engine.map_blocks(function, source_dataset({n: labels[n] for n in waiting}))
+                done.update(zip(waiting, found, strict=True))
+            else:
+                done = first_parts(self.engine, function, labels, splits, self.first_rows)
             wider = _wider(raw, {labels[n]: r["grew"] for n, r in done.items() if r["grew"]})
             same = final_schema(wider) == final_schema(raw)
             waiting = [n for n in sorted(done) if done[n]["grew"] or not same]
@@ -258,6 +268,8 @@ class _Run:
 
     def _kept_json(self) -> dict[str, Any]:
         found: dict[str, Any] = {} if self.keep.all else {"kept": self.keep.to_json()}
+        if self.first_rows is not None:
+            found["first_rows"] = self.first_rows
         if self.shuffle is not False:
             found["shuffle"] = {"seed": self.seed if self.shuffle is True else int(self.shuffle)}
         return found
