@@ -31,6 +31,7 @@ COMMANDS = (
     CommandEntry("run", "trueline.cli.run:run", "Run a pipeline file and watch its nodes."),
     CommandEntry("runs", "trueline.cli.runs:runs", "List the runs, newest first."),
     CommandEntry("show", "trueline.cli.show:show", "Show one run: nodes, states, findings, artifacts."),
+    CommandEntry("approve", "trueline.cli.approve:approve", "Say yes or no to a run that waits for it; or list them."),
     CommandEntry("logs", "trueline.cli.logs:logs", "Print what the nodes of a run wrote; --follow while they write."),
     CommandEntry(
         "lineage", "trueline.cli.lineage:lineage", "Show what an artifact or a run was made from, and what from it."
