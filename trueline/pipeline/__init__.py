@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from trueline.pipeline.artifacts import ArtifactType
     from trueline.pipeline.channel import Channel
     from trueline.pipeline.compile import CompiledPipeline, compile_pipeline
+    from trueline.pipeline.container import create_container_component
     from trueline.pipeline.context import ArtifactHandle, ExecutionContext
     from trueline.pipeline.control import Cond, ForEach
     from trueline.pipeline.function import Input, Output, component
@@ -72,6 +73,7 @@ __all__ = [
     "UserFunction",
     "compile_pipeline",
     "component",
+    "create_container_component",
     "environment_variable",
     "exec_property",
     "input",
@@ -113,6 +115,7 @@ _HOME = {
     "UserFunction": "user_function",
     "compile_pipeline": "compile",
     "component": "function",
+    "create_container_component": "container",
     "environment_variable": "placeholders",
     "exec_property": "placeholders",
     "input": "placeholders",
