@@ -17,18 +17,20 @@
 
 Relative paths are relative to the file's folder, wherever the command is called: ``project.pipeline``, ``root``,
 ``metadata``, and parameters whose name ends in ``_dir``, ``_file``, ``_folder`` or ``_path`` or whose value begins with
-``./`` or ``../``. ``${NAME}`` is filled from the process's environment, for the chosen environment alone.
+``./`` or ``../``. Parameters are for the pipeline that ``[project]`` names, not for other files. ``${NAME}`` is filled
+from the process's environment, for the chosen environment alone.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from trueline._core import store
 from trueline._core.errors import ConfigError, did_you_mean
@@ -37,7 +39,15 @@ from trueline.cli.config_file import ConfigFile, find_config, read_config, unkno
 if TYPE_CHECKING:
     from trueline.pipeline import Pipeline
 
-__all__ = ["DEFAULT", "ENVIRONMENT_VARIABLE", "Environment", "apply", "environment_of", "project_pipeline"]
+__all__ = [
+    "DEFAULT",
+    "ENVIRONMENT_VARIABLE",
+    "Environment",
+    "apply",
+    "environment_of",
+    "project_pipeline",
+]
+
 
 ENVIRONMENT_VARIABLE = "TRUELINE_ENV"
 DEFAULT = "dev"
@@ -166,9 +176,17 @@ def environment_of(
         found = _environment(config, chosen, problems, variables)
     if problems:
         raise ConfigError("the configuration is not right", where=str(path), problems=problems)
+    if file is not None and _other_than_named(config, file):
+        found = replace(found, params={}, written={})
     for place in config.literal_passwords():
         (warn or _warn)(f"{place} holds a password; write ${{NAME}} there and set the variable instead.")
     return found
+
+
+def _other_than_named(config: ConfigFile, file: str | os.PathLike[str]) -> bool:
+    """Whether a pipeline file is another one than the project's: parameters are the project's pipeline's alone."""
+    named = config.table([], "project").get("pipeline")
+    return isinstance(named, str) and (config.folder / named).resolve() != Path(file).resolve()
 
 
 def apply(pipeline: Pipeline, environment: Environment) -> Pipeline:
@@ -278,4 +296,4 @@ def _text(value: Any) -> str:
 
 
 def _warn(sentence: str) -> None:
-    print(f"Warning: {sentence}", file=sys.stderr)
+    click.echo(f"Warning: {sentence}", err=True)

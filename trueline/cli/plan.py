@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trueline.cli.completion import complete_files
+from trueline.cli.config import project_pipeline
+from trueline.cli.config_use import env_option
 from trueline.cli.failures import FAILED, OK
 from trueline.cli.format import table_console
 
@@ -32,7 +34,8 @@ _STYLES: Mapping[str, str] = {
 
 
 @click.command()
-@click.argument("file", shell_complete=complete_files)
+@click.argument("file", required=False, shell_complete=complete_files)
+@env_option
 @click.option("--param", "params", multiple=True, metavar="KEY=VALUE", help="For create_pipeline, or a runtime one.")
 @click.option("--no-cache", is_flag=True, help="Run every node, changed or not.")
 @click.option("--from", "from_nodes", multiple=True, metavar="NODE", help="Start here; earlier nodes lend outputs.")
@@ -42,7 +45,8 @@ _STYLES: Mapping[str, str] = {
 @click.option("--compiled", is_flag=True, help="Print the compiled pipeline, which is JSON, and nothing else.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def plan(
-    file: str,
+    file: str | None,
+    env: str | None,
     params: tuple[str, ...],
     no_cache: bool,
     from_nodes: tuple[str, ...],
@@ -56,11 +60,11 @@ def plan(
 
     What depends on the outputs of a node that runs is unknown before. The exit code is 1 where a node cannot begin.
     """
-    from trueline.cli.load import load_with_runtime
+    from trueline.cli.config_use import loaded
     from trueline.pipeline.compile import compile_pipeline
     from trueline.pipeline.plan import plan_pipeline
 
-    pipeline, runtime = load_with_runtime(file, params)
+    pipeline, runtime, _ = loaded(file or project_pipeline(), env, params)
     made = compile_pipeline(pipeline)
     if compiled:
         click.echo(made.to_json())

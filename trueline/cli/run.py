@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trueline.cli.completion import complete_files
+from trueline.cli.config import project_pipeline
+from trueline.cli.config_use import env_option
 from trueline.cli.failures import FAILED, GATE, INTERRUPTED, OK
 from trueline.cli.format import STYLES, duration
 
@@ -35,7 +37,8 @@ _LOGIN = re.compile(r"(://[^/@:\s]*):[^/@\s]+@")
 
 
 @click.command()
-@click.argument("file", shell_complete=complete_files)
+@click.argument("file", required=False, shell_complete=complete_files)
+@env_option
 @click.option("--param", "params", multiple=True, metavar="KEY=VALUE", help="For create_pipeline, or a runtime one.")
 @click.option("--no-cache", is_flag=True, help="Run every node, changed or not.")
 @click.option("--from", "from_nodes", multiple=True, metavar="NODE", help="Start here; earlier nodes lend outputs.")
@@ -44,9 +47,7 @@ _LOGIN = re.compile(r"(://[^/@:\s]*):[^/@\s]+@")
 @click.option(
     "--isolation",
     type=click.Choice(["thread", "process", "main"]),
-    default="thread",
-    show_default=True,
-    help="Nodes as threads, each in a process of its own that may die alone, or all in the main thread.",
+    help="Nodes as threads (the default), each in a process of its own that may die alone, or all in the main thread.",
 )
 @click.option("--sample", metavar="N", type=click.IntRange(1), help="Try it on N rows: nothing is blessed or pushed.")
 @click.option("--pdb", "debug_node", metavar="NODE", help="Run this node here, and open the debugger where it fails.")
@@ -56,10 +57,17 @@ _LOGIN = re.compile(r"(://[^/@:\s]*):[^/@\s]+@")
 @click.option("--report", metavar="OUT", help="Write the run's report, one self-contained HTML page, there.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and no table; one line for each run.")
 def run(
-    file: str, every: str | None, cron: str | None, stop_on_failure: bool, as_json: bool, report: str | None, **o: Any
+    file: str | None,
+    every: str | None,
+    cron: str | None,
+    stop_on_failure: bool,
+    as_json: bool,
+    report: str | None,
+    **o: Any,
 ) -> int:
     """Run the pipeline that FILE describes: a Python file with create_pipeline(...) or a ready `pipeline`.
 
+    Without FILE it is the one that trueline.toml names, whose environments say where and how it runs.
     Nodes that have not changed come from the cache. The exit code is 0 when every node succeeded, 3 when a gate is
     closed (data, model or infrastructure did not pass: nothing was pushed), 1 when a node failed, 130 when the run was
     cancelled.
@@ -71,7 +79,7 @@ def run(
         raise click.UsageError("--pdb waits for somebody at the keyboard: leave it out with --every and --cron.")
 
     def once() -> int:
-        return _run_once(file, as_json, report, one_line=scheduled, **o)
+        return _run_once(file or project_pipeline(), as_json, report, one_line=scheduled, **o)
 
     if not scheduled:
         return once()
@@ -86,28 +94,32 @@ def _run_once(
     report: str | None,
     *,
     one_line: bool,
+    env: str | None,
     params: tuple[str, ...],
     no_cache: bool,
     from_nodes: tuple[str, ...],
     to_nodes: tuple[str, ...],
     workers: int | None,
+    isolation: str | None,
     **options: Any,
 ) -> int:
     from rich.console import Console
 
-    from trueline.cli.load import load_with_runtime
+    from trueline.cli.config_use import loaded
 
-    pipeline, runtime = load_with_runtime(file, params)
+    pipeline, runtime, place = loaded(file, env, params)
     result = run_and_watch(
         pipeline,
         Console(quiet=as_json),
-        workers=workers,
-        params={key: _LOGIN.sub(r"\1:***@", value) for key, _, value in (text.partition("=") for text in params)},
+        workers=workers or place.workers,
+        isolation=isolation or place.isolation or "thread",
+        runner=place.runner,
+        params={key: _LOGIN.sub(r"\1:***@", value) for key, value in place.recorded(params).items()},
         runtime_parameters=runtime,
         use_cache=False if no_cache else None,
         from_nodes=from_nodes or None,
         to_nodes=to_nodes or None,
-        settings=_origin(file),
+        settings={**_origin(file), **({"environment": place.name} if place.name else {})},
         **options,
     )
     release_pushes(pipeline.metadata, result)
@@ -131,25 +143,33 @@ def _origin(file: str) -> dict[str, Any]:
 
 
 def run_and_watch(
-    pipeline: Pipeline, console: Console, *, isolation: Any = "thread", workers: int | None = None, **options: Any
+    pipeline: Pipeline,
+    console: Console,
+    *,
+    isolation: Any = "thread",
+    workers: int | None = None,
+    runner: str | None = None,
+    **options: Any,
 ) -> RunResult:
-    """Runs a pipeline on this machine with a live table, and says at the end what came out.
+    """Runs a pipeline with a live table, and says at the end what came out.
 
     Args:
         pipeline: what to run.
         console: where the table goes.
         workers: how many nodes at most run at the same time.
+        runner: the class of the runner by name; by default this machine's.
         isolation, options: as `trueline.runners.local.LocalRunner.run` takes them.
     """
+    from trueline.cli.config_use import runner_class
     from trueline.cli.progress import Progress
-    from trueline.runners.local import LocalRunner
 
-    runner = LocalRunner(max_workers=workers, isolation=isolation)
+    result: RunResult
+    carrier = runner_class(runner)(max_workers=workers, isolation=isolation)
     if options.get("debug_node") is not None:  # a table that is drawn again and again leaves no place to type
-        result = runner.run(pipeline, on_event=with_listeners(pipeline.metadata, lambda event: None), **options)
+        result = carrier.run(pipeline, on_event=with_listeners(pipeline.metadata, lambda event: None), **options)
     else:
         with Progress([node.node_id for node in pipeline.nodes], console) as progress:
-            result = runner.run(pipeline, on_event=with_listeners(pipeline.metadata, progress.on_event), **options)
+            result = carrier.run(pipeline, on_event=with_listeners(pipeline.metadata, progress.on_event), **options)
     conclude(result, console)
     return result
 
