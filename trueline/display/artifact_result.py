@@ -82,10 +82,12 @@ def result_frame(result: ResultFrame) -> Html:
     if result.note:
         class_ = "bad" if result.state == "FAILED" else "soft"
         parts.append(tag("p", visible_lines(result.note), class_=class_))
-    if result.found:
-        parts.append(tag("div", *(_card(k, v) for k, v in result.found.items() if _flat(v)), class_="cards"))
+    if cards := [_card(k, v) for k, v in result.found.items() if _flat(v)]:
+        parts.append(tag("div", *cards, class_="cards"))
     parts.append(_wires(result))
     shown = [(key, artifact) for key, found in result.outputs.items() for artifact in found]
+    if result.outputs and not shown and result.state != "FAILED":
+        parts.append(tag("p", "Its outputs hold no artifact.", class_="soft"))
     for i, (key, artifact) in enumerate(shown):
         is_open = "open" if i == 0 or len(shown) <= _OPEN_AT_MOST else None
         summary = tag("summary", tag("b", visible(key)), f" {artifact.type}", _number(artifact))

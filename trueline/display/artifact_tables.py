@@ -22,6 +22,7 @@ __all__ = [
 
 _LONGEST = 80
 _BOXES = 40
+_FEW_CHECKS = 8
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def _padded(name: str, sign: str) -> str:
 
 
 def blessing_view(blessed: bool | None, reason: str, facts: Mapping[str, Any], checks: Sequence[Any] = ()) -> Html:
-    """A verdict, why, and every check that led to it.
+    """A verdict, why, and every check that led to it; many that passed are folded.
 
     Args:
         blessed: None where nothing says so.
@@ -135,14 +136,22 @@ def blessing_view(blessed: bool | None, reason: str, facts: Mapping[str, Any], c
     parts: list[Safe] = [tag("p", tag("span", word, class_=f"badge {class_}"), " ", visible(reason))]
     if facts:
         parts.append(facts_view(facts))
-    if checks:
-        rows: list[Sequence[Safe]] = [
-            [tag("b", visible(str(c.get("metric", "")))), visible(str(c.get("slice", ""))), _outcome(c),
-             visible(str(c.get("sentence", "")))]
-            for c in checks
-        ]  # fmt: skip
-        parts.append(table(["Metric", "Slice", "Outcome", ""], rows))
+    passed = [c for c in checks if c.get("outcome") == "passed"]
+    folded = passed if len(passed) > _FEW_CHECKS else []
+    if shown := [c for c in checks if not folded or c.get("outcome") != "passed"]:
+        parts.append(_checks_table(shown))
+    if folded:
+        parts.append(tag("details", tag("summary", f"{len(folded)} checks passed"), _checks_table(folded)))
     return join(parts)
+
+
+def _checks_table(checks: Sequence[Any]) -> Html:
+    rows: list[Sequence[Safe]] = [
+        [tag("b", visible(str(c.get("metric", "")))), visible(str(c.get("slice", ""))), _outcome(c),
+         visible(str(c.get("sentence", "")))]
+        for c in checks
+    ]  # fmt: skip
+    return table(["Metric", "Slice", "Outcome", ""], rows)
 
 
 def _outcome(check: Mapping[str, Any]) -> Html:

@@ -11,11 +11,15 @@ from importlib.resources import files
 __all__ = ["Html", "Safe", "join", "number", "page", "percent", "rows_table", "table", "tag", "visible"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Html:
     """A piece of finished HTML."""
 
     text: str
+
+    def __repr__(self) -> str:
+        shown = self.text if len(self.text) <= 200 else f"{self.text[:200]}…"
+        return f"Html({shown!r})"
 
     def __str__(self) -> str:
         return self.text

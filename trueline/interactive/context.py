@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -188,7 +189,7 @@ class InteractiveContext:
             cached_reason=found.cached_reason,
             found=dict(found.found),
             inputs=self._inputs(found.execution_id),
-            outputs={key: ShownArtifacts(handles) for key, handles in found.outputs.items()},
+            outputs={key: ShownArtifacts(found.outputs[key]) for key in _in_order(component, found.outputs)},
             run_id=run_id,
             execution_id=found.execution_id,
             log=found.log,
@@ -224,6 +225,12 @@ class InteractiveContext:
 
     def __repr__(self) -> str:
         return f"<InteractiveContext {self.pipeline_name!r} in {self.pipeline_root}: {len(self._nodes)} nodes ran>"
+
+
+def _in_order(component: Component, outputs: Iterable[str]) -> list[str]:
+    """Names of outputs as the component declares them: what it is for comes first."""
+    declared = list(component.outputs)
+    return sorted(outputs, key=lambda key: declared.index(key) if key in declared else len(declared))
 
 
 class _Nothing(Component):
