@@ -29,6 +29,10 @@ class CommandEntry:
 COMMANDS = (
     CommandEntry("init", "trueline.cli.init:init", "Make a new project folder from a template."),
     CommandEntry("run", "trueline.cli.run:run", "Run a pipeline file and watch its nodes."),
+    CommandEntry("plan", "trueline.cli.plan:plan", "Say what a run would do, and why, before it does it."),
+    CommandEntry("resume", "trueline.cli.resume:resume", "Go on with a run that failed, was cancelled or died."),
+    CommandEntry("cancel", "trueline.cli.cancel:cancel", "Ask a run to end."),
+    CommandEntry("replay", "trueline.cli.replay:replay", "Carry one node of a run out again: the same outputs?"),
     CommandEntry("runs", "trueline.cli.runs:runs", "List the runs, newest first."),
     CommandEntry("show", "trueline.cli.show:show", "Show one run: nodes, states, findings, artifacts."),
     CommandEntry("approve", "trueline.cli.approve:approve", "Say yes or no to a run that waits for it; or list them."),

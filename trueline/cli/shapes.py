@@ -51,7 +51,23 @@ class Shape:
 
 ERROR = Shape(("error", "exit_code"), about="error: type, message, where, hint, problems.")
 
+_RESULT = ("run_id", "status", "exit_code", "nodes")
+_RESULT_ABOUT = "nodes: by id: state, gate_closed, seconds, found, message, cached_reason, outputs (name -> places)."
+
 SHAPES: Mapping[str, Shape] = {
+    "run": Shape(_RESULT, about=_RESULT_ABOUT + " With --every and --cron one object a line."),
+    "plan": Shape(
+        ("pipeline", "nodes"),
+        optional=("diff",),
+        about="nodes: node_id, action (run, cached, reuse, omit, skip, unknown, fail), reason. diff: null, or run_id, "
+        "added, removed, changed (name -> sentences).",
+    ),
+    "resume": Shape(_RESULT, about=_RESULT_ABOUT),
+    "cancel": Shape(("run_id", "status"), about="status RUNNING: it is asked to end."),
+    "replay": Shape(
+        ("same", "run_id", "node_id", "execution_id", "was", "log", "outputs", "found", "gate", "error", "trace"),
+        about="same is null where nothing was recorded. outputs: by name: key, uri, same, files, properties.",
+    ),
     "runs": Shape(_RUN, many=True, about="status DIED: the process is gone before its end."),
     "show": Shape(
         (*_RUN, "nodes"),

@@ -21,6 +21,7 @@ from trueline.metadata.store import MetadataStore
 from trueline.pipeline.cache import Hit, cache_key, look_up
 from trueline.pipeline.compile import CompiledNode, CompiledPipeline, compile_pipeline
 from trueline.pipeline.execute import describe_error
+from trueline.pipeline.handles import verified_fingerprint
 from trueline.pipeline.importing import import_artifact
 from trueline.pipeline.launcher import newest_outputs
 from trueline.pipeline.passes import passes_seen
@@ -179,10 +180,9 @@ class _Walk:
     # -- one node ---------------------------------------------------------------------------------------------------
 
     def _asked(self, node: CompiledNode) -> tuple[PlannedNode, Done | None]:
-        if node.base_id not in self._reused:
-            why = self._unknown_before(node)
-            if why is not None:
-                return self._left_open(node, "unknown", why, why)
+        why = self._unknown_before(node)
+        if why is not None:
+            return self._left_open(node, "unknown", why, why)
         try:
             return self._looked_up(node)
         except MetadataError:
@@ -191,13 +191,15 @@ class _Walk:
             return PlannedNode(node.id, "fail", describe_error(error, self._run.plan.root)), None
 
     def _looked_up(self, node: CompiledNode) -> tuple[PlannedNode, Done | None]:
-        if node.base_id in self._reused:
-            execution_id, outputs = newest_outputs(self._run, node)
-            reason = f"outputs of execution {execution_id} are used again: the node is outside this partial run"
-            return PlannedNode(node.id, "reuse", reason), Done("REUSED", execution_id, outputs)
         false = check_conditions(self._run, node)
         if false is not None:
             return PlannedNode(node.id, "omit", false), None
+        if node.base_id in self._reused:
+            execution_id, outputs = newest_outputs(self._run, node)
+            for artifact in (artifact for artifacts in outputs.values() for artifact in artifacts):
+                verified_fingerprint(artifact)
+            reason = f"outputs of execution {execution_id} are used again: the node is outside this partial run"
+            return PlannedNode(node.id, "reuse", reason), Done("REUSED", execution_id, outputs)
         return _SYSTEM.get(node.system or "", _Walk._component)(self, node)
 
     def _left_open(
@@ -245,10 +247,12 @@ class _Walk:
         """Why what the node reads is not known, if so."""
         if "status" in _operations(list(node.conditions)):
             return "its condition looks at how the run goes"
-        sources = [producer for declared in node.inputs.values() for producer, _ in declared.sources]
+        lends = node.base_id in self._reused  # it reads nothing
+        sources = [] if lends else [producer for declared in node.inputs.values() for producer, _ in declared.sources]
+        read = referred_nodes([*node.conditions, {} if lends else node.params])
         people = [n.id for n in self._run.plan.nodes if n.system == "approval" and n.id in node.upstream]
         known = {one.id for one in self._run.plan.nodes}
-        for producer in dict.fromkeys([*sources, *sorted(referred_nodes([*node.conditions, node.params])), *people]):
+        for producer in dict.fromkeys([*sources, *sorted(read), *people]):
             if producer in known:
                 for one in passes_seen(self._run.plan, node, producer, self._run.counts) or ():
                     if one in self._open:
