@@ -1,0 +1,46 @@
+"""Every shape of pipeline in every context: isolation of nodes x database x place of the files.
+
+The fast group holds each shape once and each context once; the slow one the whole product.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import pytest
+from matrix_checks import check
+from specs import SPECS, Spec, World
+
+from trueline.pipeline.settings import Isolation
+
+Place = Callable[[str, str], World]
+BY_NAME = {spec.name: spec for spec in SPECS}
+CONTEXTS = list(itertools.product(("thread", "main", "process"), ("sqlite", "postgresql", "mysql"), ("local", "s3")))
+# Processes start slowly: in the fast group short shapes meet them.
+SHORT = ("linear", "dynamic-parameters", "runtime-parameters", "exit-after-success", "resumed", "properties")
+COVERING = [
+    *((name, ("process", *rest)) for name, rest in zip(SHORT, [c[1:] for c in CONTEXTS[-6:]], strict=True)),
+    *zip((spec.name for spec in SPECS if spec.name not in SHORT), itertools.cycle(CONTEXTS[:12])),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "context"), COVERING, ids=lambda value: value if isinstance(value, str) else "-".join(value)
+)
+def test_each_shape_once_and_each_context_once(name: str, context: tuple[Isolation, str, str], place: Place) -> None:
+    check(BY_NAME[name], place(*context[1:]), context[0])
+
+
+def test_the_short_group_leaves_nothing_out() -> None:
+    assert {name for name, _ in COVERING} == set(BY_NAME)
+    assert {context for _, context in COVERING} == set(CONTEXTS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("context", CONTEXTS, ids="-".join)
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_every_shape_in_every_context(spec: Spec, context: tuple[Isolation, str, str], place: Place) -> None:
+    if (spec.name, context) in COVERING:
+        pytest.skip("in the fast group")
+    check(spec, place(*context[1:]), context[0])
