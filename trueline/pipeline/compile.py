@@ -175,7 +175,16 @@ def _node_from(data: Mapping[str, Any]) -> CompiledNode:
 
 
 def compile_pipeline(pipeline: Pipeline) -> CompiledPipeline:
-    """The pipeline as data."""
+    """The pipeline as data.
+
+    Raises:
+        ConfigError: it was made inside of a `Cond` or `ForEach`, and is no part of another pipeline.
+    """
+    if pipeline.blocks and pipeline.owner is None:
+        raise ConfigError(
+            f"pipeline {pipeline.name!r} was made inside of a Cond or ForEach, so it is a part of another one",
+            hint="make the whole pipeline after the with block.",
+        )
     types: dict[str, TypeRecord] = {}
     last = set(map(id, pipeline.on_exit))
     nodes = tuple(_compile_node(node, types, id(node) in last) for node in pipeline.nodes)

@@ -75,7 +75,9 @@ def _constants(value: object) -> Iterator[object]:
     elif isinstance(value, list | tuple):
         for item in value:
             yield from _constants(item)
-    elif (isinstance(value, float) and not math.isfinite(value)) or (value is not None and not isinstance(value, bool | int | float | str | Placeholder)):
+    elif isinstance(value, float):
+        yield from () if math.isfinite(value) else (value,)
+    elif value is not None and not isinstance(value, bool | int | str | Placeholder):
         yield value
 
 
@@ -86,8 +88,8 @@ def _pass_problems(node: Component, inside: set[int]) -> Iterator[str]:
             if left:
                 names = ", ".join(repr(loop.node_id) for loop in left)
                 yield (
-                    f"takes one artifact as {key!r}, but {channel.producer.node_id}.{channel.key} has one of each pass of "
-                    f"loop {names}; annotate it as Input[list[...]] or as a list, or put the node into the loop"
+                    f"takes one artifact as {key!r}, but {channel.producer.node_id}.{channel.key} has one of each pass "
+                    f"of loop {names}; annotate it as Input[list[...]] or as a list, or put the node into the loop"
                 )
 
 

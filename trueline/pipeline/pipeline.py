@@ -13,7 +13,7 @@ from trueline.pipeline.channel import Channel
 from trueline.pipeline.graph_checks import graph_problems
 from trueline.pipeline.node import Component, blocks_now
 from trueline.pipeline.params import functions_in
-from trueline.pipeline.subpipeline import PipelineInputs, PipelineOutputs, embed
+from trueline.pipeline.subpipeline import PipelineInputs, PipelineOutputs, around, embed, outermost
 
 __all__ = ["Pipeline"]
 
@@ -86,7 +86,7 @@ def _gather(pipeline: Pipeline, listed: Iterable[object], problems: list[str]) -
     """The listed nodes and all that lead to them, in order of first sight; sub-pipelines as their nodes."""
     seen: dict[int, Component] = {}
     queue: list[Component] = []
-    outside = pipeline.inputs.producers()
+    outside = pipeline.inputs.producers() | around(pipeline.blocks)
     for item in listed:
         if isinstance(item, Pipeline):
             queue.extend(_part(pipeline, item, problems))
@@ -101,7 +101,7 @@ def _gather(pipeline: Pipeline, listed: Iterable[object], problems: list[str]) -
         seen[id(node)] = node
         queue.extend(node.predecessors())
         if node.owner is not None and node.owner is not pipeline:
-            queue.extend(_part(pipeline, node.owner, problems))
+            queue.extend(_part(pipeline, outermost(node.owner, pipeline), problems))
     if not seen and not problems:
         problems.append("there are no nodes")
     if pipeline.outputs or pipeline.inputs:

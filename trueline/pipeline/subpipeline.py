@@ -10,17 +10,18 @@ Its nodes become nodes of the outer pipeline, called ``training.Trainer``: one g
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from trueline._core.errors import ConfigError, did_you_mean
 from trueline.pipeline.channel import Channel
-from trueline.pipeline.node import Component
+from trueline.pipeline.node import Block, Component
+from trueline.pipeline.placeholders import leaves
 
 if TYPE_CHECKING:
     from trueline.pipeline.pipeline import Pipeline
 
-__all__ = ["PipelineInputs", "PipelineOutputs", "embed"]
+__all__ = ["PipelineInputs", "PipelineOutputs", "around", "embed", "outermost"]
 
 
 class PipelineInputs(Mapping[str, Channel]):
@@ -77,6 +78,20 @@ class PipelineOutputs(Mapping[str, Channel]):
 
     def __len__(self) -> int:
         return len(self._outputs)
+
+
+def around(blocks: Iterable[Block]) -> set[int]:
+    """Identities of the nodes that the blocks around a sub-pipeline speak of; they lie outside of it."""
+    found = {id(block.loop) for block in blocks if hasattr(block, "loop")}
+    predicates = [block.predicate for block in blocks if hasattr(block, "predicate")]
+    return found | {id(channel.producer) for channel in leaves(predicates, Channel)}
+
+
+def outermost(part: Pipeline, whole: Pipeline) -> Pipeline:
+    """The sub-pipeline of the whole that a part of a part belongs to."""
+    while part.owner is not None and part.owner is not whole:
+        part = part.owner
+    return part
 
 
 def embed(inner: Pipeline, problems: list[str]) -> list[Component]:
