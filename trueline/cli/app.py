@@ -44,6 +44,8 @@ COMMANDS = (
     CommandEntry("artifacts", "trueline.cli.artifacts:artifacts", "List artifacts; show, pin or unpin one."),
     CommandEntry("models", "trueline.cli.models:models", "Releases of models: list, notes, promote, rollback, alias."),
     CommandEntry("gc", "trueline.cli.gc:gc", "Delete what nothing needs, by lineage; look first with --dry-run."),
+    CommandEntry("store", "trueline.cli.store:store", "The metadata database: info, adopt, upgrade, check."),
+    CommandEntry("doctor", "trueline.cli.doctor:doctor", "Check this machine, its packages and the store."),
     CommandEntry("stats", "trueline.cli.stats:stats", "Statistics of data: a table, one HTML page, or two compared."),
     CommandEntry("schema", "trueline.cli.schema:schema", "Infer, view, compare and mend schemas; make rows from one."),
     CommandEntry(

@@ -54,6 +54,9 @@ ERROR = Shape(("error", "exit_code"), about="error: type, message, where, hint, 
 _RESULT = ("run_id", "status", "exit_code", "nodes")
 _RESULT_ABOUT = "nodes: by id: state, gate_closed, seconds, found, message, cached_reason, outputs (name -> places)."
 
+_STORE = ("place", "kind", "mlmd_version", "own_version", "current", "bytes", "counts", "next")
+_STORE_ABOUT = "kind: ours, foreign, empty, half. counts: runs, artifacts, executions, contexts."
+
 SHAPES: Mapping[str, Shape] = {
     "run": Shape(_RESULT, about=_RESULT_ABOUT + " With --every and --cron one object a line."),
     "plan": Shape(
@@ -85,6 +88,11 @@ SHAPES: Mapping[str, Shape] = {
         about="of: kind, id. nodes: key, kind, id, type, state, name, uri, run_id, node_id, properties, "
         "custom_properties, focus. edges: from, to (keys), path.",
     ),
+    "store info": Shape(_STORE, many=True, about=_STORE_ABOUT),
+    "store adopt": Shape((*_STORE, "changed", "copy"), about=_STORE_ABOUT),
+    "store upgrade": Shape((*_STORE, "changed", "copy"), about=_STORE_ABOUT + " copy: the file's copy, or null."),
+    "store check": Shape(("place", "problems", "artifacts_checked", "recovered"), about="problems: sentences."),
+    "doctor": Shape(("ok", "checks"), about="checks: check, state (ok, warning, missing, bad), text, hint."),
     "stats": Shape(about="tensorflow-metadata's DatasetFeatureStatisticsList, names of fields as in its proto."),
     "schema infer": Shape(about="tensorflow-metadata's Schema, names of fields as in its proto."),
     "schema view": Shape(about="tensorflow-metadata's Schema, names of fields as in its proto."),
