@@ -154,7 +154,7 @@ def _item(item: str, of: _Field) -> range:
         first, dash, last = span.partition("-")
         low = _number(first, of)
         high = _number(last, of) if dash else of.high if slash else low
-        if of.high == 7 and dash and high == 0:
+        if of.high == 7 and high == 0 < low:
             high = 7
     if low > high:
         raise ValueError(f"the range ends before it begins: write it as two, {first}-{of.high},{of.low}-{last}")
