@@ -140,20 +140,21 @@ def _open_to_decisions(asked: _Asked, token: str | None) -> Iterator[tuple[str, 
 def _poll(asked: _Asked, found: approvals.Approval) -> approvals.Approval | None:
     """Looks about once a second; a store that is away for a moment ends nothing."""
     run, told = asked.run, False
-    while found.decision is None:
-        left = _POLL_SECONDS if found.expires is None else max((found.expires - now_ms()) / 1000, 0.0)
-        if run.cancelled.wait(min(_POLL_SECONDS, left)):
-            return None
+    while not run.cancelled.is_set():
         try:
+            found = approvals.decision_of(run.store, *asked.key)
             if found.over:
                 found = approvals.expire(run.store, *asked.key, *_at_the_end(asked.node))
-            else:
-                found = approvals.decision_of(run.store, *asked.key)
         except Exception as error:
             if not told:
                 asked.log(f"the metadata store cannot be asked ({type(error).__name__}); waiting on")
             told = True
-            run.cancelled.wait(_POLL_SECONDS)
+        if found.decision is not None:
+            break
+        left = _POLL_SECONDS if found.expires is None else (found.expires - now_ms()) / 1000
+        run.cancelled.wait(min(_POLL_SECONDS, max(left, 0.01)) if not told else _POLL_SECONDS)
+    else:
+        return None
     by = found.decided_by or "time-out"
     asked.log(f"{found.decision} by {by}" + (f": {found.comment}" if found.comment else ""))
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, Self, get_args
 from urllib.parse import urlsplit
 
 from trueline._core.errors import did_you_mean
@@ -73,6 +73,12 @@ class Approval(Component):
                 self.note(f"input {key!r} mixes {', '.join(sorted(k.TYPE_NAME for k in kinds))}; give them as about=")
             self.declared_inputs[key] = In(next(iter(kinds), JsonValue))
         self._wire(wired)
+
+    def with_settings(self, **settings: Any) -> Self:
+        """As for every node; how long it waits is an argument of its own."""
+        if "timeout" in settings:
+            self.note("takes its time-out as Approval(timeout=...), not as a setting", caller=True)
+        return super().with_settings(**{name: value for name, value in settings.items() if name != "timeout"})
 
 
 def _channels(given: object) -> list[Channel]:

@@ -21,8 +21,8 @@ def select(
     Returns:
         The plan of the nodes that take part, and the ids of those among them whose earlier outputs are used again.
         What feeds the part counts too: producers of inputs, of what conditions, loops and parameters speak of, and the
-        loops around the part. Resolvers, importers and loops among them are carried out anew: they look at what is
-        there now. Conditions are judged anew, also those of nodes whose outputs are used again.
+        loops around the part, and approvals that it waits for. Resolvers, importers, loops and approvals among them are
+        carried out anew: they look at what is there now, and ask again. Conditions are judged anew, also those of nodes whose outputs are used again.
 
     Raises:
         ConfigError: unknown ids (all of them), or nothing left to run.
@@ -47,11 +47,11 @@ def select(
             f"nothing lies between {', '.join(starts)} and {', '.join(ends)} in pipeline {plan.name!r}",
             hint=f"the order is: {', '.join(known)}.",
         )
-    feeding = _feeding(plan, chosen)
+    gates, feeding = _gates(plan), _feeding(plan, chosen)
     reused = frozenset(node_id for node_id in feeding if plan.node(node_id).system is None)
     taking_part = chosen | feeding
     nodes = tuple(
-        replace(node, upstream=tuple(u for u in _waits_for(node, chosen, reused) if u in taking_part))
+        replace(node, upstream=tuple(u for u in _waits_for(node, gates, chosen, reused) if u in taking_part))
         for node in plan.nodes
         if node.id in taking_part
     )
@@ -61,30 +61,36 @@ def select(
 def _feeding(plan: CompiledPipeline, chosen: set[str]) -> set[str]:
     """What the chosen nodes need of the rest, and what that needs in turn."""
     found: set[str] = set()
+    gates = _gates(plan)
     queue = sorted(chosen)
     while queue:
         node = plan.node(queue.pop())
         reused = node.id not in chosen and node.system is None
-        for before in _needs(node, reused=reused) - chosen - found:
+        for before in _needs(node, gates, reused=reused) - chosen - found:
             found.add(before)
             queue.append(before)
     return found
 
 
-def _needs(node: CompiledNode, *, reused: bool) -> set[str]:
+def _gates(plan: CompiledPipeline) -> frozenset[str]:
+    """The approvals: what comes right after one is asked for again, whatever was said of earlier artifacts."""
+    return frozenset(node.id for node in plan.nodes if node.system == "approval")
+
+
+def _needs(node: CompiledNode, gates: frozenset[str], *, reused: bool) -> set[str]:
     """Nodes without which a node cannot be carried out, or its outputs not be used again."""
     frame = {*node.loops, *referred_nodes(list(node.conditions))}
     if reused:
         return frame
     wired = {producer for declared in node.inputs.values() for producer, _ in declared.sources}
     items = {declared.item_of for declared in node.inputs.values() if declared.item_of is not None}
-    return frame | wired | items | referred_nodes([node.params, node.settings])
+    return frame | wired | items | referred_nodes([node.params, node.settings]) | (gates & set(node.upstream))
 
 
-def _waits_for(node: CompiledNode, chosen: set[str], reused: frozenset[str]) -> tuple[str, ...]:
+def _waits_for(node: CompiledNode, gates: frozenset[str], chosen: set[str], reused: frozenset[str]) -> tuple[str, ...]:
     if node.id in chosen:
         return node.upstream
-    needs = _needs(node, reused=node.id in reused)
+    needs = _needs(node, gates, reused=node.id in reused)
     return tuple(before for before in node.upstream if before in needs)
 
 
