@@ -24,7 +24,17 @@ from matrix_nodes import (
     up_to,
 )
 
-from trueline.pipeline import Channel, Cond, FinalStatus, ForEach, Pipeline, PipelineInputs, RunInfo, RuntimeParameter
+from trueline.pipeline import (
+    Approval,
+    Channel,
+    Cond,
+    FinalStatus,
+    ForEach,
+    Pipeline,
+    PipelineInputs,
+    RunInfo,
+    RuntimeParameter,
+)
 from trueline.pipeline.placeholders import join, make_list
 
 __all__ = ["SPECS", "Spec", "World"]
@@ -283,6 +293,16 @@ def dynamic_parameters(world: World) -> Pipeline:
     return world.pipeline(add(a=low + high, b=_out(chosen).value, node_id="summed"))
 
 
+def approval(world: World) -> Pipeline:
+    """One question is answered by the clock with yes, one with no."""
+    first = number(value=1, node_id="first")
+    yes = Approval("Go on?", _out(first), timeout=0.05, on_timeout="approve", node_id="yes")
+    with Cond(_out(yes, "decision").value["approved"] == True):  # noqa: E712 - a placeholder
+        inside = add(a=_out(first), node_id="inside")
+    no = Approval("And this?", _out(inside), timeout=0.05, on_timeout="reject", node_id="no")
+    return world.pipeline(number(value=2, node_id="never").after(no), number(value=3, node_id="pushed").after(yes))
+
+
 def resumed(world: World) -> Pipeline:
     first = number(value=1, node_id="first")
     bad = needs_file(path=str(world.folder / "mended"), n=_out(first), node_id="bad")
@@ -290,6 +310,14 @@ def resumed(world: World) -> Pipeline:
 
 
 SPECS: tuple[Spec, ...] = (
+    Spec(
+        "approval",
+        approval,
+        {"no": "FAILED", "never": "SKIPPED"},
+        {"inside": 1, "pushed": 3},
+        "FAILED",
+        last="pushed",
+    ),
     Spec("linear", linear, values={"count": 3}, last="count"),
     Spec("diamond", diamond, values={"last": 37}, last="last"),
     Spec("wide", wide, values={"last": 78}, last="last"),

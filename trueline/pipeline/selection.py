@@ -20,9 +20,10 @@ def select(
 
     Returns:
         The plan of the nodes that take part, and the ids of those among them whose earlier outputs are used again.
-        What feeds the part counts too: producers of inputs, of what conditions, loops and parameters speak of, and the
-        loops around the part, and approvals that it waits for. Resolvers, importers, loops and approvals among them are
-        carried out anew: they look at what is there now, and ask again. Conditions are judged anew, also those of nodes whose outputs are used again.
+        What feeds the part counts too: producers of inputs, of what conditions, loops and parameters speak of, the
+        loops around the part, and approvals that it waits for. Resolvers, importers, loops and approvals among them
+        are carried out anew: they look at what is there now, and ask again. Conditions are judged anew, also those of
+        nodes whose outputs are used again.
 
     Raises:
         ConfigError: unknown ids (all of them), or nothing left to run.
