@@ -124,8 +124,9 @@ class Writer:
             return self._dataclass(value, place)
         if callable(getattr(value, "item", None)) and getattr(value, "shape", None) == ():
             return self.value(value.item(), place)
-        if callable(getattr(type(value), "of", None)) and callable(getattr(value, "to_json", None)):
-            return call(f"{self.named(type(value), place)}.of", [("", self.value(value.to_json(), place))])
+        ranges = getattr(value, "ranges", None)
+        if isinstance(ranges, dict) and callable(getattr(type(value), "of", None)):  # a search space, in its order
+            return call(f"{self.named(type(value), place)}.of", [("", self.value(list(ranges.items()), place))])
         if callable(value) and not hasattr(value, "function"):
             return self.named(value, place)
         return self._refuse(value, place)
