@@ -161,14 +161,17 @@ def _ordered(nodes: Sequence[Component], problems: list[str], last: set[int]) ->
     by_key = {id(node): node for node in nodes}
     ordinary = set(by_key) - last
     waiting = {
-        id(node): {id(p) for p in node.predecessors() if id(p) in by_key} | (ordinary if id(node) in last else set())
+        id(node): {id(p) for p in node.predecessors() if id(p) in by_key} - last
+        if id(node) in ordinary  # one that needs a node of the end is refused elsewhere
+        else {id(p) for p in node.predecessors() if id(p) in by_key} | ordinary
         for node in nodes
     }
     order: list[Component] = []
     while waiting:
         ready = sorted((k for k, needs in waiting.items() if not needs), key=lambda k: by_key[k].node_id)
         if not ready:
-            circle = _circle(by_key[next(iter(waiting))], set(waiting))
+            stuck = set(waiting) & ordinary or set(waiting)
+            circle = _circle(by_key[next(key for key in waiting if key in stuck)], stuck)
             names = " -> ".join(node.node_id for node in circle)
             problems.append(f"{circle[0].location}: the nodes form a circle: {names}")
             return tuple(order)
