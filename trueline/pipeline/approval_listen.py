@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import secrets
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -50,15 +51,17 @@ def listening(place: tuple[str, int], token_hash: str, decide: Decide) -> Iterat
         ConfigError: nobody can listen there.
     """
     handler = type("_Bound", (_Handler,), {"token_hash": token_hash, "decide": staticmethod(decide)})
+    six = ":" in place[0]
+    family = {"address_family": socket.AF_INET6 if six else socket.AF_INET}
     try:
-        server = _Server(place, handler)
+        server = type("_Here", (_Server,), family)(place, handler)
     except OSError as error:
         where = f"{place[0]}:{place[1]}"
         raise ConfigError(f"cannot listen at {where}: {error}", hint="give another listen='host:port'.") from error
     thread = threading.Thread(target=server.serve_forever, args=(0.1,), name="trueline-approval", daemon=True)
     thread.start()
     try:
-        yield f"http://{place[0]}:{server.server_address[1]}/"
+        yield f"http://{f'[{place[0]}]' if six else place[0]}:{server.server_address[1]}/"
     finally:
         server.shutdown()
         server.server_close()
