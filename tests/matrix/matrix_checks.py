@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from specs import Spec, World
 
@@ -16,13 +16,14 @@ from trueline.pipeline.results import RunResult
 from trueline.pipeline.settings import Isolation
 from trueline.runners import LocalRunner
 
-__all__ = ["check"]
+__all__ = ["PARTS", "check"]
 
+PARTS = ("again", "part")
 _GOOD = ("COMPLETE", "CACHED", "REUSED")
 
 
-def check(spec: Spec, world: World, isolation: Isolation) -> None:
-    """Runs the shape, runs it again, in part, and takes it up where it failed."""
+def check(spec: Spec, world: World, isolation: Isolation, parts: Collection[str] = PARTS) -> None:
+    """Runs the shape; then, by `parts`, runs it again, runs a part of it, and takes it up where it failed."""
     pipeline = spec.build(world)
     plan = compile_pipeline(pipeline)
     assert CompiledPipeline.from_json(plan.to_json()) == plan
@@ -30,9 +31,9 @@ def check(spec: Spec, world: World, isolation: Isolation) -> None:
     first = runner.run(pipeline, runtime_parameters=spec.runtime)
     _as_expected(spec, first)
     _as_recorded(world, plan, first)
-    if spec.status == "COMPLETE":
+    if spec.status == "COMPLETE" and "again" in parts:
         _all_cached(plan, first, runner.run(spec.build(world), runtime_parameters=spec.runtime))
-    if spec.last is not None:
+    if spec.last is not None and "part" in parts:
         _in_part(spec, plan, first, runner.run(pipeline, runtime_parameters=spec.runtime, from_nodes=[spec.last]))
     if spec.mend is not None:
         (world.folder / spec.mend).touch()
