@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -19,6 +20,7 @@ __all__ = ["FORMAT", "CompiledInput", "CompiledNode", "CompiledPipeline", "TypeR
 
 FORMAT = 2
 """Format 1 had no control flow, settings or runtime parameters; it is read as a plan without them."""
+_PASSWORD_OPTION = re.compile(r"([?&](?:password|passwd)=)[^&]*")
 
 
 @dataclass(frozen=True)
@@ -126,8 +128,10 @@ class CompiledPipeline:
         )
 
     def to_json(self) -> str:
-        """Canonical JSON: equal pipelines give equal text."""
+        """Canonical JSON: equal pipelines give equal text. It is recorded and shown: the database's address stands in
+        it without its password."""
         data = asdict(self)
+        data["metadata"] = _without_password(self.metadata)
         for node in data["nodes"]:
             del node["base"], node["index"]
         return json.dumps(data, sort_keys=True, indent=1, allow_nan=False)
@@ -172,6 +176,17 @@ def _node_from(data: Mapping[str, Any]) -> CompiledNode:
     }
     tuples = {key: tuple(data.get(key, ())) for key in ("upstream", "loops", "conditions")}
     return CompiledNode(**{**data, **tuples, "inputs": inputs})
+
+
+def _without_password(url: str) -> str:
+    """A database's address with stars for a password, in the login or among the options."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme.startswith("sqlite"):
+        return url
+    login, at, place = rest.rpartition("@")
+    user, colon, _ = login.partition(":")
+    shown = f"{user}:***" if colon else user
+    return _PASSWORD_OPTION.sub(r"\1***", f"{scheme}{separator}{shown}{at}{place}")
 
 
 def compile_pipeline(pipeline: Pipeline) -> CompiledPipeline:
