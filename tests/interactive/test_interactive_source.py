@@ -49,7 +49,7 @@ def same(one: object, other: object) -> bool:
     return one == other and math.copysign(1, one) == math.copysign(1, other) if isinstance(one, float) else one == other
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(VALUES)
 def test_a_plain_value_comes_back_with_its_type(value):
     source, problems = written(value)
@@ -74,6 +74,7 @@ def test_what_has_no_source_is_noted_with_its_place(value):
     assert "here['deep'][0]" in problems[0]
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.text(max_size=40))
 def test_a_variable_is_a_name_whatever_the_node_is_called(node_id):
     taken: set[str] = set()
