@@ -77,6 +77,7 @@ def cache_key(
     params = decode_params(node.params) if params is None else dict(params)
     code = code_of(node)
     sample = getattr(run, "sample", None)
+    environment = node.settings.get("environment")  # of a secret the name alone
     parts = {
         "format": KEY_FORMAT,
         "pipeline": run.plan.name,
@@ -89,6 +90,7 @@ def cache_key(
         "inputs": {key: [_input_part(handle) for handle in handles] for key, handles in inputs.items()},
         "outputs": dict(node.outputs),
         **({} if sample is None else {"sample": sample}),
+        **({"environment": environment} if environment else {}),
     }
     notes = {"code": code.notes, "inputs": {key: _origins(made) for key, made in node.inputs.items()}}
     return _key_of(parts, notes)

@@ -21,7 +21,6 @@ from trueline.pipeline.approval_wait import await_approval
 from trueline.pipeline.cache import Hit, Key, Miss, cache_key, has_users_code, look_up, unsettled
 from trueline.pipeline.compile import CompiledNode
 from trueline.pipeline.context import ArtifactHandle
-from trueline.pipeline.evaluate import evaluate
 from trueline.pipeline.execute import NodeTask, Outcome, describe_error, run_here, run_in_process
 from trueline.pipeline.handles import handle_of, verified_fingerprint
 from trueline.pipeline.importing import import_artifact
@@ -41,7 +40,7 @@ from trueline.pipeline.resolvers import resolve
 from trueline.pipeline.results import NodeResult
 from trueline.pipeline.resume import drop_old, resume_folder
 from trueline.pipeline.run_context import RunContext
-from trueline.pipeline.run_scope import RunScope, check_conditions, counted, with_values
+from trueline.pipeline.run_scope import check_conditions, counted, with_values
 
 __all__ = ["SYSTEM", "launch", "newest_outputs", "omit", "reuse", "skip"]
 
@@ -192,7 +191,7 @@ def _task(
         resume_dir=resume_dir,
         log=str(run.log_path(node.id)),
         sys_path=tuple(sys.path),
-        environment=evaluate(node.settings.get("environment", {}), RunScope(run, node)),
+        environment=node.settings.get("environment", {}),
         sample=run.sample,
     )
 

@@ -96,6 +96,11 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         return ["the key's format changed"]
     found = [*_code(old, new), *_packages(old, new), *_files(old.get("files") or {}, new.get("files") or {})]
     found += _params(old.get("params") or {}, new.get("params") or {}, "")
+    found += [
+        f"environment variable {name} changed"
+        for name in sorted({*(old.get("environment") or {}), *(new.get("environment") or {})})
+        if (old.get("environment") or {}).get(name) != (new.get("environment") or {}).get(name)
+    ]
     if old.get("fingerprint") != new.get("fingerprint"):
         found.append(_fingerprint(old.get("fingerprint"), new.get("fingerprint")))
     if old.get("unsettled") and not new.get("unsettled") and not found:

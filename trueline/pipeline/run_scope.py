@@ -73,9 +73,13 @@ class RunScope:
 
 
 def with_values(run: RunContext, node: CompiledNode) -> tuple[CompiledNode, RunScope]:
-    """The node with its parameters as they are in this run, and the scope that says what they were read from."""
+    """The node with its parameters and environment as they are in this run (secrets stay names), and the scope that
+    says what they were read from."""
     scope = RunScope(run, node)
-    return replace(node, params=evaluate(node.params, scope)), scope
+    settings = dict(node.settings)
+    if "environment" in settings:
+        settings["environment"] = evaluate(dict(settings["environment"]), scope)
+    return replace(node, params=evaluate(node.params, scope), settings=settings), scope
 
 
 def check_conditions(run: RunContext, node: CompiledNode) -> str | None:
