@@ -23,7 +23,7 @@ from trueline.pipeline.context import ArtifactHandle, ExecutionContext
 from trueline.pipeline.debugging import open_debugger
 from trueline.pipeline.evaluate import ExecutorScope, evaluate
 from trueline.pipeline.params import decode_params
-from trueline.pipeline.secrets import Veil, veiled
+from trueline.pipeline.secrets import Veil, veiled, veiled_output
 from trueline.pipeline.source_hash import users_line
 from trueline.pipeline.usage import Measure, measuring
 from trueline.pipeline.user_function import UserFunction
@@ -127,7 +127,7 @@ def run_here(
         log.addFilter(Veil(scope.secrets))
         log.info("node %s, execution %s begins", task.node_id, task.execution_id)
         found: dict[str, Any] = {}
-        with measuring() as used:
+        with measuring() as used, _own_output(task, scope) if stream is not None else contextlib.nullcontext():
             try:
                 context = ExecutionContext(
                     inputs=inputs,
@@ -234,6 +234,14 @@ def _logger(task: NodeTask, stream: IO[str] | None) -> Any:
         log.removeHandler(handler)
         handler.close()
         logging.Logger.manager.loggerDict.pop(log.name, None)
+
+
+def _own_output(task: NodeTask, scope: ExecutorScope) -> contextlib.AbstractContextManager[None]:
+    """In a process of the node's own, what it prints goes to its log: without its secrets, those of its environment
+    included."""
+    with contextlib.suppress(ConfigError):
+        evaluate(dict(task.environment), scope, deferred=True)
+    return veiled_output(scope.secrets)
 
 
 def run_in_process(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
-__all__ = ["Veil", "veiled"]
+__all__ = ["Veil", "veiled", "veiled_output"]
 
 T = TypeVar("T")
 _SHORTEST = 4
@@ -43,3 +45,29 @@ class Veil(logging.Filter):
         if self._secrets:
             record.msg, record.args = veiled(record.getMessage(), self._secrets), ()
         return True
+
+
+class _VeiledStream:
+    """A text stream whose lines have no secrets: each write is looked at by itself."""
+
+    def __init__(self, stream: Any, secrets: set[str]) -> None:
+        self._stream, self._secrets = stream, secrets
+
+    def write(self, text: str) -> int:
+        """Writes the text without secrets."""
+        self._stream.write(veiled(text, self._secrets))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def veiled_output(secrets: set[str]) -> Iterator[None]:
+    """Keeps secrets out of what Python code of this process prints; the set may grow meanwhile."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = _VeiledStream(before[0], secrets), _VeiledStream(before[1], secrets)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
