@@ -20,13 +20,16 @@ from trueline._core.manifest import Manifest, read_manifest
 from trueline.metadata.records import Artifact, EventType
 from trueline.metadata.runs import NodeRecord, RunRecord, RunStore
 from trueline.metadata.store import MetadataStore
+from trueline.pipeline.cache import has_users_code
 from trueline.pipeline.compile import CompiledNode, CompiledPipeline
 from trueline.pipeline.context import ArtifactHandle
 from trueline.pipeline.evaluate import evaluate
 from trueline.pipeline.execute import NodeTask, Outcome, run_here, run_in_process
 from trueline.pipeline.handles import FINGERPRINT, artifact_of, handle_of, verified_fingerprint
+from trueline.pipeline.loaded import edited_since_loading
 from trueline.pipeline.passes import at_pass
 from trueline.pipeline.publish import close_artifact
+from trueline.pipeline.resolve import check_contents
 from trueline.pipeline.run_context import RunContext
 from trueline.pipeline.run_scope import RunScope, with_values
 from trueline.pipeline.runtime import runtime_values
@@ -110,7 +113,8 @@ def replay(store: MetadataStore, run_id: str, node_id: str, out: str | Path, *, 
         raise MetadataError(f"node {node_id!r} of run {record.run_id} is {row.state}: it never ran")
     folder = _fresh(out)
     run = _recorded_run(store, record, plan)
-    node = with_values(run, node)[0]
+    node, scope = with_values(run, node)
+    check_contents({f"{producer}.{key}": read for (producer, key), read in scope.artifacts.items()})
     inputs = _recorded_inputs(run, node, row.execution_id)
     outputs = {key: ArtifactHandle(kind, files.join(str(folder), key)) for key, kind in node.outputs.items()}
     for handle in outputs.values():
@@ -222,9 +226,12 @@ def _task(
 
 
 def _carried_out(task: NodeTask, node: CompiledNode, *, debug: bool) -> Outcome:
-    """In this process, or in one of its own where the node needs that; without the database, into which a search for
-    parameters would write its trials."""
-    if node.node_settings.own_process and not debug:
+    """In this process, or in one of its own where the node needs that or its code was edited.
+
+    The database is not told: a search for parameters would write its trials there.
+    """
+    outdated = has_users_code(node) and bool(edited_since_loading())
+    if not debug and (outdated or node.node_settings.own_process):
         return run_in_process(task, None, lambda: None)
     return run_here(task, stream=sys.stderr if debug else None, debug=debug)
 
