@@ -20,14 +20,14 @@ from pathlib import Path
 from trueline.pipeline import component
 
 
-def beside(name: str) -> Path:
-    """A file beside this one; named here alone, so that it is no part of a node's code."""
-    return Path(__file__).parent / name
+def beside(*parts: str) -> Path:
+    """A file beside this one; as its whole name stands nowhere, it is no part of what a node reads."""
+    return Path(__file__).parent / ".".join(parts)
 
 
 @component
 def first(n: int, times: int) -> list:
-    with beside("first.runs").open("a") as runs:
+    with beside("first", "runs").open("a") as runs:
         runs.write("x")
     return [times] * n
 
@@ -35,7 +35,7 @@ def first(n: int, times: int) -> list:
 @component
 def slow(xs: list) -> int:
     """Waits until the file `go` is there."""
-    beside("slow.begun").write_text("x")
+    beside("slow", "begun").write_text("x")
     while not beside("go").exists():
         time.sleep(0.02)
     return sum(xs)

@@ -1,4 +1,4 @@
-"""``trueline plan``: the table, its JSON, its exit code, what changed since the last run, and that it writes nothing."""
+"""``trueline plan``: the table, its JSON, its exit code, what changed since the last run; and it writes nothing."""
 
 from __future__ import annotations
 
