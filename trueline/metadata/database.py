@@ -43,6 +43,18 @@ _REMEDIES = {
     "disk is full": "the disk is full: free some space and run again; what was published before is whole.",
     "no space left": "the server's disk is full: free some space and run again; what was published before is whole.",
     "unable to open": "may this user read and write the folder?",
+    **dict.fromkeys(
+        (
+            "server closed",
+            "terminating connection",
+            "connection failed",
+            "is the server running",
+            "gone away",
+            "can't connect",
+            "lost connection",
+        ),
+        "does the server run? What was published is whole; a run that this ended can be taken up again.",
+    ),
     "permission denied": "this user may not change these tables: ask for the right to, or use another user.",
 }
 

@@ -36,18 +36,22 @@ def _end(store: MetadataStore, dead: DeadRun) -> bool:
             with contextlib.suppress(FileNotFoundError):  # another process cleans up too
                 files.remove_tree(uri)
         with contextlib.suppress(AlreadyEndedError):
-            _fail(store, dead.run_id, execution_id, node_id)
+            _end_execution(store, dead, execution_id, node_id)
     return end_dead_run(store, dead, _MESSAGE)
 
 
-def _fail(store: MetadataStore, run_id: str, execution_id: int, node_id: str) -> None:
+def _end_execution(store: MetadataStore, dead: DeadRun, execution_id: int, node_id: str) -> None:
+    """FAILED; CANCELED where the run was cancelled and its process did not wait for the node."""
+    state = ExecutionState.CANCELED if dead.owner["status"] == "CANCELED" else ExecutionState.FAILED
+
     def also(connection: sa.Connection, execution_id: int, _: list[int]) -> None:
         if not close_execution(connection, execution_id):
             raise AlreadyEndedError
-        ended: dict[str, Any] = {"state": "FAILED", "message": _MESSAGE, "finished": now_ms()}
-        write_node(connection, run_id, node_id, only_of=execution_id, **ended)
+        if state is ExecutionState.FAILED:
+            ended: dict[str, Any] = {"state": "FAILED", "message": _MESSAGE, "finished": now_ms()}
+            write_node(connection, dead.run_id, node_id, only_of=execution_id, **ended)
 
     for execution in store.executions(ids=[execution_id]):
         properties = {**execution.custom_properties, EXECUTION_RESULT: execution_result(1, _MESSAGE)}
-        ended = replace(execution, name=None, state=ExecutionState.FAILED, custom_properties=properties)
+        ended = replace(execution, name=None, state=state, custom_properties=properties)
         store.put_execution(ended, also=also)
