@@ -65,7 +65,7 @@ def test_readers_that_the_collector_ends_leave_no_thread(folder):
     until = time.monotonic() + 10
     while threading.active_count() > before and time.monotonic() < until:
         time.sleep(0.01)
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # a thread of another test may end meanwhile
 
 
 @pytest.mark.parametrize("delimiter", ["\t", " "])

@@ -43,3 +43,20 @@ def test_a_secret_that_is_not_set_fails_the_node_with_its_name(tmp_path: Path, m
     result = LocalRunner().run(_line(tmp_path, "fast")).nodes["mode_now"]
     assert result.state == "FAILED"
     assert "LINE_TEST_KEY is not set" in str(result.message)
+
+
+@component
+def once() -> int:
+    return 1
+
+
+def test_a_node_says_for_itself_whether_it_comes_from_the_cache(tmp_path: Path) -> None:
+    def line(cache: bool, own: bool | None) -> Pipeline:
+        return Pipeline("own", [once().with_settings(cache=own)], root=tmp_path, cache=cache)
+
+    LocalRunner().run(line(True, None))
+    never = LocalRunner().run(line(True, False)).nodes["once"]
+    assert (never.state, never.cached_reason) == ("COMPLETE", "the cache is off for this node")
+    assert LocalRunner().run(line(False, None)).nodes["once"].state == "COMPLETE"
+    assert LocalRunner().run(line(False, True)).nodes["once"].state == "CACHED"
+    assert LocalRunner().run(line(True, True), use_cache=False).nodes["once"].state == "COMPLETE"

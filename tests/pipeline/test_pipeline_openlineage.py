@@ -328,12 +328,12 @@ def test_a_dead_endpoint_fails_no_run_and_the_loss_is_counted_and_told(
 def test_a_slow_endpoint_holds_the_end_up_by_the_patience_alone(
     data: Path, root: Path, runner: LocalRunner, server: Server
 ) -> None:
-    server.delay = 0.6
+    server.delay = 30
     pipeline = Pipeline("line", [Source(path=str(data))], root=root)
     listener = OpenLineageListener(pipeline.metadata, HttpTransport(server.url), patience=0.3)
     begun = time.monotonic()
     assert runner.run(pipeline, on_event=listener).ok
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 25  # one answer alone would take longer
     assert listener.lost >= 2
 
 

@@ -194,8 +194,10 @@ def look_up(run: RunContext, node: CompiledNode, key: Key, params: Mapping[str, 
 
     `params` are those that `cache_key` was given.
     """
-    if not run.use_cache:
-        return Miss("the cache is off")
+    own = node.node_settings.cache
+    # What the run was told counts before what the node says, and that before what the pipeline says.
+    if not (run.use_cache if own is None or run.use_cache != run.plan.cache else own):
+        return Miss("the cache is off" + (" for this node" if own is False and run.use_cache else ""))
     damage: str | None = None
     for entry in run.runs.cache_entries(key=key.digest, pipeline=run.plan.name):
         execution = next(iter(run.store.executions(ids=[entry.execution_id])), None)
