@@ -27,7 +27,8 @@ def stubborn(model: Output[Model], folder: str = "") -> None:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         child = subprocess.Popen(
-            [sys.executable, "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(120)"]
+            [sys.executable, "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(120)"],
+            stderr=subprocess.DEVNULL,
         )
         store.write_text(str(Path(folder, "pids")), f"{os.getpid()} {child.pid}")
         time.sleep(120)
