@@ -194,6 +194,8 @@ def look_up(run: RunContext, node: CompiledNode, key: Key, params: Mapping[str, 
 
     `params` are those that `cache_key` was given.
     """
+    if node.on_exit:
+        return Miss("a node for the end runs in every run")
     own = node.node_settings.cache
     # What the run was told counts before what the node says, and that before what the pipeline says.
     if not (run.use_cache if own is None or run.use_cache != run.plan.cache else own):
