@@ -159,12 +159,16 @@ def problems_of(make: Callable[[], Any]) -> list[str]:
     return []
 
 
-def range_to_json(span_range: StaticRange | RollingRange | None) -> dict[str, Any] | None:
+def range_to_json(span_range: object) -> dict[str, Any] | None:
     """A range of spans as JSON, with its kind."""
     if span_range is None:
         return None
     from dataclasses import asdict
 
+    from trueline.data import RollingRange, StaticRange
+
+    if not isinstance(span_range, StaticRange | RollingRange):
+        raise ConfigError(f"span_range is {span_range!r}", hint="give StaticRange(start, end) or RollingRange(num_spans).")
     return {"kind": type(span_range).__name__, **asdict(span_range)}
 
 
