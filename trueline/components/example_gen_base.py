@@ -168,7 +168,8 @@ def range_to_json(span_range: object) -> dict[str, Any] | None:
     from trueline.data import RollingRange, StaticRange
 
     if not isinstance(span_range, StaticRange | RollingRange):
-        raise ConfigError(f"span_range is {span_range!r}", hint="give StaticRange(start, end) or RollingRange(num_spans).")
+        hint = "give StaticRange(start, end) or RollingRange(num_spans)."
+        raise ConfigError(f"span_range is {span_range!r}", hint=hint)
     return {"kind": type(span_range).__name__, **asdict(span_range)}
 
 
