@@ -67,7 +67,9 @@ def test_sets_and_odd_numbers_are_written_alike_each_time():
     assert written([np.int64(3), np.float32(0.5)]) == ("[3, 0.5]", [])
 
 
-@pytest.mark.parametrize("value", [object(), lambda: 1, 3 + 4j, iter([])], ids=repr)
+@pytest.mark.parametrize(
+    "value", [object(), lambda: 1, 3 + 4j, iter([])], ids=repr, ids=lambda value: type(value).__name__
+)
 def test_what_has_no_source_is_noted_with_its_place(value):
     _, problems = written({"deep": [value]})
     assert len(problems) == 1
