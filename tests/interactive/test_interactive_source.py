@@ -68,7 +68,7 @@ def test_sets_and_odd_numbers_are_written_alike_each_time():
 
 
 @pytest.mark.parametrize(
-    "value", [object(), lambda: 1, 3 + 4j, iter([])], ids=repr, ids=lambda value: type(value).__name__
+    "value", [object(), lambda: 1, 3 + 4j, iter([])], ids=["object", "lambda", "complex", "iterator"]
 )
 def test_what_has_no_source_is_noted_with_its_place(value):
     _, problems = written({"deep": [value]})
