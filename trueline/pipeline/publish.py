@@ -22,7 +22,7 @@ from trueline.pipeline.cache import Key
 from trueline.pipeline.compile import CompiledNode
 from trueline.pipeline.context import ArtifactHandle
 from trueline.pipeline.execute import Outcome
-from trueline.pipeline.handles import artifact_of
+from trueline.pipeline.handles import artifact_of, handle_of
 from trueline.pipeline.run_context import RunContext
 
 __all__ = [
@@ -143,6 +143,9 @@ def publish_success(
     With a closed gate the artifacts are there to be looked at, but the execution counts as FAILED. `unsettled` is the
     key that the result must not be found by, because its code was edited while it ran.
 
+    Returns:
+        By output key the handles as the cache would give them: with all properties that were stored.
+
     Raises:
         MetadataError: another process took the run for dead and ended the execution.
     """
@@ -150,7 +153,7 @@ def publish_success(
     fingerprints = {
         name: close_artifact(handle, run.plan.types[handle.type].format) for name, handle in outputs.items()
     }
-    listed: list[ArtifactEvent] = [
+    listed = [
         (
             artifact_of(handle, run.plan.types[handle.type], fingerprints[name], gate=gate, sample=run.sample),
             EventType.OUTPUT,
@@ -188,9 +191,10 @@ def publish_success(
         artifact_ids = [stored[name][0].id or 0 for name in outputs if name in stored]
         if not stored:
             raise
-    for artifact_id, (name, handle) in zip(artifact_ids, outputs.items(), strict=True):
-        handle.id, handle.fingerprint = artifact_id, fingerprints[name]
-    return {name: [handle] for name, handle in outputs.items()}
+    return {
+        name: [handle_of(replace(artifact, id=artifact_id))]
+        for artifact_id, (artifact, _, (name, _)) in zip(artifact_ids, listed, strict=True)
+    }
 
 
 def _taken_for_dead(run: RunContext, execution_id: int) -> MetadataError:
@@ -312,7 +316,7 @@ def _publish_existing(
     state: str,
     found: Mapping[str, Any] | None,
 ) -> int:
-    listed: list[ArtifactEvent] = [
+    listed = [
         (artifact.id if artifact.id is not None else artifact, event, (name, index))
         for name, artifacts in sorted(outputs.items())
         for index, artifact in enumerate(artifacts)
