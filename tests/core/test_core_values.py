@@ -135,7 +135,7 @@ def test_host_steps_need_leave_and_the_declared_type() -> None:
 
 def test_a_missing_module_is_told_with_the_extra_that_brings_it() -> None:
     from trueline._core.extras import missing_extra_hint
-    from trueline.pipeline.execute import describe_error
+    from trueline.pipeline.node_errors import describe_error
 
     error = ModuleNotFoundError("No module named 'torch.nn'", name="torch.nn")
     assert missing_extra_hint(error) == "pip install 'trueline[torch]'"

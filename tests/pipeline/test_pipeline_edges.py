@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from trueline.pipeline.execute import describe_error
+from trueline.pipeline.node_errors import describe_error
 from trueline.pipeline.source_hash import function_hash
 
 

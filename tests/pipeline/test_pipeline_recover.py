@@ -18,7 +18,7 @@ from trueline._core import store as files
 from trueline._core.manifest import MANIFEST_NAME, read_manifest
 from trueline.metadata import ExecutionState, MetadataStore, RunStore
 from trueline.pipeline import Pipeline
-from trueline.pipeline.execute import describe_error
+from trueline.pipeline.node_errors import describe_error
 from trueline.runners import LocalRunner
 
 SCRIPT = """

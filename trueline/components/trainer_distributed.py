@@ -14,7 +14,7 @@ from typing import Any
 from trueline._core import store
 from trueline._core.errors import EngineError, TruelineError
 from trueline.pipeline.context import ArtifactHandle, ExecutionContext
-from trueline.pipeline.execute import describe_error
+from trueline.pipeline.node_errors import describe_error
 from trueline.pipeline.params import decode_params, encode_params
 
 __all__ = ["train_in_processes", "train_rank"]

@@ -20,7 +20,8 @@ from trueline.pipeline.approval_notify import Call, notify
 from trueline.pipeline.compile import CompiledNode
 from trueline.pipeline.context import ArtifactHandle
 from trueline.pipeline.evaluate import ExecutorScope, evaluate
-from trueline.pipeline.execute import Outcome, describe_error
+from trueline.pipeline.node_errors import describe_error
+from trueline.pipeline.node_task import Outcome
 from trueline.pipeline.publish import Inputs, publish_failed, publish_success, register
 from trueline.pipeline.resolve import resolve_inputs
 from trueline.pipeline.results import NodeResult

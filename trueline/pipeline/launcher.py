@@ -21,10 +21,13 @@ from trueline.pipeline.approval_wait import await_approval
 from trueline.pipeline.cache import Hit, Key, Miss, cache_key, has_users_code, look_up, unsettled
 from trueline.pipeline.compile import CompiledNode
 from trueline.pipeline.context import ArtifactHandle
-from trueline.pipeline.execute import NodeTask, Outcome, describe_error, run_here, run_in_process
+from trueline.pipeline.execute import run_here
 from trueline.pipeline.handles import handle_of, verified_fingerprint
 from trueline.pipeline.importing import import_artifact
 from trueline.pipeline.loaded import edited_since_loading, remember_loaded
+from trueline.pipeline.node_child import run_in_process
+from trueline.pipeline.node_errors import describe_error
+from trueline.pipeline.node_task import NodeTask, Outcome
 from trueline.pipeline.publish import (
     Inputs,
     publish_cached,

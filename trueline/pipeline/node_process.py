@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from trueline._core import store
-from trueline.pipeline.execute import STORE_VARIABLE, NodeTask, run_here
+from trueline.pipeline.execute import run_here
+from trueline.pipeline.node_task import STORE_VARIABLE, NodeTask
 from trueline.pipeline.source_hash import is_installed
 from trueline.pipeline.user_function import SourceOnlyLoader
 

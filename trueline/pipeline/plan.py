@@ -20,10 +20,10 @@ from trueline.metadata.runs import RunStore
 from trueline.metadata.store import MetadataStore
 from trueline.pipeline.cache import Hit, cache_key, look_up
 from trueline.pipeline.compile import CompiledNode, CompiledPipeline, compile_pipeline
-from trueline.pipeline.execute import describe_error
 from trueline.pipeline.handles import verified_fingerprint
 from trueline.pipeline.importing import import_artifact
 from trueline.pipeline.launcher import newest_outputs
+from trueline.pipeline.node_errors import describe_error
 from trueline.pipeline.passes import passes_seen
 from trueline.pipeline.pipeline import Pipeline
 from trueline.pipeline.placeholders import MARK

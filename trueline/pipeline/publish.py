@@ -21,8 +21,8 @@ from trueline.metadata.run_rows import add_cache_entry, change_cache_entry, clos
 from trueline.pipeline.cache import Key
 from trueline.pipeline.compile import CompiledNode
 from trueline.pipeline.context import ArtifactHandle
-from trueline.pipeline.execute import Outcome
 from trueline.pipeline.handles import artifact_of, handle_of
+from trueline.pipeline.node_task import Outcome
 from trueline.pipeline.run_context import RunContext
 
 __all__ = [

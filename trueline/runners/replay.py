@@ -24,9 +24,11 @@ from trueline.pipeline.cache import has_users_code
 from trueline.pipeline.compile import CompiledNode, CompiledPipeline
 from trueline.pipeline.context import ArtifactHandle
 from trueline.pipeline.evaluate import evaluate
-from trueline.pipeline.execute import NodeTask, Outcome, run_here, run_in_process
+from trueline.pipeline.execute import run_here
 from trueline.pipeline.handles import FINGERPRINT, artifact_of, handle_of, verified_fingerprint
 from trueline.pipeline.loaded import edited_since_loading
+from trueline.pipeline.node_child import run_in_process
+from trueline.pipeline.node_task import NodeTask, Outcome
 from trueline.pipeline.passes import at_pass
 from trueline.pipeline.publish import close_artifact
 from trueline.pipeline.resolve import check_contents
