@@ -10,9 +10,20 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from trueline.serving.errors import BAD_REQUEST, PAYLOAD_TOO_LARGE, RequestError
+from trueline.serving.errors import Code, RequestError, too_large
 
-__all__ = ["Answer", "ClientGoneError", "Head", "Message", "Receive", "Scope", "Send", "read_body", "send_answer"]
+__all__ = [
+    "Answer",
+    "ClientGoneError",
+    "Head",
+    "Message",
+    "Receive",
+    "Request",
+    "Scope",
+    "Send",
+    "read_body",
+    "send_answer",
+]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -70,6 +81,31 @@ class Head:
         return head
 
 
+class Request:
+    """One HTTP request whose body was not read yet.
+
+    Attributes:
+        scope: the ASGI scope, with all headers.
+        receive: what gives the body.
+        head: what the app reads of the headers.
+        method: in capitals.
+        path: as it came, still percent-encoded.
+    """
+
+    __slots__ = ("head", "method", "path", "receive", "scope")
+
+    def __init__(self, scope: Scope, receive: Receive, head: Head) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.head = head
+        self.method: str = scope["method"]
+        self.path: bytes = scope.get("raw_path") or scope["path"].encode()
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first header of that name, which is given in lower case."""
+        return next((value for key, value in self.scope["headers"] if key == name), None)
+
+
 async def read_body(receive: Receive, head: Head, limit: int) -> bytes:
     """The request's body, inflated when it came as gzip.
 
@@ -80,7 +116,7 @@ async def read_body(receive: Receive, head: Head, limit: int) -> bytes:
     if head.length is not None and head.length > limit:
         if not head.expects_continue:
             await _discard(receive)
-        raise _too_large(limit)
+        raise too_large(limit)
     message = await receive()
     if message["type"] == "http.disconnect":
         raise ClientGoneError
@@ -98,17 +134,13 @@ async def _rest(receive: Receive, message: Message, limit: int) -> bytes:
         if size > limit:
             if message.get("more_body", False):
                 await _discard(receive)
-            raise _too_large(limit)
+            raise too_large(limit)
         pieces.append(piece)
         if not message.get("more_body", False):
             return b"".join(pieces)
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGoneError
-
-
-def _too_large(limit: int) -> RequestError:
-    return RequestError(PAYLOAD_TOO_LARGE, f"the request body is larger than {limit} bytes", hint="send fewer rows.")
 
 
 async def _discard(receive: Receive) -> None:
@@ -129,16 +161,18 @@ async def _discard(receive: Receive) -> None:
 
 def _inflate(body: bytes, encoding: bytes, limit: int) -> bytes:
     if encoding not in (b"gzip", b"x-gzip"):
-        raise RequestError(BAD_REQUEST, f"content-encoding {encoding.decode('latin-1')!r} is not known: use gzip")
+        raise RequestError(
+            Code.INVALID_ARGUMENT, f"content-encoding {encoding.decode('latin-1')!r} is not known: use gzip"
+        )
     inflater = zlib.decompressobj(16 + zlib.MAX_WBITS)
     try:
         data = inflater.decompress(body, limit + 1)
     except zlib.error as error:
-        raise RequestError(BAD_REQUEST, f"the body is not gzip: {error}") from None
+        raise RequestError(Code.INVALID_ARGUMENT, f"the body is not gzip: {error}") from None
     if len(data) > limit:
-        raise _too_large(limit)
+        raise too_large(limit)
     if not inflater.eof:
-        raise RequestError(BAD_REQUEST, "the body is gzip that ends too early")
+        raise RequestError(Code.INVALID_ARGUMENT, "the body is gzip that ends too early")
     return data
 
 

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 import numpy.typing as npt
 
 from trueline._core.errors import TruelineError
-from trueline.serving.errors import INTERNAL, UNAVAILABLE, RequestError
+from trueline.serving.errors import Code, RequestError, overloaded
 
 __all__ = ["Arrays", "Batcher", "split"]
 
@@ -75,13 +75,12 @@ class Batcher(Generic[Data]):
         """The outputs for validated data of `rows` rows. Call it on the event loop.
 
         Raises:
-            RequestError: 503, when too many rows wait; through the future 500, when the model fails.
+            RequestError: RESOURCE_EXHAUSTED, when too many rows wait; through the future INTERNAL, when the model
+                fails.
         """
         if self._queue and self.queued_rows + rows > self._max_queue_rows:
-            raise RequestError(
-                UNAVAILABLE,
-                f"the queue of this model version is full: {self.queued_rows} rows wait, "
-                f"{self._max_queue_rows} may; try again later",
+            raise overloaded(
+                f"the queue of this model version is full: {self.queued_rows} rows wait, {self._max_queue_rows} may"
             )
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Arrays] = loop.create_future()
@@ -131,7 +130,7 @@ class Batcher(Generic[Data]):
 
 
 def _stopped(error: BaseException) -> RequestError:
-    return RequestError(UNAVAILABLE, f"the model version was stopped: {error}")
+    return RequestError(Code.UNAVAILABLE, f"the model version was stopped: {error}")
 
 
 def _deliver(batch: Sequence[_Waiting[Any]], results: Sequence[Result]) -> None:
@@ -160,9 +159,9 @@ def _run_one(run: Callable[[Data], Arrays], waiting: _Waiting[Data]) -> Result:
     try:
         return run(waiting.data)
     except TruelineError as error:
-        return RequestError(INTERNAL, str(error))
+        return RequestError(Code.INTERNAL, str(error))
     except Exception as error:
-        return RequestError(INTERNAL, f"the model failed on this request: {type(error).__name__}: {error}")
+        return RequestError(Code.INTERNAL, f"the model failed on this request: {type(error).__name__}: {error}")
 
 
 def split(outputs: Mapping[str, npt.NDArray[Any]], rows: Sequence[int]) -> list[Arrays]:

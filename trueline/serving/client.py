@@ -14,7 +14,7 @@ from typing import Any, Self
 from urllib.parse import quote, unquote, urlsplit
 
 from trueline._core.errors import ConfigError, ServingError
-from trueline.serving.errors import RequestError
+from trueline.serving.errors import RequestError, code_of
 
 __all__ = ["Client", "Prediction"]
 
@@ -152,7 +152,8 @@ class Client:
         except ValueError:
             value = {"error": data[:500].decode("utf-8", "replace")}
         if response.status != 200:
-            raise RequestError(response.status, str(value.get("error", "")) if isinstance(value, dict) else "")
+            message = str(value.get("error", "")) if isinstance(value, dict) else ""
+            raise RequestError(code_of(response.status), message, status=response.status)
         return value, response.headers
 
     def _exchange(

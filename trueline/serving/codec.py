@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from trueline.serving.errors import BAD_REQUEST, RequestError
+from trueline.serving.errors import Code, RequestError
 
 __all__ = ["columns_of", "decode", "dump", "dump_outputs", "rows_of"]
 
@@ -45,7 +45,7 @@ def decode(body: bytes) -> Any:
 
 
 def _no_json(error: Exception) -> RequestError:
-    return RequestError(BAD_REQUEST, f"JSON Parse error: {error}", hint="send one JSON object in UTF-8.")
+    return RequestError(Code.INVALID_ARGUMENT, f"JSON Parse error: {error}", hint="send one JSON object in UTF-8.")
 
 
 def _decode_lenient(body: bytes) -> Any:
@@ -67,7 +67,9 @@ def _with_bytes(value: Any) -> Any:
         try:
             data = base64.b64decode(value["b64"], validate=True)
         except (binascii.Error, ValueError) as error:
-            raise RequestError(BAD_REQUEST, f"a value of the form {{'b64': ...}} is not base64: {error}") from None
+            raise RequestError(
+                Code.INVALID_ARGUMENT, f"a value of the form {{'b64': ...}} is not base64: {error}"
+            ) from None
         try:
             return data.decode("utf-8")
         except UnicodeDecodeError:

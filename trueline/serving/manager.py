@@ -21,6 +21,7 @@ from urllib.parse import quote
 from trueline._core.errors import TruelineError
 from trueline._core.feed_blocks import merge_packed
 from trueline.serving.batching import Batcher
+from trueline.serving.config import ServerConfig
 from trueline.serving.loading import LoadedModel, load_model
 from trueline.serving.options import ServerOptions
 from trueline.serving.scan import Candidate, scan_base
@@ -37,7 +38,7 @@ class ModelManager:
     """All models of a server.
 
     Args:
-        models: base directory by model name.
+        config: the models.
         options: the server's settings.
         on_event: told ``available``, ``load_failed``, ``unloaded`` and ``scan_failed`` with what happened.
         observe_batch: told model, version and rows of each run.
@@ -45,14 +46,14 @@ class ModelManager:
 
     def __init__(
         self,
-        models: Mapping[str, str],
+        config: ServerConfig,
         options: ServerOptions,
         on_event: Event = lambda name, facts: None,
         observe_batch: Callable[[str, int], Callable[[int], None]] = lambda model, version: lambda rows: None,
     ) -> None:
-        self.bases = dict(models)
+        self.config = config
         self.table: Table = EMPTY_TABLE
-        self.tracked: dict[str, dict[int, Version]] = {name: {} for name in models}
+        self.tracked: dict[str, dict[int, Version]] = {model.name: {} for model in config.models}
         self.scan_errors: dict[str, str] = {}
         self._options = options
         self._on_event = on_event
@@ -60,11 +61,11 @@ class ModelManager:
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="trueline-loader")
         self._watchers: list[asyncio.Task[None]] = []
         self._drains: set[asyncio.Task[None]] = set()
-        self._locks = {name: asyncio.Lock() for name in models}
+        self._locks = {name: asyncio.Lock() for name in self.tracked}
 
     def start(self) -> None:
         """Begins to watch; returns at once. Call it on the event loop."""
-        self._watchers = [asyncio.ensure_future(self._watch(name)) for name in self.bases]
+        self._watchers = [asyncio.ensure_future(self._watch(name)) for name in self.tracked]
 
     async def stop(self) -> None:
         """Stops watching and drops every version after its last request."""
@@ -85,7 +86,7 @@ class ModelManager:
     @property
     def ready(self) -> bool:
         """Whether every model has an available version."""
-        return all(name in self.table and self.table[name].default is not None for name in self.bases)
+        return all(name in self.table and self.table[name].default is not None for name in self.config.by_name)
 
     async def _watch(self, name: str) -> None:
         while True:
@@ -101,7 +102,7 @@ class ModelManager:
         async with self._locks[name]:
             loop = asyncio.get_running_loop()
             try:
-                found = await loop.run_in_executor(self._loader, scan_base, self.bases[name])
+                found = await loop.run_in_executor(self._loader, scan_base, self.config.by_name[name].base)
             except (TruelineError, OSError) as error:
                 self._scan_failed(name, str(error))
                 return
@@ -121,8 +122,8 @@ class ModelManager:
     def _wanted(self, name: str, found: Mapping[int, Candidate]) -> list[int]:
         """The newest versions that have not failed as they now are."""
         tracked = self.tracked[name]
-        usable = [n for n in sorted(found, reverse=True) if not self._failed(tracked.get(n), found[n])]
-        return usable[: self._options.num_versions]
+        usable = [n for n in found if not self._failed(tracked.get(n), found[n])]
+        return self.config.by_name[name].policy.wanted(usable)
 
     def _failed(self, version: Version | None, candidate: Candidate) -> bool:
         return (
@@ -180,7 +181,10 @@ class ModelManager:
         return Live(loaded.runtime, batcher, executor, inline, headers)
 
     def _publish(self, name: str) -> None:
-        routes: dict[str, Routes] = {**self.table, name: routes_of(self.tracked[name])}
+        routes: dict[str, Routes] = {
+            **self.table,
+            name: routes_of(self.tracked[name], self.config.by_name[name].labels),
+        }
         self.table = MappingProxyType(routes)
 
     def _retire(self, name: str, found: Mapping[int, Candidate]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trueline._core.runtime import ModelRuntime
-from trueline.serving.errors import NOT_FOUND, RequestError
+from trueline.serving.errors import Code, RequestError
 from trueline.serving.versions import State, Version
 
 __all__ = ["SIGNATURE", "metadata", "status"]
@@ -34,11 +34,11 @@ def status(name: str, versions: Mapping[int, Version], number: int | None) -> di
     if number is None:
         chosen = [versions[n] for n in sorted(versions, reverse=True)]
         if not chosen:
-            raise RequestError(NOT_FOUND, f"Could not find any versions of model {name}")
+            raise RequestError(Code.NOT_FOUND, f"Could not find any versions of model {name}")
     elif number in versions:
         chosen = [versions[number]]
     else:
-        raise RequestError(NOT_FOUND, f"Could not find version {number} of model {name}")
+        raise RequestError(Code.NOT_FOUND, f"Could not find version {number} of model {name}")
     return {"model_version_status": [_one_status(v) for v in chosen]}
 
 

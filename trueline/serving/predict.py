@@ -12,29 +12,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from trueline._core.errors import FeedError
-from trueline._core.feed_blocks import Packed
 from trueline._core.runtime import OnnxGraph
 from trueline._core.values import RawFeature
 from trueline.serving.codec import decode
-from trueline.serving.errors import BAD_REQUEST, RequestError
+from trueline.serving.errors import Code, RequestError
 from trueline.serving.options import ServerOptions
 from trueline.serving.payloads import SIGNATURE
+from trueline.serving.service import Given
 
 __all__ = ["Parsed", "parse_predict"]
 
 
 @dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(Given):
     """Validated data of one request.
 
     Attributes:
-        packed: what the graph takes, in the compact form that batches are put together from.
-        rows: how many rows they hold.
         row_form: whether the request came as ``instances`` and is answered with ``predictions``.
     """
 
-    packed: Packed
-    rows: int
     row_form: bool
 
 
@@ -51,7 +47,7 @@ def parse_predict(graph: OnnxGraph, body: bytes, options: ServerOptions) -> Pars
             return _from_instances(graph, request["instances"], options)
         return _from_inputs(graph, request["inputs"], options)
     except FeedError as error:
-        raise RequestError(BAD_REQUEST, error.message, hint=error.hint, problems=error.problems) from None
+        raise RequestError(Code.INVALID_ARGUMENT, error.message, hint=error.hint, problems=error.problems) from None
     except RecursionError:
         raise _bad("the request is nested too deeply") from None
 
@@ -95,7 +91,9 @@ def _from_inputs(graph: OnnxGraph, inputs: Any, options: ServerOptions) -> Parse
     rows = max((len(v) for v in columns.values() if isinstance(v, list)), default=0)
     if columns and not all(isinstance(v, list) for v in columns.values()):
         wrong = [f"field {n!r}: expected a list, got {_kind(v)}" for n, v in columns.items() if not isinstance(v, list)]
-        raise RequestError(BAD_REQUEST, "'inputs' holds a list of values for each column", problems=wrong[:20])
+        raise RequestError(
+            Code.INVALID_ARGUMENT, "'inputs' holds a list of values for each column", problems=wrong[:20]
+        )
     _check_rows(rows, options)
     for feature in _ragged(features):
         _check_cells(feature, rows, columns.get(feature.name, ()), options)
@@ -124,7 +122,7 @@ def _check_cells(feature: RawFeature, rows: int, values: Iterable[Any], options:
 
 
 def _bad(message: str, hint: str | None = None) -> RequestError:
-    return RequestError(BAD_REQUEST, message, hint=hint)
+    return RequestError(Code.INVALID_ARGUMENT, message, hint=hint)
 
 
 _KINDS = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}

@@ -183,7 +183,7 @@ async def _announce(server: _Server, app: ServingApp, bound: socket.socket, plac
     while not server.started:
         await asyncio.sleep(_READY_POLL)
     host, port = bound.getsockname()[:2]
-    facts = {"host": host, "port": port, "pid": os.getpid(), "models": sorted(app.manager.bases)}
+    facts = {"host": host, "port": port, "pid": os.getpid(), "models": sorted(app.manager.config.by_name)}
     emit("listening", facts)
     while not app.ready:
         if app.draining:

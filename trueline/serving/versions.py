@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -105,17 +105,24 @@ class Version:
 
 @dataclass(frozen=True)
 class Routes:
-    """The available versions of one model, and the one that answers when a request names none."""
+    """The available versions of one model.
+
+    Attributes:
+        versions: by number.
+        default: the one that answers when a request names none.
+        labels: version number by label; a label may point at a version that is not available just now.
+    """
 
     versions: Mapping[int, Version]
     default: Version | None
+    labels: Mapping[str, int] = field(default_factory=dict)
 
 
 Table = Mapping[str, Routes]
 EMPTY_TABLE: Table = MappingProxyType({})
 
 
-def routes_of(versions: Mapping[int, Version]) -> Routes:
+def routes_of(versions: Mapping[int, Version], labels: Mapping[str, int] = MappingProxyType({})) -> Routes:
     """Routes over those of `versions` that are available; the largest number is the default."""
     live = {n: v for n, v in sorted(versions.items()) if v.state is State.AVAILABLE}
-    return Routes(MappingProxyType(live), live[max(live)] if live else None)
+    return Routes(MappingProxyType(live), live[max(live)] if live else None, MappingProxyType(dict(labels)))

@@ -1,0 +1,210 @@
+"""What a server does with a request, whatever protocol brought it: find the version, feed it, run it, tell of it.
+
+REST, gRPC and the Open Inference Protocol are codecs over `Service.answer`: each hands in how its bytes become the
+model's data (`parse`) and how outputs become its bytes (`encode`), and gets the errors as `RequestError`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from trueline._core.errors import TruelineError
+from trueline._core.feed_blocks import Packed
+from trueline.serving.batching import Arrays
+from trueline.serving.errors import Code, RequestError
+from trueline.serving.manager import ModelManager
+from trueline.serving.metrics import Metrics
+from trueline.serving.options import ServerOptions
+from trueline.serving.versions import Live, Version
+
+__all__ = ["Answered", "Call", "Given", "ModelSpec", "Observer", "Service"]
+
+T = TypeVar("T")
+_LOG = logging.getLogger("trueline.serving")
+_LARGE_ROWS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """Which model, and of its versions the one by number or by label; with neither the default answers."""
+
+    name: str
+    version: int | None = None
+    label: str | None = None
+
+
+@dataclass(slots=True)
+class Call:
+    """One request, as every protocol has it.
+
+    Attributes:
+        api: what is asked, in lower case: ``predict``, ``classify``, ``regress``, ``infer``, ...
+        entrypoint: ``REST`` or ``GRPC``.
+        request_id: the client's, or one that was made here.
+        key: what sticky routing goes by, or None.
+        deadline: the event loop's clock at which nobody waits for the answer any more, or None.
+        started: `time.perf_counter` when the whole request was here.
+    """
+
+    api: str
+    entrypoint: str
+    request_id: str
+    key: str | None = None
+    deadline: float | None = None
+    started: float = field(default_factory=time.perf_counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A request's data, checked against the model's signature.
+
+    Attributes:
+        packed: what the graph takes, in the compact form that batches are put together from.
+        rows: how many rows they hold.
+    """
+
+    packed: Packed
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a model version said.
+
+    Attributes:
+        name: the model.
+        number: the version.
+        live: the version's runtime.
+        given: what it was asked.
+        outputs: arrays by output name, their first dimension the rows.
+    """
+
+    name: str
+    number: int
+    live: Live
+    given: Given
+    outputs: Arrays
+
+
+class Observer(Protocol):
+    """Something that is told of every request to a known model, on the event loop, after its answer was made.
+
+    It must be quick and must not raise: logs, shadows and traces hand their work on.
+    """
+
+    def answered(self, call: Call, answered: Answered, seconds: float) -> None:
+        """A request that was answered."""
+
+    def failed(self, call: Call, name: str, number: int, error: RequestError, seconds: float) -> None:
+        """A request that a version could not answer."""
+
+
+class Service:
+    """Answers requests with the models of a manager.
+
+    Args:
+        manager: the models.
+        options: the server's settings.
+        metrics: where requests are counted.
+    """
+
+    def __init__(self, manager: ModelManager, options: ServerOptions, metrics: Metrics) -> None:
+        self.manager = manager
+        self.options = options
+        self.metrics = metrics
+        self.observers: list[Observer] = []
+        self._workers = ThreadPoolExecutor(2, thread_name_prefix="trueline-codec")
+
+    def close(self) -> None:
+        """Ends the threads for large requests."""
+        self._workers.shutdown(wait=False)
+
+    def find(self, spec: ModelSpec, call: Call | None = None) -> Version:
+        """The available version that a request is for.
+
+        Raises:
+            RequestError: NOT_FOUND, when none is there; INVALID_ARGUMENT, for a label that the model does not have.
+        """
+        routes = self.manager.table.get(spec.name)
+        version = None
+        if routes is not None:
+            if spec.label is not None:
+                if spec.label not in routes.labels:
+                    known = ", ".join(sorted(routes.labels)) or "none"
+                    raise RequestError(
+                        Code.INVALID_ARGUMENT,
+                        f"Unrecognized servable version label: {spec.label}",
+                        hint=f"labels of {spec.name!r}: {known}.",
+                    )
+                version = routes.versions.get(routes.labels[spec.label])
+            else:
+                version = routes.default if spec.version is None else routes.versions.get(spec.version)
+        if version is None:
+            asked = f"Latest({spec.name})" if spec.version is None else f"Specific({spec.name}, {spec.version})"
+            raise RequestError(Code.NOT_FOUND, f"Servable not found for request: {asked}")
+        return version
+
+    async def answer(
+        self,
+        spec: ModelSpec,
+        call: Call,
+        parse: Callable[[Live], Given],
+        encode: Callable[[Answered], T],
+        *,
+        aside: bool = False,
+    ) -> tuple[T, Answered]:
+        """One request, from checked bytes to the encoded answer.
+
+        Args:
+            spec: which model.
+            call: the request.
+            parse: the data out of the request; raises RequestError.
+            encode: the answer out of the outputs; raises RequestError.
+            aside: whether parsing takes long enough to leave the event loop (host steps always do).
+
+        Raises:
+            RequestError: the version's own, with its number as `version`.
+        """
+        version = self.find(spec, call)
+        live = version.acquire()
+        try:
+            given = await self._aside(parse, live) if aside or live.runtime.steps else parse(live)
+            outputs = await live.batcher.submit(given.packed, given.rows)
+            answered = Answered(spec.name, version.number, live, given, outputs)
+            encoded = encode(answered) if given.rows <= _LARGE_ROWS else await self._aside(encode, answered)
+        except Exception as error:
+            raise self._failed(spec, call, version.number, error) from None
+        finally:
+            version.release()
+        seconds = time.perf_counter() - call.started
+        number = str(version.number)
+        self.metrics.request(spec.name, number, "200").inc()
+        self.metrics.succeeded(spec.name, number, given.rows, seconds)
+        for observer in self.observers:
+            observer.answered(call, answered, seconds)
+        return encoded, answered
+
+    async def _aside(self, function: Callable[[Live], T] | Callable[[Answered], T], value: Live | Answered) -> T:
+        work: Callable[..., T] = function
+        return await asyncio.get_running_loop().run_in_executor(self._workers, work, value)
+
+    def _failed(self, spec: ModelSpec, call: Call, number: int, error: Exception) -> RequestError:
+        if isinstance(error, RequestError):
+            told = error
+        elif isinstance(error, TruelineError):
+            told = RequestError(Code.INTERNAL, str(error))
+        else:
+            _LOG.error("request %s to %s version %s failed", call.request_id, spec.name, number, exc_info=error)
+            told = RequestError(Code.INTERNAL, f"internal error; the server's log has request {call.request_id}")
+        told.version = number
+        self.metrics.request(spec.name, str(number), str(told.status)).inc()
+        seconds = time.perf_counter() - call.started
+        for observer in self.observers:
+            observer.failed(call, spec.name, number, told, seconds)
+        return told
