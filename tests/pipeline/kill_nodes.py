@@ -93,12 +93,12 @@ def line(root: str, metadata: str) -> Pipeline:
 
 BEFORE = {
     "begin": "trueline.runners.local._begin",
-    "resolve": "trueline.pipeline.launcher.resolve_inputs",
-    "look_up": "trueline.pipeline.launcher.look_up",
-    "register": "trueline.pipeline.launcher.register",
+    "resolve": "trueline.pipeline.component_launch.resolve_inputs",
+    "look_up": "trueline.pipeline.component_launch.look_up",
+    "register": "trueline.pipeline.component_launch.register",
     "manifest": "trueline.pipeline.publish.close_artifact",
-    "publish": "trueline.pipeline.launcher.publish_success",
-    "fail": "trueline.pipeline.launcher.publish_failed",
+    "publish": "trueline.pipeline.component_launch.publish_success",
+    "fail": "trueline.pipeline.component_launch.publish_failed",
     "passes": "trueline.runners.execution.add_passes",
     "finish": "trueline.metadata.runs.RunStore.finish",
     "claim": "trueline.runners.local.claim",
@@ -106,11 +106,11 @@ BEFORE = {
 }
 AFTER = {
     "begun": "trueline.runners.local._begin",
-    "registered": "trueline.pipeline.launcher.register",
+    "registered": "trueline.pipeline.component_launch.register",
     "closed": "trueline.pipeline.publish.close_artifact",
-    "published": "trueline.pipeline.launcher.publish_success",
-    "counted": "trueline.pipeline.launcher.publish_loop",
-    "failed": "trueline.pipeline.launcher.publish_failed",
+    "published": "trueline.pipeline.component_launch.publish_success",
+    "counted": "trueline.pipeline.system_launch.publish_loop",
+    "failed": "trueline.pipeline.component_launch.publish_failed",
     "added": "trueline.runners.execution.add_passes",
     "finished": "trueline.metadata.runs.RunStore.finish",
     "claimed": "trueline.runners.local.claim",

@@ -20,9 +20,10 @@ from trueline.pipeline.approval_notify import Call, notify
 from trueline.pipeline.compile import CompiledNode
 from trueline.pipeline.context import ArtifactHandle
 from trueline.pipeline.evaluate import ExecutorScope, evaluate
+from trueline.pipeline.execution_records import Inputs
 from trueline.pipeline.node_errors import describe_error
 from trueline.pipeline.node_task import Outcome
-from trueline.pipeline.publish import Inputs, publish_failed, publish_success, register
+from trueline.pipeline.publish import publish_failed, publish_success, register
 from trueline.pipeline.resolve import resolve_inputs
 from trueline.pipeline.results import NodeResult
 from trueline.pipeline.run_context import RunContext

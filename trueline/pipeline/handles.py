@@ -23,6 +23,7 @@ __all__ = [
     "artifact_of",
     "content_fingerprint",
     "handle_of",
+    "handles_of",
     "is_external",
     "outputs_by_key",
     "trueline_version",
@@ -115,6 +116,11 @@ def handle_of(artifact: Artifact) -> ArtifactHandle:
         fingerprint if isinstance(fingerprint, str) else None,
         artifact.name,
     )
+
+
+def handles_of(outputs: Mapping[str, list[Artifact]]) -> dict[str, list[ArtifactHandle]]:
+    """By output key, `handle_of` each artifact."""
+    return {key: [handle_of(artifact) for artifact in artifacts] for key, artifacts in outputs.items()}
 
 
 def _parsed(value: Any) -> Any:

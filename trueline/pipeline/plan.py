@@ -20,10 +20,9 @@ from trueline.metadata.runs import RunStore
 from trueline.metadata.store import MetadataStore
 from trueline.pipeline.cache import Hit, cache_key, look_up
 from trueline.pipeline.compile import CompiledNode, CompiledPipeline, compile_pipeline
-from trueline.pipeline.handles import verified_fingerprint
 from trueline.pipeline.importing import import_artifact
-from trueline.pipeline.launcher import newest_outputs
 from trueline.pipeline.node_errors import describe_error
+from trueline.pipeline.partial_run import lent_outputs
 from trueline.pipeline.passes import passes_seen
 from trueline.pipeline.pipeline import Pipeline
 from trueline.pipeline.placeholders import MARK
@@ -195,11 +194,8 @@ class _Walk:
         if false is not None:
             return PlannedNode(node.id, "omit", false), None
         if node.base_id in self._reused:
-            execution_id, outputs = newest_outputs(self._run, node)
-            for artifact in (artifact for artifacts in outputs.values() for artifact in artifacts):
-                verified_fingerprint(artifact)
-            reason = f"outputs of execution {execution_id} are used again: the node is outside this partial run"
-            return PlannedNode(node.id, "reuse", reason), Done("REUSED", execution_id, outputs)
+            lent = lent_outputs(self._run, node)
+            return PlannedNode(node.id, "reuse", lent.reason), Done("REUSED", lent.execution_id, lent.outputs)
         return _SYSTEM.get(node.system or "", _Walk._component)(self, node)
 
     def _left_open(

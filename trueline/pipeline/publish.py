@@ -1,12 +1,10 @@
-"""Step four of a launch: what happened goes into the metadata store, each time in one transaction."""
+"""Step four of a launch: what an executor made goes into the metadata store, each time in one transaction."""
 
 from __future__ import annotations
 
 import contextlib
-import json
-import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,82 +12,29 @@ import sqlalchemy as sa
 from trueline._core import store as files
 from trueline._core.errors import ArtifactError, MetadataError
 from trueline._core.manifest import MANIFEST_NAME, read_manifest, write_manifest
-from trueline.metadata.client_writes import ArtifactEvent
 from trueline.metadata.node_rows import now_ms
-from trueline.metadata.records import Artifact, EventType, Execution, ExecutionState
+from trueline.metadata.records import EventType, Execution, ExecutionState
 from trueline.metadata.run_rows import add_cache_entry, change_cache_entry, close_execution, open_execution, write_node
 from trueline.pipeline.cache import Key
 from trueline.pipeline.compile import CompiledNode
 from trueline.pipeline.context import ArtifactHandle
+from trueline.pipeline.execution_records import EXECUTION_RESULT, Inputs, execution_of, execution_result, input_events
 from trueline.pipeline.handles import artifact_of, handle_of
 from trueline.pipeline.node_task import Outcome
 from trueline.pipeline.run_context import RunContext
 
 __all__ = [
-    "EXECUTION_RESULT",
     "AlreadyEndedError",
-    "Inputs",
     "close_artifact",
-    "publish_cached",
     "publish_failed",
-    "publish_loop",
     "publish_refused",
     "publish_success",
-    "publish_system",
     "register",
 ]
-
-EXECUTION_RESULT = "__execution_result__"
-_INT64 = 2**63
 
 
 class AlreadyEndedError(Exception):
     """Somebody else has written the execution's end; this transaction is not to be stored."""
-
-
-def exec_properties(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters as TFX keeps them: custom properties, what is no primitive as JSON text, None left out."""
-    kept: dict[str, Any] = {}
-    for name, value in params.items():
-        if isinstance(value, bool | float | str) or (isinstance(value, int) and -_INT64 <= value < _INT64):
-            kept[name] = value
-        elif value is not None:
-            kept[name] = json.dumps(value, sort_keys=True)
-    return kept
-
-
-def execution_result(code: int, message: str) -> str:
-    """TFX's record of a failure."""
-    return json.dumps({"code": code, "resultMessage": message})
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What went into an execution: artifacts under its inputs, and those that its parameters were `read` from, by
-    (node, output)."""
-
-    wired: Mapping[str, list[ArtifactHandle]]
-    read: Mapping[tuple[str, str], list[ArtifactHandle]]
-
-
-def _input_events(inputs: Inputs) -> list[ArtifactEvent]:
-    """INPUT events of the inputs; INTERNAL_INPUT, with TFX's name of an implicit input, of what parameters read."""
-    wired: list[ArtifactEvent] = [
-        (handle.id, EventType.INPUT, (key, index))
-        for key, handles in sorted(inputs.wired.items())
-        for index, handle in enumerate(handles)
-        if handle.id is not None
-    ]
-    return wired + [
-        (handle.id, EventType.INTERNAL_INPUT, (f"_{node}.{key}", index))
-        for (node, key), handles in sorted(inputs.read.items())
-        for index, handle in enumerate(handles)
-        if handle.id is not None
-    ]
-
-
-def _execution(node: CompiledNode, state: ExecutionState) -> Execution:
-    return Execution(node.type, state, name=str(uuid.uuid4()), custom_properties=exec_properties(node.params))
 
 
 def register(
@@ -106,8 +51,8 @@ def register(
             add_cache_entry(connection, execution_id, run.plan.name, node.base_id, key.digest, key.parts)
         write_node(connection, run.run_id, node.id, execution_id=execution_id, reason=reason)
 
-    execution = _execution(node, ExecutionState.RUNNING)
-    execution_id, _, _ = run.store.put_execution(execution, _input_events(inputs), run.contexts(node), also)
+    execution = execution_of(node, ExecutionState.RUNNING)
+    execution_id, _, _ = run.store.put_execution(execution, input_events(inputs), run.contexts(node), also)
     return replace(execution, id=execution_id), outputs
 
 
@@ -247,7 +192,7 @@ def publish_failed(
 
 def publish_refused(run: RunContext, node: CompiledNode, message: str, trace: str) -> int:
     """A FAILED execution of a node whose executor was never reached; returns its id."""
-    execution = _execution(node, ExecutionState.FAILED)
+    execution = execution_of(node, ExecutionState.FAILED)
     properties = {**execution.custom_properties, EXECUTION_RESULT: execution_result(9, f"{message}\n{trace}")}
 
     def also(connection: sa.Connection, execution_id: int, _: list[int]) -> None:
@@ -261,81 +206,3 @@ def publish_refused(run: RunContext, node: CompiledNode, message: str, trace: st
 
     failed = replace(execution, custom_properties=properties)
     return run.store.put_execution(failed, (), run.contexts(node), also)[0]
-
-
-def publish_cached(
-    run: RunContext,
-    node: CompiledNode,
-    inputs: Inputs,
-    outputs: Mapping[str, list[Artifact]],
-    key: Key | None,
-    reason: str,
-    *,
-    state: str = "CACHED",
-    found: Mapping[str, Any] | None = None,
-) -> int:
-    """A new CACHED execution over the same artifacts; returns its id."""
-    return _publish_existing(
-        run, node, ExecutionState.CACHED, EventType.OUTPUT, inputs, outputs, key, reason, state, found
-    )
-
-
-def publish_system(
-    run: RunContext,
-    node: CompiledNode,
-    outputs: Mapping[str, list[Artifact]],
-    reason: str | None,
-    found: Mapping[str, Any],
-    *,
-    cached: bool,
-    resolver: bool,
-) -> int:
-    """The execution of a resolver or importer; artifacts without an id are new. Returns the execution's id."""
-    event = EventType.INTERNAL_OUTPUT if resolver else EventType.OUTPUT
-    state = ExecutionState.CACHED if cached else ExecutionState.COMPLETE
-    word = "CACHED" if cached else "COMPLETE"
-    return _publish_existing(run, node, state, event, Inputs({}, {}), outputs, None, reason, word, found)
-
-
-def publish_loop(run: RunContext, node: CompiledNode, inputs: Inputs, found: Mapping[str, Any]) -> int:
-    """The execution of a loop: what it counted; returns its id."""
-    return _publish_existing(
-        run, node, ExecutionState.COMPLETE, EventType.OUTPUT, inputs, {}, None, None, "COMPLETE", found
-    )
-
-
-def _publish_existing(
-    run: RunContext,
-    node: CompiledNode,
-    execution_state: ExecutionState,
-    event: EventType,
-    inputs: Inputs,
-    outputs: Mapping[str, list[Artifact]],
-    key: Key | None,
-    reason: str | None,
-    state: str,
-    found: Mapping[str, Any] | None,
-) -> int:
-    listed = [
-        (artifact.id if artifact.id is not None else artifact, event, (name, index))
-        for name, artifacts in sorted(outputs.items())
-        for index, artifact in enumerate(artifacts)
-    ]
-
-    def also(connection: sa.Connection, execution_id: int, _: list[int]) -> None:
-        if key is not None:
-            add_cache_entry(connection, execution_id, run.plan.name, node.base_id, key.digest, key.parts)
-        write_node(
-            connection,
-            run.run_id,
-            node.id,
-            state=state,
-            execution_id=execution_id,
-            finished=now_ms(),
-            found=found or {},
-            reason=reason,
-        )
-
-    execution = _execution(node, execution_state)
-    events = [*_input_events(inputs), *listed]
-    return run.store.put_execution(execution, events, run.contexts(node), also)[0]

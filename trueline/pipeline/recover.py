@@ -14,7 +14,8 @@ from trueline.metadata.records import ExecutionState
 from trueline.metadata.run_ends import DeadRun, dead_runs, end_dead_run
 from trueline.metadata.run_rows import close_execution, write_node
 from trueline.metadata.store import MetadataStore
-from trueline.pipeline.publish import EXECUTION_RESULT, AlreadyEndedError, execution_result
+from trueline.pipeline.execution_records import EXECUTION_RESULT, execution_result
+from trueline.pipeline.publish import AlreadyEndedError
 
 __all__ = ["recover"]
 
