@@ -12,7 +12,7 @@ from typing import Any
 
 from trueline.metadata.node_rows import now_ms
 from trueline.metadata.run_control import add_passes, cancel_requested
-from trueline.metadata.runs import RunStatus
+from trueline.metadata.run_records import RunStatus
 from trueline.pipeline.compile import CompiledNode
 from trueline.pipeline.context import ArtifactHandle
 from trueline.pipeline.launcher import launch, omit, reuse, skip
@@ -210,7 +210,14 @@ class Execution:
             time.sleep(0.05)
         for node, thread in list(self._busy.values()):
             if thread is not None and thread.is_alive() and not node.on_exit:
-                self._done.put(self._canceled(node))
+                self._done.put(self._given_up(node))
+
+    def _given_up(self, node: CompiledNode) -> NodeResult:
+        try:
+            return self._canceled(node)
+        except Exception as error:
+            # Without a result for every node at work the run would wait for ever; its end tells of the store again.
+            return NodeResult(node.id, "CANCELED", message=f"{type(error).__name__}: {error}")
 
     def _give_up(self, error: BaseException) -> None:
         """Something broke outside the nodes: the store must still tell the truth, if it can be reached."""

@@ -16,6 +16,9 @@ _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 class Interrupt:
     """Calls `ask` at the first signal while the block runs; in another thread than the main one it does nothing.
 
+    SIGHUP stays ignored where whoever started the process said so: ``nohup`` means that a run goes on when the terminal
+    is closed.
+
     Args:
         ask: asks the run to end.
         working: whether the main thread itself carries out a node, which then is interrupted at once.
@@ -33,7 +36,7 @@ class Interrupt:
         if threading.current_thread() is threading.main_thread():
             for name in _SIGNALS:
                 number = getattr(signal, name, None)
-                if number is not None:
+                if number is not None and not (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):
                     self._before[number] = signal.signal(number, self._on_signal)
         return self
 
