@@ -21,7 +21,6 @@ from trueline.pipeline.params import encode_params
 from trueline.pipeline.placeholders import (
     Placeholder,
     RunInfo,
-    RuntimeParameter,
     Secret,
     environment_variable,
     exec_property,
@@ -35,6 +34,7 @@ from trueline.pipeline.placeholders import (
     make_list,
     output,
 )
+from trueline.pipeline.runtime_parameter import RuntimeParameter
 from trueline.runners import LocalRunner
 
 N, TEXT, FLAG = RuntimeParameter("n", int), RuntimeParameter("t"), RuntimeParameter("f", bool)

@@ -17,8 +17,8 @@ from trueline.cli.failures import FAILED, OK
 from trueline.cli.format import table_console
 
 if TYPE_CHECKING:
-    from trueline.pipeline.plan import PlannedNode
     from trueline.pipeline.plan_diff import PlanDiff
+    from trueline.pipeline.plan_walk import PlannedNode
 
 __all__ = ["plan"]
 

@@ -17,7 +17,8 @@ from typing import Any
 from trueline.interactive.user_files import UserFiles
 from trueline.pipeline.channel import Channel
 from trueline.pipeline.node import Component
-from trueline.pipeline.placeholders import Placeholder, RuntimeParameter
+from trueline.pipeline.placeholders import Placeholder
+from trueline.pipeline.runtime_parameter import RuntimeParameter
 from trueline.pipeline.source_imports import is_installed
 from trueline.pipeline.user_function import UserFunction
 
@@ -234,7 +235,7 @@ class Writer:
         arguments = [("", json.dumps(value.name)), ("", value.ptype.__name__)]
         arguments += [("default", self.value(value.default, place))] if value.default is not None else []
         arguments += [("description", json.dumps(value.description))] if value.description else []
-        return call(self._imports.name("trueline.pipeline.placeholders", "RuntimeParameter"), arguments)
+        return call(self._imports.name("trueline.pipeline", "RuntimeParameter"), arguments)
 
     def _placeholder(self, value: Placeholder, place: str) -> str:
         op, args = value.op, value.args

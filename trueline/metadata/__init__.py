@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from trueline.metadata.release_notes import notes_json, notes_markdown
     from trueline.metadata.retention import GcPlan, plan_gc
     from trueline.metadata.retention_rules import GcPolicy
-    from trueline.metadata.runs import NodeRecord, RunRecord, RunStore
+    from trueline.metadata.run_records import NodeRecord, RunRecord
+    from trueline.metadata.runs import RunStore
     from trueline.metadata.spans import models_from_span, spans_of
     from trueline.metadata.store import MetadataStore
     from trueline.metadata.subgraph import EndingNodes, LineageGraph, LineageSubgraphQueryOptions, StartingNodes
@@ -62,14 +63,14 @@ _HOME = {
     "ListOptions": "list_options",
     "MetadataStore": "store",
     "ModelEntry": "registry",
-    "NodeRecord": "runs",
+    "NodeRecord": "run_records",
     "OrderByField": "list_options",
     "ParentContext": "links",
     "Pin": "artifact_pins",
     "Promotion": "promotion",
     "PropertyType": "records",
     "Release": "model_releases",
-    "RunRecord": "runs",
+    "RunRecord": "run_records",
     "RunStore": "runs",
     "StartingNodes": "subgraph",
     "TypeKind": "records",

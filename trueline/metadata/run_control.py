@@ -13,8 +13,9 @@ from trueline._core.errors import MetadataError
 from trueline.metadata.liveness import hold, is_alive, started_at, this_host
 from trueline.metadata.node_rows import now_ms
 from trueline.metadata.own_tables import run, run_node
+from trueline.metadata.run_records import RunRecord
 from trueline.metadata.run_rows import write_node
-from trueline.metadata.runs import RunRecord, RunStore
+from trueline.metadata.runs import RunStore
 from trueline.metadata.store import MetadataStore
 
 __all__ = [

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -15,82 +14,21 @@ from trueline._core.errors import MetadataError, did_you_mean
 from trueline.metadata.liveness import hold, is_alive, let_go, started_at, this_host
 from trueline.metadata.node_rows import now_ms
 from trueline.metadata.own_tables import cache_entry, process, run, run_node
+from trueline.metadata.run_records import (
+    CacheEntry,
+    NodeRecord,
+    RunRecord,
+    RunStatus,
+    in_plan_order,
+    node_record,
+    run_record,
+)
 from trueline.metadata.run_rows import write_node
 from trueline.metadata.store import MetadataStore
 
 __all__ = [
-    "CacheEntry",
-    "NodeRecord",
-    "NodeState",
-    "RunRecord",
-    "RunStatus",
     "RunStore",
 ]
-
-RunStatus = Literal["RUNNING", "COMPLETE", "FAILED", "CANCELED"]
-NodeState = Literal[
-    "PENDING", "RUNNING", "WAITING", "COMPLETE", "CACHED", "REUSED", "FAILED", "SKIPPED", "OMITTED", "CANCELED"
-]
-
-
-@dataclass(frozen=True)
-class NodeRecord:
-    """One node of one run. Times are milliseconds since the epoch.
-
-    Attributes:
-        base: the node of the plan, where this is one pass of a loop.
-        attempt: how often it was begun so far; None where nobody counted.
-        usage: ``cpu_seconds``, ``peak_memory_bytes`` and what else was measured.
-    """
-
-    node_id: str
-    state: NodeState
-    execution_id: int | None = None
-    started: int | None = None
-    finished: int | None = None
-    found: Mapping[str, Any] | None = None
-    message: str | None = None
-    reason: str | None = None
-    log: str | None = None
-    base: str | None = None
-    attempt: int | None = None
-    usage: Mapping[str, Any] | None = None
-
-    @property
-    def seconds(self) -> float | None:
-        """How long it took; None while it has not ended."""
-        return None if self.started is None or self.finished is None else (self.finished - self.started) / 1000
-
-
-@dataclass(frozen=True)
-class RunRecord:
-    """One run, with its nodes in topological order where it was asked for by id."""
-
-    run_id: str
-    pipeline: str
-    status: RunStatus
-    started: int
-    finished: int | None
-    params: Mapping[str, Any]
-    message: str | None
-    plan: str
-    host: str
-    pid: int
-    alive: bool
-    nodes: tuple[NodeRecord, ...] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    cancel_requested: int | None = None
-    resumed: int = 0
-
-
-@dataclass(frozen=True)
-class CacheEntry:
-    """What an execution's cache key was made of."""
-
-    execution_id: int
-    node_id: str
-    key: str
-    parts: Mapping[str, Any]
 
 
 class RunStore:
@@ -186,7 +124,7 @@ class RunStore:
         if since is not None:
             query = query.where(run.c.started >= since)
         with self._reading() as connection:
-            return [_run_record(row) for row in connection.execute(query).mappings()]
+            return [run_record(row) for row in connection.execute(query).mappings()]
 
     def run(self, run_id: str) -> RunRecord:
         """One run with its nodes; an unambiguous beginning of the id is enough, ``latest`` is the newest.
@@ -207,7 +145,7 @@ class RunStore:
                     raise _not_one(connection, run_id)
                 row = found[0]
             nodes = connection.execute(sa.select(run_node).where(run_node.c.run_id == row["run_id"])).mappings().all()
-        return _run_record(row, _in_plan_order(row["plan"], [_node_record(node) for node in nodes]))
+        return run_record(row, in_plan_order(row["plan"], [node_record(node) for node in nodes]))
 
     def node(self, run_id: str, node_id: str) -> NodeRecord:
         """One node of one run.
@@ -269,7 +207,7 @@ class RunStore:
         unfinished = (run.c.status == "RUNNING") | run.c.run_id.in_(sa.select(process.c.run_id))
         with self._reading() as connection:
             rows = connection.execute(sa.select(run).where(unfinished)).mappings().all()
-        return [_run_record(row) for row in rows if not is_alive(row)]
+        return [run_record(row) for row in rows if not is_alive(row)]
 
     def open_executions(self, run_id: str) -> list[tuple[int, str, list[str]]]:
         """(execution id, node id, URIs of outputs being written) of a run's unfinished executions."""
@@ -309,37 +247,3 @@ def _not_one(connection: sa.Connection, start: str) -> MetadataError:
     known = list(connection.execute(newest).scalars())
     what = f"{number} runs begin with" if number else "there is no run"
     return MetadataError(f"{what} {start!r}", hint=did_you_mean(start, known))
-
-
-def _run_record(row: Mapping[Any, Any], nodes: tuple[NodeRecord, ...] = ()) -> RunRecord:
-    return RunRecord(
-        run_id=row["run_id"],
-        pipeline=row["pipeline"],
-        status=row["status"],
-        started=row["started"],
-        finished=row["finished"],
-        params=json.loads(row["params"]),
-        message=row["message"],
-        plan=row["plan"],
-        host=row["host"],
-        pid=row["pid"],
-        alive=row["status"] == "RUNNING" and is_alive(row),
-        nodes=nodes,
-        settings=json.loads(row["settings"] or "{}"),
-        cancel_requested=row["cancel_requested"],
-        resumed=row["resumed"] or 0,
-    )
-
-
-def _node_record(row: Mapping[Any, Any]) -> NodeRecord:
-    columns = ("node_id", "state", "execution_id", "started", "finished", "message", "reason", "log", "base", "attempt")
-    usage = json.loads(row["usage"]) if row["usage"] else None
-    return NodeRecord(**{name: row[name] for name in columns}, found=json.loads(row["found"]), usage=usage)
-
-
-def _in_plan_order(plan: str, nodes: Sequence[NodeRecord]) -> tuple[NodeRecord, ...]:
-    try:
-        order = {node["id"]: i for i, node in enumerate(json.loads(plan)["nodes"])}
-    except (ValueError, KeyError, TypeError):
-        order = {}
-    return tuple(sorted(nodes, key=lambda node: (order.get(node.base or node.node_id, len(order)), node.node_id)))

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from trueline.pipeline.container import create_container_component
     from trueline.pipeline.context import ArtifactHandle, ExecutionContext
     from trueline.pipeline.control import Cond, ForEach
-    from trueline.pipeline.function import Input, Output, component
+    from trueline.pipeline.function import component
+    from trueline.pipeline.function_shape import Input, Output
     from trueline.pipeline.node import Component, In, Out
     from trueline.pipeline.openlineage import OpenLineageListener
     from trueline.pipeline.pipeline import Pipeline
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
         FinalStatus,
         Placeholder,
         RunInfo,
-        RuntimeParameter,
         Secret,
         environment_variable,
         exec_property,
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         make_list,
         output,
     )
+    from trueline.pipeline.runtime_parameter import RuntimeParameter
     from trueline.pipeline.settings import NodeSettings, Resources
     from trueline.pipeline.subpipeline import PipelineInputs
     from trueline.pipeline.system import Importer, Resolver
@@ -99,18 +100,18 @@ _HOME = {
     "ForEach": "control",
     "Importer": "system",
     "In": "node",
-    "Input": "function",
+    "Input": "function_shape",
     "NodeSettings": "settings",
     "OpenLineageListener": "openlineage",
     "Out": "node",
-    "Output": "function",
+    "Output": "function_shape",
     "Pipeline": "pipeline",
     "PipelineInputs": "subpipeline",
     "Placeholder": "placeholders",
     "Resolver": "system",
     "Resources": "settings",
     "RunInfo": "placeholders",
-    "RuntimeParameter": "placeholders",
+    "RuntimeParameter": "runtime_parameter",
     "Secret": "placeholders",
     "UserFunction": "user_function",
     "compile_pipeline": "compile",

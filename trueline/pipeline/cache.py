@@ -16,7 +16,7 @@ from typing import Any
 
 from trueline._core.errors import ArtifactError, ConfigError
 from trueline.metadata.records import Artifact, ExecutionState
-from trueline.metadata.runs import CacheEntry
+from trueline.metadata.run_records import CacheEntry
 from trueline.pipeline.artifacts import artifact_type
 from trueline.pipeline.compile import CompiledInput, CompiledNode
 from trueline.pipeline.context import ArtifactHandle

@@ -13,7 +13,8 @@ from trueline.pipeline.artifacts import ArtifactType
 from trueline.pipeline.node import Component
 from trueline.pipeline.params import encode_params
 from trueline.pipeline.pipeline import Pipeline
-from trueline.pipeline.placeholders import RuntimeParameter, leaves
+from trueline.pipeline.placeholders import leaves
+from trueline.pipeline.runtime_parameter import RuntimeParameter
 from trueline.pipeline.settings import NodeSettings
 
 __all__ = ["FORMAT", "CompiledInput", "CompiledNode", "CompiledPipeline", "TypeRecord", "compile_pipeline"]

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from trueline.pipeline.channel import Channel
 from trueline.pipeline.node import Component
-from trueline.pipeline.placeholders import FinalStatus, Placeholder, RuntimeParameter, leaves
+from trueline.pipeline.placeholders import FinalStatus, Placeholder, leaves
+from trueline.pipeline.runtime_parameter import RuntimeParameter
 
 __all__ = ["graph_problems"]
 

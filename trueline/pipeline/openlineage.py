@@ -25,7 +25,8 @@ from typing import Any, Self
 from trueline._core.parsing import parse_python
 from trueline.metadata.node_rows import now_ms
 from trueline.metadata.records import Artifact, EventType
-from trueline.metadata.runs import NodeRecord, RunRecord, RunStore
+from trueline.metadata.run_records import NodeRecord, RunRecord
+from trueline.metadata.runs import RunStore
 from trueline.metadata.store import MetadataStore
 from trueline.pipeline.handles import is_external
 from trueline.pipeline.openlineage_events import ENDINGS, EventMaker

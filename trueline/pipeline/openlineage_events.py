@@ -22,7 +22,7 @@ from urllib.parse import quote, urlsplit
 
 from trueline._core import store as files
 from trueline.metadata.records import Artifact
-from trueline.metadata.runs import NodeRecord, RunRecord
+from trueline.metadata.run_records import NodeRecord, RunRecord
 from trueline.pipeline.handles import handle_of, is_external, trueline_version
 
 __all__ = ["ENDINGS", "SPEC", "EventMaker", "dataset_name"]

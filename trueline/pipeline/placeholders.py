@@ -1,9 +1,9 @@
 """Placeholders: expressions over what is only known when a node runs.
 
-`channel.value`, `.uri` and `.property("p")` speak of an upstream artifact, `RuntimeParameter` of a value given with
-the run, `Secret` of an environment variable, `FinalStatus` of how the run went. Comparison, ``&``, ``|``, ``~``, ``+``
-and ``[...]`` make larger expressions. They may stand anywhere in a node's parameters, in `Cond` and in `ForEach`; a
-pipeline carries them as data, see `trueline.pipeline.evaluate`.
+`channel.value`, `.uri` and `.property("p")` speak of an upstream artifact, `RuntimeParameter` (its own module) of a
+value given with the run, `Secret` of an environment variable, `FinalStatus` of how the run went. Comparison, ``&``,
+``|``, ``~``, ``+`` and ``[...]`` make larger expressions. They may stand anywhere in a node's parameters, in `Cond` and
+in `ForEach`; a pipeline carries them as data, see `trueline.pipeline.evaluate`.
 
 TFX's names work too: ``channel.future()[0].value``, `logical_and`, `logical_or`, `logical_not`, `join`.
 """
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MARK",
+    "NAME",
     "FinalStatus",
     "Placeholder",
     "RunInfo",
-    "RuntimeParameter",
     "Secret",
     "environment_variable",
     "exec_property",
@@ -41,8 +41,7 @@ __all__ = [
 ]
 
 MARK = "__placeholder__"
-_TYPES: Mapping[str, type] = {"int": int, "float": float, "str": str, "bool": bool, "dict": dict, "list": list}
-_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Placeholder:
@@ -153,33 +152,6 @@ def _operand(arg: Any) -> Any:
     return arg.value if isinstance(arg, Channel) else arg
 
 
-class RuntimeParameter(Placeholder):
-    """A value that is given with the run: ``trueline run pipeline.py --param epochs=20``.
-
-    Args:
-        name: letters, digits and ``_``.
-        ptype: int, float, str, bool, dict or list.
-        default: used when the run gives none; without one the run must give it.
-        description: what it means, for `trueline plan` and the help.
-    """
-
-    def __init__(self, name: str, ptype: type = str, default: Any = None, description: str = "") -> None:
-        super().__init__("parameter", name)
-        self.name, self.ptype, self.default, self.description = name, ptype, default, description
-        if not _ENV_NAME.fullmatch(name):
-            raise ConfigError(f"runtime parameter {name!r}: a name holds letters, digits and '_'")
-        if ptype not in _TYPES.values():
-            raise ConfigError(f"runtime parameter {name!r} has the type {ptype!r}", hint=f"one of {', '.join(_TYPES)}.")
-        if isinstance(default, Placeholder):
-            raise ConfigError(f"runtime parameter {name!r}: a default is a value, not {default!r}")
-        if default is not None:
-            self.default = convert(name, ptype.__name__, default)
-
-    def record(self) -> dict[str, Any]:
-        """What the compiled pipeline keeps of it."""
-        return {"type": self.ptype.__name__, "default": self.default, "description": self.description}
-
-
 class Secret(Placeholder):
     """The text of an environment variable, read in the executor's process alone.
 
@@ -188,7 +160,7 @@ class Secret(Placeholder):
 
     def __init__(self, variable: str) -> None:
         super().__init__("secret", variable)
-        if not _ENV_NAME.fullmatch(variable):
+        if not NAME.fullmatch(variable):
             raise ConfigError(f"{variable!r} is no name of an environment variable")
 
 
@@ -258,34 +230,6 @@ def make_list(items: Sequence[Any]) -> Placeholder:
 def make_dict(items: Mapping[str, Any]) -> Placeholder:
     """A dict of what the values come to."""
     return Placeholder("dict", *(part for pair in items.items() for part in pair))
-
-
-def convert(name: str, kind: str, value: Any) -> Any:
-    """A runtime parameter's value in its type; text is read as the command line gives it.
-
-    Raises:
-        ConfigError: a value of another type.
-    """
-    wanted, given = _TYPES[kind], value
-    if isinstance(value, str) and wanted is not str:
-        value = _from_text(value, wanted)
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if type(value) is not wanted:
-        raise ConfigError(f"runtime parameter {name!r} takes {kind}, but was given {given!r}")
-    return value
-
-
-def _from_text(text: str, wanted: type) -> Any:
-    import json
-
-    words = {"true": True, "yes": True, "false": False, "no": False}
-    try:
-        if wanted is bool:
-            return words.get(text.lower(), text)
-        return wanted(text) if wanted in (int, float) else json.loads(text)
-    except ValueError:
-        return text
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from trueline._core.errors import MetadataError
-from trueline.metadata.runs import CacheEntry, RunStore
+from trueline.metadata.run_records import CacheEntry
+from trueline.metadata.runs import RunStore
 from trueline.metadata.store import MetadataStore
 
 __all__ = ["KEY_FORMAT", "Why", "differences", "earlier_entry", "why"]

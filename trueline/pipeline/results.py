@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from trueline.metadata.runs import NodeState, RunStatus
+from trueline.metadata.run_records import NodeState, RunStatus
 from trueline.pipeline.context import ArtifactHandle
 
 __all__ = ["SUCCESS", "EventKind", "NodeResult", "OnEvent", "RunEvent", "RunResult"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from trueline._core.errors import ConfigError, did_you_mean
 from trueline.pipeline.compile import CompiledPipeline
-from trueline.pipeline.placeholders import convert
+from trueline.pipeline.runtime_parameter import convert
 
 __all__ = ["runtime_values"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trueline._core.errors import ArtifactError
-from trueline.metadata.runs import NodeRecord, RunRecord
+from trueline.metadata.run_records import NodeRecord, RunRecord
 from trueline.pipeline.handles import verified_fingerprint
 from trueline.pipeline.results import SUCCESS, NodeResult, RunResult
 from trueline.pipeline.run_context import Done, RunContext

@@ -18,7 +18,8 @@ from trueline._core import store as files
 from trueline._core.errors import ConfigError, MetadataError
 from trueline._core.manifest import Manifest, read_manifest
 from trueline.metadata.records import Artifact, EventType
-from trueline.metadata.runs import NodeRecord, RunRecord, RunStore
+from trueline.metadata.run_records import NodeRecord, RunRecord
+from trueline.metadata.runs import RunStore
 from trueline.metadata.store import MetadataStore
 from trueline.pipeline.cache import has_users_code
 from trueline.pipeline.compile import CompiledNode, CompiledPipeline
