@@ -169,6 +169,26 @@ def test_the_projects_pipeline_is_found_from_a_folder_below(project: Path, monke
         project_pipeline()
 
 
+def test_a_misspelt_pipeline_is_told_with_all_else_that_is_wrong_in_the_files_order(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    text = (
+        '[project]\npipelin = "x.py"\n[environments.dev]\nisolation = "proces"\nworkers = "four"\nrot = 1\nroot = 5\n'
+    )
+    (project / "trueline.toml").write_text(text)
+    with pytest.raises(ConfigError, match="not right") as told:
+        project_pipeline()
+    assert [problem.partition(": ")[0].rpartition(":")[2] for problem in told.value.problems] == [
+        "2",
+        "4",
+        "5",
+        "6",
+        "7",
+    ]
+    assert "Did you mean 'pipeline'" in told.value.problems[0]
+
+
 def test_parameters_are_for_the_projects_pipeline_alone(project: Path) -> None:
     other = environment_of(project / "line" / "other.py", variables={})
     assert (other.name, other.params, other.root) == ("dev", {}, str(project / "out" / "line"))

@@ -25,6 +25,23 @@ def test_values_take_the_type_of_their_annotation():
     }
 
 
+def listing(columns: list[int] | None = None, limits: dict[str, float] | None = None, rows: int = 1) -> None:
+    """A pipeline maker that takes collections."""
+
+
+def test_lists_and_tables_are_json_and_errors_say_what_is_wanted_not_how_python_reads_numbers():
+    assert parse_params(listing, ["columns=[1, 2]", 'limits={"a": 0.5}'], "p.py") == {
+        "columns": [1, 2],
+        "limits": {"a": 0.5},
+    }
+    with pytest.raises(ConfigError) as caught:
+        parse_params(listing, ["columns=1", "limits=[", "rows=x"], "p.py")
+    text = str(caught.value)
+    for part in ("'1' is not a JSON list", "'[' is not a JSON object", "'x' is not a whole number"):
+        assert part in text
+    assert "invalid literal" not in text
+
+
 def test_all_problems_are_told_at_once():
     with pytest.raises(ConfigError) as caught:
         parse_params(maker, ["rows=many", "fast=perhaps", "dta=1", "odd"], "p.py")

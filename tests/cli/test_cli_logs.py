@@ -96,6 +96,16 @@ def test_a_log_that_is_not_there_is_said_plainly(memory, tmp_path, capsys):
     assert "its folder too" in told["problem"]
 
 
+def test_a_node_from_the_cache_is_told_as_such_and_not_as_a_log_that_got_lost(memory, tmp_path, capsys):
+    made = small_line(memory, "one")
+    small_line(memory, "two", logs=tmp_path / "logs", examples=made["Examples"])
+    (tmp_path / "logs/two/CsvExampleGen.log").unlink(missing_ok=True)
+    assert main(["logs", "two", "CsvExampleGen"]) == 1
+    err = capsys.readouterr().err
+    assert "came from the cache and did not run" in err
+    assert "gone" not in err
+
+
 def test_nodes_that_never_ran_say_so_and_a_loop_stands_for_its_passes(memory, capsys):
     loop_run(memory)
     assert main(["logs", "latest", "Left"]) == 1

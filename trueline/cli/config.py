@@ -34,7 +34,7 @@ import click
 
 from trueline._core import store
 from trueline._core.errors import ConfigError, did_you_mean
-from trueline.cli.config_file import ConfigFile, find_config, read_config, unknown
+from trueline.cli.config_file import ConfigFile, find_config, line_told, read_config, unknown
 
 if TYPE_CHECKING:
     from trueline.pipeline import Pipeline
@@ -112,7 +112,7 @@ def project_pipeline(start: str | os.PathLike[str] = ".") -> str:
     """The pipeline file that the nearest ``trueline.toml`` names.
 
     Raises:
-        ConfigError: there is no such file, or it names none.
+        ConfigError: there is no such file, it names none, or it is not right (with every problem).
     """
     path = find_config(Path(start))
     if path is None:
@@ -126,6 +126,7 @@ def project_pipeline(start: str | os.PathLike[str] = ".") -> str:
     named = file.table(problems, "project").get("pipeline")
     if not problems and isinstance(named, str) and named:
         return os.path.relpath(file.folder / named)
+    environment_of(path, warn=lambda sentence: None)  # a misspelt key may be why no file is named
     raise ConfigError(
         "it names no pipeline file",
         where=file.line_of("project", "pipeline"),
@@ -175,7 +176,7 @@ def environment_of(
     if chosen is not None and chosen in known:
         found = _environment(config, chosen, problems, variables)
     if problems:
-        raise ConfigError("the configuration is not right", where=str(path), problems=problems)
+        raise ConfigError("the configuration is not right", where=str(path), problems=sorted(problems, key=line_told))
     if file is not None and _other_than_named(config, file):
         found = replace(found, params={}, written={})
     for place in config.literal_passwords():

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from trueline._core.errors import ConfigError, did_you_mean
 
-__all__ = ["FILE_NAME", "ConfigFile", "find_config", "read_config", "unknown"]
+__all__ = ["FILE_NAME", "ConfigFile", "find_config", "line_told", "read_config", "unknown"]
 
 FILE_NAME = "trueline.toml"
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
@@ -134,6 +134,12 @@ def unknown(file: ConfigFile, table: Mapping[str, Any], known: tuple[str, ...], 
         for key in table
         if key not in known
     ]
+
+
+def line_told(problem: str) -> int:
+    """The line that a problem begins with, by which problems are told in the file's order."""
+    place = re.match(r".*?:(\d+): ", problem)
+    return int(place[1]) if place else 0
 
 
 def _lines(text: str) -> list[tuple[list[str], int]]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import inspect
+import json
 import sys
+import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -223,10 +225,43 @@ def _boolean(text: str) -> bool:
     return known[text.lower()]
 
 
-_CONVERTERS: Mapping[Any, Callable[[str], Any]] = {str: str, int: int, float: float, bool: _boolean, Path: Path}
+def _number(kind: type[int] | type[float], words: str) -> Callable[[str], Any]:
+    def converted(text: str) -> Any:
+        try:
+            return kind(text)
+        except ValueError:
+            raise ValueError(f"{text!r} is not {words}") from None
+
+    return converted
+
+
+def _collection(kind: type[list[Any]] | type[dict[str, Any]], words: str) -> Callable[[str], Any]:
+    def converted(text: str) -> Any:
+        try:
+            found = json.loads(text)
+        except ValueError:
+            found = None
+        if not isinstance(found, kind):
+            raise ValueError(f"{text!r} is not {words}")
+        return found
+
+    return converted
+
+
+_CONVERTERS: Mapping[Any, Callable[[str], Any]] = {
+    str: str,
+    int: _number(int, "a whole number"),
+    float: _number(float, "a number"),
+    bool: _boolean,
+    Path: Path,
+    list: _collection(list, "a JSON list, such as [1, 2]"),
+    dict: _collection(dict, 'a JSON object, such as {"a": 1}'),
+}
 
 
 def _convert(text: str, hint: Any) -> Any:
-    options = [option for option in typing.get_args(hint) or (hint,) if option is not type(None)]
+    """A text as the annotation has it; what no converter fits stays text. Of a union the first that fits is taken."""
+    union = typing.get_origin(hint) in (typing.Union, types.UnionType)
+    options = [typing.get_origin(option) or option for option in (typing.get_args(hint) if union else (hint,))]
     converter = next((_CONVERTERS[option] for option in options if option in _CONVERTERS), str)
     return converter(text)

@@ -64,14 +64,20 @@ def _read(record: RunRecord, node: NodeRecord, tail: int | None) -> dict[str, An
         else:
             lines = last_lines(node.log, tail)
     except FileNotFoundError:
-        problem = _missing(record, node.log or "")
+        problem = _missing(record, node)
     except OSError as error:
         problem = f"the log file cannot be read: {node.log}: {(error.strerror or str(error)).lower()}"
     return {"node_id": node.node_id, "state": node.state, "log": node.log, "lines": lines, "problem": problem}
 
 
-def _missing(record: RunRecord, path: str) -> str:
-    """Why a file is not there: resolvers and importers write none; a whole folder that is gone was somewhere else."""
+def _missing(record: RunRecord, node: NodeRecord) -> str:
+    """Why a file is not there: what was taken from an earlier run wrote none, nor do resolvers and importers; a whole
+    folder that is gone was somewhere else."""
+    path = node.log or ""
+    if node.state in ("CACHED", "REUSED"):
+        how = "came from the cache" if node.state == "CACHED" else "lent the outputs of an earlier run"
+        why = f": {node.reason}" if node.reason else ""
+        return f"there is no log: the node {how} and did not run{why}; `trueline why` names the run that has one"
     if os.path.isdir(os.path.dirname(path)):
         return f"there is no log file: the node wrote nothing, or it was removed: {path}"
     return f"the log file is gone, and its folder too: {path} (the run was made on {record.host.partition('/')[0]})"
@@ -135,7 +141,7 @@ class _Follower:
     def _end(self, record: RunRecord, rows: list[NodeRecord]) -> int:
         for row in rows:
             if self._node is not None and row.log is not None and not os.path.isfile(row.log):
-                click.echo(f"({row.node_id}: {_missing(record, row.log)})", err=True)
+                click.echo(f"({row.node_id}: {_missing(record, row)})", err=True)
         if self._node is None:
             click.echo(f"(run {record.run_id} ended: {status_of(record).lower()})", err=True)
         else:

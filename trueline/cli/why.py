@@ -46,7 +46,8 @@ def why(run: str, node: str, location: str | None, as_json: bool) -> None:
     meant = f" ({_MEANT[found.state]})" if found.state in _MEANT else ""
     click.echo(f"{found.node_id} in run {found.run_id}: {click.style(found.state.lower(), bold=True)}{meant}")
     told = {change.strip().lower() for change in found.changes}
-    for text in (found.reason, found.message):
+    of_run = f" (run {found.earlier_run})" if found.state == "CACHED" and found.earlier_run else ""
+    for text in (found.reason and found.reason + of_run, found.message):
         # A reason that is the one change is not said twice.
         if text and not (found.earlier_run and text.strip().lower() in told):
             click.echo(text)

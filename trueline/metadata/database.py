@@ -42,6 +42,7 @@ _REMEDIES = {
     "read-only": "may this user write to the database? Choose another one, or mend the rights.",
     "disk is full": "the disk is full: free some space and run again; what was published before is whole.",
     "no space left": "the server's disk is full: free some space and run again; what was published before is whole.",
+    "malformed": "the file is damaged: put a copy back, or move it away, and a run begins a new one.",
     "unable to open": "may this user read and write the folder?",
     **dict.fromkeys(
         (
