@@ -81,13 +81,15 @@ class InteractiveContext:
             GateError: a node before it did not succeed.
             TruelineError: the executor failed; the message holds the end of its log.
         """
+        from trueline.pipeline.node_output import shown_output
         from trueline.runners.local import LocalRunner
 
         check_ready(component, self._nodes, self._results)
         pipeline = self._pipeline([component])
         node_id = component.node_id
         use_cache = None if enable_cache else False
-        run = LocalRunner().run(pipeline, from_nodes=[node_id], to_nodes=[node_id], use_cache=use_cache)
+        with shown_output():
+            run = LocalRunner().run(pipeline, from_nodes=[node_id], to_nodes=[node_id], use_cache=use_cache)
         check_lent(component, run.nodes, self._results, self.pipeline_name)
         found = run.nodes[node_id]
         if not found.ok and found.state != "OMITTED" and not found.outputs:

@@ -153,6 +153,7 @@ def _task(
         sys_path=tuple(sys.path),
         environment=node.settings.get("environment", {}),
         sample=run.sample,
+        attempt=run.attempt,
     )
 
 

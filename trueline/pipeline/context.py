@@ -97,6 +97,8 @@ class ExecutionContext:
         resume_dir: a local folder of this very work (same code, parameters and inputs): what a killed execution left in
             it, the next one finds; removed when the execution succeeds. Made on first use.
         sample: rows that a sampled run works on, or None; such a run never blesses and never pushes.
+        attempt: which try of the node in this run this is, from 1 on; above 1 only where the node's settings allow
+            ``retries``.
         store_url: the metadata database, for what is kept beside the run (the trials of a search); may hold a password.
         log: goes to the node's log file.
         found: what `report` was told.
@@ -114,6 +116,7 @@ class ExecutionContext:
     resume_dir: str = ""
     store_url: str = field(default="", repr=False)
     sample: int | None = None
+    attempt: int = 1
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("trueline.node"))
     found: dict[str, Any] = field(default_factory=dict)
     gate: str | None = None

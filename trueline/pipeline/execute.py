@@ -5,7 +5,6 @@ The launcher's side of a process of the node's own is `trueline.pipeline.node_ch
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import traceback
@@ -17,7 +16,7 @@ from trueline.pipeline.context import ArtifactHandle, ExecutionContext
 from trueline.pipeline.debugging import open_debugger
 from trueline.pipeline.evaluate import ExecutorScope, evaluate
 from trueline.pipeline.node_errors import describe_error
-from trueline.pipeline.node_log import node_logger, own_output
+from trueline.pipeline.node_log import node_logger, spoken_output
 from trueline.pipeline.node_task import NodeTask, Outcome, Report
 from trueline.pipeline.params import decode_params
 from trueline.pipeline.secrets import Veil, veiled
@@ -51,7 +50,8 @@ def run_here(
         log.addFilter(Veil(scope.secrets))
         log.info("node %s, execution %s begins", task.node_id, task.execution_id)
         found: dict[str, Any] = {}
-        with measuring() as used, own_output(task, scope) if stream is not None else contextlib.nullcontext():
+        own_process = stream is not None and not debug
+        with measuring() as used, spoken_output(task, scope, log, own_process=own_process, debug=debug):
             try:
                 context = ExecutionContext(
                     inputs=inputs,
@@ -65,6 +65,7 @@ def run_here(
                     resume_dir=task.resume_dir,
                     store_url=store_url,
                     sample=task.sample,
+                    attempt=task.attempt,
                     log=log,
                     on_report=None if report is None else lambda told: report(veiled(told, scope.secrets)),
                     found=found,

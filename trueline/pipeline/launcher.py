@@ -36,7 +36,7 @@ def launch(run: RunContext, node: CompiledNode, attempt: int = 1) -> NodeResult:
         if false is not None:
             return omit(run, node, false)
         carry_out = SYSTEM.get(node.system or "", launch_component)
-        result = carry_out(run, node)
+        result = carry_out(replace(run, attempt=attempt), node)
     except Exception as error:
         result = _failed_before(run, node, error)
     return replace(result, seconds=time.monotonic() - begun, log=log, attempt=attempt)

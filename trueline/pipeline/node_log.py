@@ -11,10 +11,11 @@ from typing import IO
 
 from trueline._core.errors import ConfigError
 from trueline.pipeline.evaluate import ExecutorScope, evaluate
+from trueline.pipeline.node_output import node_output
 from trueline.pipeline.node_task import NodeTask
 from trueline.pipeline.secrets import veiled_output
 
-__all__ = ["node_logger", "own_output"]
+__all__ = ["node_logger", "spoken_output"]
 
 
 @contextmanager
@@ -39,12 +40,16 @@ def node_logger(task: NodeTask, stream: IO[str] | None) -> Iterator[logging.Logg
         logging.Logger.manager.loggerDict.pop(log.name, None)
 
 
-def own_output(task: NodeTask, scope: ExecutorScope) -> contextlib.AbstractContextManager[None]:
-    """In a process of the node's own, what it prints goes to its log: without its secrets, those of its environment
-    included."""
+def spoken_output(
+    task: NodeTask, scope: ExecutorScope, log: logging.Logger, *, own_process: bool, debug: bool
+) -> contextlib.AbstractContextManager[None]:
+    """What the node prints goes to its log, under the debugger to the terminal: without its secrets, those of its
+    environment included. In a process of its own its streams lead to the log already."""
     with contextlib.suppress(ConfigError):
         evaluate(dict(task.environment), scope, deferred=True)
-    return veiled_output(scope.secrets)
+    if own_process:
+        return veiled_output(scope.secrets)
+    return node_output(log, scope.secrets, terminal=debug)
 
 
 class _QuietFile(logging.FileHandler):

@@ -31,6 +31,7 @@ class NodeTask:
     sys_path: tuple[str, ...] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
     sample: int | None = None
+    attempt: int = 1
 
     def to_json(self) -> str:
         """JSON; `from_json` is its inverse."""

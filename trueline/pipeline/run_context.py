@@ -59,6 +59,7 @@ class RunContext:
         counts: items of loops, by the loop's pass id.
         status: how the run goes, for nodes at its end.
         debug_node: the node that runs in this thread under the debugger.
+        attempt: which try of a node this is, from 1 on.
     """
 
     plan: CompiledPipeline
@@ -77,6 +78,7 @@ class RunContext:
     counts: dict[str, int] = field(default_factory=dict)
     status: Callable[[], Mapping[str, Any]] = dict
     debug_node: str | None = None
+    attempt: int = 1
 
     def contexts(self, node: CompiledNode) -> list[Context]:
         """TFX's contexts of an execution: pipeline, pipeline run, node; in a sub-pipeline also that one's."""

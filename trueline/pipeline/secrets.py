@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-__all__ = ["Veil", "veiled", "veiled_output"]
+__all__ = ["Veil", "VeiledStream", "veiled", "veiled_output"]
 
 T = TypeVar("T")
 _SHORTEST = 4
@@ -47,7 +47,7 @@ class Veil(logging.Filter):
         return True
 
 
-class _VeiledStream:
+class VeiledStream:
     """A text stream whose lines have no secrets: each write is looked at by itself."""
 
     def __init__(self, stream: Any, secrets: set[str]) -> None:
@@ -66,7 +66,7 @@ class _VeiledStream:
 def veiled_output(secrets: set[str]) -> Iterator[None]:
     """Keeps secrets out of what Python code of this process prints; the set may grow meanwhile."""
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = _VeiledStream(before[0], secrets), _VeiledStream(before[1], secrets)
+    sys.stdout, sys.stderr = VeiledStream(before[0], secrets), VeiledStream(before[1], secrets)
     try:
         yield
     finally:
