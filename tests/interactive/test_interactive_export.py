@@ -40,13 +40,27 @@ def test_the_file_describes_the_session_and_runs(session, tmp_path):
     loaded = load_pipeline(file)
     assert plan(loaded) == plan(session._pipeline(session._exported()))
     assert (tmp_path / "out" / "interactive_nodes.py").is_file(), "user code lies beside the file"
-    assert not (tmp_path / "out" / "line_draft.py").exists()
+    assert not list((tmp_path / "out").glob("*draft*"))
     result = LocalRunner().run(loaded)
     assert result.ok
     for node_id in ("greet", "Loud"):
         before, after = session.result(node_id).outputs["result"], result.nodes[node_id].outputs["result"]
         assert [a.fingerprint for a in before] == [a.fingerprint for a in after]
     session.export_pipeline(tmp_path / "out" / "line.py")  # its own file may be written again
+
+
+def test_a_session_with_its_database_at_a_path_is_exported_and_no_file_of_the_users_is_touched(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    context = InteractiveContext("session", tmp_path / "root", metadata="meta.db")
+    context.run(greet(name="ada"))
+    (tmp_path / "line_draft.py").write_text("mine\n")
+    (tmp_path / "folder.py").mkdir()
+    with pytest.raises(ConfigError, match=r"folder\.py is a folder"):
+        context.export_pipeline("folder.py")
+    with pytest.raises(ConfigError, match="cannot be written"):
+        context.export_pipeline("meta.db/line.py")
+    assert load_pipeline(context.export_pipeline("line.py")).metadata == "meta.db"
+    assert (tmp_path / "line_draft.py").read_text() == "mine\n"
 
 
 def test_what_cannot_be_written_or_stands_in_the_way_is_told_at_once(session, tmp_path):

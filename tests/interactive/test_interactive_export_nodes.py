@@ -97,6 +97,11 @@ def test_a_password_stays_out_of_the_file(tmp_path):
     )
     assert "cret" not in text
     assert "postgresql+psycopg://me@host:5433/db?sslmode=require" in text
+    metadata = "postgresql+psycopg://me@host/db?password=se%40cret&sslmode=require"
+    line = Pipeline("p", [hello], root=tmp_path / "root", metadata=metadata)
+    text = exported_without_password(line, tmp_path / "p.py")
+    assert "cret" not in text
+    assert "postgresql+psycopg://me@host/db?sslmode=require" in text
 
 
 def exported_without_password(pipeline: Pipeline, path: Path) -> str:

@@ -191,6 +191,22 @@ def test_young_and_newest_spans_stay(world: World) -> None:
     assert done[3]["model"] in gone(world)
 
 
+def test_properties_of_other_types_than_expected_stop_no_collection(world: World) -> None:
+    """Executors give properties freely: a text where a number is expected is nobody's span and nobody's verdict."""
+    done = world.run(span=1)
+    (examples,) = world.store.artifacts(ids=[done["examples"]])
+    odd = {"span": "may", "current_model_id": "none", "blessed": "perhaps"}
+    world.store.put_artifacts(
+        [
+            replace(examples, custom_properties={**examples.custom_properties, "span": "may"}),
+            Artifact("Examples", uri="/odd/1", custom_properties=odd),
+            Artifact("ModelBlessing", uri="/odd/2", custom_properties=odd),
+        ]
+    )
+    assert why(world, done["examples"], GcPolicy(keep_last=0, keep_blessed=False, keep_spans=1)) is not None
+    assert plan_gc(world.store, GcPolicy(keep_last=0)).kept
+
+
 def test_a_run_that_is_going_on_keeps_everything_of_its_pipeline(world: World) -> None:
     old = world.run(span=1, blessed=False)
     world.run(span=2, blessed=False)

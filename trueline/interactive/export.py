@@ -5,8 +5,10 @@ What the file describes is compiled in a fresh process and compared with the ses
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -28,6 +30,7 @@ __all__ = ["export"]
 _MARK = "Written by InteractiveContext.export_pipeline"
 _RESERVED = ("HERE", "Path", "create_pipeline", "root", "metadata", "pipeline", "str")
 _SECONDS = 300
+_PASSWORDS = ("password", "passwd", "pwd")
 
 
 def export(nodes: Sequence[Component], pipeline: Pipeline, path: Path, *, overwrite: bool = False) -> str:
@@ -40,6 +43,8 @@ def export(nodes: Sequence[Component], pipeline: Pipeline, path: Path, *, overwr
     problems: list[str] = []
     if path.suffix != ".py" or not path.stem.isidentifier():
         problems.append(f"{path.name!r} is no name for a Python file")
+    elif path.is_dir():
+        problems.append(f"{path} is a folder")
     elif path.exists() and not overwrite and _MARK not in path.read_text(encoding="utf-8", errors="replace"):
         problems.append(f"{path} is there, and another hand wrote it: give overwrite=True to replace it")
     files = UserFiles(path.parent, problems)
@@ -51,15 +56,21 @@ def export(nodes: Sequence[Component], pipeline: Pipeline, path: Path, *, overwr
         raise ConfigError(
             "the session cannot be exported", problems=problems, hint="what was typed into cells goes into a module."
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    files.copy()
-    draft = path.with_name(f"{path.stem}_draft.py")
-    draft.write_text(text, encoding="utf-8")
+    # A name that no file of the user's has: it is gone afterwards.
+    draft = path.with_name(f"{path.stem}_draft_{secrets.token_hex(6)}.py")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.copy()
+        draft.write_text(text, encoding="utf-8")
         _compare(pipeline, draft, files)
         draft.replace(path)
+    except OSError as error:
+        raise ConfigError(
+            f"the file cannot be written: {(error.strerror or str(error)).lower()}", where=str(path)
+        ) from error
     finally:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink()
     return str(path)
 
 
@@ -120,10 +131,13 @@ def _without_password(url: str) -> str:
     have it (such as ``~/.pgpass``)."""
     from sqlalchemy import URL, make_url
 
-    made = make_url(url)
-    if made.password is None:
+    if "://" not in url:  # a path
         return url
-    return str(URL.create(made.drivername, made.username, None, made.host, made.port, made.database, made.query))
+    made = make_url(url)
+    query = {key: value for key, value in made.query.items() if key.lower() not in _PASSWORDS}
+    if made.password is None and len(query) == len(made.query):
+        return url
+    return str(URL.create(made.drivername, made.username, None, made.host, made.port, made.database, query))
 
 
 def _statement(node: Component, variables: Mapping[str, str], writer: Writer, problems: list[str]) -> str:
@@ -179,7 +193,14 @@ def _compare(pipeline: Pipeline, draft: Path, files: UserFiles) -> None:
     home = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH", "")]))
     environment = {**os.environ, "PYTHONPATH": path}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, env=environment, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, env=environment, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise ConfigError(
+            f"the exported file did not load within {_SECONDS} s",
+            where=draft.name,
+            hint="does a module that it imports work, or wait, when it is imported?",
+        ) from error
     if done.returncode != 0:
         raise ConfigError(
             "the exported file does not load", where=draft.name, problems=done.stderr.strip().splitlines()[-8:]

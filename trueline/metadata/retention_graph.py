@@ -183,20 +183,22 @@ def _read_properties(connection: sa.Connection, graph: Graph) -> None:
     values = (table.c.int_value, table.c.bool_value, table.c.string_value)
     names = (EXTERNAL, "span", "blessed", "current_model_id", "pushed_destination")
     found: dict[int, dict[str, Any]] = {}
-    named = sa.select(table.c.artifact_id, table.c.name, *values).where(table.c.name.in_(names))
+    # Declared properties last: a custom one of the same name never hides them.
+    order = table.c.is_custom_property.desc()
+    named = sa.select(table.c.artifact_id, table.c.name, *values).where(table.c.name.in_(names)).order_by(order)
     for number, name, *columns in connection.execute(named):
         if number in graph.artifacts:
             found.setdefault(number, {})[name] = next((value for value in columns if value is not None), None)
     for number in sorted(found):
         node, known = graph.artifacts[number], found[number]
         node.external = known.get(EXTERNAL) in (1, True)
-        if node.type == "Examples" and known.get("span") is not None:
-            graph.spans[number] = int(known["span"])
+        if node.type == "Examples" and isinstance(known.get("span"), int):
+            graph.spans[number] = known["span"]
         if node.type == "PushedModel" and known.get("pushed_destination"):
             graph.served[str(known["pushed_destination"])] = number
-        if node.type in _BLESSINGS and known.get("current_model_id") is not None:
+        if node.type in _BLESSINGS and isinstance(known.get("current_model_id"), int):
             told = graph.verdicts if node.type == "ModelBlessing" else graph.infra
-            told[int(known["current_model_id"])] = (number, known.get("blessed") in (1, True))
+            told[known["current_model_id"]] = (number, known.get("blessed") in (1, True))
 
 
 def roots_of_runs(connection: sa.Connection, run_ids: Iterable[str]) -> dict[str, str]:
