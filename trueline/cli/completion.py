@@ -20,6 +20,7 @@ from click.shell_completion import CompletionItem
 
 __all__ = [
     "complete_artifact_types",
+    "complete_environments",
     "complete_files",
     "complete_nodes",
     "complete_pipelines",
@@ -70,6 +71,18 @@ def complete_templates(ctx: click.Context, param: click.Parameter, incomplete: s
     return _that_begin([CompletionItem(found.name, help=found.about) for found in TEMPLATES.values()], incomplete)
 
 
+def complete_environments(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Environments of the ``trueline.toml`` beside the pipeline file or above, or of this folder's."""
+    from trueline.cli.config_file import find_config, read_config
+
+    file = ctx.params.get("file")
+    with suppress(Exception):
+        path = find_config(Path(file).absolute().parent if file else Path())
+        names = read_config(path).data.get("environments", {}) if path else {}
+        return _that_begin([CompletionItem(name) for name in names], incomplete)
+    return []
+
+
 def complete_files(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """Files, which the shell itself knows best."""
     return [CompletionItem(incomplete, type="file")]
@@ -81,10 +94,15 @@ def _that_begin(items: Items, incomplete: str) -> Items:
 
 def _ask(ctx: click.Context, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """The rows of all databases; what cannot be read is passed over: a shell has no place for errors."""
+    from trueline.cli.config import ENVIRONMENT_VARIABLE
+    from trueline.cli.config_place import place_of_environment
     from trueline.cli.memory import ENVIRONMENT, find_databases
 
     with suppress(Exception):
-        location = ctx.params.get("location") or os.environ.get(ENVIRONMENT)
+        location, named = ctx.params.get("location"), ctx.params.get("env")
+        location = location or (place_of_environment(named) if named else os.environ.get(ENVIRONMENT))
+        if location is None and (named := named or os.environ.get(ENVIRONMENT_VARIABLE)):
+            location = place_of_environment(named)
         return [row for place in find_databases(location) for row in _rows(place, query, values)]
     return []
 

@@ -46,6 +46,7 @@ __all__ = [
     "apply",
     "environment_of",
     "project_pipeline",
+    "read_environment",
 ]
 
 
@@ -174,7 +175,7 @@ def environment_of(
         problems.append(f"{config.line_of('environments')}: no environment {wanted!r}. {did_you_mean(wanted, known)}")
     found = Environment(file=path)
     if chosen is not None and chosen in known:
-        found = _environment(config, chosen, problems, variables)
+        found = read_environment(config, chosen, problems, variables)
     if problems:
         raise ConfigError("the configuration is not right", where=str(path), problems=sorted(problems, key=line_told))
     if file is not None and _other_than_named(config, file):
@@ -255,7 +256,8 @@ _SETTINGS: Mapping[str, _Setting] = {
 }
 
 
-def _environment(config: ConfigFile, name: str, problems: list[str], variables: Mapping[str, str]) -> Environment:
+def read_environment(config: ConfigFile, name: str, problems: list[str], variables: Mapping[str, str]) -> Environment:
+    """An environment that the file has, with paths made absolute; what is wrong with it is added to `problems`."""
     keys = ("environments", name)
     table = config.table(problems, *keys)
     problems += unknown(config, table, tuple(_SETTINGS), *keys)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from trueline._core.errors import ConfigError
+from trueline.cli.completion import complete_environments
 from trueline.cli.config import DEFAULT, ENVIRONMENT_VARIABLE, Environment, apply, environment_of
-from trueline.cli.config_file import find_config, read_config
 
 if TYPE_CHECKING:
     from trueline.pipeline import Pipeline
@@ -25,20 +23,10 @@ def env_option(function: F) -> F:
     option: Callable[[F], F] = click.option(
         "--env",
         metavar="NAME",
-        shell_complete=_complete_names,
+        shell_complete=complete_environments,
         help=f"The environment of trueline.toml to run in: ${ENVIRONMENT_VARIABLE}, else {DEFAULT}, where it has that.",
     )
     return option(function)
-
-
-def _complete_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    file = ctx.params.get("file")
-    path = find_config(Path(file).absolute().parent if file else Path())
-    try:
-        names = read_config(path).data.get("environments", {}) if path else {}
-    except ConfigError:
-        return []
-    return [name for name in names if name.startswith(incomplete)]
 
 
 def loaded(file: str, name: str | None, params: Sequence[str]) -> tuple[Pipeline, dict[str, Any], Environment]:

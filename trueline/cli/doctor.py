@@ -20,7 +20,7 @@ from trueline.cli.config import Environment, environment_of
 from trueline.cli.config_use import env_option
 from trueline.cli.failures import FAILED, OK
 from trueline.cli.format import amount
-from trueline.cli.memory import metadata_option
+from trueline.cli.memory import location_option
 
 __all__ = ["Finding", "doctor"]
 
@@ -54,7 +54,7 @@ class Finding:
 
 @click.command()
 @env_option
-@metadata_option
+@location_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(env: str | None, location: str | None, as_json: bool) -> int:
     """Check this machine and this project: Python, packages, extras, configuration, store, disk.

@@ -1,21 +1,29 @@
 """Where the runs are remembered: finds the metadata databases and opens them.
 
-Asked in this order: ``--metadata``, ``$TRUELINE_METADATA``, the key ``metadata`` of ``trueline.toml`` in this folder or
-one above, every ``metadata.db`` in this folder or up to three folders below. Two pipelines have two databases: what can
-be answered of all of them is (`open_all`), and a run is looked for in each (`find_run`).
+Asked in this order: ``--metadata``, ``--env``, ``$TRUELINE_METADATA``, ``$TRUELINE_ENV``, the key ``metadata`` of
+``trueline.toml`` in this folder or one above, every ``metadata.db`` in this folder or up to three folders below and
+that of the environment ``dev``. An environment's database is its ``metadata``, else the one in its ``root``; one that
+names neither leaves the rest of the order as it is.
+
+Two pipelines have two databases: what can be answered of all of them is (`open_all`), and a run is looked for in each
+(`find_run`).
 """
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
+from click.core import ParameterSource
 
 from trueline._core.errors import ConfigError, MetadataError, did_you_mean
-from trueline.cli.completion import complete_files
+from trueline.cli.completion import complete_environments, complete_files
+from trueline.cli.config import ENVIRONMENT_VARIABLE
+from trueline.cli.config_place import default_place, place_of_environment
 
 if TYPE_CHECKING:
     from trueline.metadata import MetadataStore, RunRecord, RunStore
@@ -26,6 +34,7 @@ __all__ = [
     "find_database",
     "find_databases",
     "find_run",
+    "location_option",
     "metadata_option",
     "open_all",
     "open_runs",
@@ -43,7 +52,26 @@ _PASSED = frozenset({"node_modules", "site-packages", "__pycache__"})
 
 
 def metadata_option(function: F) -> F:
-    """The option `--metadata` of every command that asks the memory."""
+    """The options ``--metadata`` and ``--env`` of every command that asks the memory.
+
+    The command gets as `location` what they, or the variables, say; None where nothing was said.
+    """
+
+    @functools.wraps(function)
+    def placed(*arguments: Any, location: str | None, env: str | None, **options: Any) -> object:
+        return function(*arguments, location=_said(location, env), **options)
+
+    option: Callable[[F], F] = click.option(
+        "--env",
+        metavar="NAME",
+        shell_complete=complete_environments,
+        help=f"The environment of trueline.toml whose runs are meant (or ${ENVIRONMENT_VARIABLE}).",
+    )
+    return location_option(option(cast(F, placed)))
+
+
+def location_option(function: F) -> F:
+    """The option ``--metadata`` alone."""
     option: Callable[[F], F] = click.option(
         "--metadata",
         "location",
@@ -53,6 +81,19 @@ def metadata_option(function: F) -> F:
         help=f"Path or URL of the metadata database (or ${ENVIRONMENT}); by default those below this folder.",
     )
     return option(function)
+
+
+def _said(location: str | None, env: str | None) -> str | None:
+    """The place that the command line names; what a group was told goes before variables, as its `obj`."""
+    context = click.get_current_context()
+    if location is not None and context.get_parameter_source("location") is ParameterSource.COMMANDLINE:
+        return location
+    if env is not None and (place := place_of_environment(env)) is not None:
+        return place
+    if isinstance(context.obj, str):
+        return None
+    variable = os.environ.get(ENVIRONMENT_VARIABLE)
+    return location or (place_of_environment(variable) if variable and env is None else None)
 
 
 def find_databases(location: str | None) -> list[str]:
@@ -66,12 +107,30 @@ def find_databases(location: str | None) -> list[str]:
         return [location]
     if configured := _configured():
         return configured
-    found = sorted(_below(Path(), _DEPTH))
+    found = [os.fspath(path) for path in sorted(_below(Path(), _DEPTH))]
+    found += _of_default(found)
     if not found:
         raise MetadataError(
             "there is no metadata database below this folder", where=str(Path.cwd()), hint="give --metadata LOCATION."
         )
-    return [os.fspath(path) for path in found]
+    return found
+
+
+def _of_default(found: list[str]) -> list[str]:
+    """The database of the environment that runs take unasked, where it is there and not among those found."""
+    try:
+        place = default_place()
+    except ConfigError:
+        if found:  # they can be read whatever is wrong with an environment that nobody named
+            return []
+        raise
+    if place is None:
+        return []
+    file = Path(place.removeprefix("sqlite:///"))
+    if "://" in os.fspath(file):
+        return [place]
+    known = {Path(path).resolve() for path in found}
+    return [place] if file.is_file() and file.resolve() not in known else []
 
 
 def find_database(location: str | None) -> str:

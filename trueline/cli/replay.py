@@ -12,7 +12,7 @@ import click
 from trueline.cli.completion import complete_files, complete_nodes, complete_runs
 from trueline.cli.failures import FAILED, OK
 from trueline.cli.memory import find_run, metadata_option
-from trueline.cli.resume import stand_in_project
+from trueline.cli.taken_up import stand_as_started
 
 if TYPE_CHECKING:
     from trueline.runners.replay import Replay, ReplayedOutput
@@ -38,7 +38,7 @@ def replay(run: str, node: str, location: str | None, out: str | None, debug: bo
     from trueline.runners.replay import replay as carry_out
 
     runs, record = find_run(run, location)
-    stand_in_project(record)
+    stand_as_started(record)
     done = carry_out(runs.store, record.run_id, node, out or _folder(), debug=debug)
     if as_json:
         told = {"same": done.same, **asdict(done)}

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from trueline.cli.completion import complete_nodes, complete_runs
+from trueline.cli.config_use import runner_class
 from trueline.cli.memory import find_run, metadata_option
 from trueline.cli.run import conclude, exit_code_of_run, plain_result, release_pushes, with_listeners
+from trueline.cli.taken_up import stand_as_started
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from trueline.metadata import RunRecord
     from trueline.pipeline.results import RunResult
+    from trueline.runners.local import LocalRunner
 
-__all__ = ["resume", "stand_in_project"]
+__all__ = ["resume"]
 
 
 @click.command()
@@ -36,39 +37,32 @@ __all__ = ["resume", "stand_in_project"]
 def resume(run: str, location: str | None, debug_node: str | None, as_json: bool) -> int:
     """Go on with RUN (an id, the beginning of one, or "latest"), which failed, was cancelled or died.
 
-    What had succeeded, and whose files are whole, stays. The pipeline and its parameters are as they were recorded; the
-    code is as its files are now. Exit codes are those of `trueline run`.
+    What had succeeded, and whose files are whole, stays. The pipeline, its parameters, its engine and its runner are as
+    they were recorded, or as --env says; the code is as its files are now. Exit codes are those of `trueline run`.
     """
     from rich.console import Console
 
     runs, record = find_run(run, location)
-    stand_in_project(record)
-    result = _carry_on(runs.store.url, record, Console(quiet=as_json), debug_node)
+    place = stand_as_started(record)
+    carrier = runner_class(place.runner)(max_workers=place.workers)
+    result = _carry_on(carrier, runs.store.url, record, Console(quiet=as_json), debug_node)
     release_pushes(runs.store.url, result)
     if as_json:
         click.echo(json.dumps(plain_result(result), indent=1))
     return exit_code_of_run(result)
 
 
-def _carry_on(metadata: str, record: RunRecord, console: Console, debug_node: str | None) -> RunResult:
+def _carry_on(
+    carrier: LocalRunner, metadata: str, record: RunRecord, console: Console, debug_node: str | None
+) -> RunResult:
     from trueline.cli.progress import Progress
-    from trueline.runners.local import LocalRunner
 
     if debug_node is not None:
         quiet = with_listeners(metadata, lambda event: None)
-        result = LocalRunner().resume(metadata, record.run_id, on_event=quiet, debug_node=debug_node)
+        result = carrier.resume(metadata, record.run_id, on_event=quiet, debug_node=debug_node)
     else:
         with Progress([node.node_id for node in record.nodes], console) as progress:
             tell = with_listeners(metadata, progress.on_event)
-            result = LocalRunner().resume(metadata, record.run_id, on_event=tell)
+            result = carrier.resume(metadata, record.run_id, on_event=tell)
     conclude(result, console)
     return result
-
-
-def stand_in_project(record: RunRecord) -> None:
-    """Puts the folder of the run's pipeline file on the import path, so that its code finds its neighbours."""
-    file = record.settings.get("file")
-    if isinstance(file, str) and Path(file).is_absolute():
-        folder = str(Path(file).parent)
-        if folder not in sys.path:
-            sys.path.insert(0, folder)

@@ -119,7 +119,10 @@ def _run_once(
         use_cache=False if no_cache else None,
         from_nodes=from_nodes or None,
         to_nodes=to_nodes or None,
-        settings={**_origin(file), **({"environment": place.name} if place.name else {})},
+        settings={
+            **_origin(file),
+            **_said(environment=place.name, runner=place.runner, workers=workers or place.workers),
+        },
         **options,
     )
     release_pushes(pipeline.metadata, result)
@@ -132,6 +135,11 @@ def _run_once(
     if as_json:
         click.echo(json.dumps(plain_result(result), indent=None if one_line else 1))
     return exit_code_of_run(result)
+
+
+def _said(**settings: Any) -> dict[str, Any]:
+    """How the run is carried out, for who takes it up again: what was said of it."""
+    return {name: value for name, value in settings.items() if value}
 
 
 def _origin(file: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from trueline._core.errors import ConfigError, MetadataError
+from trueline.engine.local import ENGINE_VARIABLE
 from trueline.metadata.liveness import let_go
 from trueline.metadata.records import Context
 from trueline.metadata.run_control import begin_again, claim, settings_of
@@ -227,8 +228,15 @@ def _settings(run: RunContext, reused: frozenset[str]) -> dict[str, Any]:
         "isolation_by_node": dict(run.isolation_by_node),
         "runtime": dict(run.runtime),
         "reused": sorted(reused),
+        **_engine(),
     }
     return {**kept, **({"sample": run.sample} if run.sample is not None else {})}
+
+
+def _engine() -> dict[str, str | None]:
+    """The engine's name; an address that holds a login is no fact to keep."""
+    engine = os.environ.get(ENGINE_VARIABLE) or None
+    return {} if engine is not None and "@" in engine else {"engine": engine}
 
 
 def _begin(run: RunContext, params: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
