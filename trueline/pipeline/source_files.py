@@ -20,7 +20,7 @@ from pathlib import Path
 
 from trueline._core.errors import ConfigError
 
-__all__ = ["DECLARATION", "file_digest", "files_read"]
+__all__ = ["DECLARATION", "declared_files", "file_digest", "file_texts", "files_named", "files_read"]
 
 DECLARATION = "TRUELINE_FILES"
 _CODE = frozenset({".py", ".pyc", ".pyi", ".pyd", ".so"})
@@ -41,11 +41,22 @@ def files_read(path: Path, tree: ast.Module, reached: Iterable[ast.stmt]) -> dic
     Raises:
         ConfigError: a declaration that is no list of texts.
     """
+    declared = declared_files(path, tree)
+    named = () if declared is not None else {text for statement in reached for text in file_texts(statement)}
+    return files_named(path, declared, named)
+
+
+def files_named(path: Path, declared: Iterable[str] | None, texts: Iterable[str]) -> dict[Path, str]:
+    """`files_read` where the file's declaration and the texts in its code are known.
+
+    Args:
+        path: the file of the user.
+        declared: what `declared_files` says of it.
+        texts: what `file_texts` finds in it; with a declaration they do not count.
+    """
     folder = path.resolve().parent
-    declared = _declared(path, tree)
     if declared is None:
-        named = {text for statement in reached for text in _texts(statement)}
-        found = {file for text in named if (file := _beside(folder, text)) is not None}
+        found = {file for text in texts if (file := _beside(folder, text)) is not None}
         return {file: file_digest(file) for file in sorted(found)}
     files: dict[Path, str] = {}
     for text in declared:
@@ -55,7 +66,12 @@ def files_read(path: Path, tree: ast.Module, reached: Iterable[ast.stmt]) -> dic
     return files
 
 
-def _declared(path: Path, tree: ast.Module) -> list[str] | None:
+def declared_files(path: Path, tree: ast.Module) -> tuple[str, ...] | None:
+    """What a file's own declaration names; None where it has none.
+
+    Raises:
+        ConfigError: a declaration that is no list of texts.
+    """
     for statement in tree.body:
         targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
         if not any(isinstance(target, ast.Name) and target.id == DECLARATION for target in targets):
@@ -69,11 +85,12 @@ def _declared(path: Path, tree: ast.Module) -> list[str] | None:
                 where=f"{path}:{statement.lineno}",
                 hint=f'write the names themselves, as in {DECLARATION} = ["words.txt"]: it is read, not run.',
             )
-        return texts
+        return tuple(texts)
     return None
 
 
-def _texts(statement: ast.AST) -> Iterator[str]:
+def file_texts(statement: ast.AST) -> Iterator[str]:
+    """Texts in code that may name a file, the parts of a path put together."""
     for node in ast.walk(statement):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value

@@ -6,16 +6,26 @@ import ast
 import importlib.util
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-__all__ = ["Imports", "imported_names", "imports_of", "is_installed"]
+__all__ = [
+    "Imports",
+    "ModuleNames",
+    "found_imports",
+    "imported_names",
+    "imports_of",
+    "is_installed",
+    "module_names",
+]
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _IMPORTERS = frozenset({"import_module", "__import__"})
 Imports = tuple[list[Path], set[str]]
 """Files of the user, in the order of their import, and dotted names of modules that lie in no such file."""
+ModuleNames = tuple[tuple[str, ...], ...]
+"""For each module imported: its dotted name and, after ``from``, those that its names have if they are modules."""
 
 
 @cache
@@ -42,20 +52,28 @@ def imported_names(statement: ast.AST) -> Iterator[str]:
 
 def imports_of(tree: ast.AST, path: Path) -> Imports:
     """What the code of a file imports, at its top, within functions, or by ``importlib.import_module("name")``."""
+    return found_imports(module_names(tree), path)
+
+
+def found_imports(imports: Iterable[tuple[str, ...]], path: Path) -> Imports:
+    """Where the modules that a file imports lie now."""
     files: dict[Path, None] = {}
     modules: set[str] = set()
-    for node in ast.walk(tree):
-        for names in _imports(node):
-            local = [found for name in names if (found := _local_file(name, path)) is not None]
-            for found in local:
-                files.update(dict.fromkeys([*_package_files(found), found]))
-            if not local and not names[0].startswith("."):
-                modules.update(names)
+    for names in dict.fromkeys(imports):
+        local = [found for name in names if (found := _local_file(name, path)) is not None]
+        for found in local:
+            files.update(dict.fromkeys([*_package_files(found), found]))
+        if not local and not names[0].startswith("."):
+            modules.update(names)
     return list(files), modules
 
 
+def module_names(tree: ast.AST) -> ModuleNames:
+    """The modules that code names in its imports, wherever they lie."""
+    return tuple(tuple(names) for node in ast.walk(tree) for names in _imports(node))
+
+
 def _imports(node: ast.AST) -> list[list[str]]:
-    """For each module imported: its dotted name and, after ``from``, those that its names have if they are modules."""
     if isinstance(node, ast.Import):
         return [[alias.name] for alias in node.names]
     if isinstance(node, ast.ImportFrom):
