@@ -112,7 +112,11 @@ def check_mended(line: Line, node: str, pushed: list[str]) -> None:
     assert fingerprints(again.nodes[node]) == fingerprints(line.first.nodes[node])
 
 
-@pytest.mark.parametrize("kind", [k for k in KINDS if k != "type"])
+# Each node meets a kill and damaged data in the fast group, and every other fault in the slow one.
+@pytest.mark.parametrize(
+    "kind",
+    [k if k in ("kill", "corrupt") else pytest.param(k, marks=pytest.mark.slow) for k in KINDS if k != "type"],
+)
 @pytest.mark.parametrize("node", NODES, ids=lambda n: n.id)
 def test_fault(line: Line, node: Node, kind: Kind) -> None:
     before, pushed = line.output_folders(node.id), line.pushed()
@@ -239,6 +243,7 @@ def test_a_damaged_artifact_is_made_again_by_a_whole_run(line: Line) -> None:
     assert result.nodes["SchemaGen"].state == "CACHED", "the same contents were made again, so nothing after it runs"
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_told_and_mended_by_the_next(line: Line, tmp_path: Path) -> None:
     """The whole process is killed in the middle; the next run says so, cleans up and comes to the same result."""
     home = tmp_path / "killed"

@@ -28,6 +28,9 @@ def check(record: dict[str, Any]) -> None:
     assert record["rows_per_cpu_second"] > 0
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.mark.parametrize("name", ["serving.py", "statistics.py", "transform.py"])
 def test_a_benchmark_started_by_path_finds_the_standard_librarys_statistics(name: str) -> None:
     command = [sys.executable, str(FOLDER / name), "--help"]

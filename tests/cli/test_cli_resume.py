@@ -55,6 +55,7 @@ def test_a_killed_run_is_taken_up_where_it_was(begun, tmp_path, monkeypatch, cap
     assert recorded(database).resumed == 1
 
 
+@pytest.mark.slow
 def test_a_run_is_cancelled_from_another_process_and_gone_on_with(begun, capsys):
     folder, process, database = begun
     assert main(["cancel", "latest", "--metadata", database, "--wait", "--json"]) == 0

@@ -153,6 +153,7 @@ def test_a_function_of_the_trial_decides_what_there_is(folder: Path, noted: Path
     ] * 2
 
 
+@pytest.mark.slow
 def test_a_trial_that_falls_behind_is_pruned(folder: Path, noted: Path) -> None:
     """The first trial is the best there is; the others are worse at each step."""
     node = ran(
@@ -166,6 +167,7 @@ def test_a_trial_that_falls_behind_is_pruned(folder: Path, noted: Path) -> None:
     assert [(t.state, len(t.reported), t.error) for t in rest] == [("PRUNED", 1, "stopped at step 0")] * 2
 
 
+@pytest.mark.slow
 def test_when_every_trial_fails_the_node_says_why_and_the_next_run_begins_anew(folder: Path) -> None:
     node = ran(tuner_line.line(folder, run_fn=tuner_line.failing_run_fn, trials=1))
     assert node.state == "FAILED"
@@ -176,6 +178,7 @@ def test_when_every_trial_fails_the_node_says_why_and_the_next_run_begins_anew(f
     assert "trials_kept" not in again.found
 
 
+@pytest.mark.slow
 def test_an_objective_that_is_not_logged_is_told_with_what_was(folder: Path, noted: Path) -> None:
     node = ran(tuner_line.line(folder, objective="scor", trials=40, parallel=1))
     assert node.state == "FAILED"

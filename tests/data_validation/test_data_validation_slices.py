@@ -136,6 +136,7 @@ def test_each_slice_has_the_statistics_of_its_rows(table: pa.Table) -> None:
         assert dataset == alone
 
 
+@pytest.mark.slow
 def test_slices_keep_the_engines_promises(table: pa.Table) -> None:
     """Threads, processes, shards, associativity, loaded states: the same bits; also for a user's function."""
     options = StatsOptions(

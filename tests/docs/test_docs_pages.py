@@ -13,6 +13,10 @@ from docs_blocks import ROOT, blocks_of, pages
 from docs_machine import HEAVY, Machine, installed
 
 PAGES = [page for page in pages() if page not in ("README.md", "docs/reference.md")]
+SLOW = frozenset(
+    {"docs/tutorial.md", "docs/howto/batch_inference.md", "docs/howto/component.md"}
+)  # whole lines, more than once
+MARKED = [pytest.param(page, marks=pytest.mark.slow) if page in SLOW else page for page in PAGES]
 NEEDED = {"import torch": "torch", "RayEngine(": "ray"}
 HEAVY_PAGES = [page for page in PAGES if any(HEAVY in block.needs for block in blocks_of(page))]
 CHURN = ("data", "model.py", "pipeline.py", "serving", "trueline-out")
@@ -57,6 +61,7 @@ def reader(readme, tmp_path, monkeypatch):
             del sys.modules[name]
 
 
+@pytest.mark.slow
 def test_the_readme_line_trains_is_blessed_and_pushed(readme):
     import json
 
@@ -78,6 +83,7 @@ def test_the_readme_line_trains_is_blessed_and_pushed(readme):
     assert json.loads((pushed / "pushed.json").read_text())["version"] == int(version.name)
 
 
+@pytest.mark.slow
 def test_the_readme_has_its_commands_carried_out(readme):
     ran = [block.place for block in readme.executed]
     assert len(ran) == 6, "pipeline.py, model.py, the commands, data alone: code, output, commands"
@@ -86,7 +92,7 @@ def test_the_readme_has_its_commands_carried_out(readme):
 
 
 @pytest.mark.skipif(shutil.which("curl") is None or os.name != "posix", reason="the pages ask with curl in a shell")
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", MARKED)
 def test_a_page_is_true(page, reader):
     for words, package in NEEDED.items():
         if any(words in block.text for block in blocks_of(page)):

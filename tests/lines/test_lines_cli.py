@@ -172,6 +172,7 @@ def test_serving_a_folder_that_is_not_there_says_so(tmp_path, capsys):
     assert "no such folder" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_template_is_a_project_that_runs_by_itself(tmp_path):
     """In a folder of its own, by the installed command, without a parameter."""
     command = str(Path(sys.executable).with_name("trueline"))

@@ -236,6 +236,7 @@ def test_a_run_fn_that_fails_stops_the_line_and_its_mending_starts_there(taxi, t
     assert {node for node, state in states(mended).items() if state == "COMPLETE"} == again
 
 
+@pytest.mark.slow
 def test_equal_data_and_code_give_equal_bits(ran, taxi):
     """Another folder, another day, nodes in processes of their own: the same artifacts, byte for byte."""
     from trueline import LocalRunner

@@ -21,6 +21,7 @@ P = st.floats(0, 1) | st.sampled_from([0.0, 0.01, 0.05, 1.0])
 AUC, ACCURACY = (MetricConfig(m, threshold=change(0.0)) for m in ("AUC", "BinaryAccuracy"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", sorted(NAMES))
 def test_adjusted_p_values_equal_statsmodels(method: str) -> None:
     rng = np.random.default_rng(0)

@@ -109,6 +109,7 @@ def spec_rows(table: pa.Table, spec: object) -> Mask:
     return inside
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("confirm", [True, False])
 def test_noise_alone_is_found_in_no_more_than_alpha_of_the_tables(confirm: bool) -> None:
     """False discovery rate where nothing is planted; no effect size is asked for. 200 tables (60 without halves, which

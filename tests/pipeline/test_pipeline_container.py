@@ -121,6 +121,7 @@ def test_a_container_that_fails_says_its_last_lines(docker: Path, root: Path) ->
     assert not calls(docker, "kill")
 
 
+@pytest.mark.slow
 def test_a_container_ends_with_its_time_and_with_a_cancelled_run(docker: Path, root: Path) -> None:
     hanging = shell("echo begun; sleep 60")
     result = LocalRunner().run(line(root, hanging, {"timeout": 2.5}))

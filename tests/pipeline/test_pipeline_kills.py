@@ -145,6 +145,7 @@ def random_kills(server: Server, expected: Prints, folder: Path, kills: int, see
     return lines
 
 
+@pytest.mark.slow
 def test_five_kills_at_random_moments(server: Server, expected: Prints, tmp_path: Path) -> None:
     random_kills(server, expected, tmp_path, kills=5, seed=5, most=0.5)
 

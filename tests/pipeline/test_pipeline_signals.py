@@ -167,6 +167,7 @@ def test_what_a_node_started_ends_with_a_node_that_is_killed(start: Callable[[st
     run.resumed()
 
 
+@pytest.mark.slow
 def test_a_node_that_takes_too_long_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
     result = LocalRunner().run(line(tmp_path / "root", timeout=3))
     assert result.nodes["stubborn"].state == "FAILED"

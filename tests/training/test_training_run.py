@@ -160,6 +160,7 @@ def test_generators_are_put_back_after_an_error() -> None:
     assert not any(type(finder).__name__ == "_SeedOnImport" for finder in sys.meta_path)
 
 
+@pytest.mark.slow
 def test_a_framework_imported_by_run_fn_is_seeded_then() -> None:
     pytest.importorskip("torch")
     script = """
