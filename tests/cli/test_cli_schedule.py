@@ -206,6 +206,15 @@ def test_failures_go_on_unless_asked_not_to(capsys):
     assert begins([1] * 4, codes=[0, ConfigError("no")], stop_on_failure=True) == ([0, 60], 2)
 
 
+def test_a_program_that_reads_along_gets_an_error_as_a_line_of_json(capsys):
+    assert begins([1], codes=[ConfigError("being edited")], quiet=True)[0] == [0]
+    said = capsys.readouterr()
+    (told,) = [json.loads(line) for line in said.out.splitlines()]
+    assert (told["error"]["message"], told["exit_code"]) == ("being edited", 2)
+    assert "being edited" in said.err
+    assert "Next run" not in said.err
+
+
 @pytest.mark.parametrize("text", ["0s", "1", "h", "-1h", "1.5h", "1 hour", "١h"])
 def test_an_interval_that_is_none(text):
     with pytest.raises(ConfigError, match="no time to wait"):

@@ -61,6 +61,21 @@ def test_a_circle_is_drawn(tmp_path: Path) -> None:
         Pipeline("p", [trained], root=tmp_path)
 
 
+def test_all_circles_are_told_at_once(tmp_path: Path) -> None:
+    alone, after = Source(path="x", node_id="alone"), Source(path="x", node_id="after")
+    alone.after(alone)
+    after.after(alone)
+    left, right = Source(path="x", node_id="left"), Source(path="x", node_id="right")
+    left.after(right)
+    right.after(left)
+    with pytest.raises(ConfigError) as caught:
+        Pipeline("p", [after, left, Source(path="x")], root=tmp_path)
+    circles = sorted(problem.partition("circle: ")[2] for problem in caught.value.problems)
+    assert circles[0] == "alone -> alone"
+    assert circles[1] in ("left -> right -> left", "right -> left -> right")
+    assert len(circles) == 2
+
+
 class Nameless(Component):
     OUTPUTS = {"x": Out(Examples)}  # noqa: RUF012
 

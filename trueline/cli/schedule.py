@@ -16,7 +16,7 @@ import click
 
 from trueline._core.errors import ConfigError
 from trueline.cli.cron import parse_cron
-from trueline.cli.failures import OK, exit_code_of, print_failure
+from trueline.cli.failures import OK, exit_code_of, print_failure, print_json
 
 __all__ = ["Every", "Times", "keep_running", "times_of"]
 
@@ -82,7 +82,7 @@ def keep_running(
         once: what to do; gives an exit code.
         times: when.
         stop_on_failure: whether another exit code than 0 ends it, which is then given back.
-        quiet: say nothing of the next time.
+        quiet: a program reads along: say nothing of the next time, and errors as a line of JSON too.
         now, wait: the clock, in seconds since 1970, and how to wait for some seconds.
 
     Raises:
@@ -91,7 +91,7 @@ def keep_running(
     due = times.after(now() - 1) if isinstance(times, Every) else times.after(now())
     while True:
         _sleep_until(due, quiet, now, wait)
-        code = _guarded(once)
+        code = _guarded(once, quiet)
         if code != OK and stop_on_failure:
             return code
         missed, begun, due = 0, due, times.after(due)
@@ -111,12 +111,15 @@ def _sleep_until(due: float, quiet: bool, now: Callable[[], float], wait: Callab
         wait(min(left, _NAP))
 
 
-def _guarded(once: Callable[[], int]) -> int:
+def _guarded(once: Callable[[], int], quiet: bool) -> int:
     try:
         return once()
     except Exception as error:
+        code = exit_code_of(error)
+        if quiet:
+            print_json(error, code)
         print_failure(error, debug=False)
-        return exit_code_of(error)
+        return code
 
 
 def _clock(stamp: float) -> str:

@@ -174,7 +174,7 @@ def _ordered(nodes: Sequence[Component], problems: list[str], last: set[int]) ->
             circle = _circle(by_key[next(key for key in waiting if key in stuck)], stuck)
             names = " -> ".join(node.node_id for node in circle)
             problems.append(f"{circle[0].location}: the nodes form a circle: {names}")
-            return tuple(order)
+            ready = list({id(node) for node in circle})  # as if they were done: there may be further circles
         for key in ready:
             order.append(by_key[key])
             del waiting[key]
