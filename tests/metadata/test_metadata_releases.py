@@ -34,7 +34,7 @@ from trueline.metadata import (
 from trueline.metadata.model_changes import compare, next_version, version_key
 from trueline.metadata.own_tables import release as table
 from trueline.metadata.promotion import archive, drop_alias, rollback_target
-from trueline.metadata.registry import models_of_span
+from trueline.metadata.spans import models_from_span
 
 
 @pytest.fixture
@@ -116,8 +116,10 @@ def test_a_window_of_spans_is_all_of_its_data(world: World) -> None:
     made = release(world.store, third["model"])
     assert made.version == "1.0.1"
     assert made.notes["changes"]["data"][:2] == ["spans 2 -> 1 to 3", "rows 100 -> 300"]
-    assert models_of_span(world.store, 1) == {first["model"], third["model"]}
-    assert models_of_span(world.store, 9) == set()
+    for pipeline in (None, "taxi"):
+        assert [found.id for found in models_from_span(world.store, pipeline, 1)] == [first["model"], third["model"]]
+        assert models_from_span(world.store, pipeline, 9) == []
+    assert models_from_span(world.store, "penguin", 1) == []
 
 
 def test_the_same_artifact_and_the_same_contents_are_the_same_release(world: World) -> None:

@@ -55,10 +55,11 @@ def models() -> None:
 @_json
 def list_models(model: str | None, location: str | None, span: int | None, limit: int, as_json: bool) -> None:
     """List every model that was pushed, blessed or released, newest first."""
-    from trueline.metadata.registry import models_of_span, registered_models
+    from trueline.metadata.registry import registered_models
+    from trueline.metadata.spans import models_from_span
 
     store = open_registry(location)
-    among = None if span is None else models_of_span(store, span, model)
+    among = None if span is None else {found.id or 0 for found in models_from_span(store, model, span)}
     entries = registered_models(store, model, among=among, limit=limit)
     if not entries and model is not None and span is None:
         known = {entry.model for entry in registered_models(store)}

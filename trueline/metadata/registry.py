@@ -12,14 +12,13 @@ from trueline.metadata.model_releases import Release, read_releases
 from trueline.metadata.node_rows import ARTIFACTS, read_nodes
 from trueline.metadata.pushes import Push, pushes
 from trueline.metadata.records import Artifact, ArtifactState
-from trueline.metadata.spans import models_from_span
 from trueline.metadata.store import MetadataStore
 from trueline.metadata.tables import artifact as artifact_table
 from trueline.metadata.tables import attribution, context, properties, type_
 from trueline.metadata.verdicts import verdict_of
 from trueline.metadata.words import CUSTOM, is_sampled
 
-__all__ = ["ModelEntry", "models_of_span", "registered_models"]
+__all__ = ["ModelEntry", "registered_models"]
 
 _PAGE = 200
 
@@ -110,12 +109,6 @@ def _entries(store: MetadataStore, model: str | None, page: list[Artifact], limi
     return [
         _entry(store, key[0], by_id[key[1]], known.get(key), named.get(key, []), pushed.get(key, [])) for key in keys
     ]
-
-
-def models_of_span(store: MetadataStore, span: int, pipeline: str | None = None) -> set[int]:
-    """Models that were trained from a span of one pipeline's data, or of any (see `models_from_span`)."""
-    names = [context.name for context in store.contexts(type="pipeline")] if pipeline is None else [pipeline]
-    return {m.id for name in names for m in models_from_span(store, name, span) if m.id is not None}
 
 
 def _entry(

@@ -24,12 +24,12 @@ __all__ = ["models_from_span", "spans_of"]
 _EXAMPLES, _MODEL = "Examples", "Model"
 
 
-def models_from_span(store: MetadataStore, pipeline: str, span: int) -> list[Artifact]:
-    """Models that were trained from a span of a pipeline's data, directly or over other data and models, by id.
+def models_from_span(store: MetadataStore, pipeline: str | None, span: int) -> list[Artifact]:
+    """Models that were trained from a span of data, directly or over other data and models, by id.
 
     Args:
         store: the store.
-        pipeline: the pipeline's name; the models may be of others.
+        pipeline: whose data; the models may be of others. None: any pipeline's.
         span: the span's number, as Examples have it; of Examples that were read from several spans the newest.
     """
     with store.database.read() as connection:
@@ -58,11 +58,11 @@ def spans_of(store: MetadataStore, model: int | Artifact) -> list[int]:
     return sorted({span for span in spans if span is not None})
 
 
-def _with_span(span: int, pipeline: str) -> sa.Select[Any]:
-    """A pipeline's Examples with the span as a property, or as TFX keeps it: a custom property, a number or text."""
+def _with_span(span: int, pipeline: str | None) -> sa.Select[Any]:
+    """Examples of a pipeline (of any) with the span as a property, or as TFX keeps it: a custom property, a number or text."""
     values, of_context = t.properties["Artifact"], t.type_.alias()
     same = sa.or_(values.c.int_value == span, values.c.string_value == str(span))
-    return (
+    query = (
         sa.select(values.c.artifact_id)
         .join(t.artifact, t.artifact.c.id == values.c.artifact_id)
         .join(t.type_, t.type_.c.id == t.artifact.c.type_id)
@@ -70,9 +70,10 @@ def _with_span(span: int, pipeline: str) -> sa.Select[Any]:
         .join(t.context, t.context.c.id == t.attribution.c.context_id)
         .join(of_context, of_context.c.id == t.context.c.type_id)
         .where(values.c.name == "span", same, t.type_.c.name == _EXAMPLES)
-        .where(of_context.c.name == "pipeline", t.context.c.name == pipeline)
+        .where(of_context.c.name == "pipeline")
         .distinct()
     )
+    return query if pipeline is None else query.where(t.context.c.name == pipeline)
 
 
 def _span(artifact: Artifact) -> int | None:
