@@ -59,7 +59,7 @@ def spans_of(store: MetadataStore, model: int | Artifact) -> list[int]:
 
 
 def _with_span(span: int, pipeline: str | None) -> sa.Select[Any]:
-    """Examples of a pipeline (of any) with the span as a property, or as TFX keeps it: a custom property, a number or text."""
+    """Examples with the span as a property, or as TFX keeps it: a custom property, a number or text."""
     values, of_context = t.properties["Artifact"], t.type_.alias()
     same = sa.or_(values.c.int_value == span, values.c.string_value == str(span))
     query = (
