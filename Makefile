@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test check test-all test-slow test-frameworks test-ray test-tensorflow bench format clean
+.PHONY: help demo test check test-all test-slow test-exhaustive test-frameworks test-ray test-tensorflow bench format clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,18 +40,24 @@ check: $(VENV)/.dev ## formatting, lint, types, import arrows, the reference and
 	$(BIN)/python scripts/make_metrics_table.py --check
 
 test: $(VENV)/.dev ## all tests but the slow ones; under ten minutes on two cores
-	$(PYTEST) -n 2 --dist loadfile -m "not slow and not frameworks"
+	$(PYTEST) -n 2 --dist loadfile -m "not slow and not exhaustive and not frameworks"
 
 test-slow: $(VENV)/.dev ## the slow tests: installs, ML Metadata's own client, node and the browser, more rows
 	bash scripts/servers.sh
 	bash scripts/web_env.sh
 	bash scripts/mlmd_env.sh
-	$(PYTEST) -n 2 --dist loadfile -m "slow and not frameworks"
+	$(PYTEST) -n 2 --dist loadfile -m "slow and not exhaustive and not frameworks"
 
 test-frameworks: $(VENV)/.dev ## models of heavy frameworks down the whole line: torch, Lightning, Keras on torch, CatBoost, spaCy
-	$(PYTEST) -n 2 --dist loadfile -m frameworks
+	$(PYTEST) -n 2 --dist loadfile -m "frameworks and not exhaustive"
 
-test-all: test test-slow test-frameworks test-ray test-tensorflow ## everything, each heavy group in an environment of its own
+PART ?= 1/1
+test-exhaustive: $(VENV)/.dev ## whole products and long series; PART=2/6 makes the second of six parts
+	bash scripts/servers.sh
+	bash scripts/mlmd_env.sh
+	$(PYTEST) -n 2 --dist worksteal -m exhaustive --part $(PART)
+
+test-all: test test-slow test-exhaustive test-frameworks test-ray test-tensorflow ## everything, each heavy group in an environment of its own
 
 test-ray: ## the same statistics on a Ray cluster of two nodes, in an environment of its own
 	bash scripts/ray_env.sh

@@ -1,6 +1,6 @@
 """Every shape of pipeline in every context: isolation of nodes x database x place of the files.
 
-The fast group holds each shape once, and each isolation, database and place; the slow one the whole product.
+The fast group holds each shape once, and each isolation, database and place; the exhaustive one the whole product.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ COVERING = [(spec.name, ELSEWHERE.get(spec.name, PLAIN[n % 2])) for n, spec in e
     ("name", "context"), COVERING, ids=lambda value: value if isinstance(value, str) else "-".join(value)
 )
 def test_each_shape_once(name: str, context: tuple[Isolation, str, str], place: Place) -> None:
-    turn = COVERING.index((name, context)) % 2  # the slow group does both with every shape
+    turn = COVERING.index((name, context)) % 2  # the exhaustive group does both with every shape
     check(BY_NAME[name], place(*context[1:]), context[0], PARTS[turn : turn + 1])
 
 
@@ -42,7 +42,7 @@ def test_the_short_group_leaves_nothing_out() -> None:
         assert {context[dimension] for _, context in COVERING} == set(kinds)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("context", CONTEXTS, ids="-".join)
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 def test_every_shape_in_every_context(spec: Spec, context: tuple[Isolation, str, str], place: Place) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,8 +95,10 @@ def test_a_run_killed_inside_a_node_with_a_process_of_its_own(server: Server, ex
         finish(world, expected)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("isolation", ["thread", "process"])
+@pytest.mark.parametrize(
+    "isolation",
+    [pytest.param("thread", marks=pytest.mark.slow), pytest.param("process", marks=pytest.mark.exhaustive)],
+)
 @pytest.mark.parametrize("point", EACH)
 def test_each_stage_by_itself(server: Server, expected: Prints, tmp_path: Path, point: str, isolation: str) -> None:
     world = World(server, tmp_path, isolation=isolation)
@@ -145,16 +146,12 @@ def random_kills(server: Server, expected: Prints, folder: Path, kills: int, see
     return lines
 
 
-@pytest.mark.slow
-def test_five_kills_at_random_moments(server: Server, expected: Prints, tmp_path: Path) -> None:
-    random_kills(server, expected, tmp_path, kills=5, seed=5, most=0.5)
-
-
-@pytest.mark.slow
-def test_two_hundred_kills_at_random_moments_lose_nothing(server: Server, expected: Prints, tmp_path: Path) -> None:
-    began = time.monotonic()
-    assert random_kills(server, expected, tmp_path, kills=200, seed=7) > 1
-    assert time.monotonic() - began < 600
+@pytest.mark.parametrize(
+    "kills",
+    [pytest.param(25, marks=pytest.mark.slow), pytest.param(200, marks=pytest.mark.exhaustive)],
+)
+def test_kills_at_random_moments_lose_nothing(server: Server, expected: Prints, tmp_path: Path, kills: int) -> None:
+    assert random_kills(server, expected, tmp_path, kills=kills, seed=kills) > 1
 
 
 def test_two_that_take_a_run_up_at_once(server: Server, expected: Prints, tmp_path: Path) -> None:
