@@ -11,7 +11,8 @@ from rich.console import Console
 
 from trueline.cli.format import duration, found_text
 from trueline.cli.progress import Progress
-from trueline.pipeline.results import NodeResult, RunEvent
+from trueline.cli.run import conclude
+from trueline.pipeline.results import NodeResult, RunEvent, RunResult
 
 
 def events():
@@ -167,3 +168,24 @@ def test_findings_on_one_line(found, text):
 )
 def test_durations(seconds, text):
     assert duration(seconds) == text
+
+
+def test_a_question_that_says_how_to_answer_says_it_once():
+    console = Console(file=io.StringIO(), width=200)
+    with Progress(["ask"], console) as progress:
+        message = "Good?: trueline approve r1 ask, or --reject"
+        progress.on_event(RunEvent("node_waiting", "r1", 0, "ask", message=message))
+    assert console.file.getvalue().count("trueline approve") == 1
+
+
+def test_a_cancelled_run_does_not_list_what_the_table_showed_nor_logs_that_are_not_there(tmp_path):
+    console = Console(file=io.StringIO(), width=200)
+    nodes = {
+        "a": NodeResult("a", "CANCELED", message="the run was cancelled", log=str(tmp_path / "a.log")),
+        "b": NodeResult("b", "FAILED", message="broken", log=str(tmp_path / "b.log")),
+    }
+    conclude(RunResult("r1", "CANCELED", nodes, "cancelled"), console)
+    said = console.file.getvalue()
+    assert "b failed: broken" in said
+    assert "a canceled" not in said
+    assert "log:" not in said

@@ -183,7 +183,8 @@ def _waiting(line: _Line, event: RunEvent) -> None:
     """`message` is the question; who answers it is told how."""
     question = (event.message or "").strip()
     line.state, line.started = "WAITING", line.started or time.monotonic()
-    line.note = f"{question} " * bool(question) + f"(trueline approve {event.run_id} {event.node_id})"
+    command = f"trueline approve {event.run_id} {event.node_id}"
+    line.note = question if command in question else f"{question} ({command})".lstrip()
 
 
 def _finished(line: _Line, event: RunEvent) -> None:

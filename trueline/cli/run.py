@@ -244,18 +244,22 @@ def exit_code_of_run(result: RunResult) -> int:
     return GATE if gates and not others else FAILED
 
 
+_CANCELLED = "the run was cancelled"
+"""What nodes say that ended with their run; the table has shown it already."""
+
+
 def conclude(result: RunResult, console: Console) -> None:
     """Says what failed, where its log is, and how the run ended."""
     from rich.markup import escape
 
     gates = {node.node_id for node in closed_gates(result)}
     for node in result.nodes.values():
-        if node.state in ("FAILED", "CANCELED") and node.message:
+        if node.state in ("FAILED", "CANCELED") and node.message and node.message != _CANCELLED:
             what = "gate closed" if node.node_id in gates else node.state.lower()
             console.print(
                 f"[{STYLES['FAILED']}]{escape(node.node_id)} {what}:[/] {escape(node.message)}", soft_wrap=True
             )
-            if node.node_id not in gates and node.log:
+            if node.node_id not in gates and node.log and os.path.isfile(node.log):
                 console.print(f"  log: {escape(node.log)}", soft_wrap=True)
     seconds = max((node.seconds for node in result.nodes.values()), default=0.0)
     total = sum(node.seconds for node in result.nodes.values())
