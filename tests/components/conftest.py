@@ -29,7 +29,7 @@ def artifact(tmp_path):
 
 @pytest.fixture
 def context(tmp_path):
-    """Makes an execution context with empty output folders."""
+    """Makes an execution context with empty output folders; of a sampled run where its attribute `sample` is set."""
 
     def make(params: dict[str, Any], inputs: dict[str, list[ArtifactHandle]], outputs: dict[str, str]):
         handles = {}
@@ -39,6 +39,7 @@ def context(tmp_path):
             handles[key] = ArtifactHandle(kind, str(folder))
         scratch = Path(tmp_path / "scratch")
         scratch.mkdir(exist_ok=True)
-        return ExecutionContext(inputs=inputs, outputs=handles, params=params, tmp_dir=str(scratch))
+        return ExecutionContext(inputs=inputs, outputs=handles, params=params, tmp_dir=str(scratch), sample=make.sample)
 
+    make.sample = None
     return make

@@ -141,6 +141,14 @@ def test_a_model_without_its_blessing_predicts_nothing(made, context, artifact, 
     assert said in json.loads(store.read_text(out.path(REFUSED_FILE)))["reason"]
 
 
+def test_a_sampled_run_predicts_without_a_blessing(made, context):
+    context.sample = 10
+    ctx = run(context, made, needs_blessing=True)
+    assert ctx.gate is None
+    assert (ctx.found["blessed"], ctx.found["sample"]) == (False, 10)
+    assert ctx.found["predicted"] > 0
+
+
 def test_a_blessed_model_predicts(made, context, artifact):
     blessing = artifact("ModelBlessing", {}, blessed=1, current_model_fingerprint=made[1].fingerprint)
     assert run(context, made, blessing=[blessing], needs_blessing=True).gate is None

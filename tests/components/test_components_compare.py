@@ -129,7 +129,7 @@ def validator(**options: Any) -> DistributionValidator:
     return DistributionValidator(statistics=None, **{**given, **options})  # type: ignore[arg-type]
 
 
-def test_distributions_that_moved_close_the_line(measured: Any, carry: Any) -> None:
+def test_distributions_that_moved_close_the_line(measured: Any, carry: Any, context: Any) -> None:
     """The sentence names feature and splits; what fits is blessed; anomalies of other kinds are not looked for."""
     base = measured("base", train=rides(200), eval=rides(100))
     moved = measured("moved", train=rides(200), eval=rides(100, shift=7.0, shop="c"))
@@ -142,6 +142,11 @@ def test_distributions_that_moved_close_the_line(measured: Any, carry: Any) -> N
     assert len(found.drift_skew_info) == 2
     assert ctx.gate.startswith("The distributions moved: feature 'fare' in split 'eval' against 'eval': ")
     assert "(1 more)" in ctx.gate
+    context.sample = 300
+    told = carry(distribution_validator.execute, validator(), inputs, {"anomalies": "ExampleAnomalies"})
+    assert (told.gate, told.found["would_close"]) == (None, ctx.gate)
+    assert told.outputs["anomalies"].properties["blessed"] == out.properties["blessed"]
+    context.sample = None
     quiet = carry(
         distribution_validator.execute,
         validator(include_split_pairs=[("eval", "train")], features={"fare": {"jensen_shannon_divergence": 1.0}}),
@@ -168,7 +173,7 @@ def test_a_first_run_has_no_baseline_and_a_missing_feature_is_told(measured: Any
     assert len(wrong.problems) - ("needs the input" in wrong.problems[0]) == 4
 
 
-def test_rows_that_differ_close_the_line(examples: Any, carry: Any) -> None:
+def test_rows_that_differ_close_the_line(examples: Any, carry: Any, context: Any) -> None:
     """All pairs of splits by default; the share of pairs that differ is what counts."""
     base = examples("base", train=rides(100), eval=rides(30))
     test = examples("test", serving={**rides(100), "fare": [float(i % 10 + (i < 20)) for i in range(100)]})
@@ -188,6 +193,10 @@ def test_rows_that_differ_close_the_line(examples: Any, carry: Any) -> None:
     assert [(r["feature_name"], r["diff_count"]) for r in skew["skew_results"]] == [("fare", 20), ("shop", 0)]
     assert len((folder / "SplitPair-serving_train" / "sample_pairs.jsonl").read_text().splitlines()) == 3
     assert "feature 'fare' differs in 20.0% of 100 pairs of split 'serving' and 'train', at most 10.0% may" in ctx.gate
+    context.sample = 100
+    told = carry(example_diff.execute, node(max_difference=0.1, sample_size=3), inputs, outputs)
+    assert (told.gate, told.found["would_close"]) == (None, ctx.gate)
+    context.sample = None
     assert carry(example_diff.execute, node(), inputs, outputs).gate is None
     with pytest.raises(ArtifactError, match="Did you mean 'train'"):
         carry(example_diff.execute, node(include_split_pairs=[("serving", "trian")]), inputs, outputs)

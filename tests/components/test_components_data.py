@@ -19,6 +19,7 @@ from trueline.components import (
     transform,
 )
 from trueline.components.sample import read_sample
+from trueline.components.sampled import BY_NUMBER
 from trueline.components.transform_statistics import STATISTICS_OUTPUTS
 from trueline.data import Examples, ExamplesWriter
 from trueline.data_validation import load_anomalies_binary, load_statistics
@@ -145,6 +146,42 @@ def test_data_that_breaks_the_schema_closes_the_gate_and_names_the_feature(conte
     assert not load_anomalies_binary(ctx.outputs["anomalies"].path("Split-train", "SchemaDiff.pb")).anomaly_info
     assert ctx.outputs["anomalies"].properties["blessed"] == {"train": 1, "eval": 0}
     assert ctx.found["features"] == ["town"]
+
+
+def test_in_a_sampled_run_what_hangs_on_the_number_of_rows_is_told_and_closes_nothing(context, measured, inferred):
+    statistics, _ = measured(train=rows(0, 100), eval=rows(100, 50))
+    handle, _ = inferred(statistics)
+    schema = load_schema_text(handle.path("schema.pbtxt"))
+    schema.dataset_constraints.min_examples_count = 1000
+    next(f for f in schema.feature if f.name == "town").presence.min_fraction = 0.99
+    Path(handle.path("schema.pbtxt")).write_text(str(schema))
+    whole = validation(context, statistics, handle)
+    assert "town" in whole.gate or "the data set" in whole.gate
+    context.sample = 150
+    ctx = validation(context, statistics, handle)
+    assert ctx.gate is None
+    assert ctx.found["would_close"] == whole.gate
+    assert (ctx.found["sample"], ctx.found["anomalies"]) == (150, whole.found["anomalies"])
+    assert ctx.outputs["anomalies"].properties["blessed"] == {"train": 0, "eval": 0}
+    # What a single row shows, or a column that is not there, is no matter of the number of rows.
+    broken, _ = measured("broken", train=rows(0, 100), eval=rows(100, 50, town="Atlantis"))
+    ctx = validation(context, broken, handle)
+    assert "feature 'town' in split 'eval'" in ctx.gate
+    extra = schema.feature.add()
+    extra.CopyFrom(schema.feature[0])
+    extra.name = "gone"
+    extra.ClearField("string_domain")
+    Path(handle.path("schema.pbtxt")).write_text(str(schema))
+    ctx = validation(context, statistics, handle)
+    assert "feature 'gone' in split 'train'" in ctx.gate
+    assert ctx.found["would_close"] == whole.gate
+
+
+def test_types_of_anomaly_that_hang_on_the_number_of_rows_are_known():
+    from tensorflow_metadata.proto.v0 import anomalies_pb2
+
+    assert set(anomalies_pb2.AnomalyInfo.Type.keys()) >= BY_NUMBER
+    assert not BY_NUMBER & {"SCHEMA_MISSING_COLUMN", "UNEXPECTED_DATA_TYPE", "ENUM_TYPE_UNEXPECTED_STRING_VALUES"}
 
 
 def test_previous_statistics_that_no_threshold_compares_are_told_of(context, measured, inferred, caplog):

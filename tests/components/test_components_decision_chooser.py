@@ -56,7 +56,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture
 def run(folders: dict[str, Path], tmp_path: Path) -> Callable[..., ExecutionContext]:
-    def go(**more: Any) -> ExecutionContext:
+    def go(*, sample: int | None = None, **more: Any) -> ExecutionContext:
         params = {"cost": COST, "constraints": [], "calibration": "auto", "example_split": "calibration", "seed": 0}
         inputs = {
             "model": [ArtifactHandle("Model", str(folders["model"]), {"state": "fresh"}, id=1, fingerprint="m")],
@@ -67,9 +67,10 @@ def run(folders: dict[str, Path], tmp_path: Path) -> Callable[..., ExecutionCont
             ],
         }
         for name in ("model", "scratch"):
-            (tmp_path / name).mkdir()
+            (tmp_path / name).mkdir(exist_ok=True)
         outputs = {"model": ArtifactHandle("Model", str(tmp_path / "model"))}
-        ctx = ExecutionContext(inputs=inputs, outputs=outputs, params=params | more, tmp_dir=str(tmp_path / "scratch"))
+        scratch = str(tmp_path / "scratch")
+        ctx = ExecutionContext(inputs=inputs, outputs=outputs, params=params | more, tmp_dir=scratch, sample=sample)
         execute(ctx)
         return ctx
 
@@ -153,6 +154,9 @@ def test_constraints_that_cannot_be_kept_close_the_gate(run: Any) -> None:
     assert ctx.gate.startswith("No threshold keeps all constraints for bad: recall at least 1: with the others kept")
     assert "precision at least 0.99" in ctx.gate
     assert not list(Path(ctx.output("model").uri).iterdir())
+    sampled = run(constraints=bounds, sample=300)
+    assert (sampled.gate, sampled.found["would_close"]) == (None, ctx.gate)
+    assert Model.load(sampled.output("model").uri).decision.threshold == sampled.found["threshold"]
 
 
 def test_what_cannot_work_is_told_before_anything_runs(tmp_path: Path) -> None:

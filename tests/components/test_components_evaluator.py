@@ -222,6 +222,16 @@ def test_values_alone_say_so_too(evaluating):
     assert "this first model was judged by value thresholds alone" in ctx.output("blessing").properties["note"]
 
 
+def test_a_sampled_run_blesses_nothing_and_closes_nothing(evaluating, context):
+    context.sample = 100
+    for config, met in ((gated(lower=0.4), True), (gated(lower=0.9999), False)):
+        ctx = evaluating(config, "x")
+        assert ctx.gate is None
+        assert ctx.output("blessing").properties["blessed"] == 0
+        assert "NOT_BLESSED" in files(ctx)
+        assert (ctx.found["blessed"], ctx.found["thresholds_met"], ctx.found["sample"]) == (False, met, 100)
+
+
 def test_equal_inputs_give_equal_evidence(evaluating):
     first = Path(evaluating(gated(), "x", "z").output("blessing").path("evidence.json")).read_bytes()
     assert Path(evaluating(gated(), "x", "z").output("blessing").path("evidence.json")).read_bytes() == first

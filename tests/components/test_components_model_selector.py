@@ -236,12 +236,18 @@ def test_the_winner_is_copied_byte_for_byte(selecting: Callable[..., Any], model
     assert list(ModelsResult.load(ctx.output("evaluation").uri).models) == list(models)
 
 
-def test_without_a_model_that_passes_the_line_stops(selecting: Callable[..., Any]) -> None:
+def test_without_a_model_that_passes_the_line_stops(selecting: Callable[..., Any], context: Context) -> None:
     ctx = selecting(config(0.9999))
     assert "No model can be chosen by auc" in ctx.gate
     assert all(name in ctx.gate for name in ("weak", "good", "both"))
     assert not list(Path(ctx.output("model").uri).iterdir())
     assert ModelsResult.load(ctx.output("evaluation").uri).choice.winner is None  # type: ignore[union-attr]
+    context.sample = 50  # type: ignore[attr-defined]
+    sampled = selecting(config(0.9999))
+    best = max(sampled.found["models"], key=sampled.found["models"].get)
+    assert (sampled.gate, sampled.found["would_close"], sampled.found["selected"]) == (None, ctx.gate, best)
+    assert sampled.output("model").properties["selected"] == best
+    assert ModelsResult.load(sampled.output("evaluation").uri).choice.winner == best  # type: ignore[union-attr]
 
 
 def test_a_selector_says_what_is_wrong_when_it_is_built() -> None:

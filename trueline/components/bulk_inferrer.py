@@ -31,7 +31,7 @@ class BulkInferrer(Component):
     Args:
         examples: raw examples, as they came from ExampleGen.
         model: the model.
-        model_blessing: the Evaluator's blessing.
+        model_blessing: the Evaluator's blessing. A sampled run, which blesses no model, does not wait for it.
         example_splits: the splits to predict; all by default.
         output_columns: columns of the result in order: outputs of the model and columns of the examples, ``"*"`` for
             all of the examples'. By default the model's outputs, and with `output_examples` the examples' columns too.
@@ -92,7 +92,10 @@ def execute(ctx: ExecutionContext) -> None:
 
     key = _EXAMPLES if _EXAMPLES in ctx.outputs else _RESULT
     source, model, out = ctx.input("examples"), ctx.input("model"), ctx.output(key)
-    if refusal := _refusal(ctx, model):
+    refusal = _refusal(ctx, model)
+    if refusal and ctx.sample is not None:  # such a run blesses no model, and is to try the whole line
+        ctx.report(sample=ctx.sample, blessed=False)
+    elif refusal:
         store.write_text(out.path(REFUSED_FILE), json.dumps({"predicted": False, "reason": refusal}))
         ctx.report(predicted=0)
         ctx.close_gate(refusal)

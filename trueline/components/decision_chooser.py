@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from trueline._core.errors import GateError, ModelError
 from trueline.components.common import dataset_of, wanted_splits
+from trueline.components.sampled import close_or_tell
 from trueline.pipeline.artifacts import Examples, Model
 from trueline.pipeline.channel import Channel
 from trueline.pipeline.context import ExecutionContext
@@ -35,7 +36,7 @@ class DecisionChooser(Component):
         cost: ``{"false_positive": 1, "false_negative": 5, "unit": "EUR"}``, or for more classes ``{"costs": {true
             class: {predicted class: cost}}}``; see `trueline.model_analysis.Cost` and `CostMatrix`.
         constraints: bounds that the threshold must keep, such as ``{"metric": "recall", "at_least": 0.9}``. Where no
-            threshold keeps all of them the line stops here.
+            threshold keeps all of them the line stops here; a sampled run goes on without them.
         calibration: ``auto``, ``none``, ``sigmoid``, ``isotonic`` or ``temperature``.
         example_split: the rows to choose on.
         seed: of the hash that deals rows into the halves that fit and judge a calibration.
@@ -94,21 +95,17 @@ def execute(ctx: ExecutionContext) -> None:
     source, given, split = ctx.input("examples"), ctx.input("model"), ctx.params["example_split"]
     dataset = dataset_of(ExamplesReader.open(source.uri), wanted_splits(source, [split]))
     model = LoadedModel.load(given.uri, allow_host=None)
+    asked: dict[str, Any] = {"seed": ctx.params["seed"], "engine": ctx.engine}
+    how = (ctx.params["cost"], ctx.params["calibration"], split)
     try:
-        chosen = choose_decision(
-            model,
-            dataset,
-            ctx.params["cost"],
-            ctx.params["calibration"],
-            split,
-            constraints=ctx.params["constraints"],
-            seed=ctx.params["seed"],
-            engine=ctx.engine,
-        )
+        chosen = choose_decision(model, dataset, *how, constraints=ctx.params["constraints"], **asked)
     except GateError as error:
         ctx.report(constraints=list(error.problems))
-        ctx.close_gate(f"{error.message[:1].upper()}{error.message[1:]} for {model.name}: {'; '.join(error.problems)}.")
-        return
+        said = f"{error.message[:1].upper()}{error.message[1:]} for {model.name}: {'; '.join(error.problems)}."
+        close_or_tell(ctx, said)
+        if ctx.sample is None:
+            return
+        chosen = choose_decision(model, dataset, *how, **asked)
     written = chosen.apply(model, ctx.output("model").uri)
     ctx.output("model").properties.update(given.properties)
     served = served_cost(written, dataset, ctx.params["cost"], seed=ctx.params["seed"], engine=ctx.engine)

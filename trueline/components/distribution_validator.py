@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from trueline.components.common import split_path, splits_of
 from trueline.components.example_validator import ANOMALIES_FILE
+from trueline.components.sampled import close_or_tell
 from trueline.components.split_pairs import pair_path, pairs_of
 from trueline.components.statistics_gen import STATISTICS_FILE
 from trueline.pipeline.artifacts import ExampleAnomalies, ExampleStatistics
@@ -23,7 +24,8 @@ NOT_BLESSED, BLESSED, NO_BASELINE = 0, 1, 2
 class DistributionValidator(Component):
     """Compares distributions with those of a baseline, feature by feature, and closes the line where they moved.
 
-    Unlike TFX's, which only writes its findings, a distance above its threshold stops the line here.
+    Unlike TFX's, which only writes its findings, a distance above its threshold stops the line here; in a sampled run
+    it is told and stops nothing.
 
     Args:
         statistics: what was measured.
@@ -112,7 +114,7 @@ def execute(ctx: ExecutionContext) -> None:
         ctx.log.warning("there are no baseline statistics: nothing was compared")
     if sentences and ctx.params["fail_on_anomalies"]:
         more = f" ({len(sentences) - 1} more)" if len(sentences) > 1 else ""
-        ctx.close_gate(f"The distributions moved: {sentences[0].rstrip('.')}{more}.")
+        close_or_tell(ctx, f"The distributions moved: {sentences[0].rstrip('.')}{more}.")
 
 
 def _sentences(anomalies: Any, pair: tuple[str, str]) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any, ClassVar
 
 from trueline._core import store
+from trueline.components.sampled import close_or_tell
 from trueline.components.split_pairs import pair_path, pairs_of
 from trueline.pipeline.artifacts import Examples, ExamplesDiff
 from trueline.pipeline.channel import Channel
@@ -108,9 +109,9 @@ def execute(ctx: ExecutionContext) -> None:
         ctx.log.warning("no row of the one has the identifiers of a row of the other: nothing was compared")
     if sentences:
         more = f" ({len(sentences) - 1} more)" if len(sentences) > 1 else ""
-        ctx.close_gate(f"The rows differ: {sentences[0]}{more}.")
+        close_or_tell(ctx, f"The rows differ: {sentences[0]}{more}.")
     if limit is not None and not matched:
-        ctx.close_gate("The rows cannot be compared: no identifiers occur in both sets of Examples.")
+        close_or_tell(ctx, "The rows cannot be compared: no identifiers occur in both sets of Examples.")
 
 
 def _sentences(result: Any, pair: tuple[str, str], limit: float | None) -> list[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from trueline._core import store
 from trueline._core.errors import ConfigError
 from trueline.components.common import split_path, splits_of
+from trueline.components.sampled import close_or_tell, hangs_on_number
 from trueline.components.schema_gen import SCHEMA_FILE
 from trueline.components.statistics_gen import STATISTICS_FILE
 from trueline.pipeline.artifacts import ExampleAnomalies, ExampleStatistics, Schema
@@ -32,7 +33,8 @@ class ExampleValidator(Component):
     """Compares statistics with a schema, and closes the line when they do not fit.
 
     Unlike TFX's, which only writes its findings, an anomaly of severity ERROR stops the line here; the anomalies are
-    published all the same, so that they can be read. WARNING never stops it.
+    published all the same, so that they can be read. WARNING never stops it. In a sampled run an anomaly that hangs on
+    the number of rows (`trueline.components.sampled.BY_NUMBER`) is told and does not stop it either.
 
     Args:
         statistics: what was measured.
@@ -149,7 +151,7 @@ def execute(ctx: ExecutionContext) -> None:
     given = {"drift": previous, "skew": serving}
     for note in idle_controls(schema, {name for name, handle in given.items() if handle is not None}):
         ctx.log.warning(note)
-    errors: list[tuple[str, str, str]] = []
+    errors: list[_Error] = []
     warnings = 0
     rules = ctx.params["rules"] or None
     splits = splits_of(source, ctx.params["exclude_splits"])
@@ -173,15 +175,35 @@ def execute(ctx: ExecutionContext) -> None:
         found, mild = _findings(anomalies, split)
         errors += found
         warnings += mild
-    failed = {split for split, _, _ in errors}
+    failed = {error.split for error in errors}
     out.properties.update(
         span=source.properties.get("span", 0),
         split_names=splits,
         blessed={split: int(split not in failed) for split in splits},
     )
-    ctx.report(anomalies=len(errors), warnings=warnings, features=sorted({name for _, name, _ in errors}))
-    if errors and ctx.params["fail_on_anomalies"]:
-        ctx.close_gate(_sentence(errors))
+    ctx.report(anomalies=len(errors), warnings=warnings, features=sorted({error.name for error in errors}))
+    if ctx.params["fail_on_anomalies"]:
+        _judge(ctx, errors)
+
+
+@dataclass(frozen=True)
+class _Error:
+    """An anomaly of severity ERROR; `of_sample`: it hangs on the number of rows."""
+
+    split: str
+    name: str
+    description: str
+    of_sample: bool
+
+
+def _judge(ctx: ExecutionContext, errors: Sequence[_Error]) -> None:
+    """Closes the gate, in a sampled run for what a few rows can show."""
+    told = [error for error in errors if error.of_sample] if ctx.sample is not None else []
+    closing = [error for error in errors if error not in told]
+    if told:
+        close_or_tell(ctx, _sentence(told))
+    if closing:
+        ctx.close_gate(_sentence(closing))
 
 
 def _finding(found: Finding) -> dict[str, Any]:
@@ -205,24 +227,25 @@ def _beside(statistics: ArtifactHandle | None, split: str) -> Any:
     return load_statistics(split_path(statistics, split, STATISTICS_FILE))
 
 
-def _findings(anomalies: anomalies_pb2.Anomalies, split: str) -> tuple[list[tuple[str, str, str]], int]:
-    """(split, feature, description) of each error, and the number of warnings."""
+def _findings(anomalies: anomalies_pb2.Anomalies, split: str) -> tuple[list[_Error], int]:
+    """The errors, and the number of warnings."""
     from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-    errors: list[tuple[str, str, str]] = []
+    errors: list[_Error] = []
     warnings = 0
     named = [(name, info) for name, info in sorted(anomalies.anomaly_info.items())]
     if anomalies.HasField("dataset_anomaly_info"):
         named.append(("the data set", anomalies.dataset_anomaly_info))
     for name, info in named:
         if info.severity == anomalies_pb2.AnomalyInfo.ERROR:
-            errors.append((split, name, info.description or info.short_description))
+            said = info.description or info.short_description
+            errors.append(_Error(split, name, said, hangs_on_number(info)))
         else:
             warnings += 1
     return errors, warnings
 
 
-def _sentence(errors: Sequence[tuple[str, str, str]]) -> str:
-    split, name, description = errors[0]
-    more = f" ({len(errors) - 1} more anomalies)" if len(errors) > 1 else ""
-    return f"The data breaks the schema: feature {name!r} in split {split!r}: {description.rstrip('.')}{more}."
+def _sentence(errors: Sequence[_Error]) -> str:
+    first, more = errors[0], f" ({len(errors) - 1} more anomalies)" if len(errors) > 1 else ""
+    where = f"feature {first.name!r} in split {first.split!r}"
+    return f"The data breaks the schema: {where}: {first.description.rstrip('.')}{more}."

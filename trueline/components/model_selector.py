@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from trueline._core import store
 from trueline._core.errors import did_you_mean
 from trueline.components.common import dataset_of, wanted_splits
+from trueline.components.sampled import close_or_tell
 from trueline.pipeline.artifacts import Examples, Model, ModelEvaluation
 from trueline.pipeline.channel import Channel
 from trueline.pipeline.context import ExecutionContext
@@ -15,7 +17,7 @@ from trueline.pipeline.node import Component, In, Out
 
 if TYPE_CHECKING:
     from trueline.model_analysis import EvalConfig
-    from trueline.model_analysis.models_result import ModelsResult
+    from trueline.model_analysis.models_result import Choice, ModelsResult
 
 __all__ = ["MODEL_INPUT", "ModelSelector", "execute"]
 
@@ -27,7 +29,8 @@ class ModelSelector(Component):
     """Measures models on raw examples in one pass and hands on the best.
 
     A model that breaks a threshold of the config is never chosen; the first of equals is. Where none is left, the line
-    stops here. Choose on another split than the Evaluator blesses on: the best of several values is a little too good.
+    stops here; a sampled run goes on with the best of those that broke one. Choose on another split than the Evaluator
+    blesses on: the best of several values is a little too good.
 
     Args:
         examples: raw examples, as they came from ExampleGen.
@@ -125,11 +128,31 @@ def execute(ctx: ExecutionContext) -> None:
         baseline=LoadedModel.load(baseline.uri, allow_host=None) if baseline else None,
         engine=ctx.engine,
     ).choose(ctx.params["metric"], ctx.params["direction"])
+    result, refused = _of_sample(ctx, result)
     result.save(ctx.output("evaluation").uri)
     winner = _report(ctx, result)
+    if refused:
+        close_or_tell(ctx, refused)
     if winner is not None:
         store.copy_tree(candidates[winner].uri, ctx.output("model").uri)
         ctx.output("model").properties.update(candidates[winner].properties, selected=winner)
+
+
+def _of_sample(ctx: ExecutionContext, result: ModelsResult) -> tuple[ModelsResult, str]:
+    """In a sampled run that leaves no model, the best by its value alone, else the first; and what was to be said."""
+    choice = result.choice
+    assert choice is not None  # choose() made one
+    if ctx.sample is None or choice.winner is not None:
+        return result, ""
+    sign = 1.0 if choice.direction == "higher" else -1.0
+    valued = [s for s in choice.standings if s.value is not None] or choice.standings[:1]
+    best = max(valued, key=lambda s: sign * (s.value or 0.0))
+    return replace(result, choice=replace(choice, winner=best.name)), _sentence(choice)
+
+
+def _sentence(choice: Choice) -> str:
+    said = " ".join(f"{s.name}: {s.excluded}" for s in choice.standings if s.excluded)
+    return f"No model can be chosen by {choice.metric}. {said}"
 
 
 def _report(ctx: ExecutionContext, result: ModelsResult) -> str | None:
@@ -140,6 +163,5 @@ def _report(ctx: ExecutionContext, result: ModelsResult) -> str | None:
     excluded = {s.name: s.excluded for s in choice.standings if s.excluded}
     ctx.report(selected=choice.winner, metric=choice.metric, models=values, excluded=excluded)
     if choice.winner is None:
-        said = " ".join(f"{name}: {reason}" for name, reason in excluded.items())
-        ctx.close_gate(f"No model can be chosen by {choice.metric}. {said}")
+        ctx.close_gate(_sentence(choice))
     return choice.winner
