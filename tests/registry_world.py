@@ -11,10 +11,11 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from trueline._core import store as files
@@ -270,3 +271,11 @@ class World:
                 read_manifest(artifact.uri or "", "sha256")
             elif artifact.state is ArtifactState.DELETED:
                 assert not files.exists(artifact.uri or ""), artifact
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """A world of a test's own; rooms take it into their conftest.py."""
+    made = World(tmp_path)
+    yield made
+    made.store.close()

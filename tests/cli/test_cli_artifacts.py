@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,25 +15,7 @@ from registry_world import World
 from trueline.cli.app import run_command
 
 Ask = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
-    yield made
-    made.store.close()
-
-
-@pytest.fixture
-def ask(world: World, capsys: pytest.CaptureFixture[str]) -> Ask:
-    """Runs ``trueline artifacts`` and gives exit code, stdout and stderr."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        code = run_command(["artifacts", *arguments, "--metadata", world.url])
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return run
+COMMAND = "artifacts"
 
 
 def numbers(text: str) -> list[int]:

@@ -5,38 +5,17 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from registry_world import World
 
-from trueline.cli.app import run_command
 from trueline.metadata.own_tables import run as run_table
 from trueline.metadata.run_rows import open_execution
 
 Ask = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
-    yield made
-    made.store.close()
-
-
-@pytest.fixture
-def ask(world: World, capsys: pytest.CaptureFixture[str]) -> Ask:
-    """Runs ``trueline gc`` and gives exit code, stdout and stderr."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        code = run_command(["gc", *arguments, "--metadata", world.url])
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return run
+COMMAND = "gc"
 
 
 def test_a_dry_run_says_what_would_go_and_changes_nothing(world: World, ask: Ask) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,25 +23,7 @@ from trueline.pipeline.artifacts import Model
 from trueline.runners import LocalRunner
 
 Ask = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
-    yield made
-    made.store.close()
-
-
-@pytest.fixture
-def ask(world: World, capsys: pytest.CaptureFixture[str]) -> Ask:
-    """Runs ``trueline models`` and gives exit code, stdout and stderr."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        code = run_command(["models", *arguments, "--metadata", world.url])
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return run
+COMMAND = "models"
 
 
 def served(world: World, folder: str = "serving") -> str:

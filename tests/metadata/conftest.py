@@ -12,8 +12,9 @@ from trueline.metadata import MetadataStore, PropertyType, TypeKind, TypeSpec
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 from database_servers import store_url  # noqa: E402
+from registry_world import world  # noqa: E402
 
-__all__ = ["store_url"]
+__all__ = ["store_url", "world"]
 
 
 @pytest.fixture

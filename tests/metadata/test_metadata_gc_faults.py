@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,13 +25,6 @@ from trueline.metadata.deletion import mark
 
 TESTS = Path(__file__).parents[1]
 BARE = GcPolicy(keep_last=1, keep_blessed=False)
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
-    yield made
-    made.store.close()
 
 
 def child(world: World, point: str, count: int) -> int:

@@ -36,14 +36,6 @@ from trueline.metadata.own_tables import release as table
 from trueline.metadata.promotion import archive, drop_alias, rollback_target
 from trueline.metadata.spans import models_from_span
 
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
-    yield made
-    made.store.close()
-
-
 MORE = {**FEATURES, "tips": "FLOAT"}
 CHANGES = [
     pytest.param({"span": 2}, "1.0.1", "data", "spans 1 -> 2", id="data: another span"),

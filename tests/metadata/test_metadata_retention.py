@@ -6,7 +6,6 @@ import gzip
 import os
 import shutil
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,13 +42,6 @@ from trueline.metadata.places import Occupied, bytes_of, place_problem
 from trueline.metadata.run_rows import open_execution
 from trueline.metadata.sweep import leftovers, sweep, work_dir_of
 from trueline.pipeline.run_context import RunContext
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
-    yield made
-    made.store.close()
 
 
 def gone(world: World) -> set[int]:

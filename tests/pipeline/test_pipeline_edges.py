@@ -1,13 +1,16 @@
-"""What only several threads or odd errors bring out: sources hashed at once, causes that form a circle."""
+"""What only several threads, processes or odd errors bring out: sources hashed at once, causes that form a circle."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from trueline.pipeline import source_facts
 from trueline.pipeline.node_errors import describe_error
 from trueline.pipeline.source_hash import function_hash
 
@@ -19,6 +22,7 @@ def test_hashing_sources_in_many_threads_gives_one_hash() -> None:
 
     def work() -> None:
         for _ in range(15):
+            source_facts._facts.cache_clear()  # so that it is parsed by several at once
             try:
                 found.append(function_hash(path, "train"))
             except BaseException as error:
@@ -30,6 +34,11 @@ def test_hashing_sources_in_many_threads_gives_one_hash() -> None:
     for thread in threads:
         thread.join()
     assert found == [wanted] * 90
+
+
+def test_a_process_of_a_nodes_own_begins_without_a_database_library() -> None:
+    code = "import sys, trueline.pipeline.node_process; print(sorted({'sqlalchemy', 'pyarrow'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"
 
 
 def test_a_circular_chain_of_causes_ends() -> None:

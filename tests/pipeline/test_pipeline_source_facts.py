@@ -4,14 +4,13 @@ file that it imports."""
 from __future__ import annotations
 
 import os
-import threading
 from pathlib import Path
 
 import pytest
 
 from trueline._core import parsing
 from trueline.pipeline import source_facts
-from trueline.pipeline.source_hash import FunctionCode, function_code
+from trueline.pipeline.source_hash import function_code
 
 LINE = "from helpers import scaled\n\n\ndef step(n):\n    '''Words.'''\n    return scaled(n) + 1\n"
 HELPER = "def scaled(n):\n    return n * 3\n"
@@ -56,20 +55,3 @@ def test_a_file_is_parsed_once_for_all_of_its_functions(line: Path, monkeypatch:
     digests = {function_code(line, f"step_{n}").digest for n in range(20)}
     assert len(digests) == 20
     assert sorted(parsed) == ["helpers.py", "line.py"]
-
-
-def test_threads_that_ask_at_once_get_the_same(line: Path) -> None:
-    found: list[FunctionCode] = []
-    start = threading.Barrier(8)
-
-    def ask() -> None:
-        start.wait()
-        found.append(function_code(line, "step"))
-
-    threads = [threading.Thread(target=ask) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(found) == 8
-    assert all(each == found[0] for each in found)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from trueline.display.amounts import amount, duration
 from trueline.display.html import Html, Safe, join, number, page, table, tag
 from trueline.display.lineage import LineageGraph, lineage_view
 from trueline.display.sections import facts_view
@@ -93,29 +94,10 @@ _CLASS = {
     "WAITING": "warn",
     "CANCELED": "warn",
 }
-_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
 def _badge(state: str) -> Html:
     return tag("span", state.lower(), class_=f"badge {_CLASS.get(state, '')}")
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    if seconds < 59.995:
-        return f"{seconds:.2f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def _amount(size: float | None) -> str:
-    if size is None:
-        return ""
-    step = 0
-    while size >= 1024 and step < len(_UNITS) - 1:
-        size, step = size / 1024, step + 1
-    return f"{size:.0f} {_UNITS[step]}" if step == 0 or size >= 100 else f"{size:.1f} {_UNITS[step]}"
 
 
 def _found(found: Mapping[str, Any], deep: bool = True) -> str:
@@ -135,14 +117,14 @@ def _short(value: Any) -> str:
 def run_report_view(run: RunView) -> Html:
     """The report as one piece of HTML."""
     boxes = [
-        GraphNode(n.id, f"{n.state.lower()} {_duration(n.seconds)}".strip(), _CLASS.get(n.state, ""), f"#node-{i}")
+        GraphNode(n.id, f"{n.state.lower()} {duration(n.seconds)}".strip(), _CLASS.get(n.state, ""), f"#node-{i}")
         for i, n in enumerate(run.nodes)
     ]
     edges = edges_of({n.id: n.upstream for n in run.nodes})
     parts: list[Safe] = [
         tag("p", f"Run {run.run_id}", class_="soft"),
         tag("h1", run.pipeline, " ", _badge(run.state)),
-        tag("p", f"Started {run.started}, took {_duration(run.seconds)}.", class_="soft"),
+        tag("p", f"Started {run.started}, took {duration(run.seconds)}.", class_="soft"),
     ]
     if run.note:
         parts.append(tag("p", run.note))
@@ -167,10 +149,10 @@ def _nodes_table(nodes: Sequence[NodeView]) -> Html:
         [
             tag("b", n.id, id=f"node-{i}", style="padding-left:1.2rem" if n.base else None),
             _badge(n.state),
-            _timed(n.seconds, _duration(n.seconds)),
+            _timed(n.seconds, duration(n.seconds)),
             number(n.attempt) if n.attempt is not None and n.attempt > 1 else "",
-            _timed(n.cpu_seconds, _duration(n.cpu_seconds), "≥ " if n.cpu_of_thread else ""),
-            _timed(n.peak_memory_bytes, _amount(n.peak_memory_bytes), "≤ " if n.memory_of_process else ""),
+            _timed(n.cpu_seconds, duration(n.cpu_seconds), "≥ " if n.cpu_of_thread else ""),
+            _timed(n.peak_memory_bytes, amount(n.peak_memory_bytes), "≤ " if n.memory_of_process else ""),
             _found(n.found),
             n.message,
         ]

@@ -14,14 +14,13 @@ from typing import Any
 from trueline._core import store as files
 from trueline.pipeline.cache import Hit, Key, Miss, cache_key, has_users_code, look_up, unsettled
 from trueline.pipeline.compile import CompiledNode
-from trueline.pipeline.context import ArtifactHandle
 from trueline.pipeline.execute import run_here
 from trueline.pipeline.execution_records import Inputs
 from trueline.pipeline.handles import handles_of
 from trueline.pipeline.loaded import edited_since_loading, remember_loaded
 from trueline.pipeline.node_child import run_in_process
 from trueline.pipeline.node_errors import describe_error
-from trueline.pipeline.node_task import NodeTask, Outcome
+from trueline.pipeline.node_task import NodeTask, Outcome, task_of
 from trueline.pipeline.publish import publish_failed, publish_success, register
 from trueline.pipeline.publish_existing import publish_cached
 from trueline.pipeline.resolve import check_contents, resolve_inputs
@@ -92,7 +91,8 @@ def _execute_in(
         check_contents(inputs.wired)
         for handle in outputs.values():
             files.makedirs(handle.uri)
-        outcome = _run(run, node, _task(run, node, execution.id, inputs.wired, outputs, str(tmp), str(resume)))
+        places = {"tmp_dir": str(tmp), "resume_dir": str(resume), "log": str(run.log_path(node.id))}
+        outcome = _run(run, node, task_of(run, node, execution.id, inputs.wired, outputs, **places))
         if outcome.error is None and not run.cancelled.is_set():
             for name, properties in outcome.properties.items():
                 outputs[name].properties = dict(properties)
@@ -126,34 +126,6 @@ def _execute_in(
         execution_id=execution.id,
         usage=outcome.usage,
         retryable=outcome.retryable and not canceled,
-    )
-
-
-def _task(
-    run: RunContext,
-    node: CompiledNode,
-    execution_id: int,
-    inputs: Mapping[str, list[ArtifactHandle]],
-    outputs: Mapping[str, ArtifactHandle],
-    tmp_dir: str,
-    resume_dir: str,
-) -> NodeTask:
-    return NodeTask(
-        node_id=node.id,
-        pipeline=run.plan.name,
-        run_id=run.run_id,
-        execution_id=execution_id,
-        executor=node.executor or {},
-        params=node.params,
-        inputs={name: [handle.to_json() for handle in handles] for name, handles in inputs.items()},
-        outputs={name: handle.to_json() for name, handle in outputs.items()},
-        tmp_dir=tmp_dir,
-        resume_dir=resume_dir,
-        log=str(run.log_path(node.id)),
-        sys_path=tuple(sys.path),
-        environment=node.settings.get("environment", {}),
-        sample=run.sample,
-        attempt=run.attempt,
     )
 
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["STORE_VARIABLE", "NodeTask", "Outcome", "Report"]
+if TYPE_CHECKING:  # a node's own process reads tasks, and needs no database for it
+    from trueline.pipeline.compile import CompiledNode
+    from trueline.pipeline.context import ArtifactHandle
+    from trueline.pipeline.run_context import RunContext
+
+__all__ = ["STORE_VARIABLE", "NodeTask", "Outcome", "Report", "task_of"]
 
 Report = Callable[[dict[str, Any]], None]
 STORE_VARIABLE = "TRUELINE_STORE_URL"  # of the environment: the database's address may hold a password
@@ -42,6 +48,37 @@ class NodeTask:
         """The task that `to_json` described."""
         data = json.loads(text)
         return cls(**{**data, "sys_path": tuple(data["sys_path"])})
+
+
+def task_of(
+    run: RunContext,
+    node: CompiledNode,
+    execution_id: int,
+    inputs: Mapping[str, list[ArtifactHandle]],
+    outputs: Mapping[str, ArtifactHandle],
+    *,
+    tmp_dir: str,
+    resume_dir: str,
+    log: str,
+) -> NodeTask:
+    """The task of a node's execution in a run, for an executor that finds what this process finds."""
+    return NodeTask(
+        node_id=node.id,
+        pipeline=run.plan.name,
+        run_id=run.run_id,
+        execution_id=execution_id,
+        executor=node.executor or {},
+        params=node.params,
+        inputs={name: [handle.to_json() for handle in handles] for name, handles in inputs.items()},
+        outputs={name: handle.to_json() for name, handle in outputs.items()},
+        tmp_dir=tmp_dir,
+        resume_dir=resume_dir,
+        log=log,
+        sys_path=tuple(sys.path),
+        environment=node.settings.get("environment", {}),
+        sample=run.sample,
+        attempt=run.attempt,
+    )
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from trueline.pipeline.execute import run_here
 from trueline.pipeline.handles import FINGERPRINT, artifact_of, handle_of, verified_fingerprint
 from trueline.pipeline.loaded import edited_since_loading
 from trueline.pipeline.node_child import run_in_process
-from trueline.pipeline.node_task import NodeTask, Outcome
+from trueline.pipeline.node_task import NodeTask, Outcome, task_of
 from trueline.pipeline.passes import at_pass
 from trueline.pipeline.publish import close_artifact
 from trueline.pipeline.resolve import check_contents
@@ -210,22 +210,17 @@ def _task(
 ) -> NodeTask:
     for place in ("tmp", "resume"):
         (work / place).mkdir(parents=True)
-    return NodeTask(
-        node_id=node.id,
-        pipeline=run.plan.name,
-        run_id=run.run_id,
-        execution_id=execution_id,
-        executor=node.executor or {},
-        params=node.params,
-        inputs={key: [handle.to_json() for handle in handles] for key, handles in inputs.items()},
-        outputs={key: handle.to_json() for key, handle in outputs.items()},
+    task = task_of(
+        run,
+        node,
+        execution_id,
+        inputs,
+        outputs,
         tmp_dir=str(work / "tmp"),
         resume_dir=str(work / "resume"),
         log=str(folder / "replay.log"),
-        sys_path=tuple(sys.path),
-        environment=evaluate(node.settings.get("environment", {}), RunScope(run, node)),
-        sample=run.sample,
     )
+    return replace(task, environment=evaluate(task.environment, RunScope(run, node)))
 
 
 def _carried_out(task: NodeTask, node: CompiledNode, *, debug: bool) -> Outcome:
