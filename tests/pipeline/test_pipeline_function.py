@@ -97,6 +97,37 @@ def top_level() -> int:
     return 7
 
 
+@component
+def doubled(function: str, times: int = 2) -> str:
+    """Its parameter has the name under which other nodes keep their code."""
+    return function * times
+
+
+@component
+def shouted(function: str) -> str:
+    return function.upper()
+
+
+@pytest.mark.parametrize("isolation", ["thread", "process"])
+def test_a_parameter_may_be_called_function(root: Path, isolation: str) -> None:
+    made = doubled(function="ab")
+    result = LocalRunner(isolation=isolation).run(  # type: ignore[arg-type]
+        Pipeline("line", [made, shouted(function=made.outputs["result"])], root=root)
+    )
+    assert result.ok
+    assert (result.nodes["doubled"].found["result"], result.nodes["shouted"].found["result"]) == ("abab", "ABAB")
+    again = LocalRunner().run(Pipeline("line", [doubled(function="ab"), doubled(function="c", node_id="c")], root=root))
+    assert {name: node.state for name, node in again.nodes.items()} == {"doubled": "CACHED", "c": "COMPLETE"}
+
+
+def test_a_parameter_called_node_id_is_refused() -> None:
+    def named(node_id: str) -> int:
+        return 1
+
+    with pytest.raises(ConfigError, match="what every node is named by"):
+        component(named)
+
+
 def test_references_to_functions(tmp_path: Path) -> None:
     assert UserFunction.of(top_level).load() is top_level
     assert UserFunction.of(json.dumps) == UserFunction("dumps", "json", None)

@@ -34,7 +34,8 @@ from trueline.pipeline.user_function import UserFunction
 
 __all__ = ["FunctionComponent", "component", "execute"]
 
-_CODE = "function"
+_CODE, _CODE_BESIDE = "function", "__code__"
+"""The parameter that holds the function: the second where the function has a parameter of the first's name."""
 _COLLECTED = "__collected__"
 
 
@@ -73,13 +74,14 @@ class _FunctionNode(Component):
         given = {**shape.defaults, **arguments}
         channels = {k: v for k, v in given.items() if k in shape.inputs or _is_wire(v)}
         values = {k: v for k, v in given.items() if k not in channels}
-        super().__init__(node_id=node_id or made.__name__, params={_CODE: UserFunction.of(made.function), **values})
+        known = {*shape.inputs, *shape.params}
+        code = _CODE_BESIDE if _CODE in known else _CODE
+        super().__init__(node_id=node_id or made.__name__, params={code: UserFunction.of(made.function), **values})
         for name in channels:
             if name in shape.params:
                 self.declared_inputs[name] = In(_wire_type(shape, name, channels[name]))
         self.declared_inputs.update(shape.inputs)
         self.declared_outputs.update(shape.outputs)
-        known = {*shape.inputs, *shape.params}
         for name in sorted(set(given) - known):
             self.note(f"takes no argument {name!r}. {did_you_mean(name, known)}")
         for name, kind in shape.params.items():
@@ -145,7 +147,7 @@ def execute(ctx: ExecutionContext) -> None:
         ArtifactError: when a value artifact does not hold what the annotation says, or the function returns
             another type than it declares.
     """
-    reference = ctx.params[_CODE]
+    reference = ctx.params.get(_CODE_BESIDE) or ctx.params[_CODE]
     function = reference.load()
     shape = shape_of(inspect.unwrap(function))
     arguments: dict[str, Any] = {}

@@ -63,6 +63,8 @@ def shape_of(function: Callable[..., Any]) -> FunctionShape:
     for name, parameter in inspect.signature(function).parameters.items():
         _add_argument(shape, name, hints.get(name), parameter.default, problems)
     shape.returns, shape.single = _returns(hints.get("return"), problems)
+    if "node_id" in inspect.signature(function).parameters:
+        problems.append("argument 'node_id' is what every node is named by: give it another name")
     clash = sorted(set(shape.returns) & {*shape.outputs, *shape.inputs, *shape.params})
     problems += [f"returns a value named {key!r}, which is an argument too" for key in clash]
     if problems:

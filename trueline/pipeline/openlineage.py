@@ -263,9 +263,18 @@ def _outside(node: Mapping[str, Any]) -> list[str]:
     return [place["input_base"] for place in places if isinstance(place.get("input_base"), str)][:1]
 
 
+def _code_of(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Where a function component's function stands; empty for other nodes."""
+    for name in ("__code__", "function"):
+        found = params.get(name)
+        if isinstance(found, Mapping) and isinstance(found.get("__function__"), Mapping):
+            return dict(found["__function__"])
+    return {}
+
+
 def _description(node: Mapping[str, Any]) -> str | None:
     """The first paragraph of what a node's function, or its class, says of itself; read, not imported."""
-    function = ((node.get("params") or {}).get("function") or {}).get("__function__") or {}
+    function = _code_of(node.get("params") or {})
     module, _, name = str(node.get("type", "")).rpartition(".")
     try:
         if function.get("file"):
