@@ -10,16 +10,15 @@ What is not known is never taken for equal: it counts as the part that it could 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from trueline.metadata.param_changes import changed_params, short_json
+
 __all__ = ["Changes", "Level", "compare", "next_version", "version_key"]
 
 Level = Literal["major", "minor", "patch"]
-_ABSENT = object()
-_SHOWN = 60
 _TABLES = (
     ("functions", "code of {0} changed"),
     ("files", "the file {0} that the code reads changed"),
@@ -95,7 +94,7 @@ def _signature(before: Any, after: Any) -> tuple[list[str], list[str]]:
         found += _named(before.get(side) or {}, after.get(side) or {}, word)
     for name in ("task", "classes"):
         if before.get(name) != after.get(name):
-            found.append(f"{name}: {_short(before.get(name))} -> {_short(after.get(name))}")
+            found.append(f"{name}: {short_json(before.get(name))} -> {short_json(after.get(name))}")
     return found, []
 
 
@@ -163,22 +162,7 @@ def _bases(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
 def _tables(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
     """Parameters of nodes that both have; a node that came or went is told of by its code."""
     for node in sorted(before.keys() & after.keys()):
-        yield from _params(before[node], after[node], f"{node}.")
-
-
-def _params(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str) -> Iterator[str]:
-    for name in sorted({*before, *after}):
-        old, new, path = before.get(name, _ABSENT), after.get(name, _ABSENT), f"{prefix}{name}"
-        if old == new and type(old) is type(new):
-            continue
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            yield from _params(old, new, f"{path}.")
-        elif old is _ABSENT:
-            yield f"{path}: {_short(new)} is new"
-        elif new is _ABSENT:
-            yield f"{path} is no longer there (it was {_short(old)})"
-        else:
-            yield f"{path}: {_short(old)} -> {_short(new)}"
+        yield from changed_params(before[node], after[node], f"{node}.")
 
 
 def _data(before: list[Any], after: list[Any]) -> list[str]:
@@ -203,8 +187,3 @@ def _rows(data: list[Any]) -> str:
     counts = [d.get("rows") for d in data]
     known = [count for count in counts if isinstance(count, int)]
     return f"{sum(known):,}" if counts and len(known) == len(counts) else "unknown"
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from trueline._core.errors import MetadataError
+from trueline.metadata.param_changes import changed_params
 from trueline.metadata.run_records import CacheEntry
 from trueline.metadata.runs import RunStore
 from trueline.metadata.store import MetadataStore
@@ -25,7 +25,6 @@ _UNSETTLED = {
 }
 _MOST = 3
 _LOOKED_AT = 200
-_ABSENT = object()
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     if old.get("format") != new.get("format"):
         return ["the key's format changed"]
     found = [*_code(old, new), *_packages(old, new), *_files(old.get("files") or {}, new.get("files") or {})]
-    found += _params(old.get("params") or {}, new.get("params") or {}, "")
+    found += [f"parameter {text}" for text in changed_params(old.get("params") or {}, new.get("params") or {})]
     found += [
         f"environment variable {name} changed"
         for name in sorted({*(old.get("environment") or {}), *(new.get("environment") or {})})
@@ -190,28 +189,6 @@ def _changed(old: Mapping[str, Any], new: Mapping[str, Any], part: str) -> list[
     ]
 
 
-def _params(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str) -> Iterator[str]:
-    for name in sorted({*old, *new}):
-        before, after, path = old.get(name, _ABSENT), new.get(name, _ABSENT), f"{prefix}{name}"
-        if before == after and type(before) is type(after):
-            continue
-        if isinstance(before, Mapping) and isinstance(after, Mapping) and "__function__" not in {*before, *after}:
-            yield from _params(before, after, f"{path}.")
-        elif before is _ABSENT:
-            yield f"parameter {path}: {_short(after)} is new"
-        elif after is _ABSENT:
-            yield f"parameter {path} is no longer there (it was {_short(before)})"
-        else:
-            yield f"parameter {path}: {_short(before)} -> {_short(after)}"
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, Mapping) and set(value) == {"__function__"}:
-        return f"function {value['__function__']}"
-    text = json.dumps(value, sort_keys=True)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
 def _fingerprint(old: Any, new: Any) -> str:
     """Which outside files changed, when the fingerprint is a dict of file -> digest."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
@@ -235,6 +212,5 @@ def _inputs(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
             yield f"input {key}{of} changed"
         else:
             pairs = zip(before, after, strict=True)
-            told = [text for a, b in pairs for text in _params(a["properties"], b["properties"], "")]
-            words = [text.removeprefix("parameter ") for text in dict.fromkeys(told)]
-            yield f"properties of input {key}{of} changed: {_listed(words)}"
+            told = [text for a, b in pairs for text in changed_params(a["properties"], b["properties"])]
+            yield f"properties of input {key}{of} changed: {_listed(list(dict.fromkeys(told)))}"
