@@ -1,0 +1,273 @@
+"""Tensors of the Open Inference Protocol to a model's raw features; REST and gRPC share it.
+
+One tensor for each feature, its first dimension the rows: ``[N]`` or ``[N, 1]`` for a scalar, ``[N, k]`` for a vector,
+``[N, K]`` for a list. An optional feature may be left out: it is missing in every row. The protocol has no nulls; a
+BOOL tensor ``<feature>:present`` of shape ``[N]`` says which rows have a value, an INT64 tensor ``<feature>:length``
+how many values of each padded row of a list count: the names under which the model's own graph takes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trueline._core.errors import FeedError, did_you_mean
+from trueline._core.feed_blocks import Packed
+from trueline._core.feed_columns import FILL, LENGTH, Column, timestamp_micros
+from trueline._core.runtime import OnnxGraph
+from trueline._core.values import PRESENT, RawFeature
+from trueline.serving.oip_tensors import Tensor, bad
+from trueline.serving.options import ServerOptions
+
+__all__ = ["ACCEPTED_DATATYPES", "DATATYPE", "packed_from_tensors"]
+
+_WHOLE = ("INT64", "INT32", "INT16", "INT8", "UINT8", "UINT16", "UINT32", "UINT64")
+_NUMBERS = ("FP64", "FP32", "FP16", *_WHOLE)
+
+ACCEPTED_DATATYPES: dict[str, tuple[str, ...]] = {
+    "float64": _NUMBERS,
+    "float32": _NUMBERS,
+    "int64": _WHOLE,
+    "bool": ("BOOL",),
+    "utf8": ("BYTES",),
+    "bytes": ("BYTES",),
+    "timestamp": (*_WHOLE, "BYTES"),
+}
+"""By a feature's type the datatypes that are taken for it."""
+
+DATATYPE: dict[str, str] = {kind: accepted[0] for kind, accepted in ACCEPTED_DATATYPES.items()} | {"float32": "FP32"}
+"""By a feature's or output's type the datatype that the model's metadata names."""
+
+_LARGEST = 2**63 - 1
+_MAX_PROBLEMS = 20
+
+
+def packed_from_tensors(graph: OnnxGraph, tensors: Sequence[Tensor], options: ServerOptions) -> tuple[Packed, int]:
+    """What the graph takes, and the number of rows.
+
+    Raises:
+        RequestError: INVALID_ARGUMENT with every problem: unknown, missing and doubled tensors, shapes, datatypes,
+            values, too many rows.
+        ModelError: a host step of the model failed.
+    """
+    by_name = {tensor.name: tensor for tensor in tensors}
+    rows = _rows(graph, tensors, by_name, options)
+    problems: list[str] = []
+    columns: dict[str, Column] = {}
+    for feature in graph.raw.features:
+        column = _column(feature, by_name, rows, options, problems)
+        if column is not None:
+            columns[feature.name] = column
+    if problems:
+        more = len(problems) - _MAX_PROBLEMS
+        listed = problems[:_MAX_PROBLEMS] + ([f"and {more} more"] if more > 0 else [])
+        raise bad("the tensors do not fit the model's signature", problems=listed)
+    return (_through_steps if graph.steps else _directly)(graph, columns, rows), rows
+
+
+def _rows(graph: OnnxGraph, tensors: Sequence[Tensor], by_name: Mapping[str, Tensor], options: ServerOptions) -> int:
+    known = _known_names(graph)
+    problems = [f"there is no input {n!r}. {did_you_mean(n, known)}" for n in by_name if n not in known]
+    if len(by_name) != len(tensors):
+        names = [tensor.name for tensor in tensors]
+        problems += [f"input {name!r} is there twice" for name in sorted({n for n in names if names.count(n) > 1})]
+    problems += [
+        f"input {t.name!r}: expected the rows as first dimension, got no shape" for t in tensors if not t.shape
+    ]
+    sizes = {t.name: t.shape[0] for t in tensors if t.shape}
+    if len(set(sizes.values())) > 1:
+        problems.append(f"the first dimensions differ: {', '.join(f'{n} {size}' for n, size in sizes.items())}")
+    if problems:
+        raise bad("the tensors do not fit the model's signature", problems=problems[:_MAX_PROBLEMS])
+    rows = next(iter(sizes.values()), 0)
+    if rows == 0:
+        raise bad("the request has no rows", "send at least one input whose first dimension is 1 or more.")
+    if rows > options.max_rows:
+        raise bad(f"the request has {rows} rows, this server takes {options.max_rows}", "send smaller requests.")
+    return rows
+
+
+def _known_names(graph: OnnxGraph) -> dict[str, None]:
+    known: dict[str, None] = dict.fromkeys(graph.raw.by_name)
+    for feature in graph.raw.features:
+        if feature.optional:
+            known[feature.name + PRESENT] = None
+        if feature.kind == "ragged":
+            known[feature.name + LENGTH] = None
+    return known
+
+
+def _column(
+    feature: RawFeature, given: Mapping[str, Tensor], rows: int, options: ServerOptions, problems: list[str]
+) -> Column | None:
+    """The feature's column; None where something was wrong, which is then in `problems`."""
+    tensor = given.get(feature.name)
+    before = len(problems)
+    if tensor is None:
+        if not feature.optional:
+            problems.append(f"input {feature.name!r} is required")
+        problems += [
+            f"input {feature.name + end!r} is there without {feature.name!r}"
+            for end in (PRESENT, LENGTH)
+            if feature.name + end in given
+        ]
+        return None
+    _check_shape(feature, tensor, options, problems)
+    if tensor.datatype not in ACCEPTED_DATATYPES[feature.dtype]:
+        accepted = ", ".join(ACCEPTED_DATATYPES[feature.dtype])
+        problems.append(f"input {feature.name!r}: expected {feature.dtype} as {accepted}, got {tensor.datatype}")
+    present = _present(feature, given, rows, problems)
+    if len(problems) > before:
+        return None
+    width = 1 if feature.kind == "scalar" else tensor.shape[1]
+    values = _values(feature, tensor, np.repeat(present, width), width, problems)
+    if len(problems) > before:
+        return None
+    if feature.kind == "scalar":
+        return Column(values, present)
+    values = values.reshape(rows, width)
+    if feature.kind == "fixed":
+        return Column(values, present)
+    return _padded(feature, values, present, given, problems)
+
+
+def _check_shape(feature: RawFeature, tensor: Tensor, options: ServerOptions, problems: list[str]) -> None:
+    got, wanted = list(tensor.shape), {"scalar": "[N] or [N, 1]", "fixed": f"[N, {feature.size}]", "ragged": "[N, K]"}
+    fits = {
+        "scalar": len(got) == 1 or got[1:] == [1],
+        "fixed": got[1:] == [feature.size],
+        "ragged": len(got) == 2,
+    }
+    if not fits[feature.kind]:
+        problems.append(f"input {feature.name!r}: expected the shape {wanted[feature.kind]}, got {got}")
+    elif feature.kind == "ragged" and got[0] * got[1] > options.max_cells:
+        cells = got[0] * got[1]
+        problems.append(f"input {feature.name!r}: its shape {got} is {cells} values, of {options.max_cells} at most")
+
+
+def _present(feature: RawFeature, given: Mapping[str, Tensor], rows: int, problems: list[str]) -> npt.NDArray[np.bool_]:
+    tensor = given.get(feature.name + PRESENT)
+    if tensor is None:
+        return np.ones(rows, bool)
+    if tensor.datatype != "BOOL" or len(tensor.values) != rows:
+        problems.append(f"input {tensor.name!r}: expected BOOL [{rows}], got {tensor.datatype} {list(tensor.shape)}")
+        return np.ones(rows, bool)
+    return np.asarray(tensor.values, bool)
+
+
+def _padded(
+    feature: RawFeature,
+    values: npt.NDArray[Any],
+    present: npt.NDArray[np.bool_],
+    given: Mapping[str, Tensor],
+    problems: list[str],
+) -> Column | None:
+    """A list feature's column as the feeds make it: as wide as the longest list, filled up behind the others."""
+    rows, width = values.shape
+    tensor = given.get(feature.name + LENGTH)
+    lengths = np.full(rows, width, np.int64)
+    if tensor is not None:
+        fits = tensor.datatype in _WHOLE and len(tensor.values) == rows
+        if not fits or (tensor.values > width).any() or (tensor.values < 0).any():
+            problems.append(f"input {tensor.name!r}: expected INT64 [{rows}] of 0 to {width}")
+            return None
+        lengths = tensor.values.astype(np.int64)
+    lengths = np.where(present, lengths, 0)
+    longest = int(lengths.max())
+    fill = FILL[feature.dtype][0]
+    kept = np.where(np.arange(longest)[None, :] < lengths[:, None], values[:, :longest], fill)
+    return Column(kept.astype(values.dtype), present, lengths)
+
+
+def _values(
+    feature: RawFeature, tensor: Tensor, present: npt.NDArray[np.bool_], width: int, problems: list[str]
+) -> npt.NDArray[Any]:
+    """The flat values in the feature's type, filled where they are missing."""
+    fill, kind = FILL[feature.dtype]
+    values = tensor.values
+    if tensor.datatype == "BYTES":
+        return _each(feature, values, present, width, problems)
+    if kind is np.int64 and values.dtype == np.uint64:
+        wrong = np.flatnonzero((values > _LARGEST) & present)
+        problems += [
+            _wrong(feature, int(i) // width, int(values[i]), ", beyond 64 bits") for i in wrong[:_MAX_PROBLEMS]
+        ]
+    with np.errstate(over="ignore"):
+        converted = values.astype(kind)
+    return converted if present.all() else np.where(present, converted, np.array(fill, kind))
+
+
+def _each(
+    feature: RawFeature,
+    values: npt.NDArray[Any],
+    present: npt.NDArray[np.bool_],
+    width: int,
+    problems: list[str],
+) -> npt.NDArray[Any]:
+    fill, kind = FILL[feature.dtype]
+    convert = _FROM_BYTES[feature.dtype]
+    out = np.full(len(values), fill, kind)
+    for i, (value, there) in enumerate(zip(values.tolist(), present.tolist(), strict=True)):
+        if there:
+            try:
+                out[i] = convert(value)
+            except (ValueError, OverflowError) as error:
+                problems.append(_wrong(feature, i // width, value, f": {error}"))
+    return out
+
+
+def _text(value: bytes | str) -> str:
+    return value if isinstance(value, str) else value.decode("utf-8")
+
+
+_FROM_BYTES: dict[str, Callable[[bytes | str], Any]] = {
+    "utf8": _text,
+    "bytes": lambda value: value if isinstance(value, bytes) else value.encode("utf-8"),
+    "timestamp": lambda value: timestamp_micros(_text(value)),
+}
+
+
+def _wrong(feature: RawFeature, row: int, value: Any, why: str) -> str:
+    return f"row {row}, input {feature.name!r}: expected {feature.dtype}, got {value!r:.60}{why:.120}"
+
+
+def _directly(graph: OnnxGraph, columns: Mapping[str, Column], rows: int) -> Packed:
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    for feature in graph.feeds.features:
+        column = columns.get(feature.name) or _missing(feature, rows)
+        arrays[feature.name] = column.values
+        if column.lengths is not None:
+            arrays[feature.name + LENGTH] = column.lengths
+        if feature.optional:
+            arrays[feature.name + PRESENT] = column.present
+    return graph.feeds.pack_arrays(arrays, rows)
+
+
+def _missing(feature: RawFeature, rows: int) -> Column:
+    fill, kind = FILL[feature.dtype]
+    absent = np.zeros(rows, bool)
+    if feature.kind == "scalar":
+        return Column(np.full(rows, fill, kind), absent)
+    values = np.full((rows, feature.size or 0), fill, kind)
+    return Column(values, absent, np.zeros(rows, np.int64) if feature.kind == "ragged" else None)
+
+
+def _through_steps(graph: OnnxGraph, columns: Mapping[str, Column], rows: int) -> Packed:
+    """By way of Python values, which host steps take."""
+    lists: dict[str, list[Any]] = {}
+    for feature in graph.raw.features:
+        column = columns.get(feature.name)
+        if column is None:
+            lists[feature.name] = [None] * rows
+            continue
+        values: list[Any] = column.values.tolist()
+        if column.lengths is not None:
+            values = [v[:size] for v, size in zip(values, column.lengths.tolist(), strict=True)]
+        lists[feature.name] = [v if there else None for v, there in zip(values, column.present.tolist(), strict=True)]
+    try:
+        return graph.packed_from_columns(lists)
+    except FeedError as error:
+        raise bad(error.message, error.hint, error.problems) from None
