@@ -15,6 +15,7 @@ from trueline.serving.config import Latest, ServerConfig
 from trueline.serving.errors import Code, RequestError
 from trueline.serving.manager import ModelManager
 from trueline.serving.metrics import CONTENT_TYPE, Metrics
+from trueline.serving.oip_rest import OpenInferenceRest
 from trueline.serving.options import ServerOptions
 from trueline.serving.rest_tfs import TensorFlowRest
 from trueline.serving.service import Service
@@ -53,6 +54,7 @@ class ServingApp:
         self.manager = ModelManager(config, options, self._event, self.metrics.batch_observer)
         self.service = Service(self.manager, options, self.metrics)
         self.handlers: list[tuple[bytes, Handler]] = [(b"/v1/", TensorFlowRest(self.service))]
+        self.handlers.append((b"/v2", OpenInferenceRest(self.service, lambda: self.ready)))
         self.pages: dict[bytes, Page] = {
             b"/healthz": lambda: Answer(200, b'{"status":"ok"}'),
             b"/readyz": self._readyz,
