@@ -39,7 +39,14 @@ def context(tmp_path):
             handles[key] = ArtifactHandle(kind, str(folder))
         scratch = Path(tmp_path / "scratch")
         scratch.mkdir(exist_ok=True)
-        return ExecutionContext(inputs=inputs, outputs=handles, params=params, tmp_dir=str(scratch), sample=make.sample)
+        return ExecutionContext(
+            inputs=inputs,
+            outputs=handles,
+            params=params,
+            tmp_dir=str(scratch),
+            sample=make.sample,
+            left_out=make.left_out,
+        )
 
-    make.sample = None
+    make.sample, make.left_out = None, ()
     return make

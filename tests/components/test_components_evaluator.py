@@ -222,6 +222,21 @@ def test_values_alone_say_so_too(evaluating):
     assert "this first model was judged by value thresholds alone" in ctx.output("blessing").properties["note"]
 
 
+def test_a_model_that_is_its_own_baseline_is_no_first_model(evaluating, context):
+    context.left_out = ("baseline_model",)
+    metric = MetricConfig("AUC", threshold=MetricThreshold(GenericValueThreshold(0.4)))
+    for config in (gated(lower=0.4), EvalConfig([MetricsSpec([metric])])):
+        ctx = evaluating(config, "x")
+        evidence = read_evidence(ctx.output("blessing").uri)
+        assert evidence["first_model"] is False
+        (note,) = evidence["notes"]
+        assert note.startswith("The baseline is this very model (the same contents), so it ")
+        assert ctx.output("blessing").properties["note"] == note
+        page = Path(ctx.output("evaluation").path("evaluation.html")).read_text()
+        assert "this first model" not in page
+        assert "there was no baseline" not in page
+
+
 def test_a_sampled_run_blesses_nothing_and_closes_nothing(evaluating, context):
     context.sample = 100
     for config, met in ((gated(lower=0.4), True), (gated(lower=0.9999), False)):

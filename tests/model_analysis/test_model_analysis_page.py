@@ -131,7 +131,7 @@ def test_the_verdict_comes_first_with_a_sentence_for_each_reason() -> None:
 
 def test_without_a_baseline_the_page_says_what_was_not_applied_and_compares_nothing() -> None:
     text = _text(page_html(_result(baseline=False)))
-    assert "Thresholds on changes were not applied: there was no baseline" in text
+    assert "Thresholds on changes were not applied: there was no other model to compare with" in text
     assert "Changes" not in text
     assert "p-value" not in text
 

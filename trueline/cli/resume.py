@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from trueline.metadata import RunRecord
-    from trueline.pipeline.results import RunResult
+    from trueline.pipeline.results import RunEvent, RunResult
     from trueline.runners.local import LocalRunner
 
 __all__ = ["resume"]
@@ -57,12 +57,20 @@ def _carry_on(
 ) -> RunResult:
     from trueline.cli.progress import Progress
 
+    told: list[RunEvent] = []
     if debug_node is not None:
-        quiet = with_listeners(metadata, lambda event: None)
+        quiet = with_listeners(metadata, told.append)
         result = carrier.resume(metadata, record.run_id, on_event=quiet, debug_node=debug_node)
     else:
         with Progress([node.node_id for node in record.nodes], console) as progress:
-            tell = with_listeners(metadata, progress.on_event)
-            result = carrier.resume(metadata, record.run_id, on_event=tell)
+
+            def tell(event: RunEvent) -> None:
+                told[:] = [event]
+                progress.on_event(event)
+
+            result = carrier.resume(metadata, record.run_id, on_event=with_listeners(metadata, tell))
+    if not told:
+        console.print(f"Run {record.run_id} is complete, and what it made is whole: there is nothing to resume.")
+        return result
     conclude(result, console)
     return result

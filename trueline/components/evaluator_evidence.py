@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from trueline._core import store
@@ -20,10 +21,19 @@ if TYPE_CHECKING:
     from trueline.model_analysis import EvalConfig, ValidationResult
     from trueline.pipeline.context import ArtifactHandle
 
-__all__ = ["EVIDENCE_FILE", "EVIDENCE_FORMAT", "evidence_of", "first_model_note", "read_evidence", "write_evidence"]
+__all__ = [
+    "EVIDENCE_FILE",
+    "EVIDENCE_FORMAT",
+    "compared_with_itself",
+    "evidence_of",
+    "first_model_note",
+    "read_evidence",
+    "write_evidence",
+]
 
 EVIDENCE_FILE = "evidence.json"
 EVIDENCE_FORMAT = 1
+_ITSELF = "The baseline is this very model (the same contents), so it"
 
 
 def evidence_of(
@@ -33,6 +43,8 @@ def evidence_of(
     baseline: ArtifactHandle | None,
     examples: ArtifactHandle,
     splits: Sequence[str],
+    *,
+    itself: bool = False,
 ) -> dict[str, Any]:
     """The evidence as JSON values.
 
@@ -40,17 +52,18 @@ def evidence_of(
         verdict: the verdict of the gates.
         config: the configuration that was run.
         candidate: the model that was judged.
-        baseline: the model it was compared with; None for a first model.
+        baseline: the model it was compared with; None for a first model, and where that is the candidate itself.
         examples: the rows it was judged on.
         splits: their splits.
+        itself: whether the baseline is the candidate itself.
     """
     found = verdict.to_dict()
     checks = found.pop("judged", [])
     return {
         "format": EVIDENCE_FORMAT,
         "blessed": verdict.ok and not verdict.missing_thresholds,
-        "first_model": baseline is None,
-        "notes": [*verdict.notes, *first_model_note(verdict, baseline)],
+        "first_model": baseline is None and not itself,
+        "notes": [*verdict.notes, *first_model_note(verdict, baseline, itself=itself)],
         "candidate": _identity(candidate),
         "baseline": _identity(baseline) if baseline is not None else None,
         "examples": {**_identity(examples), "splits": list(splits)},
@@ -60,11 +73,20 @@ def evidence_of(
     }
 
 
-def first_model_note(verdict: ValidationResult, baseline: ArtifactHandle | None) -> list[str]:
-    """That there was no baseline, where the verdict itself had no reason to say so."""
+def first_model_note(verdict: ValidationResult, baseline: ArtifactHandle | None, *, itself: bool = False) -> list[str]:
+    """That there was no baseline, or none but the candidate, where the verdict itself had no reason to say so."""
     if baseline is not None or verdict.rubber_stamp:
         return []
+    if itself:
+        return [f"{_ITSELF} was judged by value thresholds alone."]
     return ["There was no baseline model: this first model was judged by value thresholds alone."]
+
+
+def compared_with_itself(verdict: ValidationResult) -> ValidationResult:
+    """The verdict of a model whose baseline is the model itself: what it says of a first model is said of that."""
+    from trueline.model_analysis.gates import FIRST_MODEL
+
+    return replace(verdict, notes=tuple(note.replace(FIRST_MODEL, _ITSELF) for note in verdict.notes))
 
 
 def _identity(artifact: ArtifactHandle) -> dict[str, Any]:

@@ -138,7 +138,7 @@ def evaluation_view(
             parts.append(tag("ul", *failures))
         if validation.get("rubber_stamp"):
             parts.append(
-                tag("p", "There was no blessed model to compare with: value thresholds alone decided.", class_="soft")
+                tag("p", "There was no other blessed model: value thresholds alone decided.", class_="soft")
             )
     names: dict[str, None] = {}
     for _, metrics in slicing_metrics:

@@ -36,7 +36,10 @@ from trueline.model_analysis.multiplicity import adjusted_p_values
 from trueline.model_analysis.slices import slice_name
 from trueline.model_analysis.validation import GateCheck, GateFailure, SlicingDetail, ValidationResult
 
-__all__ = ["validate_metrics"]
+__all__ = ["FIRST_MODEL", "validate_metrics"]
+
+FIRST_MODEL = "There was no baseline, so this first model"
+"""How the note on thresholds that were not applied begins."""
 
 
 def validate_metrics(
@@ -185,7 +188,7 @@ def _judge(case: Case, shared: Shared | None) -> list[GateCheck]:
         return checks
     if shared is not None:
         return checks + change_checks(case, shared)
-    text = f"{case.place} is {estimate.value:.6g}; there was no baseline to judge its change against."
+    text = f"{case.place} is {estimate.value:.6g}; there was no other model to judge its change against."
     return [*checks, evidence(case, "defined", PASSED, text, compared=estimate.value)]
 
 
@@ -221,7 +224,7 @@ def _notes(left_out: Sequence[GateRule], ok: bool, valued: bool) -> tuple[str, .
     alone = "on value thresholds alone" if valued else "with no threshold on a value at all"
     verdict = f"passes {alone}" if ok else f"was judged {alone}"
     many = "1 threshold on a change was" if len(left_out) == 1 else f"{len(left_out)} thresholds on changes were"
-    return (f"There was no baseline, so this first model {verdict}: {many} not applied ({names}).",)
+    return (f"{FIRST_MODEL} {verdict}: {many} not applied ({names}).",)
 
 
 def _places(failures: Sequence[GateFailure], kind: str) -> tuple[str, ...]:

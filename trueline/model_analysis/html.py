@@ -25,7 +25,9 @@ def result_html(result: EvalResult) -> str:
     head = "".join(f"<th scope='col'>{_text(name)}</th>" for name in keys[:_MAX_COLUMNS])
     body = "".join(_slice_row(s, keys[:_MAX_COLUMNS]) for s in measured.slices[:_MAX_ROWS])
     state = "Not judged" if verdict.missing_thresholds else "Gate passed" if verdict.ok else "Gate closed"
-    stamp = " Change thresholds were not applied: there was no baseline." if verdict.rubber_stamp else ""
+    stamp = (
+        " Change thresholds were not applied: there was no other model to compare with." if verdict.rubber_stamp else ""
+    )
     reasons = "".join(f"<li>{_text(f.sentence)}</li>" for f in verdict.failures[:_MAX_REASONS])
     return (
         f"<div><p><strong>{state}.</strong>{stamp} {measured.rows:,} labelled rows, "

@@ -229,7 +229,7 @@ def _primary(verdict: ValidationResult, metrics: Sequence[str]) -> list[str]:
 def _notes(verdict: ValidationResult) -> list[str]:
     notes = list(verdict.notes)
     if verdict.rubber_stamp:
-        notes.append("Thresholds on changes were not applied: there was no baseline to compare with.")
+        notes.append("Thresholds on changes were not applied: there was no other model to compare with.")
     for said, sentences in (
         ("Within noise: ", verdict.within_noise),
         ("Undefined and let pass: ", verdict.undefined_passed),

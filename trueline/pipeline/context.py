@@ -99,6 +99,7 @@ class ExecutionContext:
         sample: rows that a sampled run works on, or None; such a run never blesses and never pushes.
         attempt: which try of the node in this run this is, from 1 on; above 1 only where the node's settings allow
             ``retries``.
+        left_out: inputs that are empty because what stood there has the very contents of another input.
         store_url: the metadata database, for what is kept beside the run (the trials of a search); may hold a password.
         log: goes to the node's log file.
         found: what `report` was told.
@@ -117,6 +118,7 @@ class ExecutionContext:
     store_url: str = field(default="", repr=False)
     sample: int | None = None
     attempt: int = 1
+    left_out: tuple[str, ...] = ()
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("trueline.node"))
     found: dict[str, Any] = field(default_factory=dict)
     gate: str | None = None

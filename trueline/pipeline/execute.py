@@ -66,6 +66,7 @@ def run_here(
                     store_url=store_url,
                     sample=task.sample,
                     attempt=task.attempt,
+                    left_out=task.left_out,
                     log=log,
                     on_report=None if report is None else lambda told: report(veiled(told, scope.secrets)),
                     found=found,

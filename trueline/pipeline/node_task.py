@@ -38,6 +38,7 @@ class NodeTask:
     environment: Mapping[str, Any] = field(default_factory=dict)
     sample: int | None = None
     attempt: int = 1
+    left_out: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """JSON; `from_json` is its inverse."""
@@ -47,7 +48,7 @@ class NodeTask:
     def from_json(cls, text: str) -> NodeTask:
         """The task that `to_json` described."""
         data = json.loads(text)
-        return cls(**{**data, "sys_path": tuple(data["sys_path"])})
+        return cls(**{**data, "sys_path": tuple(data["sys_path"]), "left_out": tuple(data["left_out"])})
 
 
 def task_of(
@@ -62,6 +63,8 @@ def task_of(
     log: str,
 ) -> NodeTask:
     """The task of a node's execution in a run, for an executor that finds what this process finds."""
+    from trueline.pipeline.resolve import left_out
+
     return NodeTask(
         node_id=node.id,
         pipeline=run.plan.name,
@@ -78,6 +81,7 @@ def task_of(
         environment=node.settings.get("environment", {}),
         sample=run.sample,
         attempt=run.attempt,
+        left_out=left_out(run, node, inputs),
     )
 
 

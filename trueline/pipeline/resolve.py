@@ -43,6 +43,18 @@ def resolve_inputs(run: RunContext, node: CompiledNode) -> dict[str, list[Artifa
     return resolved
 
 
+def left_out(run: RunContext, node: CompiledNode, inputs: Mapping[str, list[ArtifactHandle]]) -> tuple[str, ...]:
+    """Inputs that `resolve_inputs` emptied: all that stood there has the contents of the input that it is to be other
+    than."""
+    return tuple(
+        key
+        for key, declared in node.inputs.items()
+        if declared.other_than is not None
+        and not inputs.get(key)
+        and any(produced(run, node, *source) for source in declared.sources)
+    )
+
+
 def check_contents(inputs: Mapping[str, list[ArtifactHandle]]) -> None:
     """Compares every byte of the inputs with their manifests: done once, right before an executor reads them.
 

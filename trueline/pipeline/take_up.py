@@ -10,7 +10,7 @@ from trueline.pipeline.handles import verified_fingerprint
 from trueline.pipeline.results import SUCCESS, NodeResult, RunResult
 from trueline.pipeline.run_context import Done, RunContext
 
-__all__ = ["ended_nodes", "result_of"]
+__all__ = ["ended_nodes", "nothing_left", "result_of"]
 
 
 def ended_nodes(run: RunContext, records: Sequence[NodeRecord]) -> None:
@@ -34,6 +34,14 @@ def ended_nodes(run: RunContext, records: Sequence[NodeRecord]) -> None:
     for one, done in kept.items():
         if run.plan.node(one.partition("[")[0]).system == "loop":
             run.counts[one] = int(done.found["items"])
+
+
+def nothing_left(run: RunContext, records: Sequence[NodeRecord]) -> bool:
+    """Of a run that is COMPLETE: whether all that it made is whole. What conditions left out stays left out, and its
+    nodes for the end have seen the end."""
+    return all(
+        record.state == "OMITTED" or (record.state in SUCCESS and _whole(run, record) is not None) for record in records
+    )
 
 
 def _whole(run: RunContext, record: NodeRecord) -> Done | None:

@@ -24,7 +24,7 @@ from trueline.pipeline.run_context import RunContext, register_types
 from trueline.pipeline.runtime import runtime_values
 from trueline.pipeline.selection import select
 from trueline.pipeline.settings import Isolation
-from trueline.pipeline.take_up import ended_nodes, result_of
+from trueline.pipeline.take_up import ended_nodes, nothing_left, result_of
 from trueline.runners.execution import Execution
 
 __all__ = ["LocalRunner"]
@@ -155,16 +155,20 @@ class LocalRunner:
             )
             _drop_temporary(run, dead)
             ended_nodes(run, record.nodes)
-            if record.status == "COMPLETE" and len(run.done) == len(record.nodes):
+            if record.status == "COMPLETE" and nothing_left(run, record.nodes):
                 return result_of(RunStore(store).run(record.run_id))
             register_types(store, plan)
             claim(store, record.run_id)
-            # Looked at again: a collection, or another process, may have come in between until the run was ours.
-            run.done.clear()
-            run.counts.clear()
-            ended_nodes(run, run.runs.run(record.run_id).nodes)
-            begin_again(store, record.run_id, run.done)
-            return _carry_out(run, frozenset(kept.get("reused", ())), self.max_workers, on_event)
+            try:
+                # Looked at again: a collection, or another process, may have come in between until the run was ours.
+                run.done.clear()
+                run.counts.clear()
+                ended_nodes(run, run.runs.run(record.run_id).nodes)
+                begin_again(store, record.run_id, run.done)
+                return _carry_out(run, frozenset(kept.get("reused", ())), self.max_workers, on_event)
+            finally:
+                # Whatever went wrong: this process, which may live on, does not hold the run any more.
+                let_go(record.run_id)
         finally:
             store.close()
 
