@@ -8,11 +8,13 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from trueline._core.errors import MetadataError
 from trueline.metadata import MetadataStore, RunStore
 from trueline.metadata.run_control import request_cancel
 from trueline.pipeline import Pipeline, component
-from trueline.runners import LocalRunner, execution
+from trueline.runners import LocalRunner, execution, local
 from trueline.runners.execution import Execution
 from trueline.runners.interrupt import Interrupt
 
@@ -23,6 +25,14 @@ GO_ON = threading.Event()
 def hang(folder: str) -> int:
     Path(folder, "begun").touch()
     GO_ON.wait(30)
+    return 1
+
+
+@component
+def fail_once(folder: str) -> int:
+    if not Path(folder, "tried").exists():
+        Path(folder, "tried").touch()
+        raise OSError("not yet")
     return 1
 
 
@@ -69,3 +79,19 @@ def test_a_cancelled_run_ends_though_the_store_refuses_the_end_of_a_thread(tmp_p
     assert result.status == "CANCELED"
     assert "gone away" in (result.nodes["hang"].message or "")
     assert RunStore(MetadataStore(line.metadata)).run("run").status == "CANCELED"
+
+
+def test_a_taking_up_that_fails_at_its_beginning_leaves_a_run_that_can_be_taken_up(tmp_path, monkeypatch):
+    """The process lives on, as that of a notebook does: the run must not seem to be under way in it for ever."""
+    line = Pipeline("once", [fail_once(folder=str(tmp_path))], root=tmp_path / "root")
+    runner = LocalRunner()
+    assert runner.run(line, run_id="run").status == "FAILED"
+
+    def refuses(*arguments: object) -> None:
+        raise MetadataError("the server has gone away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(local, "begin_again", refuses)
+        with pytest.raises(MetadataError, match="gone away"):
+            runner.resume(line.metadata, "run")
+    assert runner.resume(line.metadata, "run").status == "COMPLETE"
