@@ -10,6 +10,7 @@ EXTRA_OF = {
     "httptools": "serving",
     "orjson": "serving",
     "prometheus_client": "serving",
+    "grpc": "serving",
     "onnxruntime_extensions": "serving",
     "sklearn": "sklearn",
     "skl2onnx": "sklearn",

@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -28,6 +28,9 @@ from trueline._core.errors import ConfigError, TruelineError
 from trueline.serving.app import ServingApp, create_app
 from trueline.serving.options import ServerOptions
 from trueline.serving.protocol import TimedProtocol, sweep
+
+if TYPE_CHECKING:
+    from trueline.serving.grpc_server import GrpcServer
 
 __all__ = ["Place", "main", "serve", "serve_models", "uvicorn_config"]
 
@@ -41,13 +44,17 @@ class Place:
     Attributes:
         host: address to bind.
         port: port to bind; 0 takes a free one.
-        ready_file: written once every model answers: ``{"host", "port", "pid", "models"}`` as JSON.
+        grpc_port: port for gRPC; 0 takes a free one, None leaves gRPC out.
+        grpc_socket: path of a Unix socket for gRPC, with or without a port.
+        ready_file: written once every model answers: ``{"host", "port", "pid", "models"}`` as JSON, and ``grpc_port``.
         fail_fast: end with status 1 when the first version of any model does not load.
         drain_delay: seconds between SIGTERM and the end of listening, for load balancers to notice `/readyz`.
     """
 
     host: str = "127.0.0.1"
     port: int = 8501
+    grpc_port: int | None = None
+    grpc_socket: str | None = None
     ready_file: str | None = None
     fail_fast: bool = False
     drain_delay: float = 0.0
@@ -66,6 +73,13 @@ class _Server(uvicorn.Server):
         self._app = app
         self._drain_delay = drain_delay
         self._exit_at: float | None = None
+        self.grpc: GrpcServer | None = None
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """gRPC ends before the models do; uvicorn's own end takes them down."""
+        if self.grpc is not None:
+            await self.grpc.stop(self._app.options.drain_seconds)
+        await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """First signal: drain; second: end without waiting for requests in flight."""
@@ -165,9 +179,10 @@ def serve_models(models: Mapping[str, str], place: Place, options: ServerOptions
 
 
 async def _run(server: _Server, app: ServingApp, bound: socket.socket, place: Place, options: ServerOptions) -> None:
+    grpc_port = await _start_grpc(server, app, place, options)
     helpers = [
         asyncio.ensure_future(sweep(server.server_state.connections, options.read_seconds)),
-        asyncio.ensure_future(_announce(server, app, bound, place)),
+        asyncio.ensure_future(_announce(server, app, bound, place, grpc_port)),
     ]
     try:
         await server.serve(sockets=[bound])
@@ -179,11 +194,29 @@ async def _run(server: _Server, app: ServingApp, bound: socket.socket, place: Pl
             Path(place.ready_file).unlink(missing_ok=True)
 
 
-async def _announce(server: _Server, app: ServingApp, bound: socket.socket, place: Place) -> None:
+async def _start_grpc(server: _Server, app: ServingApp, place: Place, options: ServerOptions) -> int | None:
+    if place.grpc_port is None and place.grpc_socket is None:
+        return None
+    from trueline.serving.grpc_server import GrpcServer  # grpcio is loaded only where it listens
+
+    server.grpc = GrpcServer(app, options)
+    return await server.grpc.start(place.host, place.grpc_port, socket_path=place.grpc_socket)
+
+
+async def _announce(
+    server: _Server, app: ServingApp, bound: socket.socket, place: Place, grpc_port: int | None
+) -> None:
     while not server.started:
         await asyncio.sleep(_READY_POLL)
     host, port = bound.getsockname()[:2]
-    facts = {"host": host, "port": port, "pid": os.getpid(), "models": sorted(app.manager.config.by_name)}
+    facts: dict[str, Any] = {
+        "host": host,
+        "port": port,
+        "pid": os.getpid(),
+        "models": sorted(app.manager.config.by_name),
+    }
+    if grpc_port is not None:
+        facts["grpc_port"] = grpc_port
     emit("listening", facts)
     while not app.ready:
         if app.draining:
@@ -217,6 +250,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", action="append", required=True, type=_model_argument, metavar="NAME=FOLDER")
     parser.add_argument("--host", default=Place.host)
     parser.add_argument("--port", type=int, default=Place.port, help="0 takes a free port")
+    parser.add_argument("--grpc-port", type=int, help="serve gRPC there too; 0 takes a free port")
+    parser.add_argument("--grpc-socket", metavar="PATH", help="serve gRPC on a Unix socket too")
     parser.add_argument("--ready-file", help="written as JSON once every model answers")
     parser.add_argument("--fail-fast", action="store_true", help="end with status 1 if a model's first version fails")
     parser.add_argument("--drain-delay", type=float, default=0.0, metavar="SECONDS")

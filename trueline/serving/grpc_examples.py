@@ -1,0 +1,183 @@
+"""tf.Example to rows: what Classify, Regress and MultiInference are asked about.
+
+bytes_list is text, bytes, or a time as ISO text; int64_list is whole numbers, numbers, bools as 0 and 1, or times in
+microseconds; float_list is numbers. A feature that is not there, or that has no list, is missing; so is an empty list,
+but for a feature of lists, where it is an empty list. A feature that the model does not know is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from trueline._core.errors import FeedError, did_you_mean
+from trueline._core.feed_columns import timestamp_micros
+from trueline._core.runtime import OnnxGraph
+from trueline._core.values import RawFeature
+from trueline.serving.errors import Code, RequestError
+from trueline.serving.grpc_descriptors import Message
+from trueline.serving.options import ServerOptions
+from trueline.serving.service import Given
+
+__all__ = ["given_of_input", "rows_of_input"]
+
+Row = dict[str, Any]
+Values = list[Any]
+_SHOWN = 20
+_TEXT = 60
+_KINDS = ("bytes_list", "float_list", "int64_list")
+
+
+def given_of_input(graph: OnnxGraph, given: Message, options: ServerOptions) -> Given:
+    """The data of a request's ``tensorflow.serving.Input``.
+
+    Raises:
+        RequestError: INVALID_ARGUMENT; no examples or too many, features that are unknown, missing or of another type,
+            each by row and feature.
+        ModelError: a host step of the model failed.
+    """
+    rows = rows_of_input(graph.raw.by_name, given, options)
+    try:
+        return Given(graph.packed_from_rows(rows), len(rows))
+    except FeedError as error:
+        raise RequestError(Code.INVALID_ARGUMENT, error.message, hint=error.hint, problems=error.problems) from None
+
+
+def rows_of_input(features: Mapping[str, RawFeature], given: Message, options: ServerOptions) -> list[Row]:
+    """One row of named values for each example, those of the context in every one.
+
+    Args:
+        features: the model's raw features by name.
+        given: the message.
+        options: how many rows and values are taken.
+
+    Raises:
+        RequestError: as `given_of_input`, but for missing features.
+    """
+    kind = given.WhichOneof("kind")
+    listed = getattr(given, kind) if kind else None
+    examples = listed.examples if listed is not None else ()
+    if not examples:
+        raise _bad("Input is empty.", "send at least one tf.Example.")
+    if len(examples) > options.max_rows:
+        raise _bad(f"the request has {len(examples)} rows, this server takes {options.max_rows}", "send fewer.")
+    problems: list[str] = []
+    shared = _row(features, listed.context, "context", problems) if kind == "example_list_with_context" else {}
+    rows = [_row(features, example, f"row {i}", problems) for i, example in enumerate(examples)]
+    if shared:
+        rows = [_joined(shared, row, i, problems) for i, row in enumerate(rows)]
+    if problems:
+        raise _wrong(problems, features)
+    _check_cells(features, rows, options.max_cells)
+    return rows
+
+
+def _row(features: Mapping[str, RawFeature], example: Message, where: str, problems: list[str]) -> Row:
+    row: Row = {}
+    for name, value in example.features.feature.items():
+        feature = features.get(name)
+        if feature is None:
+            problems.append(f"{where}: unknown field {name!r}")
+            continue
+        kind = value.WhichOneof("kind")
+        if kind is None:
+            continue
+        try:
+            row[name] = _value(feature, kind, list(getattr(value, kind).value))
+        except ValueError as error:
+            problems.append(f"{where}, field {name!r}: {error}")
+    return row
+
+
+def _value(feature: RawFeature, kind: str, values: Values) -> Any:
+    """A feature's value in a row; the errors lack row and feature."""
+    if feature.kind != "ragged" and not values:
+        return None
+    convert = _CONVERSIONS[feature.dtype].get(kind)
+    if convert is None:
+        expected = " or ".join(name for name in _KINDS if name in _CONVERSIONS[feature.dtype])
+        raise ValueError(f"expected {feature.dtype} ({expected}), got {kind} {_shown(values)}")
+    made = convert(values)
+    if feature.kind == "ragged":
+        return made
+    size = 1 if feature.kind == "scalar" else feature.size
+    if len(made) != size:
+        raise ValueError(f"expected {size} value{'' if size == 1 else 's'}, got {len(made)}: {_shown(values)}")
+    return made[0] if feature.kind == "scalar" else made
+
+
+def _same(values: Values) -> Values:
+    return values
+
+
+def _texts(values: Values) -> Values:
+    try:
+        return [value.decode("utf-8") for value in values]
+    except UnicodeDecodeError:
+        raise ValueError(f"expected utf8, got bytes that are no UTF-8: {_shown(values)}") from None
+
+
+def _bools(values: Values) -> Values:
+    if not set(values) <= {0, 1}:
+        raise ValueError(f"expected bool (int64_list of 0 and 1), got {_shown(values)}")
+    return [value == 1 for value in values]
+
+
+def _times(values: Values) -> Values:
+    try:
+        return [timestamp_micros(value.decode("utf-8")) for value in values]
+    except ValueError:
+        raise ValueError(f"expected timestamp (ISO text), got {_shown(values)}") from None
+
+
+_NUMBERS = {"float_list": _same, "int64_list": _same}
+_CONVERSIONS: Mapping[str, Mapping[str, Callable[[Values], Values]]] = MappingProxyType(
+    {
+        "float64": _NUMBERS,
+        "float32": _NUMBERS,
+        "int64": {"int64_list": _same},
+        "bool": {"int64_list": _bools},
+        "utf8": {"bytes_list": _texts},
+        "bytes": {"bytes_list": _same},
+        "timestamp": {"int64_list": _same, "bytes_list": _times},
+    }
+)
+"""By type of a feature, how each list of tf.Example that may hold it becomes its values."""
+
+
+def _joined(shared: Row, row: Row, number: int, problems: list[str]) -> Row:
+    problems += [f"row {number}, field {n!r}: it is in the context and in the example" for n in shared if n in row]
+    return shared | row
+
+
+def _check_cells(features: Mapping[str, RawFeature], rows: Sequence[Row], limit: int) -> None:
+    """Lists are padded to the longest of the request: that must not become more than a server can hold."""
+    for name in [f.name for f in features.values() if f.kind == "ragged"]:
+        width = max(len(row.get(name) or ()) for row in rows)
+        if len(rows) * width > limit:
+            raise _bad(
+                f"field {name!r} is a list of up to {width} values in {len(rows)} rows, padded to "
+                f"{len(rows) * width} values, this server takes {limit}",
+                "send rows with very long lists in requests of their own.",
+            )
+
+
+def _wrong(problems: list[str], features: Mapping[str, RawFeature]) -> RequestError:
+    more = [f"and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
+    unknown = next((p.partition("unknown field '")[2].rstrip("'") for p in problems if "unknown field" in p), None)
+    return RequestError(
+        Code.INVALID_ARGUMENT,
+        "the data does not fit the model's signature",
+        hint=None if unknown is None else did_you_mean(unknown, features),
+        problems=[*problems[:_SHOWN], *more],
+    )
+
+
+def _bad(message: str, hint: str) -> RequestError:
+    return RequestError(Code.INVALID_ARGUMENT, message, hint=hint)
+
+
+def _shown(values: Values) -> str:
+    text = repr(values[:8])
+    return text if len(text) <= _TEXT else text[: _TEXT - 3] + "..."
