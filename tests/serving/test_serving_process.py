@@ -235,11 +235,11 @@ def test_fail_fast_ends_with_1_and_says_why(tmp_path: Path, start_server: Start)
 
 
 def test_a_wrong_command_line_is_refused_in_one_go(base: Path, start_server: Start) -> None:
-    server = start_server(base, "--max-rows", "0", "--poll-seconds", "-1", wait=False)
+    server = start_server(base, "--max-rows", "0", "--read-seconds", "-1", wait=False)
     assert server.popen.wait(30) == 2
     text = server.log.read_text()
     assert "max_rows: expected more than 0" in text
-    assert "poll_seconds: expected more than 0" in text
+    assert "read_seconds: expected more than 0" in text
     taken = start_server(base)
     second = start_server(base, "--port", str(taken.port), wait=False)
     assert second.popen.wait(30) == 2

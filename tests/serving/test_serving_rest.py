@@ -324,7 +324,7 @@ def test_health_readiness_and_metrics(base: Path, tmp_path: Path) -> None:
 
 def test_settings_are_checked_all_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
-        ServerOptions(max_rows=0, poll_seconds=-1)
+        ServerOptions(max_rows=0, read_seconds=-1)
     assert len(caught.value.problems) == 2
     with pytest.raises(ConfigError):
         create_app({})

@@ -5,31 +5,16 @@ Names and types are those of ``tensorflow_model_analysis/proto/config.proto``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeAlias
+
+from trueline._core import proto_scalars
+from trueline._core.proto_scalars import LIMITS
+from trueline._core.proto_text import Field
 
 __all__ = ["ENUMS", "LIMITS", "MESSAGES", "SCALARS", "WRAPPERS", "Field", "Tree", "camel", "default_of", "fields_of"]
 
 Tree: TypeAlias = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Field:
-    """One field of a message.
-
-    Attributes:
-        kind: ``string``, ``bool``, ``int32``, ``int64``, ``float``, ``double``, or the name of an enum, a wrapper or
-            a message.
-        many: it may be repeated; its value is a list.
-        key: of a map, the kind of its keys; its value is a dict.
-        oneof: of the fields with the same word here only one may be given.
-    """
-
-    kind: str
-    many: bool = False
-    key: str | None = None
-    oneof: str = ""
 
 
 def _map(kind: str, key: str = "string") -> Field:
@@ -40,18 +25,8 @@ def _list(kind: str) -> Field:
     return Field(kind, many=True)
 
 
+SCALARS = MappingProxyType({kind: words for kind, words in proto_scalars.SCALARS.items() if kind != "uint32"})
 _STRING, _BOOL = Field("string"), Field("bool")
-SCALARS = MappingProxyType(
-    {
-        "string": "a text in quotes",
-        "bool": "true or false",
-        "int32": "a whole number of 32 bits",
-        "int64": "a whole number of 64 bits",
-        "float": "a number",
-        "double": "a number",
-    }
-)
-LIMITS = MappingProxyType({"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)})
 WRAPPERS = MappingProxyType({"DoubleValue": "double", "BoolValue": "bool", "Int32Value": "int32"})
 ENUMS = MappingProxyType(
     {

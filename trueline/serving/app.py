@@ -78,8 +78,10 @@ class ServingApp:
         self.service.close()
 
     def _event(self, name: str, facts: Mapping[str, Any]) -> None:
-        if name != "scan_failed":
-            self.metrics.set_available(facts["model"], facts["version"], name == "available")
+        if name in ("available", "load_failed", "unloaded"):
+            routes = self.manager.table.get(facts["model"])
+            answers = routes is not None and facts["version"] in routes.versions
+            self.metrics.set_available(facts["model"], facts["version"], answers)
         self._on_event(name, facts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -7,10 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
 
 from trueline._core.errors import ConfigError
 
-__all__ = ["AllVersions", "Latest", "ModelConfig", "ServerConfig", "Specific", "VersionPolicy"]
+__all__ = [
+    "AllVersions",
+    "BatchSettings",
+    "Latest",
+    "ModelConfig",
+    "RequestLogging",
+    "ServerConfig",
+    "Specific",
+    "VersionPolicy",
+]
 
 LARGEST_VERSION = 2**63 - 1
 
@@ -72,12 +83,65 @@ VersionPolicy = Latest | AllVersions | Specific
 
 
 @dataclass(frozen=True)
+class BatchSettings:
+    """How requests to one model are put together.
+
+    Attributes:
+        max_batch_rows: rows of one run at most, unless a single request has more; 1 puts nothing together.
+        max_queue_rows: rows that may wait; beyond it requests are refused.
+        timeout_micros: microseconds that an idle model waits for more rows before it runs fewer than `max_batch_rows`.
+        allowed_batch_sizes: growing numbers of rows; a run has exactly one of them: it is filled up with copies of its
+            first row, and one of more rows than the last is cut into pieces. None: any number of rows.
+    """
+
+    max_batch_rows: int = 512
+    max_queue_rows: int = 32_768
+    timeout_micros: int = 0
+    allowed_batch_sizes: tuple[int, ...] = ()
+
+    def problems(self) -> list[str]:
+        """What is wrong with the settings."""
+        found = []
+        for name, least in (("max_batch_rows", 1), ("max_queue_rows", 1), ("timeout_micros", 0)):
+            if getattr(self, name) < least:
+                found.append(f"{name}: expected {least} or more, got {getattr(self, name)}")
+        sizes = self.allowed_batch_sizes
+        if any(b <= a for a, b in pairwise((0, *sizes))):
+            found.append(f"allowed_batch_sizes: expected growing numbers of 1 or more, got {list(sizes)}")
+        elif sizes and sizes[-1] != self.max_batch_rows:
+            found.append(
+                f"allowed_batch_sizes: expected the last to equal the largest batch, {self.max_batch_rows}, "
+                f"got {list(sizes)}"
+            )
+        return found
+
+
+@dataclass(frozen=True)
+class RequestLogging:
+    """Which of a model's requests are logged, TensorFlow Serving's ``logging_config``.
+
+    Attributes:
+        sampling_rate: the share of requests, from 0 to 1.
+        filename_prefix: where to, or "" for the server's own place.
+    """
+
+    sampling_rate: float
+    filename_prefix: str = ""
+
+    def problems(self) -> list[str]:
+        """What is wrong with the settings."""
+        good = 0 <= self.sampling_rate <= 1  # a NaN is not
+        return [] if good else [f"sampling_rate: expected a number from 0 to 1, got {self.sampling_rate}"]
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """One model.
 
     Attributes:
         name: its name in addresses.
-        base: the folder (or URL of an object store) whose integer-named children are versions.
+        base: the folder or the URL of an object store whose integer-named children are versions, or what a source of
+            another kind goes by, such as ``pipeline:churn``.
         policy: which versions are served.
         labels: version number by label, such as ``{"stable": 3, "canary": 4}``.
         resource_preserving: unload the old version before the new one is loaded: half the memory, and a gap in which
@@ -89,6 +153,8 @@ class ModelConfig:
     policy: VersionPolicy = Latest()
     labels: Mapping[str, int] = field(default_factory=dict)
     resource_preserving: bool = False
+    batching: BatchSettings | None = None
+    logging: RequestLogging | None = None
 
     def problems(self) -> list[str]:
         """What is wrong, each with the model's name."""
@@ -97,7 +163,8 @@ class ModelConfig:
             found.append(f"model name {self.name!r}: expected text without '/' and ':'")
         if not self.base:
             found.append(f"model {self.name!r}: expected a base path")
-        found += [f"model {self.name!r}: {problem}" for problem in self.policy.problems()]
+        parts = [part for part in (self.policy, self.batching, self.logging) if part is not None]
+        found += [f"model {self.name!r}: {problem}" for part in parts for problem in part.problems()]
         for label, number in self.labels.items():
             if not label or set(label) & set("/:"):
                 found.append(f"model {self.name!r}: label {label!r}: expected text without '/' and ':'")
@@ -130,7 +197,7 @@ class ServerConfig:
         """Models given as base directory by name, all with one policy."""
         return cls(tuple(ModelConfig(name, base, policy) for name, base in bases.items()))
 
-    @property
+    @cached_property
     def by_name(self) -> dict[str, ModelConfig]:
         """The models by name."""
         return {model.name: model for model in self.models}

@@ -56,10 +56,12 @@ def load_model(uri: str, options: ServerOptions) -> LoadedModel:
     start = time.perf_counter()
     runtime = ModelRuntime.load(uri, allow_host=options.allow_host)
     seconds = time.perf_counter() - start
-    rows = _warmup_rows(runtime)
-    for batch in (rows[:1], rows):
-        _answer(runtime, batch)
-    return LoadedModel(runtime, seconds, len(rows), _one_row_micros(runtime, rows[:1]))
+    rows = _warmup_rows(runtime) if options.enable_model_warmup else []
+    for _ in range(options.num_request_iterations_for_warmup if rows else 0):
+        for batch in (rows[:1], rows):
+            _answer(runtime, batch)
+    one = rows[:1] or synthetic_rows(runtime.inputs)[:1]
+    return LoadedModel(runtime, seconds, len(rows), _one_row_micros(runtime, one))
 
 
 def synthetic_rows(features: tuple[RawFeature, ...]) -> list[dict[str, Any]]:

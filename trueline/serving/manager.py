@@ -1,37 +1,31 @@
-"""Watches the base directories and moves versions from disk to the routing table and out of it again.
+"""Models and their versions, from where they lie to the routing table: new versions beside old ones, or not at all.
 
-A new version is loaded and warmed up on the loader thread before the table is replaced; the old one is then drained
-and dropped. A version that fails to load takes nothing down: the versions before it go on answering, it is shown as
-END with its error, and it is tried again when its files change or after a while. A version whose folder vanishes is
-unloaded only when another one is available. A number stands for one content: files that change under a version which
-answers are not loaded anew; publish a new number.
+A version that fails to load changes nothing: the older ones go on answering, and the failure stays visible. The same
+holds for a configuration (`ModelManager.apply`): it is in force as a whole, by one assignment, or nothing of it is.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
-from urllib.parse import quote
 
-from trueline._core.errors import TruelineError
-from trueline._core.feed_blocks import merge_packed
-from trueline.serving.batching import Batcher
+from trueline._core.errors import did_you_mean
+from trueline.serving.change import Change, Plan
 from trueline.serving.config import ServerConfig
-from trueline.serving.loading import LoadedModel, load_model
+from trueline.serving.errors import Code, RequestError
+from trueline.serving.loader import Loader, ObserveBatch
+from trueline.serving.model_versions import BeforePublish, Event, ModelVersions, Surroundings, told
 from trueline.serving.options import ServerOptions
-from trueline.serving.scan import Candidate, scan_base
-from trueline.serving.versions import EMPTY_TABLE, Live, Routes, State, Table, Version, routes_of
+from trueline.serving.sources import Plugs, source_of
+from trueline.serving.versions import EMPTY_TABLE, Table, Version
 
 __all__ = ["ModelManager"]
 
 _LOG = logging.getLogger("trueline.serving")
-_ENDED_KEPT = 10
-Event = Callable[[str, Mapping[str, Any]], None]
+_GONE_KEPT = 100
 
 
 class ModelManager:
@@ -40,8 +34,18 @@ class ModelManager:
     Args:
         config: the models.
         options: the server's settings.
-        on_event: told ``available``, ``load_failed``, ``unloaded`` and ``scan_failed`` with what happened.
-        observe_batch: told model, version and rows of each run.
+        on_event: told what happens: ``available``, ``load_failed``, ``unloaded``, ``scan_failed``, ``no_version``
+            (nothing answers for a model, and why), ``version_missing`` (a version that is served by number is not
+            there), ``configured`` and ``configuration_failed``.
+        observe_batch: gives, for model and version, what is told of each run.
+        plugs: further kinds of sources.
+
+    Attributes:
+        config: what is in force.
+        table: what every request reads; replaced as a whole.
+        tracked: by model every version that is known of, those of models that are gone too.
+        before_publish: awaited with model and version when a version is loaded and warmed up, before the first request
+            can reach it; what it raises fails the load. None by default. Several processes meet here.
     """
 
     def __init__(
@@ -49,179 +53,164 @@ class ModelManager:
         config: ServerConfig,
         options: ServerOptions,
         on_event: Event = lambda name, facts: None,
-        observe_batch: Callable[[str, int], Callable[[int], None]] = lambda model, version: lambda rows: None,
+        observe_batch: ObserveBatch = lambda model, version: lambda *run: None,
+        plugs: Plugs = MappingProxyType({}),
     ) -> None:
         self.config = config
         self.table: Table = EMPTY_TABLE
-        self.tracked: dict[str, dict[int, Version]] = {model.name: {} for model in config.models}
-        self.scan_errors: dict[str, str] = {}
         self._options = options
         self._on_event = on_event
-        self._observe_batch = observe_batch
-        self._loader = ThreadPoolExecutor(1, thread_name_prefix="trueline-loader")
-        self._watchers: list[asyncio.Task[None]] = []
-        self._drains: set[asyncio.Task[None]] = set()
-        self._locks = {name: asyncio.Lock() for name in self.tracked}
+        self._plugs = plugs
+        self._loader = Loader(options, observe_batch)
+        self._around = Surroundings(options, self._loader, on_event, self._publish)
+        self._models = {m.name: ModelVersions(m, source_of(m.base, plugs), self._around) for m in config.models}
+        self.tracked: dict[str, dict[int, Version]] = {n: m.tracked for n, m in self._models.items()}
+        self._watchers: dict[ModelVersions, asyncio.Task[None]] = {}
+        self._old: list[ModelVersions] = []
+        self._applying = asyncio.Lock()
+        self._applies: set[asyncio.Task[None]] = set()
+        self._stopped = False
 
-    def start(self) -> None:
-        """Begins to watch; returns at once. Call it on the event loop."""
-        self._watchers = [asyncio.ensure_future(self._watch(name)) for name in self.tracked]
+    @property
+    def before_publish(self) -> BeforePublish | None:
+        """See the class."""
+        return self._around.before_publish
 
-    async def stop(self) -> None:
-        """Stops watching and drops every version after its last request."""
-        for task in self._watchers:
-            task.cancel()
-        await asyncio.gather(*self._watchers, return_exceptions=True)
-        versions = [v for tracked in self.tracked.values() for v in tracked.values() if v.live is not None]
-        self.table = EMPTY_TABLE
-        await asyncio.gather(*(v.drained(self._options.drain_seconds) for v in versions))
-        await asyncio.gather(*self._drains)
-        for version in versions:
-            if version.live is not None:
-                version.live.executor.shutdown(wait=False)
-                version.live = None
-            version.state = State.END
-        self._loader.shutdown(wait=False)
+    @before_publish.setter
+    def before_publish(self, hook: BeforePublish | None) -> None:
+        self._around.before_publish = hook
+
+    @property
+    def scan_errors(self) -> Mapping[str, str]:
+        """By model, why the last look at its source failed."""
+        return {name: model.error for name, model in self._models.items() if model.error}
 
     @property
     def ready(self) -> bool:
         """Whether every model has an available version."""
         return all(name in self.table and self.table[name].default is not None for name in self.config.by_name)
 
-    async def _watch(self, name: str) -> None:
+    def silence(self, name: str) -> str:
+        """Why a model has no version that answers; "" when it has one, or is not looked for yet."""
+        model = self._models.get(name)
+        return model.silent if model is not None else ""
+
+    # Start, look, stop
+
+    def start(self) -> None:
+        """Begins to watch; returns at once. Call it on the event loop."""
+        for model in self._models.values():
+            self._watch(model, look_now=True)
+
+    def _watch(self, model: ModelVersions, *, look_now: bool) -> None:
+        if self._options.poll_seconds > 0 or (look_now and self._options.poll_seconds == 0):
+            self._watchers[model] = asyncio.ensure_future(self._looks(model, look_now))
+
+    async def _looks(self, model: ModelVersions, look_now: bool) -> None:
         while True:
-            try:
-                await self.refresh(name)
-            except Exception as error:  # a look that fails is no reason to stop looking
-                _LOG.exception("looking for versions of %s failed", name)
-                self._scan_failed(name, f"{type(error).__name__}: {error}")
+            if look_now:
+                try:
+                    await model.refresh()
+                except Exception as error:  # a look that fails is no reason to stop looking
+                    _LOG.exception("looking for versions of %s failed", model.config.name)
+                    model.scan_failed(told(error))
+            look_now = True
+            if not self._options.poll_seconds:
+                return
             await asyncio.sleep(self._options.poll_seconds)
 
     async def refresh(self, name: str) -> None:
-        """One look at a model's base directory: loads what is new, retires what is old."""
-        async with self._locks[name]:
-            loop = asyncio.get_running_loop()
-            try:
-                found = await loop.run_in_executor(self._loader, scan_base, self.config.by_name[name].base)
-            except (TruelineError, OSError) as error:
-                self._scan_failed(name, str(error))
-                return
-            self.scan_errors.pop(name, None)
-            usable = dict(found)
-            while (candidate := self._next_to_load(name, usable)) is not None:
-                if not await self._load(name, candidate):
-                    del usable[candidate.number]  # not again in this round: an older version may stand in
-            self._retire(name, usable)
-            self._forget_ended(name, found)
+        """One look at a model's source: loads what is new, retires what is old.
 
-    def _scan_failed(self, name: str, message: str) -> None:
-        if self.scan_errors.get(name) != message:
-            self.scan_errors[name] = message
-            self._on_event("scan_failed", {"model": name, "error": message})
+        Raises:
+            RequestError: NOT_FOUND, no such model.
+        """
+        if name not in self._models:
+            raise RequestError(Code.NOT_FOUND, f"no model {name!r}", hint=did_you_mean(name, self._models))
+        await self._models[name].refresh()
 
-    def _wanted(self, name: str, found: Mapping[int, Candidate]) -> list[int]:
-        """The newest versions that have not failed as they now are."""
-        tracked = self.tracked[name]
-        usable = [n for n in found if not self._failed(tracked.get(n), found[n])]
-        return self.config.by_name[name].policy.wanted(usable)
+    async def stop(self) -> None:
+        """Stops watching and drops every version after its last request."""
+        self._stopped = True
+        pending = [*self._watchers.values(), *self._applies]
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        self.table = EMPTY_TABLE
+        for model in self._models.values():
+            model.drain(model.mark_leaving(sorted(model.available)), silently=True)
+        await asyncio.gather(*(model.gone() for model in [*self._models.values(), *self._old]))
+        self._loader.close()
 
-    def _failed(self, version: Version | None, candidate: Candidate) -> bool:
-        return (
-            version is not None
-            and version.failed_at is not None
-            and version.signature == candidate.signature
-            and time.monotonic() - version.failed_at < self._options.retry_seconds
-        )
+    def _publish(self, model: ModelVersions) -> None:
+        if not self._stopped and self._models.get(model.config.name) is model:
+            self.table = MappingProxyType({**self.table, model.config.name: model.routes()})
 
-    def _next_to_load(self, name: str, found: Mapping[int, Candidate]) -> Candidate | None:
-        tracked = self.tracked[name]
-        for number in self._wanted(name, found):
-            version = tracked.get(number)
-            if version is None or version.state is State.END:
-                return found[number]
-        return None
+    # A new configuration
 
-    async def _load(self, name: str, candidate: Candidate) -> bool:
-        version = Version(candidate.number, candidate.uri, candidate.signature)
-        self.tracked[name][candidate.number] = version
-        version.state = State.LOADING
-        loop = asyncio.get_running_loop()
+    async def apply(self, config: ServerConfig) -> None:
+        """Puts a configuration in force as a whole: checks it, loads what is new, replaces the table by one assignment.
+
+        A model that is new, or whose base or batching changed, must have an available version by then; labels must
+        point at versions that are available by then (`allow_version_labels_for_unavailable_models` lets a label that
+        is not in use point at one that comes later). Models that go are drained and freed after this returns. Until
+        then everything answers as before, and after an error or a cancellation everything is as it was. Two calls at
+        once run one after the other.
+
+        Raises:
+            ConfigError: a kind of source that is not known here.
+            RequestError: UNKNOWN, a new model did not become available; FAILED_PRECONDITION, a label of a version that
+                is not available; UNAVAILABLE, the server is stopping. All problems at once.
+        """
+        task = asyncio.current_task()
+        assert task is not None
+        self._applies.add(task)
         try:
-            loaded = await loop.run_in_executor(self._loader, load_model, candidate.uri, self._options)
-        except Exception as error:  # whatever a broken model does, the other versions go on answering
-            known = isinstance(error, TruelineError)
-            version.error = str(error) if known else f"{type(error).__name__}: {error}"
-            version.failed_at = time.monotonic()
-            version.state = State.END
-            self._on_event("load_failed", {"model": name, "version": version.number, "error": version.error})
-            return False
-        version.live = self._live(name, version.number, loaded)
-        version.state = State.AVAILABLE
-        self._publish(name)
-        facts = {"load_seconds": loaded.load_seconds, "one_row_micros": loaded.one_row_micros}
-        self._on_event("available", {"model": name, "version": version.number, "inline": version.live.inline, **facts})
-        return True
+            async with self._applying:
+                await self._apply(config)
+        except Exception as error:
+            self._on_event("configuration_failed", {"error": told(error)})
+            raise
+        finally:
+            self._applies.discard(task)
+        self._on_event("configured", {"models": sorted(config.by_name)})
 
-    def _live(self, name: str, number: int, loaded: LoadedModel) -> Live:
-        options = self._options
-        inline = loaded.one_row_micros is not None and loaded.one_row_micros < options.inline_micros
-        executor = ThreadPoolExecutor(1, thread_name_prefix=f"trueline-{name}-{number}")
-        batcher = Batcher(
-            loaded.runtime.graph.run_packed,
-            executor,
-            merge=merge_packed,
-            inline=inline,
-            inline_rows=options.inline_rows,
-            max_batch_rows=options.max_batch_rows,
-            max_queue_rows=options.max_queue_rows,
-            observe=self._observe_batch(name, number),
+    async def _apply(self, config: ServerConfig) -> None:
+        if self._stopped:
+            raise RequestError(Code.UNAVAILABLE, "the server is stopping")
+        plan = Plan.of(
+            config, self._models, lambda model: ModelVersions(model, source_of(model.base, self._plugs), self._around)
         )
-        outputs = ",".join(quote(n, safe="") for n in loaded.runtime.graph.output_names)
-        headers = ((b"x-model-version", b"%d" % number), (b"x-model-outputs", outputs.encode()))
-        return Live(loaded.runtime, batcher, executor, inline, headers)
+        async with contextlib.AsyncExitStack() as locks:
+            for old in plan.touched:
+                await locks.enter_async_context(old.lock)
+            change = Change(plan, self.table, self._options)
+            try:
+                await change.prepare(self._around.before_publish)
+            except BaseException:
+                await asyncio.shield(change.rollback())
+                raise
+            self._commit(config, plan, change)
 
-    def _publish(self, name: str) -> None:
-        routes: dict[str, Routes] = {
-            **self.table,
-            name: routes_of(self.tracked[name], self.config.by_name[name].labels),
-        }
-        self.table = MappingProxyType(routes)
-
-    def _retire(self, name: str, found: Mapping[int, Candidate]) -> None:
-        tracked = self.tracked[name]
-        wanted = set(self._wanted(name, found))
-        available = {n for n, v in tracked.items() if v.state is State.AVAILABLE}
-        if not available & wanted:
-            return  # nothing newer answers yet, so what answers now stays
-        leaving = [tracked[n] for n in sorted(available - wanted)]
-        for version in leaving:
-            version.state = State.UNLOADING
-        if leaving:
-            self._publish(name)
-        for version in leaving:
-            task = asyncio.ensure_future(self._drop(name, version))
-            self._drains.add(task)
-            task.add_done_callback(self._drains.discard)
-
-    def _forget_ended(self, name: str, found: Mapping[int, Candidate]) -> None:
-        """Keeps the status page short; a failure whose files are still there is remembered and not tried anew."""
-        tracked = self.tracked[name]
-        ended = [n for n, v in sorted(tracked.items()) if v.state is State.END and (not v.error or n not in found)]
-        for number in ended[:-_ENDED_KEPT]:
-            del tracked[number]
-
-    async def _drop(self, name: str, version: Version) -> None:
-        drained = await version.drained(self._options.drain_seconds)
-        if version.live is not None:
-            held, version.live = [version.live], None
-            await asyncio.get_running_loop().run_in_executor(self._loader, _forget, held)
-        version.state = State.END
-        self._on_event("unloaded", {"model": name, "version": version.number, "drained": drained})
-
-
-def _forget(held: list[Live]) -> None:
-    """Drops the last reference here, on the loader thread: freeing a large session takes a while."""
-    for live in held:
-        live.executor.shutdown(wait=False)
-    del live
-    held.clear()
+    def _commit(self, config: ServerConfig, plan: Plan, change: Change) -> None:
+        """No await in here: requests see the old state or the new one."""
+        done = change.commit()
+        self._models = {model.name: plan.models[model.name] for model in config.models}
+        gone = [model.config.name for model in plan.leaving if model.config.name not in self._models]
+        kept = [name for name in self.tracked if name not in self._models][-_GONE_KEPT:]
+        past = {name: self.tracked[name] for name in [*kept, *gone]}
+        self.tracked = {**past, **{name: model.tracked for name, model in self._models.items()}}
+        self.config = config
+        self.table = MappingProxyType(
+            {**{n: r for n, r in self.table.items() if n in self._models}, **done.routes},
+        )
+        for model, versions in done.drained:
+            model.drain(versions)
+        self._old = [model for model in [*self._old, *plan.leaving] if model.leaving]
+        for model in plan.leaving:
+            if (watcher := self._watchers.pop(model, None)) is not None:
+                watcher.cancel()
+        for model in plan.fresh:
+            self._watch(model, look_now=False)
+        for facts in done.came:
+            self._on_event("available", facts)

@@ -41,6 +41,7 @@ class Live:
         executor: its one slot off the event loop.
         inline: whether small batches run on the event loop.
         headers: what every answer of this version carries: its number and the names of its outputs.
+        copy: the local copy of a version from elsewhere, to be removed with it; or None.
     """
 
     runtime: ModelRuntime
@@ -48,6 +49,7 @@ class Live:
     executor: ThreadPoolExecutor
     inline: bool
     headers: tuple[tuple[bytes, bytes], ...]
+    copy: str | None = None
 
 
 class Version:
@@ -60,11 +62,13 @@ class Version:
         state: where it is on its way from START to END.
         error: why it could not be loaded, or "".
         failed_at: the clock when it failed, or None.
+        attempts: how often this very signature was tried to load.
         live: what answers, or None.
     """
 
-    def __init__(self, number: int, uri: str, signature: str) -> None:
+    def __init__(self, number: int, uri: str, signature: str, attempts: int = 1) -> None:
         self.number = number
+        self.attempts = attempts
         self.uri = uri
         self.signature = signature
         self.state = State.START
@@ -110,7 +114,7 @@ class Routes:
     Attributes:
         versions: by number.
         default: the one that answers when a request names none.
-        labels: version number by label; a label may point at a version that is not available just now.
+        labels: version number by label; a label stays when the version that it points at goes.
     """
 
     versions: Mapping[int, Version]

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
-from trueline.model_analysis.config_fields import ENUMS, LIMITS
+__all__ = ["LIMITS", "SCALARS", "Token", "plain_value", "unescaped"]
 
-__all__ = ["Token", "plain_value", "unescaped"]
+SCALARS = MappingProxyType(
+    {
+        "string": "a text in quotes",
+        "bool": "true or false",
+        "int32": "a whole number of 32 bits",
+        "int64": "a whole number of 64 bits",
+        "uint32": "a whole number of 32 bits without sign",
+        "float": "a number",
+        "double": "a number",
+    }
+)
+"""By kind what it takes, in words."""
+LIMITS = MappingProxyType({"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1), "uint32": (0, 2**32 - 1)})
 
 _ESCAPE = re.compile(
     rb"\\(?:(?P<octal>[0-7]{1,3})|[xX](?P<hex>[0-9a-fA-F]{1,2})|u(?P<short>[0-9a-fA-F]{4})"
@@ -22,21 +36,23 @@ _BOOLS = {"true": True, "True": True, "t": True, "1": True, "false": False, "Fal
 
 @dataclass(frozen=True)
 class Token:
+    """A word, number, string, sign or the end, and its offset in the text."""
+
     kind: str  # word, number, string, sign, end
     text: str
     at: int
 
 
-def plain_value(kind: str, token: Token, minus: bool) -> Any:
+def plain_value(kind: str, token: Token, minus: bool, enums: Mapping[str, Mapping[str, int]]) -> Any:
     """A number, a bool or the name of an enum's value; None where the token is none."""
     text = token.text
     if kind == "bool":
         return None if minus else _BOOLS.get(text)
-    if kind in ENUMS:
+    if kind in enums:
         if token.kind == "word":
-            return text if text in ENUMS[kind] and not minus else None
+            return text if text in enums[kind] and not minus else None
         number = _integer(token, minus, "int32")
-        return next((name for name, value in ENUMS[kind].items() if value == number), None)
+        return next((name for name, value in enums[kind].items() if value == number), None)
     return _float(token, minus) if kind in ("float", "double") else _integer(token, minus, kind)
 
 
