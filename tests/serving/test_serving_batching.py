@@ -36,7 +36,14 @@ def batcher(run: Callable[[Arrays], Arrays], **keywords: Any) -> tuple[Batcher[A
     runs: list[int] = []
     executor = ThreadPoolExecutor(1)
     options = {"inline": True, "inline_rows": 8, "max_batch_rows": 8, "max_queue_rows": 100} | keywords
-    return Batcher(run, executor, merge=merge, observe=runs.append, **options), runs, executor
+
+    def observe(data: Sequence[Arrays], rows: int, waited: float, ran: float) -> None:
+        assert sum(len(part["x"]) for part in data) == rows
+        assert waited >= 0
+        assert ran >= 0
+        runs.append(rows)
+
+    return Batcher(run, executor, merge=merge, observe=observe, **options), runs, executor
 
 
 def x(*values: float) -> Arrays:

@@ -6,10 +6,11 @@ No framework stands between the socket and the model. Each protocol over HTTP is
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from trueline.serving.asgi import Answer, ClientGoneError, Head, Receive, Request, Scope, Send, send_answer
+from trueline.serving.asgi import Answer, Bodies, ClientGoneError, Head, Receive, Request, Scope, Send, send_answer
 from trueline.serving.codec import dump
 from trueline.serving.config import Latest, ServerConfig
 from trueline.serving.errors import Code, RequestError
@@ -19,6 +20,7 @@ from trueline.serving.oip_rest import OpenInferenceRest
 from trueline.serving.options import ServerOptions
 from trueline.serving.rest_tfs import TensorFlowRest
 from trueline.serving.service import Service
+from trueline.serving.vocabularies import vocabularies_of_model
 
 __all__ = ["ServingApp", "create_app"]
 
@@ -44,17 +46,24 @@ class ServingApp:
         metrics: what is counted.
         handlers: by path prefix (``/v1/``), the first that fits.
         pages: by whole path, for GET and HEAD.
+        doors: asked before anything of a request is read; what raises RequestError keeps it out.
+        watchers: told of each request with its answer, after it was sent; None where the client went away.
     """
 
     def __init__(self, config: ServerConfig, options: ServerOptions, on_event: EventSink) -> None:
         self.options = options
         self.metrics = Metrics()
+        self.metrics.loads = self._loads
+        self.bodies = Bodies(options.max_inflight_bytes)
         self.draining = False
+        self._timeout = options.rest_api_timeout_in_ms / 1000
         self._on_event = on_event
         self.manager = ModelManager(config, options, self._event, self.metrics.batch_observer)
         self.service = Service(self.manager, options, self.metrics)
         self.handlers: list[tuple[bytes, Handler]] = [(b"/v1/", TensorFlowRest(self.service))]
         self.handlers.append((b"/v2", OpenInferenceRest(self.service, lambda: self.ready)))
+        self.doors: list[Callable[[Request], None]] = []
+        self.watchers: list[Callable[[Request, Answer | None], None]] = []
         self.pages: dict[bytes, Page] = {
             b"/healthz": lambda: Answer(200, b'{"status":"ok"}'),
             b"/readyz": self._readyz,
@@ -82,6 +91,8 @@ class ServingApp:
             routes = self.manager.table.get(facts["model"])
             answers = routes is not None and facts["version"] in routes.versions
             self.metrics.set_available(facts["model"], facts["version"], answers)
+        if name == "available":
+            self._learn(facts["model"], facts["version"], facts.get("load_seconds"))
         self._on_event(name, facts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -92,11 +103,19 @@ class ServingApp:
             await send({"type": "websocket.close", "code": 1000})
         else:
             head = Head.of(scope)
+            head.bodies = self.bodies
+            request = Request(scope, receive, head, self._timeout)
+            answer = None
             try:
-                answer = await self._answer(Request(scope, receive, head))
+                answer = await self._answer(request)
+                await send_answer(send, answer, head.request_id)
             except ClientGoneError:
                 return
-            await send_answer(send, answer, head.request_id)
+            finally:
+                if head.held:
+                    head.let_go()
+                for watcher in self.watchers:
+                    watcher(request, answer)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -112,6 +131,8 @@ class ServingApp:
     async def _answer(self, request: Request) -> Answer:
         path = request.path
         try:
+            for door in self.doors:
+                door(request)
             for prefix, handler in self.handlers:
                 if path.startswith(prefix) or path[: len(prefix)].lower() == prefix:
                     return await handler(request)
@@ -140,6 +161,30 @@ class ServingApp:
         }
         body = {"ready": self.ready, "draining": self.draining, "models": models}
         return Answer(200 if self.ready else 503, dump(body))
+
+    def _learn(self, model: str, number: int, seconds: float | None) -> None:
+        """Names of features for the metrics, and what texts they know, which is read from the graph in a thread."""
+        version = self.manager.tracked.get(model, {}).get(number)
+        if version is None or version.live is None:
+            return
+        runtime = version.live.runtime
+        self.metrics.loaded(model, number, runtime.graph, seconds)
+
+        def done(job: asyncio.Future[dict[str, frozenset[str]]]) -> None:
+            if not job.cancelled() and job.exception() is None:
+                self.metrics.loaded(model, number, runtime.graph, seconds, job.result())
+
+        job = asyncio.get_running_loop().run_in_executor(None, vocabularies_of_model, runtime)
+        job.add_done_callback(done)
+
+    def _loads(self) -> dict[tuple[str, int], tuple[int, int]]:
+        """Rows that wait and requests in flight, by version."""
+        return {
+            (name, number): (version.live.batcher.queued_rows, version.references)
+            for name, tracked in self.manager.tracked.items()
+            for number, version in tracked.items()
+            if version.live is not None
+        }
 
     def _metrics(self) -> Answer:
         return Answer(200, self.metrics.text(), CONTENT_TYPE.encode())

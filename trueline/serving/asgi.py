@@ -10,10 +10,11 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from trueline.serving.errors import Code, RequestError, too_large
+from trueline.serving.errors import Code, RequestError, overloaded, too_large
 
 __all__ = [
     "Answer",
+    "Bodies",
     "ClientGoneError",
     "Head",
     "Message",
@@ -36,11 +37,27 @@ _ID_PREFIX = secrets.token_hex(6)
 _ID_COUNT = itertools.count(1)
 _ID_LENGTH = 128
 _LENGTH_DIGITS = 18
+_SMALL_BODY = 64 * 1024
+_LONGEST_MS = 10**9
 JSON_TYPE = b"application/json"
 
 
 class ClientGoneError(Exception):
     """The client closed the connection before its request was whole."""
+
+
+class Bodies:
+    """The request bodies that lie in memory together; those that come in one small piece are not counted.
+
+    Args:
+        limit: their bytes; a request beyond it is refused.
+    """
+
+    __slots__ = ("held", "limit")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.held = 0
 
 
 @dataclass(slots=True)
@@ -55,12 +72,44 @@ class Answer:
 
 @dataclass(slots=True)
 class Head:
-    """What the app reads of a request's headers."""
+    """What the app reads of a request's headers, and how much memory the request's body takes.
+
+    Attributes:
+        request_id: the client's ``x-request-id``, or one that was made here.
+        length: what ``content-length`` says.
+        encoding: what ``content-encoding`` says, in lower case.
+        expects_continue: whether the client waits with its body.
+        timeout: ``x-request-timeout-ms`` in seconds: how long the client waits for an answer.
+        bodies: where the body is counted, or None.
+        held: bytes of this body that are counted there.
+    """
 
     request_id: bytes
     length: int | None
     encoding: bytes
     expects_continue: bool
+    timeout: float | None = None
+    bodies: Bodies | None = None
+    held: int = 0
+
+    def hold(self, size: int) -> None:
+        """Counts bytes of the body.
+
+        Raises:
+            RequestError: RESOURCE_EXHAUSTED, when the bodies together are over the limit.
+        """
+        if self.bodies is None:
+            return
+        if self.bodies.held + size > self.bodies.limit:
+            raise overloaded(f"the requests that are being read take more than {self.bodies.limit} bytes together")
+        self.bodies.held += size
+        self.held += size
+
+    def let_go(self) -> None:
+        """The body is not needed any more."""
+        if self.bodies is not None:
+            self.bodies.held -= self.held
+            self.held = 0
 
     @classmethod
     def of(cls, scope: Scope) -> Head:
@@ -76,6 +125,8 @@ class Head:
                 head.encoding = value.lower()
             elif name == b"expect":
                 head.expects_continue = True
+            elif name == b"x-request-timeout-ms":
+                head.timeout = int(value) / 1000 if value.isdigit() and 0 < int(value[:10]) <= _LONGEST_MS else None
         if not head.request_id:
             head.request_id = b"%s-%x" % (_ID_PREFIX.encode(), next(_ID_COUNT))
         return head
@@ -90,11 +141,15 @@ class Request:
         head: what the app reads of the headers.
         method: in capitals.
         path: as it came, still percent-encoded.
+        deadline: the event loop's clock at which the client does not wait any more, or None.
     """
 
-    __slots__ = ("head", "method", "path", "receive", "scope")
+    __slots__ = ("deadline", "head", "method", "path", "receive", "scope")
 
-    def __init__(self, scope: Scope, receive: Receive, head: Head) -> None:
+    def __init__(self, scope: Scope, receive: Receive, head: Head, timeout: float | None = None) -> None:
+        if head.timeout is not None:
+            timeout = head.timeout if timeout is None else min(timeout, head.timeout)
+        self.deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
         self.scope = scope
         self.receive = receive
         self.head = head
@@ -110,7 +165,8 @@ async def read_body(receive: Receive, head: Head, limit: int) -> bytes:
     """The request's body, inflated when it came as gzip.
 
     Raises:
-        RequestError: 413 for more than `limit` bytes, before or after inflating; 400 for another encoding.
+        RequestError: 413 for more than `limit` bytes, before or after inflating; 400 for another encoding; 503 when
+            the bodies that are being read take too much memory together.
         ClientGoneError: the connection closed before the body was whole.
     """
     if head.length is not None and head.length > limit:
@@ -122,11 +178,17 @@ async def read_body(receive: Receive, head: Head, limit: int) -> bytes:
         raise ClientGoneError
     body: bytes = message.get("body", b"")
     if message.get("more_body", False) or len(body) > limit:
-        body = await _rest(receive, message, limit)
-    return _inflate(body, head.encoding, limit) if head.encoding not in (b"", b"identity") else body
+        body = await _rest(receive, message, head, limit)
+    elif len(body) > _SMALL_BODY:
+        head.hold(len(body))
+    if head.encoding in (b"", b"identity"):
+        return body
+    data = _inflate(body, head.encoding, limit)
+    head.hold(len(data))
+    return data
 
 
-async def _rest(receive: Receive, message: Message, limit: int) -> bytes:
+async def _rest(receive: Receive, message: Message, head: Head, limit: int) -> bytes:
     pieces, size = [], 0
     while True:
         piece = message.get("body", b"")
@@ -135,6 +197,7 @@ async def _rest(receive: Receive, message: Message, limit: int) -> bytes:
             if message.get("more_body", False):
                 await _discard(receive)
             raise too_large(limit)
+        head.hold(len(piece))
         pieces.append(piece)
         if not message.get("more_body", False):
             return b"".join(pieces)

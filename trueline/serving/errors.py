@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from trueline._core.errors import ServingError
 
-__all__ = ["HTTP_STATUS", "Code", "RequestError", "code_of", "overloaded", "too_large"]
+__all__ = ["HTTP_STATUS", "Code", "RequestError", "code_of", "late", "overloaded", "too_large"]
 
 
 class Code(StrEnum):
@@ -105,6 +105,11 @@ def code_of(status: int) -> Code:
 def overloaded(message: str) -> RequestError:
     """A request that finds a queue full: 503 by REST, RESOURCE_EXHAUSTED by gRPC."""
     return RequestError(Code.RESOURCE_EXHAUSTED, message, hint="try again later.", status=503)
+
+
+def late() -> RequestError:
+    """A request whose deadline passed before its answer was there: 504 by REST, DEADLINE_EXCEEDED by gRPC."""
+    return RequestError(Code.DEADLINE_EXCEEDED, "the request's deadline passed before the model could answer")
 
 
 def too_large(limit: int) -> RequestError:

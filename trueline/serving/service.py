@@ -17,7 +17,7 @@ from typing import Protocol, TypeVar
 from trueline._core.errors import TruelineError
 from trueline._core.feed_blocks import Packed
 from trueline.serving.batching import Arrays
-from trueline.serving.errors import Code, RequestError
+from trueline.serving.errors import Code, RequestError, late, overloaded
 from trueline.serving.manager import ModelManager
 from trueline.serving.metrics import Metrics
 from trueline.serving.options import ServerOptions
@@ -112,6 +112,10 @@ class Service:
         manager: the models.
         options: the server's settings.
         metrics: where requests are counted.
+
+    Attributes:
+        observers: told of every request to a known model.
+        permit: asked with the model and what is asked of it, before a version is looked for; raises RequestError.
     """
 
     def __init__(self, manager: ModelManager, options: ServerOptions, metrics: Metrics) -> None:
@@ -119,6 +123,8 @@ class Service:
         self.options = options
         self.metrics = metrics
         self.observers: list[Observer] = []
+        self.permit: Callable[[str, str], None] | None = None
+        self._asides = 0
         self._workers = ThreadPoolExecutor(2, thread_name_prefix="trueline-codec")
 
     def close(self) -> None:
@@ -131,6 +137,8 @@ class Service:
         Raises:
             RequestError: NOT_FOUND, when none is there; INVALID_ARGUMENT, for a label that the model does not have.
         """
+        if self.permit is not None:
+            self.permit(spec.name, "metadata" if call is None else call.api)
         routes = self.manager.table.get(spec.name)
         version = None
         if routes is not None:
@@ -174,8 +182,9 @@ class Service:
         version = self.find(spec, call)
         live = version.acquire()
         try:
-            given = await self._aside(parse, live) if aside or live.runtime.steps else parse(live)
-            outputs = await live.batcher.submit(given.packed, given.rows)
+            live.batcher.admit()
+            given = await self._parse_aside(parse, live, call) if aside or live.runtime.steps else parse(live)
+            outputs = await live.batcher.submit(given.packed, given.rows, call.deadline)
             answered = Answered(spec.name, version.number, live, given, outputs)
             encoded = encode(answered) if given.rows <= _LARGE_ROWS else await self._aside(encode, answered)
         except Exception as error:
@@ -183,12 +192,26 @@ class Service:
         finally:
             version.release()
         seconds = time.perf_counter() - call.started
-        number = str(version.number)
-        self.metrics.request(spec.name, number, "200").inc()
-        self.metrics.succeeded(spec.name, number, given.rows, seconds)
+        self.metrics.answered(spec.name, version.number, call.api, call.entrypoint, given.rows, seconds)
         for observer in self.observers:
             observer.answered(call, answered, seconds)
         return encoded, answered
+
+    async def _parse_aside(self, parse: Callable[[Live], Given], live: Live, call: Call) -> Given:
+        """Parses in a thread: as many requests may wait for one as the options say, and none that is late is parsed."""
+        if self._asides >= self.options.max_parsing_requests:
+            raise overloaded(f"{self._asides} large requests or requests with host steps wait to be parsed")
+
+        def work(live: Live) -> Given:
+            if call.deadline is not None and call.deadline <= time.monotonic():
+                raise late()
+            return parse(live)
+
+        self._asides += 1
+        try:
+            return await self._aside(work, live)
+        finally:
+            self._asides -= 1
 
     async def _aside(self, function: Callable[[Live], T] | Callable[[Answered], T], value: Live | Answered) -> T:
         work: Callable[..., T] = function
@@ -203,7 +226,7 @@ class Service:
             _LOG.error("request %s to %s version %s failed", call.request_id, spec.name, number, exc_info=error)
             told = RequestError(Code.INTERNAL, f"internal error; the server's log has request {call.request_id}")
         told.version = number
-        self.metrics.request(spec.name, str(number), str(told.status)).inc()
+        self.metrics.failed(spec.name, number, told)
         seconds = time.perf_counter() - call.started
         for observer in self.observers:
             observer.failed(call, spec.name, number, told, seconds)
