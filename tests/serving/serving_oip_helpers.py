@@ -1,0 +1,83 @@
+"""A model with every kind of feature that says what came in, tensors for it, and bodies with binary data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from onnx import TensorProto, helper
+from serving_helpers import write_model
+
+from trueline._core.feeds import Feeds
+from trueline._core.values import RawFeature
+
+FEATURES = (
+    RawFeature("f", "float64"),
+    RawFeature("i", "int64", optional=False),
+    RawFeature("b", "bool"),
+    RawFeature("s", "utf8"),
+    RawFeature("t", "timestamp"),
+    RawFeature("v", "float64", "fixed", 2),
+    RawFeature("r", "utf8", "ragged"),
+    RawFeature("n", "int64", "ragged"),
+)
+_TYPES = {
+    "tensor(double)": TensorProto.DOUBLE,
+    "tensor(int64)": TensorProto.INT64,
+    "tensor(bool)": TensorProto.BOOL,
+    "tensor(string)": TensorProto.STRING,
+}
+_DTYPES = {
+    TensorProto.FLOAT: "float32",
+    TensorProto.INT64: "int64",
+    TensorProto.BOOL: "bool",
+    TensorProto.STRING: "utf8",
+}
+_MADE = {TensorProto.DOUBLE: TensorProto.FLOAT}
+
+
+def echo_model(folder: Path) -> Path:
+    """A model whose outputs are its graph's inputs: ``out_<name>``, ``:`` as ``_``, doubles as floats."""
+    inputs, outputs, nodes, described = [], [], [], []
+    for name, kind, shape in Feeds(FEATURES).onnx_inputs():
+        output = "out_" + name.replace(":", "_")
+        inputs.append(helper.make_tensor_value_info(name, _TYPES[kind], shape))
+        made = _MADE.get(_TYPES[kind], _TYPES[kind])
+        outputs.append(helper.make_tensor_value_info(output, made, shape))
+        same = helper.make_node("Identity", [name], [output])
+        nodes.append(same if made == _TYPES[kind] else helper.make_node("Cast", [name], [output], to=made))
+        sizes = [None, *(size for size in shape if isinstance(size, int))]  # a list's length is not told
+        described.append({"name": output, "dtype": _DTYPES[made], "shape": sizes, "meaning": ""})
+    graph = helper.make_graph(nodes, "echo", inputs, outputs)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+    return write_model(folder, model, FEATURES, described)
+
+
+def tensor(name: str, datatype: str, shape: Sequence[int], data: Any) -> dict[str, Any]:
+    """A tensor as JSON has it."""
+    return {"name": name, "datatype": datatype, "shape": list(shape), "data": data}
+
+
+def raw_bytes(values: Sequence[bytes]) -> bytes:
+    """BYTES in the binary form, written independently of the server."""
+    return b"".join(len(v).to_bytes(4, "little") + v for v in values)
+
+
+def binary_body(
+    tensors: Sequence[tuple[str, str, Sequence[int], bytes]], **members: Any
+) -> tuple[bytes, dict[str, str]]:
+    """A body with binary data and its headers."""
+    inputs = [
+        {"name": n, "datatype": d, "shape": list(s), "parameters": {"binary_data_size": len(raw)}}
+        for n, d, s, raw in tensors
+    ]
+    head = json.dumps({"inputs": inputs, **members}).encode()
+    return head + b"".join(raw for *_, raw in tensors), {"Inference-Header-Content-Length": str(len(head))}
+
+
+def outputs_of(answer: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
+    """The outputs of a JSON answer as arrays of their shapes."""
+    return {o["name"]: np.array(o["data"], object).reshape(o["shape"]) for o in answer["outputs"]}
