@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from trueline.serving.config import ModelConfig, ServerConfig
 from trueline.serving.errors import Code, RequestError
-from trueline.serving.model_versions import ModelVersions
+from trueline.serving.model_versions import BeforePublish, ModelVersions, told
 from trueline.serving.options import ServerOptions
 from trueline.serving.versions import Routes, Table, Version
 
@@ -103,7 +103,7 @@ class Change:
         self._options = options
         self._labels: dict[str, dict[str, int]] = {}
 
-    async def prepare(self, before_publish: Callable[[str, int], Awaitable[None]] | None) -> None:
+    async def prepare(self, before_publish: BeforePublish | None) -> None:
         """Loads what is new, unseen by requests, and checks labels.
 
         Raises:
@@ -119,10 +119,18 @@ class Change:
             raise RequestError(Code.UNKNOWN, message, problems=problems)
         self._check_labels()
         if before_publish is not None:
+            await self._ask(before_publish)
+
+    async def _ask(self, before_publish: BeforePublish) -> None:
+        try:
             async with asyncio.TaskGroup() as group:
-                for name in plan.configs:
-                    for number in plan.models[name].staged:
+                for name in self._plan.configs:
+                    for number in self._plan.models[name].staged:
                         group.create_task(_awaited(before_publish, name, number))
+        except ExceptionGroup as errors:
+            problems = list(dict.fromkeys(told(error) for error in errors.exceptions))
+            message = "versions that are loaded may not be made available; nothing was changed"
+            raise RequestError(Code.UNKNOWN, message, problems=problems) from errors
 
     def _check_labels(self) -> None:
         problems = []
@@ -165,5 +173,5 @@ class Change:
             await self._plan.models[name].rollback()
 
 
-async def _awaited(hook: Callable[[str, int], Awaitable[None]], name: str, number: int) -> None:
+async def _awaited(hook: BeforePublish, name: str, number: int) -> None:
     await hook(name, number)
