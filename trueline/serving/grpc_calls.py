@@ -16,7 +16,8 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
-from trueline.serving.errors import Code, RequestError
+from trueline.serving.asgi import Bodies
+from trueline.serving.errors import Code, RequestError, overloaded
 from trueline.serving.grpc_descriptors import Message, service_methods
 from trueline.serving.service import Call
 
@@ -27,7 +28,7 @@ _ID_PREFIX = secrets.token_hex(6)
 _ID_COUNT = itertools.count(1)
 _ID_LENGTH = 128
 _MESSAGE_BYTES = 4096
-_ASIDE_BYTES = 1024 * 1024
+_LARGE_BYTES = 256 * 1024
 
 Context = Any
 """A `grpc.aio.ServicerContext`; gRPC brings no types."""
@@ -35,35 +36,37 @@ Method = Callable[[Message, Call], Awaitable[Message]]
 """What answers one method: the request and the call, whose `api` the method sets, to the response."""
 
 
-def service_handler(service: str, methods: Mapping[str, Method], refused: Callable[[RequestError], None]) -> Any:
+def service_handler(
+    service: str, methods: Mapping[str, Method], refused: Callable[[RequestError], None], bodies: Bodies
+) -> Any:
     """The handler of a service whose methods are all unary.
 
     Args:
         service: the full name, such as ``tensorflow.serving.PredictionService``.
         methods: what answers, by method; methods of the service that are not named are UNIMPLEMENTED.
         refused: told of errors of requests that reached no model version.
+        bodies: where the bytes of large requests in flight are counted.
     """
     known = service_methods(service)
     handlers = {
-        name: grpc.unary_unary_rpc_method_handler(_unary(known[name][0], method, name, refused))
+        name: grpc.unary_unary_rpc_method_handler(_unary(known[name][0], method, name, refused, bodies))
         for name, method in methods.items()
     }
     return grpc.method_handlers_generic_handler(service, handlers)
 
 
 def _unary(
-    request: type[Message], method: Method, name: str, refused: Callable[[RequestError], None]
+    request: type[Message], method: Method, name: str, refused: Callable[[RequestError], None], bodies: Bodies
 ) -> Callable[[bytes, Context], Awaitable[bytes]]:
     api = name.lower()
 
     async def handle(body: bytes, context: Context) -> bytes:
         call = _call(api, context)
         try:
-            if len(body) > _ASIDE_BYTES:
-                given = await asyncio.get_running_loop().run_in_executor(None, parsed, request, body)
+            if len(body) > _LARGE_BYTES:
+                answer = await _large(request, body, method, call, bodies)
             else:
-                given = parsed(request, body)
-            answer: bytes = (await method(given, call)).SerializeToString()
+                answer = (await method(parsed(request, body), call)).SerializeToString()
         except RequestError as error:
             if error.version is None:
                 refused(error)
@@ -79,6 +82,19 @@ def _unary(
         return answer
 
     return handle
+
+
+async def _large(request: type[Message], body: bytes, method: Method, call: Call, bodies: Bodies) -> bytes:
+    """A request that takes time to parse and counts in memory; its message takes about as much again."""
+    if bodies.held + len(body) > bodies.limit:
+        raise overloaded(f"request bodies of {bodies.held} bytes are in memory, {bodies.limit} may be")
+    bodies.held += len(body)
+    try:
+        given = await asyncio.get_running_loop().run_in_executor(None, parsed, request, body)
+        answer: bytes = (await method(given, call)).SerializeToString()
+        return answer
+    finally:
+        bodies.held -= len(body)
 
 
 def parsed(request: type[Message], body: bytes) -> Message:

@@ -1,21 +1,19 @@
 """tf.Example to rows: what Classify, Regress and MultiInference are asked about.
 
-bytes_list is text, bytes, or a time as ISO text; int64_list is whole numbers, numbers, bools as 0 and 1, or times in
-microseconds; float_list is numbers. A feature that is not there, or that has no list, is missing; so is an empty list,
-but for a feature of lists, where it is an empty list. A feature that the model does not know is an error.
+What each kind of list may hold stands in `example_values`. A feature that is not there or has no list is missing. A
+feature that the model does not know is an error, and so is one that stands in the context and in an example.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trueline._core.errors import FeedError, did_you_mean
-from trueline._core.feed_columns import timestamp_micros
 from trueline._core.runtime import OnnxGraph
 from trueline._core.values import RawFeature
 from trueline.serving.errors import Code, RequestError
+from trueline.serving.example_values import feature_value
 from trueline.serving.grpc_descriptors import Message
 from trueline.serving.options import ServerOptions
 from trueline.serving.service import Given
@@ -23,10 +21,7 @@ from trueline.serving.service import Given
 __all__ = ["given_of_input", "rows_of_input"]
 
 Row = dict[str, Any]
-Values = list[Any]
 _SHOWN = 20
-_TEXT = 60
-_KINDS = ("bytes_list", "float_list", "int64_list")
 
 
 def given_of_input(graph: OnnxGraph, given: Message, options: ServerOptions) -> Given:
@@ -84,66 +79,10 @@ def _row(features: Mapping[str, RawFeature], example: Message, where: str, probl
         if kind is None:
             continue
         try:
-            row[name] = _value(feature, kind, list(getattr(value, kind).value))
+            row[name] = feature_value(feature, kind, list(getattr(value, kind).value))
         except ValueError as error:
             problems.append(f"{where}, field {name!r}: {error}")
     return row
-
-
-def _value(feature: RawFeature, kind: str, values: Values) -> Any:
-    """A feature's value in a row; the errors lack row and feature."""
-    if feature.kind != "ragged" and not values:
-        return None
-    convert = _CONVERSIONS[feature.dtype].get(kind)
-    if convert is None:
-        expected = " or ".join(name for name in _KINDS if name in _CONVERSIONS[feature.dtype])
-        raise ValueError(f"expected {feature.dtype} ({expected}), got {kind} {_shown(values)}")
-    made = convert(values)
-    if feature.kind == "ragged":
-        return made
-    size = 1 if feature.kind == "scalar" else feature.size
-    if len(made) != size:
-        raise ValueError(f"expected {size} value{'' if size == 1 else 's'}, got {len(made)}: {_shown(values)}")
-    return made[0] if feature.kind == "scalar" else made
-
-
-def _same(values: Values) -> Values:
-    return values
-
-
-def _texts(values: Values) -> Values:
-    try:
-        return [value.decode("utf-8") for value in values]
-    except UnicodeDecodeError:
-        raise ValueError(f"expected utf8, got bytes that are no UTF-8: {_shown(values)}") from None
-
-
-def _bools(values: Values) -> Values:
-    if not set(values) <= {0, 1}:
-        raise ValueError(f"expected bool (int64_list of 0 and 1), got {_shown(values)}")
-    return [value == 1 for value in values]
-
-
-def _times(values: Values) -> Values:
-    try:
-        return [timestamp_micros(value.decode("utf-8")) for value in values]
-    except ValueError:
-        raise ValueError(f"expected timestamp (ISO text), got {_shown(values)}") from None
-
-
-_NUMBERS = {"float_list": _same, "int64_list": _same}
-_CONVERSIONS: Mapping[str, Mapping[str, Callable[[Values], Values]]] = MappingProxyType(
-    {
-        "float64": _NUMBERS,
-        "float32": _NUMBERS,
-        "int64": {"int64_list": _same},
-        "bool": {"int64_list": _bools},
-        "utf8": {"bytes_list": _texts},
-        "bytes": {"bytes_list": _same},
-        "timestamp": {"int64_list": _same, "bytes_list": _times},
-    }
-)
-"""By type of a feature, how each list of tf.Example that may hold it becomes its values."""
 
 
 def _joined(shared: Row, row: Row, number: int, problems: list[str]) -> Row:
@@ -176,8 +115,3 @@ def _wrong(problems: list[str], features: Mapping[str, RawFeature]) -> RequestEr
 
 def _bad(message: str, hint: str) -> RequestError:
     return RequestError(Code.INVALID_ARGUMENT, message, hint=hint)
-
-
-def _shown(values: Values) -> str:
-    text = repr(values[:8])
-    return text if len(text) <= _TEXT else text[: _TEXT - 3] + "..."

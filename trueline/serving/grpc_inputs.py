@@ -257,7 +257,7 @@ def _each(values: Array, convert: Callable[[bytes], Any], present: Array | None,
             continue
         try:
             out[place] = convert(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             raise _WrongValueError(f"{wrong}: {_shown(value)}", place) from None
     return out.reshape(values.shape)
 

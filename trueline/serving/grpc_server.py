@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GrpcServer", "grpc_options"]
 
+_PING_MS = 5000
 Services = Mapping[str, Mapping[str, Method]]
 
 
@@ -35,6 +36,9 @@ def grpc_options(options: ServerOptions, *, reuse_port: bool = False) -> list[tu
         ("grpc.max_receive_message_length", options.max_body_bytes),
         ("grpc.max_send_message_length", -1),
         ("grpc.so_reuseport", int(reuse_port)),
+        ("grpc.keepalive_time_ms", round(options.keep_alive_seconds * 1000)),  # a peer that is gone is noticed
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", _PING_MS),  # clients that ping are not sent away
     ]
 
 
@@ -61,10 +65,12 @@ class GrpcServer:
         self._app = app
         self._stopping = False
         self._server = grpc.aio.server(
-            interceptors=tuple(interceptors), options=grpc_options(options, reuse_port=reuse_port)
+            interceptors=tuple(interceptors),
+            options=grpc_options(options, reuse_port=reuse_port),
+            maximum_concurrent_rpcs=options.max_connections,
         )
         offered = {**_tensorflow_services(app.service), **(services or {})}
-        handlers = [service_handler(name, methods, self._refused) for name, methods in offered.items()]
+        handlers = [service_handler(name, methods, self._refused, app.bodies) for name, methods in offered.items()]
         self._server.add_generic_rpc_handlers((*handlers, health_handler(offered, self._serving, self._ending)))
 
     def _serving(self) -> bool:
