@@ -61,6 +61,17 @@ def test_a_blessed_model_whose_files_are_gone_is_passed_over(
     assert "missing or was never finished" in str(third.nodes["Resolver"].found["passed_over"])
 
 
+def test_a_damaged_model_that_was_made_again_keeps_its_blessing(
+    trained: Callable[..., Pipeline], runner: LocalRunner
+) -> None:
+    first = runner.run(trained(1))
+    files.remove_tree(first.nodes["Train"].outputs["model"][0].uri)
+    again = runner.run(trained(1))
+    assert again.nodes["Train"].outputs["model"][0].fingerprint == first.nodes["Train"].outputs["model"][0].fingerprint
+    third = runner.run(trained(3))
+    assert ids(third, "Resolver", "model") == ids(again, "Train", "model") != ids(first, "Train", "model")
+
+
 def test_the_newest_verdict_counts(trained: Callable[..., Pipeline], runner: LocalRunner) -> None:
     runner.run(trained(1))
     runner.run(trained(1, verdict=False))  # the same model from the cache, judged again

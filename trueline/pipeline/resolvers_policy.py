@@ -10,6 +10,7 @@ from trueline._core.errors import ArtifactError
 from trueline.metadata import tables as t
 from trueline.metadata.node_rows import chunks
 from trueline.metadata.records import Artifact, EventType
+from trueline.pipeline.handles import FINGERPRINT, GATE
 from trueline.pipeline.resolvers_query import SAMPLE, ArtifactQuery
 from trueline.pipeline.resolvers_rows import MADE, Scope, made_events, read_artifacts
 from trueline.pipeline.resolvers_table import POLICIES
@@ -76,9 +77,20 @@ def _chosen(
         if SAMPLE in artifact.custom_properties and not query.sample:
             query.passed.add(artifact, "a sampled run made it")
             return None
-        if not query.usable(artifact):
-            return None
-    return {"Model": model, **{verdict.type: verdict for verdict in given}}
+    # A verdict on contents holds for whoever holds them: a damaged model may have been made again since.
+    whole = model if query.usable(model) else _made_again(query, model)
+    if whole is None or not all(query.usable(verdict) for verdict in given):
+        return None
+    return {"Model": whole, **{verdict.type: verdict for verdict in given}}
+
+
+def _made_again(query: ArtifactQuery, model: Artifact) -> Artifact | None:
+    """The newest usable model with the contents of a judged one; None where the judged one's gate was closed."""
+    contents = model.custom_properties.get(FINGERPRINT)
+    if contents is None or GATE in model.custom_properties:
+        return None
+    equal = (m for m in _models(query) if m.custom_properties.get(FINGERPRINT) == contents and m.id != model.id)
+    return next(equal, None)
 
 
 def _says_yes(artifact: Artifact, name: str) -> bool:

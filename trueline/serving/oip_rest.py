@@ -7,46 +7,27 @@ has no word for it; in the binary form it is itself.
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
 
-from trueline import __version__
 from trueline.serving.asgi import Answer, Request, read_body
 from trueline.serving.codec import dump
-from trueline.serving.config import LARGEST_VERSION
 from trueline.serving.errors import Code, RequestError
 from trueline.serving.oip_json import Inference, encode_inference, parse_inference
-from trueline.serving.oip_outputs import EXTENSIONS, SERVER_NAME, model_metadata
+from trueline.serving.oip_outputs import EXTENSIONS, SERVER_NAME, model_metadata, model_spec
 from trueline.serving.oip_tensors import bad
 from trueline.serving.service import Call, ModelSpec, Service
 from trueline.serving.versions import Live
 
-__all__ = ["HEADER_LENGTH", "OpenInferenceRest", "model_spec"]
+__all__ = ["HEADER_LENGTH", "OpenInferenceRest"]
 
 HEADER_LENGTH = b"inference-header-content-length"
 """The header that says how many bytes of a body are JSON; binary tensors follow."""
 
 _MODEL = re.compile(rb"/v2/models/(?P<name>[^/]+)(?:/versions/(?P<version>[^/]+))?(?P<verb>/ready|/infer)?")
 _LARGE_BODY = 64 * 1024
-
-
-def model_spec(service: Service, name: str, version: str) -> ModelSpec:
-    """The model that a request names; its version is a number, a label, or "" for the server's choice.
-
-    Raises:
-        RequestError: NOT_FOUND, for a model or label that is not there.
-    """
-    if name not in service.manager.tracked:
-        raise RequestError(Code.NOT_FOUND, f"there is no model {name!r}")
-    if not version:
-        return ModelSpec(name)
-    if version.isascii() and version.isdigit() and len(version) <= 19 and int(version) <= LARGEST_VERSION:
-        return ModelSpec(name, int(version))
-    routes = service.manager.table.get(name)
-    if routes is None or version not in routes.labels:
-        raise RequestError(Code.NOT_FOUND, f"there is no version {version[:100]!r} of model {name!r}")
-    return ModelSpec(name, label=version)
 
 
 class OpenInferenceRest:
@@ -126,7 +107,9 @@ def _header_length(header: bytes | None, size: int) -> int:
 
 
 def _server_metadata() -> Answer:
-    return Answer(200, dump({"name": SERVER_NAME, "version": __version__, "extensions": list(EXTENSIONS)}))
+    # Looked up by name, because the package's face stands above this room.
+    version = importlib.import_module("trueline").__version__
+    return Answer(200, dump({"name": SERVER_NAME, "version": version, "extensions": list(EXTENSIONS)}))
 
 
 def _not_allowed(request: Request, allowed: bytes) -> Answer:
