@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,30 +19,27 @@ import orjson
 
 from trueline.serving.errors import Code, RequestError
 
-__all__ = ["columns_of", "decode", "dump", "dump_outputs", "rows_of"]
+__all__ = ["columns_of", "decode", "dump", "dump_outputs", "rows_of", "with_bytes"]
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 _TOKENS = (b"NaN", b"Infinity")
+_BYTES_SUFFIX = "_bytes"
 
 
 def decode(body: bytes) -> Any:
     """The value that a request body holds.
 
-    ``{"b64": "..."}`` stands for bytes, as in TensorFlow Serving; bytes that are UTF-8 text are given as text.
-
     Raises:
         RequestError: 400, for a body that is no JSON.
     """
     try:
-        value = orjson.loads(body)
+        return orjson.loads(body)
     except orjson.JSONDecodeError as error:
+        if not body:
+            raise RequestError(Code.INVALID_ARGUMENT, "JSON Parse error: The document is empty") from None
         if not any(token in body for token in _TOKENS):
             raise _no_json(error) from None
-        value = _decode_lenient(body)
-    try:
-        return _with_bytes(value) if b'"b64"' in body else value
-    except RecursionError as error:
-        raise _no_json(error) from None
+    return _decode_lenient(body)
 
 
 def _no_json(error: Exception) -> RequestError:
@@ -58,23 +56,25 @@ def _decode_lenient(body: bytes) -> Any:
     return value
 
 
-def _with_bytes(value: Any) -> Any:
+def with_bytes(value: Any) -> Any:
+    """The same value with bytes for each ``{"b64": "<base64>"}``, an object of that one key.
+
+    Raises:
+        RequestError: 400, for text that is no base64.
+        RecursionError: for a value that is nested too deeply.
+    """
     if isinstance(value, list):
-        return [_with_bytes(v) for v in value]
+        return [with_bytes(v) for v in value]
     if not isinstance(value, dict):
         return value
     if value.keys() == {"b64"} and isinstance(value["b64"], str):
         try:
-            data = base64.b64decode(value["b64"], validate=True)
+            return base64.b64decode(value["b64"], validate=True)
         except (binascii.Error, ValueError) as error:
             raise RequestError(
-                Code.INVALID_ARGUMENT, f"a value of the form {{'b64': ...}} is not base64: {error}"
+                Code.INVALID_ARGUMENT, f"Unable to base64 decode: a value of the form {{'b64': ...}}: {error}"
             ) from None
-        try:
-            return data.decode("utf-8")
-        except UnicodeDecodeError:
-            return data
-    return {k: _with_bytes(v) for k, v in value.items()}
+    return {k: with_bytes(v) for k, v in value.items()}
 
 
 def dump(value: Any) -> bytes:
@@ -82,12 +82,19 @@ def dump(value: Any) -> bytes:
     return orjson.dumps(value, option=_OPTIONS)
 
 
-def dump_outputs(key: str, value: Any) -> bytes:
-    """``{key: value}`` as JSON, where `value` may hold arrays; NaN and Infinity are written as bare tokens."""
-    text = orjson.dumps({key: value}, option=_OPTIONS)
+def dump_outputs(key: str, value: Any, **more: Any) -> bytes:
+    """``{key: value}`` as JSON, where `value` may hold arrays; NaN and Infinity are written as bare tokens.
+
+    Args:
+        key: the first key.
+        value: what stands under it.
+        more: further keys.
+    """
+    whole = {key: value, **more}
+    text = orjson.dumps(whole, option=_OPTIONS)
     if b"null" not in text:  # what orjson writes for a number that is not finite
         return text
-    return json.dumps({key: value}, default=_plain, separators=(",", ":")).encode()
+    return json.dumps(whole, default=_plain, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _plain(value: Any) -> Any:
@@ -99,35 +106,65 @@ def _plain(value: Any) -> Any:
     return value.tolist()
 
 
-def _simple(array: npt.NDArray[Any]) -> Any:
-    return array.tolist() if array.dtype == object else np.ascontiguousarray(array)
-
-
 def columns_of(outputs: dict[str, npt.NDArray[Any]]) -> Any:
     """The columnar form: one output alone, several as an object."""
-    columns = {name: _simple(array) for name, array in outputs.items()}
+    columns = {name: _column(name, array) for name, array in outputs.items()}
     return next(iter(columns.values())) if len(columns) == 1 else columns
+
+
+def _column(name: str, array: npt.NDArray[Any]) -> Any:
+    return _texts(name, array) if array.dtype == object else np.ascontiguousarray(array)
 
 
 def rows_of(outputs: dict[str, npt.NDArray[Any]]) -> list[Any]:
     """The row form: a list of values for one output, of objects for several."""
     names = list(outputs)
     if len(names) > 1 and all(len(array) == 1 for array in outputs.values()):
-        return [{name: _first(array) for name, array in outputs.items()}]
-    columns = [_row_values(array) for array in outputs.values()]
+        return [{name: _first(name, array) for name, array in outputs.items()}]
+    columns = [_row_values(name, array) for name, array in outputs.items()]
     if len(columns) == 1:
         return list(columns[0])
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
-def _first(array: npt.NDArray[Any]) -> Any:
+def _first(name: str, array: npt.NDArray[Any]) -> Any:
     if array.dtype == np.float32 or (array.ndim > 1 and array.dtype != object):
         return array[0]
-    return array.tolist()[0]
+    return array.tolist()[0] if array.dtype != object else _texts(name, array)[0]
 
 
-def _row_values(array: npt.NDArray[Any]) -> list[Any]:
+def _row_values(name: str, array: npt.NDArray[Any]) -> list[Any]:
     if array.dtype == np.float32 or (array.ndim > 1 and array.dtype != object):
         return list(np.ascontiguousarray(array))
-    values: list[Any] = array.tolist()
+    values: list[Any] = array.tolist() if array.dtype != object else _texts(name, array)
     return values
+
+
+def _texts(name: str, array: npt.NDArray[Any]) -> list[Any]:
+    """Text as it is; under a name that ends in ``_bytes``, and where it is no UTF-8, as ``{"b64": ...}``."""
+    values: list[Any] = array.tolist()
+    if name.endswith(_BYTES_SUFFIX):
+        return [_each(v, _as_base64) for v in values]
+    if any(isinstance(v, bytes) for v in array.flat):
+        return [_each(v, _as_text) for v in values]
+    return values
+
+
+def _each(value: Any, change: Callable[[Any], Any]) -> Any:
+    return [_each(v, change) for v in value] if isinstance(value, list) else change(value)
+
+
+def _as_base64(value: str | bytes | None) -> Any:
+    if value is None:
+        return None
+    data = value.encode("utf-8") if isinstance(value, str) else value
+    return {"b64": base64.b64encode(data).decode("ascii")}
+
+
+def _as_text(value: Any) -> Any:
+    if not isinstance(value, bytes):
+        return value
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return _as_base64(value)

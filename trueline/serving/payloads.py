@@ -7,21 +7,10 @@ from typing import Any
 
 from trueline._core.runtime import ModelRuntime
 from trueline.serving.errors import Code, RequestError
+from trueline.serving.signatures import Signature, TensorSpec, signatures_of
 from trueline.serving.versions import State, Version
 
-__all__ = ["SIGNATURE", "metadata", "status"]
-
-SIGNATURE = "serving_default"
-_DTYPES = {
-    "float64": "DT_DOUBLE",
-    "float32": "DT_FLOAT",
-    "int64": "DT_INT64",
-    "bool": "DT_BOOL",
-    "utf8": "DT_STRING",
-    "bytes": "DT_STRING",
-    "timestamp": "DT_INT64",
-}
-_METHOD = "tensorflow/serving/predict"
+__all__ = ["metadata", "status"]
 
 
 def status(name: str, versions: Mapping[int, Version], number: int | None) -> dict[str, Any]:
@@ -53,17 +42,10 @@ def _one_status(version: Version) -> dict[str, Any]:
 
 def metadata(name: str, number: int, runtime: ModelRuntime) -> dict[str, Any]:
     """GetModelMetadata, and under ``trueline`` what the model says of itself: raw features, classes, task."""
-    inputs = {
-        f.name: _tensor(f.name, f.dtype, [-1] + ([f.size or -1] if f.kind != "scalar" else [])) for f in runtime.inputs
-    }
-    outputs = {
-        o["name"]: _tensor(o["name"], o["dtype"], [-1 if d is None else d for d in o.get("shape", [None])])
-        for o in runtime.outputs
-    }
-    definition = {"inputs": inputs, "outputs": outputs, "method_name": _METHOD}
+    signatures = {key: _signature(signature) for key, signature in signatures_of(runtime).items()}
     return {
         "model_spec": {"name": name, "signature_name": "", "version": str(number)},
-        "metadata": {"signature_def": {"signature_def": {SIGNATURE: definition}}},
+        "metadata": {"signature_def": {"signature_def": signatures}},
         "trueline": {
             "inputs": [f.to_json() for f in runtime.inputs],
             "outputs": runtime.outputs,
@@ -75,10 +57,19 @@ def metadata(name: str, number: int, runtime: ModelRuntime) -> dict[str, Any]:
     }
 
 
-def _tensor(name: str, dtype: str, shape: Sequence[int]) -> dict[str, Any]:
-    dims = [{"size": str(size), "name": ""} for size in shape]
+def _signature(signature: Signature) -> dict[str, Any]:
     return {
-        "dtype": _DTYPES.get(dtype, "DT_INVALID"),
+        "inputs": {name: _tensor(tensor) for name, tensor in signature.inputs.items()},
+        "outputs": {name: _tensor(tensor) for name, tensor in signature.outputs.items()},
+        "method_name": signature.method,
+        "defaults": {},
+    }
+
+
+def _tensor(tensor: TensorSpec) -> dict[str, Any]:
+    dims = [{"size": str(size), "name": ""} for size in tensor.shape]
+    return {
+        "dtype": tensor.dtype,
         "tensor_shape": {"dim": dims, "unknown_rank": False},
-        "name": f"{name}:0",
+        "name": tensor.name,
     }

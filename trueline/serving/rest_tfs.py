@@ -1,21 +1,29 @@
 """TensorFlow Serving's REST API: paths under ``/v1/`` to calls of the service.
 
-The path is matched by one pattern, as TensorFlow Serving does without regard to case; a model's name is looked up in a
-table and never becomes a path on disk.
+The path is matched by one pattern, as TensorFlow Serving does without regard to case, while what it asks for is
+compared in lower case; a model's name is looked up in a table and never becomes a path on disk.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from trueline.serving.asgi import Answer, Request, read_body
-from trueline.serving.codec import columns_of, dump, dump_outputs, rows_of
+from trueline.serving.codec import dump
 from trueline.serving.config import LARGEST_VERSION
+from trueline.serving.cors import preflight
 from trueline.serving.errors import Code, RequestError
+from trueline.serving.options import ServerOptions
 from trueline.serving.payloads import metadata, status
-from trueline.serving.predict import Parsed, parse_predict
-from trueline.serving.service import Answered, Call, Given, ModelSpec, Service
+from trueline.serving.predict import parse_predict
+from trueline.serving.rest_examples import parse_examples
+from trueline.serving.rest_formats import Formats, formats_of
+from trueline.serving.rest_reply import Parsed, encode
+from trueline.serving.service import Call, Given, ModelSpec, Service
 from trueline.serving.versions import Live
 
 __all__ = ["TensorFlowRest"]
@@ -24,7 +32,47 @@ _PATH = re.compile(
     rb"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<number>\d+)|/labels/(?P<label>[^/:]+))?(?::(?P<verb>\w+)|(?P<meta>/metadata))?",
     re.IGNORECASE,
 )
+_NAMELESS = re.compile(rb"/v1/models(?:/versions/\d+|/labels/[^/:]+)?(?:/metadata)?", re.IGNORECASE)
 _LARGE_BODY = 64 * 1024
+_CACHED_PATH = 256
+_METADATA = b"/metadata"
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What a path names.
+
+    Attributes:
+        spec: the model.
+        verb: what comes after the colon, as it was written, or "".
+        metadata: whether the path ends in ``/metadata``.
+    """
+
+    spec: ModelSpec
+    verb: str
+    metadata: bool
+
+
+Parse = Callable[[Live, bytes, ServerOptions, Formats | None], Parsed]
+
+
+def _predict(live: Live, body: bytes, options: ServerOptions, formats: Formats | None) -> Parsed:
+    if formats is None:
+        return parse_predict(live.runtime, body, options)
+    from trueline.serving.rest_arrow import parse_table
+
+    return parse_table(live.runtime, body, options, formats)
+
+
+def _classify(live: Live, body: bytes, options: ServerOptions, formats: Formats | None) -> Parsed:
+    return parse_examples(live.runtime, body, "classify", options)
+
+
+def _regress(live: Live, body: bytes, options: ServerOptions, formats: Formats | None) -> Parsed:
+    return parse_examples(live.runtime, body, "regress", options)
+
+
+_VERBS: dict[str, Parse] = {"predict": _predict, "classify": _classify, "regress": _regress}
 
 
 class TensorFlowRest:
@@ -39,35 +87,40 @@ class TensorFlowRest:
         Raises:
             RequestError: what TensorFlow Serving refuses, with its messages.
         """
-        match = _PATH.fullmatch(request.path)
-        if match is None:
-            if request.path.lower() in (b"/v1/models", b"/v1/models/"):
+        path = request.path
+        target = _target(path) if len(path) <= _CACHED_PATH else _target.__wrapped__(path)
+        if request.method == "POST" and target is not None and target.verb:
+            return await self._post(target, request)
+        if request.method == "GET":
+            if target is not None and not target.verb:
+                return self._get(target)
+            if _NAMELESS.fullmatch(path):
                 raise RequestError(Code.INVALID_ARGUMENT, "Missing model name in request.")
-            raise _malformed(request)
-        spec = _spec(match)
-        if request.method == "POST" and match["verb"] is not None:
-            return await self._post(spec, match["verb"], request)
-        if request.method == "GET" and match["verb"] is None:
-            return self._get(spec, match["meta"] is not None)
+        if request.method == "OPTIONS":
+            return preflight(request)
         raise _malformed(request)
 
-    async def _post(self, spec: ModelSpec, verb: bytes, request: Request) -> Answer:
-        if verb in (b"classify", b"regress"):
-            raise RequestError(Code.UNIMPLEMENTED, f"{verb.decode()} is not served here", hint="use predict.")
-        if verb != b"predict":
+    async def _post(self, target: _Target, request: Request) -> Answer:
+        parse_body = _VERBS.get(target.verb)
+        if parse_body is None:
             raise _malformed(request)
         service = self._service
-        body = await read_body(request.receive, request.head, service.options.max_body_bytes)
+        options = service.options
+        body = await read_body(request.receive, request.head, options.max_body_bytes)
+        formats = None if body[:1] == b"{" else formats_of(request, body)
 
         def parse(live: Live) -> Given:
-            return parse_predict(live.runtime.graph, body, service.options)
+            return parse_body(live, body, options, formats)
 
-        call = Call("predict", "REST", request.head.request_id.decode("ascii"))
-        encoded, answered = await service.answer(spec, call, parse, _encode, aside=len(body) > _LARGE_BODY)
-        return Answer(200, encoded, headers=[*answered.live.headers])
+        call = Call(target.verb, "REST", request.head.request_id.decode("ascii"), deadline=request.deadline)
+        aside = formats is not None or len(body) > _LARGE_BODY
+        encoded, answered = await service.answer(target.spec, call, parse, encode, aside=aside)
+        assert isinstance(answered.given, Parsed)
+        return Answer(200, encoded, answered.given.reply.content_type, [*answered.live.headers])
 
-    def _get(self, spec: ModelSpec, wants_metadata: bool) -> Answer:
-        if not wants_metadata:
+    def _get(self, target: _Target) -> Answer:
+        spec = target.spec
+        if not target.metadata:  # a label is not heeded here, as in TensorFlow Serving
             tracked = self._service.manager.tracked.get(spec.name, {})
             return Answer(200, dump(status(spec.name, tracked, spec.version)))
         version = self._service.find(spec)
@@ -75,17 +128,14 @@ class TensorFlowRest:
         return Answer(200, dump(metadata(spec.name, version.number, version.live.runtime)))
 
 
-def _encode(answered: Answered) -> bytes:
-    assert isinstance(answered.given, Parsed)
-    if answered.given.row_form:
-        return dump_outputs("predictions", rows_of(answered.outputs))
-    return dump_outputs("outputs", columns_of(answered.outputs))
-
-
-def _spec(match: re.Match[bytes]) -> ModelSpec:
-    name = _text(match["name"])
+@lru_cache(512)
+def _target(path: bytes) -> _Target | None:
+    match = _PATH.fullmatch(path)
+    if match is None:
+        return None
     label = match["label"]
-    return ModelSpec(name, _version_number(match["number"]), None if label is None else _text(label))
+    spec = ModelSpec(_text(match["name"]), _version_number(match["number"]), None if label is None else _text(label))
+    return _Target(spec, (match["verb"] or b"").decode("ascii"), match["meta"] == _METADATA)
 
 
 def _text(part: bytes) -> str:
