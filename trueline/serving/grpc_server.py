@@ -13,6 +13,7 @@ from trueline.serving.grpc_calls import Method, service_handler
 from trueline.serving.grpc_health import health_handler
 from trueline.serving.grpc_model_service import ModelService
 from trueline.serving.grpc_prediction import PredictionService
+from trueline.serving.oip_grpc import OpenInferenceGrpc
 from trueline.serving.options import ServerOptions
 from trueline.serving.service import Service
 
@@ -43,7 +44,7 @@ def grpc_options(options: ServerOptions, *, reuse_port: bool = False) -> list[tu
 
 
 class GrpcServer:
-    """TensorFlow Serving's services and gRPC's health over one app.
+    """TensorFlow Serving's services, the Open Inference Protocol's and gRPC's health over one app.
 
     Args:
         app: its service answers, its readiness is the health.
@@ -69,7 +70,8 @@ class GrpcServer:
             options=grpc_options(options, reuse_port=reuse_port),
             maximum_concurrent_rpcs=options.max_connections,
         )
-        offered = {**_tensorflow_services(app.service), **(services or {})}
+        open_inference = OpenInferenceGrpc(app.service, self._serving)
+        offered = {**_tensorflow_services(app.service), open_inference.NAME: open_inference.methods, **(services or {})}
         handlers = [service_handler(name, methods, self._refused, app.bodies) for name, methods in offered.items()]
         self._server.add_generic_rpc_handlers((*handlers, health_handler(offered, self._serving, self._ending)))
 

@@ -1,4 +1,4 @@
-"""What a model says, in the Open Inference Protocol's words: its metadata, the outputs that were asked for, classes.
+"""What a model says, in the Open Inference Protocol's words: which it is, its metadata, the outputs asked for, classes.
 
 Outputs may be asked for as classifications (the classification extension): ``<value>:<index>:<class>`` of the `n`
 largest values of each row.
@@ -16,11 +16,23 @@ import numpy.typing as npt
 
 from trueline._core.errors import did_you_mean
 from trueline._core.runtime import ModelRuntime
+from trueline.serving.config import LARGEST_VERSION
+from trueline.serving.errors import Code, RequestError
 from trueline.serving.oip_features import DATATYPE
 from trueline.serving.oip_tensors import bad
+from trueline.serving.service import ModelSpec, Service
 from trueline.serving.versions import Live
 
-__all__ = ["EXTENSIONS", "PLATFORM", "SERVER_NAME", "Wanted", "check_wanted", "chosen_outputs", "model_metadata"]
+__all__ = [
+    "EXTENSIONS",
+    "PLATFORM",
+    "SERVER_NAME",
+    "Wanted",
+    "check_wanted",
+    "chosen_outputs",
+    "model_metadata",
+    "model_spec",
+]
 
 SERVER_NAME = "trueline"
 EXTENSIONS = ("binary_tensor_data", "classification")
@@ -40,6 +52,24 @@ class Wanted:
     name: str
     binary: bool | None = None
     classes: int = 0
+
+
+def model_spec(service: Service, name: str, version: str) -> ModelSpec:
+    """The model that a request names; its version is a number, a label, or "" for the server's choice.
+
+    Raises:
+        RequestError: NOT_FOUND, for a model or label that is not there.
+    """
+    if name not in service.manager.tracked:
+        raise RequestError(Code.NOT_FOUND, f"there is no model {name!r}")
+    if not version:
+        return ModelSpec(name)
+    if version.isascii() and version.isdigit() and len(version) <= 19 and int(version) <= LARGEST_VERSION:
+        return ModelSpec(name, int(version))
+    routes = service.manager.table.get(name)
+    if routes is None or version not in routes.labels:
+        raise RequestError(Code.NOT_FOUND, f"there is no version {version[:100]!r} of model {name!r}")
+    return ModelSpec(name, label=version)
 
 
 def check_wanted(live: Live, wanted: Sequence[Wanted]) -> None:

@@ -19,7 +19,16 @@ import numpy.typing as npt
 from trueline._core.errors import did_you_mean
 from trueline.serving.errors import Code, RequestError
 
-__all__ = ["DATATYPES", "Tensor", "bad", "datatype_of", "raw_of", "tensor_from_list", "tensor_from_raw"]
+__all__ = [
+    "DATATYPES",
+    "Tensor",
+    "bad",
+    "datatype_of",
+    "raw_of",
+    "tensor_from_list",
+    "tensor_from_raw",
+    "tensor_from_typed",
+]
 
 DATATYPES: dict[str, npt.DTypeLike] = {
     "BOOL": np.dtype(np.bool_),
@@ -168,6 +177,20 @@ def tensor_from_raw(name: str, datatype: str, shape: Sequence[int], raw: bytes |
         )
     values = np.frombuffer(raw, np.uint8) != 0 if datatype == "BOOL" else np.frombuffer(raw, kind)
     return Tensor(name, datatype, tuple(shape), values)
+
+
+def tensor_from_typed(name: str, datatype: str, shape: Sequence[int], values: Sequence[Any]) -> Tensor:
+    """A tensor out of values whose type protobuf has checked, flat.
+
+    Raises:
+        RequestError: INVALID_ARGUMENT, for an unknown datatype, another number of values, or one beyond its range.
+    """
+    kind, count = _checked(name, datatype, shape)
+    if len(values) != count:
+        raise bad(f"tensor {name!r}: shape {list(shape)} is {count} values, its contents have {len(values)}")
+    if datatype == "BYTES" or kind.kind in "ui":
+        return Tensor(name, datatype, tuple(shape), _array(name, datatype, kind, list(values)))
+    return Tensor(name, datatype, tuple(shape), np.array(values, kind))
 
 
 def _texts(name: str, count: int, raw: bytes) -> npt.NDArray[Any]:
