@@ -13,6 +13,7 @@ from typing import Any
 from trueline.serving.asgi import Answer, Bodies, ClientGoneError, Head, Receive, Request, Scope, Send, send_answer
 from trueline.serving.codec import dump
 from trueline.serving.config import Latest, ServerConfig
+from trueline.serving.cors import Cors, preflight
 from trueline.serving.errors import Code, RequestError
 from trueline.serving.manager import ModelManager
 from trueline.serving.metrics import CONTENT_TYPE, Metrics
@@ -62,6 +63,7 @@ class ServingApp:
         self.service = Service(self.manager, options, self.metrics)
         self.handlers: list[tuple[bytes, Handler]] = [(b"/v1/", TensorFlowRest(self.service))]
         self.handlers.append((b"/v2", OpenInferenceRest(self.service, lambda: self.ready)))
+        self._cors = Cors(options.cors_origins) if options.cors_origins else None
         self.doors: list[Callable[[Request], None]] = []
         self.watchers: list[Callable[[Request, Answer | None], None]] = []
         self.pages: dict[bytes, Page] = {
@@ -108,6 +110,8 @@ class ServingApp:
             answer = None
             try:
                 answer = await self._answer(request)
+                if self._cors is not None:
+                    self._cors.add(request, answer)
                 await send_answer(send, answer, head.request_id)
             except ClientGoneError:
                 return
@@ -131,6 +135,8 @@ class ServingApp:
     async def _answer(self, request: Request) -> Answer:
         path = request.path
         try:
+            if self._cors is not None and request.method == "OPTIONS":
+                return preflight(request)
             for door in self.doors:
                 door(request)
             for prefix, handler in self.handlers:

@@ -32,9 +32,12 @@ def fitted_table(features: Sequence[RawFeature], table: pa.Table, options: Serve
     """
     import pyarrow as pa
 
-    by_name = {f.name: f for f in features}
+    by_name = {f.name: f for f in features if f.name in table.schema.names}
+    if not by_name:
+        return table
+    table = table.select(list(by_name))
     problems = [
-        f"column {name!r}: expected {arrow_type_of(by_name[name])}, got {kind}"
+        f"column {name!r}: expected {arrow_type_of(by_name[name])}, got {_shown(kind)}"
         for name, kind in zip(table.schema.names, table.schema.types, strict=True)
         if not _fits(by_name[name], kind)
     ]
@@ -46,13 +49,20 @@ def fitted_table(features: Sequence[RawFeature], table: pa.Table, options: Serve
         try:
             columns[name] = _cast(by_name[name], table.column(name))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            target, got = arrow_type_of(by_name[name]), table.schema.field(name).type
+            target, got = arrow_type_of(by_name[name]), _shown(table.schema.field(name).type)
             problems.append(f"column {name!r}: expected {target}, got {got}: {str(error)[:200]}")
     if problems:
         raise FeedError("the data does not fit the model's signature", problems=problems[:20])
-    if not columns:
-        return table
     return pa.table(columns)
+
+
+def _shown(kind: pa.DataType) -> str:
+    """A type as its sender knows it: text of Parquet is read as a dictionary."""
+    import pyarrow.types as t
+
+    if _is_list(kind):
+        return f"list<{_shown(kind.value_type)}>"
+    return str(kind.value_type if t.is_dictionary(kind) else kind)
 
 
 def _value_type(feature: RawFeature, kind: pa.DataType) -> pa.DataType | None:

@@ -9,7 +9,7 @@ from trueline.serving.config import BatchSettings
 
 __all__ = ["ServerOptions"]
 
-_TEXTS = frozenset({"allow_host", "allowed_batch_sizes"})
+_TEXTS = frozenset({"allow_host", "allowed_batch_sizes", "cors_origins"})
 _UNCHECKED = frozenset({*_TEXTS, "poll_seconds", "cache_dir"})
 _ZERO_TOO = frozenset(
     {"inline_micros", "inline_rows", "retry_seconds", "drain_seconds", "max_load_retries", "batch_timeout_micros"}
@@ -54,6 +54,7 @@ class ServerOptions:
         max_connections: open connections; further ones are answered 503 and closed.
         max_header_bytes: a request's line and headers; beyond it 431.
         allow_host: modules whose host steps may run.
+        cors_origins: origins whose pages may read answers in a browser, ``*`` for any; none switches it off.
     """
 
     poll_seconds: float = 1.0
@@ -86,6 +87,7 @@ class ServerOptions:
     max_connections: int = 4096
     max_header_bytes: int = 64 * 1024
     allow_host: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
 
     @property
     def batching(self) -> BatchSettings:

@@ -89,7 +89,8 @@ class _Thrift:
         elif kind == _DOUBLE:
             self.at += 8
         elif kind == _BINARY:
-            self.at += self._varint()
+            length = self._varint()  # moves `at` itself
+            self.at += length
         elif kind in (_LIST, _SET):
             self._skip_list(depth)
         elif kind == _MAP:

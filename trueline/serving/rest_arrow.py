@@ -148,14 +148,15 @@ def _parquet(body: bytes, runtime: ModelRuntime, options: ServerOptions) -> pa.T
     import pyarrow.parquet as pq
 
     limits = {"thrift_string_size_limit": len(body), "thrift_container_size_limit": len(body)}
-    metadata = pq.ParquetFile(pa.BufferReader(body), **limits).metadata
+    opened = pq.ParquetFile(pa.BufferReader(body), **limits)
+    metadata = opened.metadata
     if metadata.num_rows > options.max_rows:
         check_rows(metadata.num_rows, options)
     leaves = [metadata.schema.column(i) for i in range(metadata.num_columns)]
-    tops = list(dict.fromkeys(leaf.path.partition(".")[0] for leaf in leaves))
-    wanted = _names(runtime, tops)
+    wanted = _names(runtime, opened.schema_arrow.names)
     budget = _Budget(options)
-    read = [i for i, leaf in enumerate(leaves) if leaf.path.partition(".")[0] in wanted]
+    below = tuple(name + "." for name in wanted)
+    read = [i for i, leaf in enumerate(leaves) if leaf.path in wanted or leaf.path.startswith(below)]
     for group in range(metadata.num_row_groups):
         row_group = metadata.row_group(group)
         for i in read:

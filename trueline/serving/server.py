@@ -256,8 +256,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--fail-fast", action="store_true", help="end with status 1 if a model's first version fails")
     parser.add_argument("--drain-delay", type=float, default=0.0, metavar="SECONDS")
     parser.add_argument("--allow-host", action="append", default=[], metavar="MODULE", help="host steps that may run")
+    parser.add_argument("--cors-origins", action="append", default=[], metavar="ORIGIN", help="whose pages may read")
     for field in fields(ServerOptions):
-        if field.name != "allow_host":
+        if field.name not in ("allow_host", "cors_origins"):
             kind = float if isinstance(field.default, float) else int
             parser.add_argument(f"--{field.name.replace('_', '-')}", type=kind, default=field.default)
     return parser
@@ -268,7 +269,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     place_values = {f.name: getattr(arguments, f.name) for f in fields(Place)}
     option_values = {f.name: getattr(arguments, f.name) for f in fields(ServerOptions)}
-    option_values["allow_host"] = tuple(option_values["allow_host"])
+    for name in ("allow_host", "cors_origins"):
+        option_values[name] = tuple(option_values[name])
     names = [name for name, _ in arguments.model]
     try:
         if len(set(names)) != len(names):
