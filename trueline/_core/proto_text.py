@@ -14,7 +14,7 @@ from typing import Any
 from trueline._core.errors import ConfigError, did_you_mean
 from trueline._core.proto_scalars import SCALARS, Token, plain_value, unescaped
 
-__all__ = ["Field", "Message", "Types", "place_in", "read_text"]
+__all__ = ["MAX_TEXT", "Field", "Message", "Types", "place_in", "read_text"]
 
 MAX_TEXT, MAX_PROBLEMS = 4_000_000, 50
 _SPACE = re.compile(r"(?:[ \t\n\r\v\f]+|#[^\n]*)*+")

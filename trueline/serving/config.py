@@ -92,12 +92,14 @@ class BatchSettings:
         timeout_micros: microseconds that an idle model waits for more rows before it runs fewer than `max_batch_rows`.
         allowed_batch_sizes: growing numbers of rows; a run has exactly one of them: it is filled up with copies of its
             first row, and one of more rows than the last is cut into pieces. None: any number of rows.
+        split_large: whether a request of more rows than `max_batch_rows` is cut into pieces too; else it runs whole.
     """
 
     max_batch_rows: int = 512
     max_queue_rows: int = 32_768
     timeout_micros: int = 0
     allowed_batch_sizes: tuple[int, ...] = ()
+    split_large: bool = False
 
     def problems(self) -> list[str]:
         """What is wrong with the settings."""
@@ -158,18 +160,23 @@ class ModelConfig:
 
     def problems(self) -> list[str]:
         """What is wrong, each with the model's name."""
+        return [f"model {self.name!r}: {problem}" for _, problem in self.checked()]
+
+    def checked(self) -> list[tuple[str, str]]:
+        """What is wrong, each with the field that it is about."""
         found = []
         if not self.name or set(self.name) & set("/:"):
-            found.append(f"model name {self.name!r}: expected text without '/' and ':'")
+            found.append(("name", f"model name {self.name!r}: expected text without '/' and ':'"))
         if not self.base:
-            found.append(f"model {self.name!r}: expected a base path")
-        parts = [part for part in (self.policy, self.batching, self.logging) if part is not None]
-        found += [f"model {self.name!r}: {problem}" for part in parts for problem in part.problems()]
+            found.append(("base", "expected a base path"))
+        for field_name in ("policy", "batching", "logging"):
+            part = getattr(self, field_name)
+            found += [(field_name, problem) for problem in (part.problems() if part is not None else ())]
         for label, number in self.labels.items():
             if not label or set(label) & set("/:"):
-                found.append(f"model {self.name!r}: label {label!r}: expected text without '/' and ':'")
+                found.append(("labels", f"label {label!r}: expected text without '/' and ':'"))
             if not 0 <= number <= LARGEST_VERSION:
-                found.append(f"model {self.name!r}: label {label!r}: expected a version from 0 to 2^63-1, got {number}")
+                found.append(("labels", f"label {label!r}: expected a version from 0 to 2^63-1, got {number}"))
         return found
 
 

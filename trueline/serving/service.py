@@ -154,7 +154,8 @@ class Service:
             else:
                 version = routes.default if spec.version is None else routes.versions.get(spec.version)
         if version is None:
-            asked = f"Latest({spec.name})" if spec.version is None else f"Specific({spec.name}, {spec.version})"
+            number = spec.version if spec.label is None or routes is None else routes.labels[spec.label]
+            asked = f"Latest({spec.name})" if number is None else f"Specific({spec.name}, {number})"
             raise RequestError(Code.NOT_FOUND, f"Servable not found for request: {asked}")
         return version
 
