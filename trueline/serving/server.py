@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import gc
 import json
 import os
 import signal
 import socket
+import ssl
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -25,9 +27,13 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from trueline._core.errors import ConfigError, TruelineError
+from trueline.serving.admin import AdminApp, is_loopback
+from trueline.serving.admin_server import AdminServer
 from trueline.serving.app import ServingApp, create_app
+from trueline.serving.config import ServerConfig
+from trueline.serving.front import Front, Installed
 from trueline.serving.options import ServerOptions
-from trueline.serving.protocol import TimedProtocol, sweep
+from trueline.serving.protocol import limited, sweep
 
 if TYPE_CHECKING:
     from trueline.serving.grpc_server import GrpcServer
@@ -35,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["Place", "main", "serve", "serve_models", "uvicorn_config"]
 
 _READY_POLL = 0.02
+_TLS_POLL = 5.0
 
 
 @dataclass(frozen=True)
@@ -109,13 +116,15 @@ def _bind(place: Place) -> socket.socket:
     return bound
 
 
-def uvicorn_config(app: Any, options: ServerOptions) -> uvicorn.Config:
+def uvicorn_config(
+    app: Any, options: ServerOptions, on_refused: Callable[[str], None] = lambda reason: None
+) -> uvicorn.Config:
     """The settings of uvicorn that every server of this room runs on, for any ASGI app."""
     uvloop_there = sys.platform != "win32"
     return uvicorn.Config(
         app,
         loop="uvloop" if uvloop_there else "asyncio",
-        http=TimedProtocol,
+        http=limited(options.max_connections, options.max_header_bytes, on_refused),
         ws="none",
         lifespan="on",
         access_log=False,
@@ -129,31 +138,37 @@ def uvicorn_config(app: Any, options: ServerOptions) -> uvicorn.Config:
 
 
 def serve(base_dir: str, name: str, host: str = "127.0.0.1", port: int = 8501, **settings: Any) -> int:
-    """Serves one model until SIGTERM; see `ServerOptions` and `Place` for further settings by keyword.
+    """Serves one model until SIGTERM; see `ServerOptions`, `Place` and `Front` for further settings.
 
     Args:
         base_dir: folder whose integer subfolders are versions.
         name: the model's name in URLs.
         host: address to bind.
         port: port to bind; 0 takes a free one.
-        settings: fields of `ServerOptions` and `Place`.
-
+        settings: fields of `ServerOptions`, `Place` and `Front`.
     Returns:
         the exit status: 0 after an orderly end.
     """
     place_names = {f.name for f in fields(Place)}
     place = Place(host, port, **{k: v for k, v in settings.items() if k in place_names})
-    options = ServerOptions(**{k: v for k, v in settings.items() if k not in place_names})
-    return serve_models({name: base_dir}, place, options)
+    front_names = {f.name for f in fields(Front)}
+    front = Front(**{k: v for k, v in settings.items() if k in front_names})
+    options = ServerOptions(**{k: v for k, v in settings.items() if k not in place_names | front_names})
+    return serve_models({name: base_dir}, place, options, front)
 
 
-def serve_models(models: Mapping[str, str], place: Place, options: ServerOptions | None = None) -> int:
+def serve_models(
+    models: Mapping[str, str] | ServerConfig,
+    place: Place,
+    options: ServerOptions | None = None,
+    front: Front | None = None,
+) -> int:
     """Serves several models until SIGTERM. Call it on the main thread.
 
     Raises:
         ConfigError: names or options that are wrong, a port that is taken.
     """
-    options = options or ServerOptions()
+    options, front = options or ServerOptions(), front or Front()
     failed: list[str] = []
 
     def on_event(event: str, facts: Mapping[str, Any]) -> None:
@@ -163,14 +178,17 @@ def serve_models(models: Mapping[str, str], place: Place, options: ServerOptions
             server.should_exit = True
 
     app = create_app(models, options, on_event=on_event)
+    installed = front.install(app)
     bound = _bind(place)
-    server = _Server(uvicorn_config(app, options), app, place.drain_delay)
+    config = uvicorn_config(app, options, lambda reason: app.metrics.rejected.labels(reason).inc())
+    server = _Server(config, app, place.drain_delay)
     before = {s: signal.signal(s, server.handle_exit) for s in (signal.SIGTERM, signal.SIGINT)}
     try:
         server.config.load()
+        server.config.ssl = installed.tls.context if installed.tls is not None else None
         runner = asyncio.Runner(loop_factory=server.config.get_loop_factory())
         with runner:
-            runner.run(_run(server, app, bound, place, options))
+            runner.run(_run(server, app, bound, place, options, installed))
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
@@ -178,11 +196,26 @@ def serve_models(models: Mapping[str, str], place: Place, options: ServerOptions
     return 1 if failed else 0
 
 
-async def _run(server: _Server, app: ServingApp, bound: socket.socket, place: Place, options: ServerOptions) -> None:
-    grpc_port = await _start_grpc(server, app, place, options)
+async def _run(
+    server: _Server,
+    app: ServingApp,
+    bound: socket.socket,
+    place: Place,
+    options: ServerOptions,
+    installed: Installed,
+) -> None:
+    installed.reloads["models"] = functools.partial(_refresh, app)
+    _on_hangup(installed)
+    ports = {"grpc_port": await _start_grpc(server, app, place, options, installed)}
+    admin = _admin_server(app, options, installed)
+    if admin is not None:
+        ports["admin_port"] = await admin.start(
+            installed.front.admin_host, installed.front.admin_port or 0, _admin_tls(installed)
+        )
     helpers = [
-        asyncio.ensure_future(sweep(server.server_state.connections, options.read_seconds)),
-        asyncio.ensure_future(_announce(server, app, bound, place, grpc_port)),
+        asyncio.ensure_future(sweep(server.server_state.connections, options.read_seconds, options.write_seconds)),
+        asyncio.ensure_future(_watch_certificates(installed)),
+        asyncio.ensure_future(_announce(server, app, bound, place, ports)),
     ]
     try:
         await server.serve(sockets=[bound])
@@ -190,21 +223,82 @@ async def _run(server: _Server, app: ServingApp, bound: socket.socket, place: Pl
         for helper in helpers:
             helper.cancel()
         await asyncio.gather(*helpers, return_exceptions=True)
+        if admin is not None:
+            await admin.stop()
+        installed.close()
         if place.ready_file is not None:
             Path(place.ready_file).unlink(missing_ok=True)
 
 
-async def _start_grpc(server: _Server, app: ServingApp, place: Place, options: ServerOptions) -> int | None:
+async def _refresh(app: ServingApp) -> None:
+    """A look at every model's source."""
+    for name in list(app.manager.config.by_name):
+        await app.manager.refresh(name)
+
+
+async def _reload(installed: Installed) -> list[str]:
+    """Reads everything anew and tells of it."""
+    problems = await installed.reload()
+    emit("reloaded" if not problems else "reload_failed", {"problems": problems})
+    return problems
+
+
+def _on_hangup(installed: Installed) -> None:
+    """SIGHUP reads certificates, keys and models anew."""
+    if not hasattr(signal, "SIGHUP"):
+        return
+    tasks: set[asyncio.Task[list[str]]] = set()
+
+    def hang_up() -> None:
+        task = asyncio.ensure_future(_reload(installed))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hang_up)
+
+
+async def _watch_certificates(installed: Installed) -> None:
+    """Takes over certificates whose files change, until it is cancelled."""
+    while installed.tls is not None:
+        await asyncio.sleep(_TLS_POLL)
+        if installed.tls.changed:
+            await _reload(installed)
+
+
+def _admin_server(app: ServingApp, options: ServerOptions, installed: Installed) -> AdminServer | None:
+    if installed.front.admin_port is None:
+        return None
+    settings = {"options": asdict(options), "front": installed.front.shown()}
+    admin = AdminApp(app, settings, functools.partial(_reload, installed), installed.auth)
+    return AdminServer(uvicorn_config(admin, options))
+
+
+def _admin_tls(installed: Installed) -> ssl.SSLContext | None:
+    """TLS where the admin port is reached over a network."""
+    if installed.tls is None or is_loopback(installed.front.admin_host):
+        return None
+    return installed.tls.context
+
+
+async def _start_grpc(
+    server: _Server, app: ServingApp, place: Place, options: ServerOptions, installed: Installed
+) -> int | None:
     if place.grpc_port is None and place.grpc_socket is None:
         return None
     from trueline.serving.grpc_server import GrpcServer  # grpcio is loaded only where it listens
 
-    server.grpc = GrpcServer(app, options)
-    return await server.grpc.start(place.host, place.grpc_port, socket_path=place.grpc_socket)
+    interceptors: list[Any] = []
+    if installed.auth is not None or installed.tracing is not None:
+        from trueline.serving.grpc_guard import Guard
+
+        interceptors.append(Guard(installed.auth, installed.tracing))
+    server.grpc = GrpcServer(app, options, interceptors=interceptors)
+    credentials = installed.tls.grpc_credentials() if installed.tls is not None else None
+    return await server.grpc.start(place.host, place.grpc_port, credentials, socket_path=place.grpc_socket)
 
 
 async def _announce(
-    server: _Server, app: ServingApp, bound: socket.socket, place: Place, grpc_port: int | None
+    server: _Server, app: ServingApp, bound: socket.socket, place: Place, ports: Mapping[str, int | None]
 ) -> None:
     while not server.started:
         await asyncio.sleep(_READY_POLL)
@@ -215,8 +309,7 @@ async def _announce(
         "pid": os.getpid(),
         "models": sorted(app.manager.config.by_name),
     }
-    if grpc_port is not None:
-        facts["grpc_port"] = grpc_port
+    facts |= {name: port for name, port in ports.items() if port is not None}
     emit("listening", facts)
     while not app.ready:
         if app.draining:
@@ -257,6 +350,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--drain-delay", type=float, default=0.0, metavar="SECONDS")
     parser.add_argument("--allow-host", action="append", default=[], metavar="MODULE", help="host steps that may run")
     parser.add_argument("--cors-origins", action="append", default=[], metavar="ORIGIN", help="whose pages may read")
+    for switch in fields(Front):
+        name = f"--{switch.name.replace('_', '-')}"
+        if isinstance(switch.default, bool):
+            parser.add_argument(name, action="store_true")
+        else:
+            kind = int if switch.name == "admin_port" else float if isinstance(switch.default, float) else str
+            parser.add_argument(name, type=kind, default=switch.default)
     for field in fields(ServerOptions):
         if field.name not in ("allow_host", "cors_origins"):
             kind = float if isinstance(field.default, float) else int
@@ -268,6 +368,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
     arguments = _parser().parse_args(argv)
     place_values = {f.name: getattr(arguments, f.name) for f in fields(Place)}
+    front_values = {f.name: getattr(arguments, f.name) for f in fields(Front)}
     option_values = {f.name: getattr(arguments, f.name) for f in fields(ServerOptions)}
     for name in ("allow_host", "cors_origins"):
         option_values[name] = tuple(option_values[name])
@@ -275,7 +376,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if len(set(names)) != len(names):
             raise ConfigError(f"two models share a name: {', '.join(names)}")
-        return serve_models(dict(arguments.model), Place(**place_values), ServerOptions(**option_values))
+        front = Front(**front_values)
+        return serve_models(dict(arguments.model), Place(**place_values), ServerOptions(**option_values), front)
     except TruelineError as error:
         print(str(error), file=sys.stderr)
         return 2
