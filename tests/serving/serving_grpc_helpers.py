@@ -14,7 +14,7 @@ import grpc
 import httpx
 import numpy as np
 from onnx import TensorProto, helper
-from serving_helpers import running, write_model
+from serving_helpers import running, until, write_model
 
 from trueline._core.manifest import write_manifest
 from trueline._core.values import RawFeature
@@ -87,6 +87,9 @@ class Grpc:
 async def grpc_running(models: dict[str, Path], *, wait: bool = True, **settings: Any) -> AsyncIterator[Grpc]:
     """An app in this process that answers by gRPC."""
     async with running(models, wait, **settings) as (app, client):
+        if wait:
+            wanted = {name: min(len(list(base.iterdir())), app.options.num_versions) for name, base in models.items()}
+            await until(lambda: all(len(app.manager.table[n].versions) == count for n, count in wanted.items()))
         server = GrpcServer(app, app.options)
         port = await server.start("127.0.0.1", 0)
         assert port is not None
