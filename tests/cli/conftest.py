@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,3 +27,12 @@ def ask(
         return code, told.out, told.err
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def forgets_projects(tmp_path: Path) -> Iterator[None]:
+    """One process serves one project on the command line; here each test has its own, with modules of the same names."""
+    yield
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None) or "").startswith(f"{tmp_path}{os.sep}"):
+            del sys.modules[name]
