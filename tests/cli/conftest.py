@@ -31,7 +31,7 @@ def ask(
 
 @pytest.fixture(autouse=True)
 def forgets_projects(tmp_path: Path) -> Iterator[None]:
-    """One process serves one project on the command line; here each test has its own, with modules of the same names."""
+    """One process serves one project on the command line; here each test has its own, with modules named alike."""
     yield
     for name, module in list(sys.modules.items()):
         if str(getattr(module, "__file__", None) or "").startswith(f"{tmp_path}{os.sep}"):
