@@ -18,6 +18,7 @@ from onnx import TensorProto, helper
 from serving_grpc_helpers import (
     MODELS,
     PREDICTION,
+    Grpc,
     Refused,
     fill_spec,
     grpc_running,
@@ -34,6 +35,7 @@ from trueline._core.values import RawFeature
 from trueline.serving.errors import Code
 from trueline.serving.grpc_calls import status_text
 from trueline.serving.grpc_descriptors import enum_numbers, message, pool
+from trueline.serving.grpc_model_service import is_below
 from trueline.serving.grpc_server import GrpcServer
 
 HEALTH = "/grpc.health.v1.Health/"
@@ -272,3 +274,81 @@ def test_large_requests_in_flight_are_bounded_together(base: Path) -> None:
             assert unit.app.bodies.held == 0
 
     asyncio.run(run())
+
+
+def reload_request(models: dict[str, Path], metrics: tuple[str, ...] = (), **settings: Any) -> Any:
+    request = tf("ReloadConfigRequest")
+    for name, base in models.items():
+        config = {"name": name, "base_path": str(base), "model_platform": "tensorflow", **settings}
+        request.config.model_config_list.config.add(**config)
+    request.metric_names.extend(metrics)
+    return request
+
+
+def test_a_configuration_by_rpc_replaces_the_whole_or_nothing(base: Path, taxi_other: Path, tmp_path: Path) -> None:
+    publish(taxi_other, tmp_path / "more", 5)
+    outside = tmp_path.parent / f"{tmp_path.name}-outside"
+
+    async def run() -> None:
+        async with grpc_running({"taxi": base}) as unit:
+            call = "HandleReloadConfigRequest"
+            closed = await unit.call(call, reload_request({"taxi": base}), MODELS)
+            assert closed.code is grpc.StatusCode.PERMISSION_DENIED
+            assert "--grpc-reload-root" in closed.details
+            server = GrpcServer(unit.app, unit.app.options, reload_root=str(tmp_path))
+            port = await server.start("127.0.0.1", 0)
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+                opened = Grpc(unit.app, unit.http, server, channel, port or 0)
+                for request, code, part in (
+                    (tf("ReloadConfigRequest"), "INVALID_ARGUMENT", "model_config_list"),
+                    (reload_request({}), "INVALID_ARGUMENT", "model_config_list"),
+                    (reload_request({"taxi": Path("relative")}), "INVALID_ARGUMENT", "absolute"),
+                    (reload_request({"a/b": base, "c": base / ".."}), "INVALID_ARGUMENT", "a/b"),
+                    (reload_request({"x": outside}), "PERMISSION_DENIED", str(outside)),
+                    (reload_request({"x": tmp_path / ".." / outside.name}), "PERMISSION_DENIED", "outside"),
+                    (reload_request({"taxi": base}, version_labels={"stable": 7}), "FAILED_PRECONDITION", "stable"),
+                ):
+                    answer = await opened.call(call, request, MODELS)
+                    assert isinstance(answer, Refused), request
+                    assert answer.code is getattr(grpc.StatusCode, code), answer
+                    assert part in answer.details
+                    assert set(unit.app.manager.table) == {"taxi"}
+                metric = "/tensorflow/serving/request_count"
+                request = reload_request({"taxi": base, "more": tmp_path / "more"}, (metric, "/nothing"))
+                done = await opened.call(call, request, MODELS)
+                assert (done.status.error_code, done.status.error_message) == (0, "")
+                assert {m.name: m.int64_value_increase for m in done.metric} == {metric: 0, "/nothing": 0}
+                assert (await opened.predict({"fare": [1.0]}, "more")).model_spec.version.value == 5
+                await opened.call(call, reload_request({"more": tmp_path / "more"}), MODELS)
+                assert (await opened.predict({"fare": [1.0]})).code is grpc.StatusCode.NOT_FOUND
+            await server.stop(0)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("base", "root", "inside"),
+    [
+        ("/models/taxi", "/models", True),
+        ("/models/taxi", "/", True),
+        ("/models", "/models", True),
+        ("/models-2/taxi", "/models", False),
+        ("/models/../etc", "/models", False),
+        ("s3://bucket/models/taxi", "s3://bucket/models/", True),
+        ("s3://bucket/models/../taxi", "s3://bucket/models", False),
+        ("s3://bucket-2/taxi", "s3://bucket", False),
+        ("gs://bucket/taxi", "s3://bucket", False),
+        ("s3://bucket/taxi", "/", False),
+        ("/etc", "s3://bucket", False),
+        ("pipeline:churn", "/", False),
+        ("memory://x/../../y", "memory://x", False),
+    ],
+)
+def test_what_lies_below_a_root(base: str, root: str, inside: bool) -> None:
+    assert is_below(base, root) is inside
+
+
+def test_a_link_out_of_the_root_leads_out(tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "link").symlink_to(tmp_path)
+    assert not is_below(str(tmp_path / "root" / "link" / "other"), str(tmp_path / "root"))

@@ -149,6 +149,7 @@ class PredictionService:
         for field in request.metadata_field:
             if field != _SIGNATURE_DEF:
                 raise _bad(f"Metadata field {field} is not supported", f"ask for {_SIGNATURE_DEF!r}.")
+        call.api = "metadata"
         version = self._service.find(spec, call)
         assert version.live is not None
         response = message(_PACKAGE + "GetModelMetadataResponse")()

@@ -51,6 +51,7 @@ class GrpcServer:
         options: the server's settings.
         services: further services: by full name what answers each method.
         interceptors: gRPC's interceptors, such as one that asks for a key.
+        reload_root: the folder or URL below which the models of a configuration by gRPC lie; None takes none.
         reuse_port: whether several processes may listen on the port.
     """
 
@@ -61,6 +62,7 @@ class GrpcServer:
         *,
         services: Services | None = None,
         interceptors: Sequence[Any] = (),
+        reload_root: str | None = None,
         reuse_port: bool = False,
     ) -> None:
         self._app = app
@@ -71,7 +73,11 @@ class GrpcServer:
             maximum_concurrent_rpcs=options.max_connections,
         )
         open_inference = OpenInferenceGrpc(app.service, self._serving)
-        offered = {**_tensorflow_services(app.service), open_inference.NAME: open_inference.methods, **(services or {})}
+        offered = {
+            **_tensorflow_services(app.service, reload_root),
+            open_inference.NAME: open_inference.methods,
+            **(services or {}),
+        }
         handlers = [service_handler(name, methods, self._refused, app.bodies) for name, methods in offered.items()]
         self._server.add_generic_rpc_handlers((*handlers, health_handler(offered, self._serving, self._ending)))
 
@@ -125,6 +131,6 @@ class GrpcServer:
         await self._server.stop(grace)
 
 
-def _tensorflow_services(service: Service) -> Services:
-    prediction, models = PredictionService(service), ModelService(service)
+def _tensorflow_services(service: Service, reload_root: str | None) -> Services:
+    prediction, models = PredictionService(service), ModelService(service, reload_root)
     return {prediction.NAME: prediction.methods, models.NAME: models.methods}

@@ -53,6 +53,8 @@ class Place:
         port: port to bind; 0 takes a free one.
         grpc_port: port for gRPC; 0 takes a free one, None leaves gRPC out.
         grpc_socket: path of a Unix socket for gRPC, with or without a port.
+        grpc_reload_root: folder or URL below which lie the models of a configuration that comes by gRPC
+            (``HandleReloadConfigRequest``); None takes none.
         ready_file: written once every model answers: ``{"host", "port", "pid", "models"}`` as JSON, and ``grpc_port``.
         fail_fast: end with status 1 when the first version of any model does not load.
         drain_delay: seconds between SIGTERM and the end of listening, for load balancers to notice `/readyz`.
@@ -62,6 +64,7 @@ class Place:
     port: int = 8501
     grpc_port: int | None = None
     grpc_socket: str | None = None
+    grpc_reload_root: str | None = None
     ready_file: str | None = None
     fail_fast: bool = False
     drain_delay: float = 0.0
@@ -292,7 +295,7 @@ async def _start_grpc(
         from trueline.serving.grpc_guard import Guard
 
         interceptors.append(Guard(installed.auth, installed.tracing))
-    server.grpc = GrpcServer(app, options, interceptors=interceptors)
+    server.grpc = GrpcServer(app, options, interceptors=interceptors, reload_root=place.grpc_reload_root)
     credentials = installed.tls.grpc_credentials() if installed.tls is not None else None
     return await server.grpc.start(place.host, place.grpc_port, credentials, socket_path=place.grpc_socket)
 
@@ -345,6 +348,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=Place.port, help="0 takes a free port")
     parser.add_argument("--grpc-port", type=int, help="serve gRPC there too; 0 takes a free port")
     parser.add_argument("--grpc-socket", metavar="PATH", help="serve gRPC on a Unix socket too")
+    parser.add_argument("--grpc-reload-root", metavar="FOLDER", help="take configurations by gRPC of models below it")
     parser.add_argument("--ready-file", help="written as JSON once every model answers")
     parser.add_argument("--fail-fast", action="store_true", help="end with status 1 if a model's first version fails")
     parser.add_argument("--drain-delay", type=float, default=0.0, metavar="SECONDS")
