@@ -156,6 +156,7 @@ class LocalRunner:
             _drop_temporary(run, dead)
             ended_nodes(run, record.nodes)
             if record.status == "COMPLETE" and nothing_left(run, record.nodes):
+                _drop_temporary(run, [record.run_id])  # its process may have died just before it did so itself
                 return result_of(RunStore(store).run(record.run_id))
             register_types(store, plan)
             claim(store, record.run_id)
