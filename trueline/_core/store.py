@@ -19,6 +19,7 @@ from trueline._core.remote_file import RemoteFile
 __all__ = [
     "copy_tree",
     "exists",
+    "files_below",
     "is_local",
     "join",
     "listdir",
@@ -251,6 +252,28 @@ def walk(uri: str) -> list[str]:
     base = path_text.strip("/")
     found = (p.strip("/")[len(base) :].lstrip("/") for p in listed)
     return sorted(name for name in found if name)
+
+
+_MARKS = ("ETag", "etag", "md5Hash", "generation", "content_md5", "LastModified", "last_modified", "updated", "mtime",
+          "created")  # fmt: skip
+
+
+def files_below(uri: str) -> dict[str, tuple[int, str]]:
+    """By path below a folder, relative: a file's bytes and a mark that changes with its contents, in one listing."""
+    if is_local(uri):
+        root = local_path(uri)
+        facts = {name: (root / name).stat() for name in walk(uri)}
+        return {name: (fact.st_size, str(fact.st_mtime_ns)) for name, fact in facts.items()}
+    with _told(uri):
+        filesystem, path_text = _remote(uri)
+        filesystem.invalidate_cache()
+        listed = filesystem.find(path_text, detail=True)
+    base = path_text.strip("/")
+    found = {}
+    for path, entry in listed.items():
+        mark = next((str(entry[key]) for key in _MARKS if entry.get(key) is not None), "")
+        found[path.strip("/")[len(base) :].lstrip("/")] = (int(entry.get("size") or 0), mark)
+    return {name: fact for name, fact in sorted(found.items()) if name}
 
 
 def remove_tree(uri: str) -> None:

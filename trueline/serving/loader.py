@@ -6,19 +6,26 @@ What a load gives is handed over whole: a `Live`, warmed up, which no request ha
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
+from trueline._core import store
 from trueline._core.feed_blocks import Packed, merge_packed
 from trueline._core.manifest import read_manifest
-from trueline.serving.batching import Arrays, Batcher
+from trueline.serving.batching import Batcher
+from trueline.serving.batching_file import PER_MODEL_NAME, read_batching_file
+from trueline.serving.batching_timer import PatientBatcher
 from trueline.serving.config import BatchSettings, ModelConfig
+from trueline.serving.copies import Copies
 from trueline.serving.loading import LoadedModel, load_model
 from trueline.serving.options import ServerOptions
 from trueline.serving.scan import Candidate
+from trueline.serving.sized import sized_run
 from trueline.serving.sources import Source
 from trueline.serving.versions import Live
 
@@ -46,12 +53,14 @@ class Loader:
     def __init__(self, options: ServerOptions, observe_batch: ObserveBatch) -> None:
         self._options = options
         self._observe_batch = observe_batch
+        self._copies = Copies(options.cache_dir)
         self._scans = ThreadPoolExecutor(1, thread_name_prefix="trueline-scan")
         self._loads = ThreadPoolExecutor(options.load_threads, thread_name_prefix="trueline-loader")
 
     def close(self) -> None:
         """Ends the threads when what they do now is done."""
         self._scans.shutdown(wait=False)
+        self._loads.submit(self._copies.close)
         self._loads.shutdown(wait=False)
 
     async def scan(self, source: Source) -> dict[int, Candidate]:
@@ -63,7 +72,7 @@ class Loader:
         return dict(await asyncio.get_running_loop().run_in_executor(self._scans, source.scan))
 
     async def check(self, candidate: Candidate) -> None:
-        """Reads a local version's files against its manifest, before another version makes room for it.
+        """Reads a version's files against its manifest, before another version makes room for it.
 
         Raises:
             ArtifactError: a file is gone or changed.
@@ -95,24 +104,39 @@ class Loader:
         await asyncio.get_running_loop().run_in_executor(self._loads, _forget, held)
 
     def _load(self, model: ModelConfig, candidate: Candidate) -> Loaded:
-        loaded = load_model(candidate.uri, self._options)
-        live = self._live(model, candidate.number, loaded)
+        copy = None if store.is_local(candidate.uri) else self._copies.fetch(candidate)
+        try:
+            loaded = load_model(copy or candidate.uri, self._options)
+            settings, notes = self._batching(model, copy or candidate.uri)
+            live = self._live(model, candidate.number, loaded, settings, copy)
+        except BaseException:
+            if copy is not None:
+                self._copies.drop(copy)
+            raise
         facts = {
             "inline": live.inline,
             "load_seconds": loaded.load_seconds,
             "one_row_micros": loaded.one_row_micros,
         }
-        return Loaded(live, facts)
+        return Loaded(live, {**facts, "notes": notes} if notes else facts)
 
-    def _live(self, model: ModelConfig, number: int, loaded: LoadedModel) -> Live:
+    def _batching(self, model: ModelConfig, folder: str) -> tuple[BatchSettings, list[str]]:
+        """How a version's requests are put together: its own file, the model's settings, the server's."""
+        own = store.join(folder, PER_MODEL_NAME)
+        if self._options.enable_per_model_batching_parameters and store.exists(own):
+            return read_batching_file(own)
+        return model.batching or self._options.batching, []
+
+    def _live(
+        self, model: ModelConfig, number: int, loaded: LoadedModel, settings: BatchSettings, copy: str | None
+    ) -> Live:
         options = self._options
-        settings: BatchSettings = model.batching or options.batching
         graph = loaded.runtime.graph
-        run: Callable[[Packed], Arrays] = graph.run_packed
         inline = loaded.one_row_micros is not None and loaded.one_row_micros < options.inline_micros
         executor = ThreadPoolExecutor(1, thread_name_prefix=f"trueline-{model.name}-{number}")
-        batcher = Batcher(
-            run,
+        make = partial(PatientBatcher, timeout=settings.timeout_micros / 1e6) if settings.timeout_micros else Batcher
+        batcher: Batcher[Packed] = make(
+            sized_run(graph.run_packed, settings),
             executor,
             merge=merge_packed,
             inline=inline,
@@ -123,15 +147,18 @@ class Loader:
         )
         outputs = ",".join(quote(n, safe="") for n in graph.output_names)
         headers = ((b"x-model-version", b"%d" % number), (b"x-model-outputs", outputs.encode()))
-        return Live(loaded.runtime, batcher, executor, inline, headers)
+        return Live(loaded.runtime, batcher, executor, inline, headers, copy)
 
 
 def _forget(held: list[Live]) -> None:
     """Drops the last reference here, on the thread that calls it."""
+    copies = [live.copy for live in held if live.copy is not None]
     for live in held:
         live.executor.shutdown(wait=False)
     del live
     held.clear()
+    for copy in copies:
+        shutil.rmtree(copy, ignore_errors=True)
 
 
 def _abandon(job: asyncio.Future[Loaded]) -> None:

@@ -55,6 +55,7 @@ class ServerOptions:
         max_header_bytes: a request's line and headers; beyond it 431.
         allow_host: modules whose host steps may run.
         cors_origins: origins whose pages may read answers in a browser, ``*`` for any; none switches it off.
+        try_page: whether there is a page to try the models at ``/`` and ``/try``.
     """
 
     poll_seconds: float = 1.0
@@ -88,6 +89,7 @@ class ServerOptions:
     max_header_bytes: int = 64 * 1024
     allow_host: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
+    try_page: bool = True
 
     @property
     def batching(self) -> BatchSettings:

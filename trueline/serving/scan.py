@@ -14,18 +14,23 @@ from trueline._core import store
 from trueline._core.errors import ArtifactError
 from trueline._core.manifest import MANIFEST_NAME, read_manifest
 
-__all__ = ["Candidate", "scan_base"]
+__all__ = ["Candidate", "number_of", "scan_base"]
 
 _LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A complete version on disk: its number, folder, and a signature that changes when its files do."""
+    """A complete version: its number, folder or URL, and a signature that changes when its files do."""
 
     number: int
     uri: str
     signature: str
+
+
+def number_of(name: str) -> int | None:
+    """The version that a child of a base is: digits alone, leading zeros too; None for any other name."""
+    return int(name) if name.isascii() and name.isdigit() and len(name) < 100 and int(name) <= _LARGEST else None
 
 
 def scan_base(base: str) -> dict[int, Candidate]:
@@ -39,12 +44,13 @@ def scan_base(base: str) -> dict[int, Candidate]:
         raise ArtifactError("the base directory does not exist", where=base)
     found: dict[int, Candidate] = {}
     for name in store.listdir(base):
-        if not (name.isascii() and name.isdigit()) or int(name) > _LARGEST or int(name) in found:
+        number = number_of(name)
+        if number is None or number in found:
             continue
         uri = store.join(base, name)
         signature = _complete(uri)
         if signature is not None:
-            found[int(name)] = Candidate(int(name), uri, signature)
+            found[number] = Candidate(number, uri, signature)
     return found
 
 

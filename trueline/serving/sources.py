@@ -1,19 +1,22 @@
 """Where the versions of a model come from: a plug with one question, what is there now.
 
-A folder is what most have. Other kinds, such as the models of a pipeline's metadata, are given to the server by who
-starts it (`Plugs`), so that the server itself needs no database.
+A folder is what most have, of this machine or of an object store. Other kinds, such as the models of a pipeline's
+metadata, are given to the server by who starts it (`Plugs`), so that the server itself needs no database.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from trueline._core.errors import ConfigError, did_you_mean
-from trueline.serving.scan import Candidate, scan_base
+from trueline._core import store
+from trueline._core.errors import ArtifactError, ConfigError, did_you_mean
+from trueline._core.manifest import MANIFEST_NAME, read_manifest
+from trueline.serving.scan import Candidate, number_of, scan_base
 
-__all__ = ["Directory", "Plugs", "Source", "source_of"]
+__all__ = ["Directory", "Plugs", "RemoteDirectory", "Source", "source_of"]
 
 
 class Source(Protocol):
@@ -33,13 +36,66 @@ Plugs = Mapping[str, Callable[[str], Source]]
 
 @dataclass(frozen=True)
 class Directory:
-    """A folder, or a URL of an object store, whose integer-named children are versions."""
+    """A folder of this machine whose integer-named children are versions."""
 
     base: str
 
     def scan(self) -> Mapping[int, Candidate]:
         """See `scan_base`."""
         return scan_base(self.base)
+
+
+class RemoteDirectory:
+    """A URL of an object store whose integer-named children are versions.
+
+    One listing for each child tells whether anything changed; only then is its manifest read. A child is a version when
+    its manifest is there and every file that it names has its size. Loads copy it here and check the contents.
+
+    Args:
+        base: the URL.
+    """
+
+    def __init__(self, base: str) -> None:
+        self.base = base
+        self._known: dict[str, tuple[str, Candidate | None]] = {}
+
+    def scan(self) -> Mapping[int, Candidate]:
+        """See `scan_base`; a base without any object does not exist.
+
+        Raises:
+            ArtifactError: the base does not exist, or the store cannot be asked.
+        """
+        names = [name for name, is_folder in store.scan(self.base) if is_folder]
+        if not names and not store.exists(self.base):
+            raise ArtifactError("the base directory does not exist", where=self.base)
+        self._known = {name: self._look(name) for name in names if number_of(name) is not None}
+        found: dict[int, Candidate] = {}
+        for name in sorted(self._known):
+            candidate = self._known[name][1]
+            if candidate is not None:
+                found.setdefault(candidate.number, candidate)
+        return found
+
+    def _look(self, name: str) -> tuple[str, Candidate | None]:
+        uri = store.join(self.base, name)
+        files = store.files_below(uri)
+        state = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()
+        known = self._known.get(name)
+        if known is not None and known[0] == state:
+            return known
+        number = number_of(name)
+        assert number is not None
+        return state, Candidate(number, uri, state) if _whole(uri, files) else None
+
+
+def _whole(uri: str, files: Mapping[str, tuple[int, str]]) -> bool:
+    if MANIFEST_NAME not in files:
+        return False
+    try:
+        manifest = read_manifest(uri, "none")
+    except (ArtifactError, UnicodeDecodeError):
+        return False
+    return all(entry.path in files and files[entry.path][0] == entry.size for entry in manifest.files)
 
 
 def source_of(base: str, plugs: Plugs) -> Source:
@@ -57,4 +113,4 @@ def source_of(base: str, plugs: Plugs) -> Source:
             where=base,
             hint=f"`trueline serve` does. {did_you_mean(scheme, plugs)}" if plugs else "`trueline serve` does.",
         )
-    return Directory(base)
+    return Directory(base) if store.is_local(base) else RemoteDirectory(base)
