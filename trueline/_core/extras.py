@@ -12,6 +12,8 @@ EXTRA_OF = {
     "prometheus_client": "serving",
     "grpc": "serving",
     "onnxruntime_extensions": "serving",
+    "jwt": "serving-auth",
+    "opentelemetry": "otel",
     "sklearn": "sklearn",
     "skl2onnx": "sklearn",
     "skops": "sklearn",

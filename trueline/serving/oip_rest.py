@@ -16,7 +16,7 @@ from trueline.serving.asgi import Answer, Request, read_body
 from trueline.serving.codec import dump
 from trueline.serving.errors import Code, RequestError
 from trueline.serving.oip_json import Inference, encode_inference, parse_inference
-from trueline.serving.oip_outputs import EXTENSIONS, SERVER_NAME, model_metadata, model_spec
+from trueline.serving.oip_outputs import EXTENSIONS, SERVER_NAME, is_ready, model_metadata, model_spec
 from trueline.serving.oip_tensors import bad
 from trueline.serving.service import Call, ModelSpec, Service
 from trueline.serving.versions import Live
@@ -67,11 +67,8 @@ class OpenInferenceRest:
         return self._ready(spec) if match["verb"] else self._metadata(spec)
 
     def _ready(self, spec: ModelSpec) -> Answer:
-        try:
-            self._service.find(spec)
-        except RequestError:
-            return Answer(503, dump({"name": spec.name, "ready": False}))
-        return Answer(200, dump({"name": spec.name, "ready": True}))
+        ready = is_ready(self._service, spec)
+        return Answer(200 if ready else 503, dump({"name": spec.name, "ready": ready}))
 
     def _metadata(self, spec: ModelSpec) -> Answer:
         version = self._service.find(spec)
@@ -87,7 +84,7 @@ class OpenInferenceRest:
         def parse(live: Live) -> Inference:
             return parse_inference(live, body, _header_length(header, len(body)), service.options)
 
-        call = Call("infer", "REST", request.head.request_id.decode("ascii"))
+        call = Call("infer", "REST", request.head.request_id.decode("ascii"), deadline=request.deadline)
         encoded, answered = await service.answer(spec, call, parse, encode_inference, aside=len(body) > _LARGE_BODY)
         data, json_bytes = encoded
         headers = [*answered.live.headers]
