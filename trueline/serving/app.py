@@ -18,6 +18,7 @@ from trueline.serving.errors import Code, RequestError
 from trueline.serving.manager import ModelManager
 from trueline.serving.metrics import CONTENT_TYPE, Metrics
 from trueline.serving.oip_rest import OpenInferenceRest
+from trueline.serving.openapi import OpenApiPage
 from trueline.serving.options import ServerOptions
 from trueline.serving.rest_tfs import TensorFlowRest
 from trueline.serving.service import Service
@@ -71,6 +72,7 @@ class ServingApp:
             b"/readyz": self._readyz,
             b"/metrics": self._metrics,
             b"/monitoring/prometheus/metrics": self._metrics,
+            b"/openapi.json": OpenApiPage(self.manager, options),
         }
 
     @property

@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from trueline import __version__
-from trueline.serving.errors import RequestError
 from trueline.serving.grpc_calls import Method
 from trueline.serving.grpc_descriptors import Message, message
 from trueline.serving.oip_features import packed_from_tensors
@@ -24,6 +23,7 @@ from trueline.serving.oip_outputs import (
     Wanted,
     check_wanted,
     chosen_outputs,
+    is_ready,
     model_metadata,
     model_spec,
 )
@@ -92,14 +92,10 @@ class OpenInferenceGrpc:
         """Whether a model, or one version of it, answers.
 
         Raises:
-            RequestError: NOT_FOUND, for a model that the server does not have.
+            RequestError: NOT_FOUND, for a model or version that the server does not know.
         """
         spec = model_spec(self._service, request.name, request.version)
-        try:
-            self._service.find(spec)
-        except RequestError:
-            return message(_PACKAGE + "ModelReadyResponse")(ready=False)
-        return message(_PACKAGE + "ModelReadyResponse")(ready=True)
+        return message(_PACKAGE + "ModelReadyResponse")(ready=is_ready(self._service, spec))
 
     async def server_metadata(self, request: Message, call: Call) -> Message:
         """Name, version and extensions of the server."""

@@ -30,6 +30,7 @@ __all__ = [
     "Wanted",
     "check_wanted",
     "chosen_outputs",
+    "is_ready",
     "model_metadata",
     "model_spec",
 ]
@@ -70,6 +71,21 @@ def model_spec(service: Service, name: str, version: str) -> ModelSpec:
     if routes is None or version not in routes.labels:
         raise RequestError(Code.NOT_FOUND, f"there is no version {version[:100]!r} of model {name!r}")
     return ModelSpec(name, label=version)
+
+
+def is_ready(service: Service, spec: ModelSpec) -> bool:
+    """Whether a model, or the version that is asked for, answers just now.
+
+    Raises:
+        RequestError: NOT_FOUND, for a version that the server does not know.
+    """
+    if spec.version is not None and spec.version not in service.manager.tracked.get(spec.name, {}):
+        raise RequestError(Code.NOT_FOUND, f"there is no version {spec.version} of model {spec.name!r}")
+    try:
+        service.find(spec)
+    except RequestError:
+        return False
+    return True
 
 
 def check_wanted(live: Live, wanted: Sequence[Wanted]) -> None:
