@@ -1,59 +1,87 @@
-"""A small typed client on the standard library: predict, status, metadata, wait until ready."""
+"""A typed client on the standard library: predict, classify, regress, status, metadata, wait until ready."""
 
 from __future__ import annotations
 
-import base64
-import http.client
 import json
+import select
+import socket
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
-from typing import Any, Self
-from urllib.parse import quote, unquote, urlsplit
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
-from trueline._core.errors import ConfigError, ServingError
-from trueline.serving.errors import RequestError, code_of
+from trueline._core.errors import ServingError
+from trueline.serving.client_calls import BROKEN, BrokenError, Caller, again_after
+from trueline.serving.client_common import (
+    Call,
+    Classification,
+    Prediction,
+    Regression,
+    Rows,
+    TablePrediction,
+    available_versions,
+    classify_call,
+    late_error,
+    metadata_call,
+    predict_call,
+    predict_table_call,
+    regress_call,
+    status_call,
+    unreachable_error,
+)
+from trueline.serving.client_http import Answer, Reply
+from trueline.serving.client_options import RETRIES, Attempts, ClientTls, Retries
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["Client", "Prediction"]
 
-_STALE = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError, http.client.CannotSendRequest)
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """One answer.
-
-    Attributes:
-        outputs: one list of values a row, by output name.
-        version: the version that answered.
-        request_id: the id of the request, in the server's log too.
-    """
-
-    outputs: dict[str, list[Any]]
-    version: int
-    request_id: str
+T = TypeVar("T")
+_READ = 256 * 1024
+_POLL = 0.05
 
 
 class Client:
-    """Talks to one model of a server over one kept connection; threads may share it and take turns.
+    """Talks to one model of a server. Threads may share it: each call in flight has a connection of its own.
+
+    Connections are kept for further calls. A call is made again where that is safe (see `Retries`), never past its
+    time. What the server refuses is a `RequestError` with the server's code, status and message; a server that gives
+    no answer is one with `Code.UNAVAILABLE`, and a call whose time is over one with `Code.DEADLINE_EXCEEDED`.
 
     Args:
         url: the server, such as ``http://127.0.0.1:8501``.
         model: the model's name.
-        timeout: seconds that one request may take.
+        timeout: seconds that one call may take, all its attempts included.
+        api_key: shown as ``x-api-key``.
+        bearer: a token, or what gives one for each call, shown as ``authorization: Bearer``.
+        tls: what is trusted and shown where the address is ``https``; by default the system's authorities.
+        retries: when a call is made again; ``Retries(attempts=1)``: never.
+        headers: sent with each call.
+        connections: idle connections that are kept at most.
+
+    Raises:
+        ConfigError: an address, a setting or a file that is wrong.
     """
 
-    def __init__(self, url: str, model: str, *, timeout: float = 30.0) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ConfigError(f"{url!r} is no server address", hint="write http://host:port.")
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._connection = kind(parts.hostname, parts.port, timeout=timeout)
-        self._url = url
-        self._model = model
-        self._base = f"{parts.path.rstrip('/')}/v1/models/{quote(model, safe='')}"
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        *,
+        timeout: float = 30.0,
+        api_key: str | None = None,
+        bearer: str | Callable[[], str] | None = None,
+        tls: ClientTls | None = None,
+        retries: Retries = RETRIES,
+        headers: Mapping[str, str] | None = None,
+        connections: int = 16,
+    ) -> None:
+        self._caller = Caller(
+            url, model, timeout=timeout, api_key=api_key, bearer=bearer, tls=tls, retries=retries, headers=headers
+        )
+        self._idle: list[socket.socket] = []
+        self._most_idle = connections
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -63,54 +91,108 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Closes the connection; the next request opens another."""
-        self._connection.close()
+        """Closes the idle connections; a later call opens another."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for kept in idle:
+            kept.close()
 
     def predict(
         self,
-        rows: Sequence[Mapping[str, Any]] | None = None,
+        rows: Rows | None = None,
         columns: Mapping[str, Sequence[Any]] | None = None,
         *,
         version: int | None = None,
+        label: str | None = None,
+        on_error: Literal["request", "row"] = "request",
         request_id: str | None = None,
+        timeout: float | None = None,
     ) -> Prediction:
         """Predictions for rows of named values or for columns.
 
-        Raises:
-            RequestError: the server refused; `status` and the message are the server's.
-            ServingError: the server cannot be reached.
-        """
-        if (rows is None) == (columns is None):
-            raise ConfigError("give either rows or columns")
-        body = _body(rows, columns)
-        headers = {"content-type": "application/json"} | ({"x-request-id": request_id} if request_id else {})
-        text = json.dumps(body, default=_plain).encode()
-        data, head = self._request("POST", f"{self._place(version)}:predict", text, headers)
-        answered = int(head["x-model-version"])
-        outputs = data["outputs"] if "outputs" in data else _columns(data["predictions"])
-        if not isinstance(outputs, dict):
-            outputs = {unquote(head["x-model-outputs"]): outputs}
-        return Prediction(outputs, answered, head["x-request-id"])
+        Args:
+            rows: one mapping a row; what is missing or None is missing.
+            columns: one sequence a column, all of one length.
+            version: this one answers; by default the newest.
+            label: the version that has it answers.
+            on_error: ``row``: a wrong row leaves the others their predictions, see `Prediction.errors`.
+            request_id: for the logs; the server makes one otherwise.
+            timeout: seconds, in place of the client's own.
 
-    def status(self, version: int | None = None) -> list[dict[str, Any]]:
+        Raises:
+            RequestError: the server refused, cannot be reached or took too long.
+            ConfigError: neither or both of rows and columns, or of version and label.
+        """
+        call = predict_call(self._caller.model, rows, columns, version, label, on_error)
+        return self._call(call, request_id, timeout)
+
+    def predict_table(
+        self,
+        table: pa.Table,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> TablePrediction:
+        """Predictions for an Arrow table, as one: nothing is rounded or rewritten on the way. Needs pyarrow.
+
+        Raises:
+            RequestError: as `predict`.
+        """
+        return self._call(predict_table_call(self._caller.model, table, version, label), request_id, timeout)
+
+    def classify(
+        self,
+        rows: Rows,
+        *,
+        context: Mapping[str, Any] | None = None,
+        version: int | None = None,
+        label: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Classification:
+        """Classes and scores of rows; `context` holds values that all rows share.
+
+        Raises:
+            RequestError: as `predict`; the model is no classifier.
+        """
+        return self._call(classify_call(self._caller.model, rows, context, version, label), request_id, timeout)
+
+    def regress(
+        self,
+        rows: Rows,
+        *,
+        context: Mapping[str, Any] | None = None,
+        version: int | None = None,
+        label: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Regression:
+        """Values of a regression; `context` holds values that all rows share.
+
+        Raises:
+            RequestError: as `predict`; the model is no regression.
+        """
+        return self._call(regress_call(self._caller.model, rows, context, version, label), request_id, timeout)
+
+    def status(self, version: int | None = None, *, timeout: float | None = None) -> list[dict[str, Any]]:
         """Version, state and error of each version that the server knows, the newest first.
 
         Raises:
-            RequestError: 404 for a model or version that the server does not know.
+            RequestError: NOT_FOUND for a model or version that the server does not know.
         """
-        data, _ = self._request("GET", self._place(version))
-        found: list[dict[str, Any]] = data["model_version_status"]
-        return found
+        return self._call(status_call(self._caller.model, version), None, timeout)
 
-    def metadata(self, version: int | None = None) -> dict[str, Any]:
+    def metadata(
+        self, version: int | None = None, *, label: str | None = None, timeout: float | None = None
+    ) -> dict[str, Any]:
         """The signature in TensorFlow Serving's shape, and under ``trueline`` the raw features and classes.
 
         Raises:
-            RequestError: 404 when no such version is available.
+            RequestError: NOT_FOUND when no such version is available.
         """
-        data, _ = self._request("GET", f"{self._place(version)}/metadata")
-        found: dict[str, Any] = data
-        return found
+        return self._call(metadata_call(self._caller.model, version, label), None, timeout)
 
     def wait_ready(self, timeout: float = 30.0, *, version: int | None = None) -> int:
         """Waits until the model answers, with a given version or with any, and returns the newest one that does.
@@ -122,82 +204,118 @@ class Client:
         last = "nothing was heard of it"
         while True:
             try:
-                states = self.status()
-                available = [int(s["version"]) for s in states if s["state"] == "AVAILABLE"]
+                states = self.status(timeout=max(0.001, min(self._caller.timeout, deadline - time.monotonic())))
+                available = available_versions(states)
                 if available and (version is None or version in available):
                     return max(available)
                 last = json.dumps(states)
             except ServingError as error:
                 last = str(error)
             if time.monotonic() >= deadline:
-                raise ServingError(f"model {self._model!r} was not ready within {timeout:g} s: {last}", where=self._url)
-            time.sleep(0.05)
+                told = f"model {self._caller.model!r} was not ready within {timeout:g} s: {last}"
+                raise ServingError(told, where=self._caller.url)
+            time.sleep(_POLL)
 
-    def _place(self, version: int | None) -> str:
-        return self._base if version is None else f"{self._base}/versions/{version}"
+    def _call(self, call: Call[T], request_id: str | None, timeout: float | None) -> T:
+        attempts = self._caller.attempts(timeout)
+        while True:
+            found = self._attempt(call, request_id, attempts)
+            pause = again_after(found, attempts)
+            if pause is None:
+                break
+            time.sleep(pause)
+        if isinstance(found, Reply):
+            return call.result(found)
+        if attempts.over:
+            raise late_error(attempts.timeout, self._caller.url) from None
+        raise unreachable_error(found.cause, self._caller.url) from found.cause
 
-    def _request(
-        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
-    ) -> tuple[Any, http.client.HTTPMessage]:
+    def _attempt(self, call: Call[Any], request_id: str | None, attempts: Attempts) -> Reply | BrokenError:
+        data = self._caller.wire(call, request_id, attempts)
+        connection = None if attempts.fresh else self._kept()
+        stale = connection is not None
+        answer = Answer()
+        try:
+            if connection is None:
+                connection = self._connect(attempts)
+            _exchange(connection, data, answer, attempts)
+        except BROKEN as error:
+            if connection is not None:
+                connection.close()
+            attempts.fresh = attempts.fresh or stale
+            return BrokenError(error, safe=not answer.begun, stale=stale)
+        except BaseException:
+            if connection is not None:
+                connection.close()
+            raise
+        self._keep(connection, answer)
+        return answer.reply()
+
+    def _connect(self, attempts: Attempts) -> socket.socket:
+        caller = self._caller
+        connection = socket.create_connection((caller.place.host, caller.place.port), timeout=_left(attempts))
+        try:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if caller.tls is None:
+                return connection
+            connection.settimeout(_left(attempts))
+            return caller.tls.wrap_socket(connection, server_hostname=caller.server_name)
+        except BaseException:
+            connection.close()
+            raise
+
+    def _kept(self) -> socket.socket | None:
+        """An idle connection that the server did not close as far as one can see."""
+        while True:
+            with self._lock:
+                if not self._idle:
+                    return None
+                found = self._idle.pop()
+            if not _readable(found):  # bytes that nobody asked for, or the connection's end
+                return found
+            found.close()
+
+    def _keep(self, connection: socket.socket, answer: Answer) -> None:
         with self._lock:
-            try:
-                response, data = self._exchange(method, path, body, headers or {})
-            except (OSError, http.client.HTTPException) as error:
-                self._connection.close()
-                raise ServingError(
-                    f"the server does not answer: {type(error).__name__}: {error}", where=self._url
-                ) from error
+            keep = answer.keep and len(self._idle) < self._most_idle
+            if keep:
+                self._idle.append(connection)
+        if not keep:
+            connection.close()
+
+
+def _left(attempts: Attempts) -> float:
+    left = attempts.left
+    if left <= 0:
+        raise TimeoutError("timed out")
+    return left
+
+
+def _exchange(connection: socket.socket, data: bytes, answer: Answer, attempts: Attempts) -> None:
+    refused: OSError | None = None
+    try:
+        connection.settimeout(_left(attempts))
+        connection.sendall(data)
+    except (BrokenPipeError, ConnectionResetError) as error:
+        refused = error  # the server may have answered before it took everything, such as 413
+    while not answer.done:
         try:
-            value = json.loads(data)
-        except ValueError:
-            value = {"error": data[:500].decode("utf-8", "replace")}
-        if response.status != 200:
-            message = str(value.get("error", "")) if isinstance(value, dict) else ""
-            raise RequestError(code_of(response.status), message, status=response.status)
-        return value, response.headers
+            connection.settimeout(_left(attempts))
+            part = connection.recv(_READ)
+        except OSError as error:
+            raise refused or error from None
+        if not part and not answer.begun:
+            raise refused or ConnectionResetError("the connection was closed")
+        answer.feed(part)
 
-    def _exchange(
-        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
-    ) -> tuple[http.client.HTTPResponse, bytes]:
-        kept = self._connection.sock is not None
+
+def _readable(connection: socket.socket) -> bool:
+    try:
+        poll = select.poll()
+        poll.register(connection, select.POLLIN | select.POLLHUP | select.POLLERR)
+        return bool(poll.poll(0))
+    except (AttributeError, ValueError, OSError):  # no poll on this system, or a socket that is closed
         try:
-            return self._once(method, path, body, headers)
-        except _STALE:
-            self._connection.close()
-            if not kept:
-                raise
-            return self._once(method, path, body, headers)  # the server closed an idle connection; asking twice is safe
-
-    def _once(
-        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
-    ) -> tuple[http.client.HTTPResponse, bytes]:
-        self._connection.request(method, path, body, dict(headers))
-        response = self._connection.getresponse()
-        return response, response.read()
-
-
-def _body(rows: Sequence[Mapping[str, Any]] | None, columns: Mapping[str, Sequence[Any]] | None) -> dict[str, Any]:
-    """Rows go as columns, which the server reads faster, unless they name no field at all."""
-    if rows is None:
-        return {"inputs": columns}
-    as_columns = _columns(rows)
-    return {"inputs": as_columns} if as_columns else {"instances": list(rows)}
-
-
-def _columns(rows: Any) -> Any:
-    if rows and not isinstance(rows[0], Mapping):
-        return rows
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    return {name: [row.get(name) for row in rows] for name in names}
-
-
-def _plain(value: Any) -> Any:
-    """What JSON has no form for: dates as ISO text, bytes as base64, numpy's numbers and arrays as Python's."""
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, bytes):
-        return {"b64": base64.b64encode(value).decode()}
-    for convert in ("tolist", "item"):
-        if hasattr(value, convert):
-            return getattr(value, convert)()
-    raise TypeError(f"a value of type {type(value).__name__} cannot be sent")
+            return bool(select.select([connection], [], [], 0)[0])
+        except (ValueError, OSError):
+            return True
