@@ -144,7 +144,7 @@ def test_slow_clients_are_cut_off_and_others_served(base: Path, start_server: St
     with Client(server.url, "taxi") as client:
         client.predict(rows=[{}])
         time.sleep(1.2)  # an idle kept connection is no slow client
-        client._connection.sock.getpeername()
+        client._idle[-1].getpeername()
         assert client.predict(rows=[{}]).version == 1
     assert server.stop() == 0
 
