@@ -2,7 +2,7 @@
 
 import sys
 
-from trueline.serving.server import main
+from trueline.serving.command import main
 
 if __name__ == "__main__":
     sys.exit(main())

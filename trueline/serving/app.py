@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from trueline.serving.asgi import Answer, Bodies, ClientGoneError, Head, Receive, Request, Scope, Send, send_answer
@@ -22,6 +23,8 @@ from trueline.serving.openapi import OpenApiPage
 from trueline.serving.options import ServerOptions
 from trueline.serving.rest_tfs import TensorFlowRest
 from trueline.serving.service import Service
+from trueline.serving.sources import Plugs
+from trueline.serving.try_page import TryPage
 from trueline.serving.vocabularies import vocabularies_of_model
 
 __all__ = ["ServingApp", "create_app"]
@@ -40,7 +43,8 @@ class ServingApp:
     Args:
         config: the models.
         options: the server's settings.
-        on_event: told what happens to versions: ``available``, ``load_failed``, ``unloaded``, ``scan_failed``.
+        on_event: told what happens to versions and configurations; see `ModelManager`.
+        plugs: further kinds of sources, by scheme.
 
     Attributes:
         service: what answers requests, for other protocols beside HTTP too.
@@ -52,7 +56,13 @@ class ServingApp:
         watchers: told of each request with its answer, after it was sent; None where the client went away.
     """
 
-    def __init__(self, config: ServerConfig, options: ServerOptions, on_event: EventSink) -> None:
+    def __init__(
+        self,
+        config: ServerConfig,
+        options: ServerOptions,
+        on_event: EventSink,
+        plugs: Plugs = MappingProxyType({}),
+    ) -> None:
         self.options = options
         self.metrics = Metrics()
         self.metrics.loads = self._loads
@@ -60,7 +70,7 @@ class ServingApp:
         self.draining = False
         self._timeout = options.rest_api_timeout_in_ms / 1000
         self._on_event = on_event
-        self.manager = ModelManager(config, options, self._event, self.metrics.batch_observer)
+        self.manager = ModelManager(config, options, self._event, self.metrics.batch_observer, plugs)
         self.service = Service(self.manager, options, self.metrics)
         self.handlers: list[tuple[bytes, Handler]] = [(b"/v1/", TensorFlowRest(self.service))]
         self.handlers.append((b"/v2", OpenInferenceRest(self.service, lambda: self.ready)))
@@ -74,6 +84,8 @@ class ServingApp:
             b"/monitoring/prometheus/metrics": self._metrics,
             b"/openapi.json": OpenApiPage(self.manager, options),
         }
+        if options.try_page:
+            self.pages[b"/"] = self.pages[b"/try"] = TryPage(self.manager)
 
     @property
     def ready(self) -> bool:
@@ -215,6 +227,7 @@ def create_app(
     options: ServerOptions | None = None,
     *,
     on_event: EventSink = lambda name, facts: None,
+    plugs: Plugs = MappingProxyType({}),
 ) -> ServingApp:
     """An ASGI app that serves models.
 
@@ -222,10 +235,11 @@ def create_app(
         models: a configuration, or base directory by model name; versions are its integer subfolders.
         options: the server's settings.
         on_event: told what happens to versions.
+        plugs: further kinds of sources, by scheme; see `trueline.serving.sources`.
 
     Raises:
         ConfigError: no models, or a name that cannot stand in a path; all problems at once.
     """
     options = options or ServerOptions()
     config = models if isinstance(models, ServerConfig) else ServerConfig.of(models, Latest(options.num_versions))
-    return ServingApp(config, options, on_event)
+    return ServingApp(config, options, on_event, plugs)

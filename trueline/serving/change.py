@@ -69,7 +69,7 @@ class Plan:
 
 def _same_versions(old: ModelConfig, new: ModelConfig) -> bool:
     """Whether versions that are loaded for one configuration serve for the other."""
-    return replace(old, policy=new.policy, labels=new.labels, logging=new.logging,
+    return replace(old, policy=new.policy, labels=new.labels, logging=new.logging, traffic=new.traffic,
                    resource_preserving=new.resource_preserving) == new  # fmt: skip
 
 

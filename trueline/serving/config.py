@@ -11,6 +11,7 @@ from functools import cached_property
 from itertools import pairwise
 
 from trueline._core.errors import ConfigError
+from trueline.serving.traffic import Traffic
 
 __all__ = [
     "AllVersions",
@@ -148,6 +149,7 @@ class ModelConfig:
         labels: version number by label, such as ``{"stable": 3, "canary": 4}``.
         resource_preserving: unload the old version before the new one is loaded: half the memory, and a gap in which
             no version answers; by default the new one is loaded first.
+        traffic: how requests that name no version are shared out among versions, or None.
     """
 
     name: str
@@ -157,6 +159,7 @@ class ModelConfig:
     resource_preserving: bool = False
     batching: BatchSettings | None = None
     logging: RequestLogging | None = None
+    traffic: Traffic | None = None
 
     def problems(self) -> list[str]:
         """What is wrong, each with the model's name."""
@@ -172,6 +175,8 @@ class ModelConfig:
         for field_name in ("policy", "batching", "logging"):
             part = getattr(self, field_name)
             found += [(field_name, problem) for problem in (part.problems() if part is not None else ())]
+        if self.traffic is not None:
+            found += [("traffic", problem) for problem in self.traffic.problems(self.labels)]
         for label, number in self.labels.items():
             if not label or set(label) & set("/:"):
                 found.append(("labels", f"label {label!r}: expected text without '/' and ':'"))

@@ -9,6 +9,7 @@ labels = { stable = 3, canary = 4 }
 resource_preserving = false
 batching = { max_batch_rows = 64, allowed_batch_sizes = [16, 64] }
 logging = { sampling_rate = 0.01 }
+traffic = { split = { stable = 95, canary = 5 }, shadow = { to = "4", fraction = 0.1 } }
 """
 
 from __future__ import annotations
@@ -37,13 +38,14 @@ from trueline.serving.config import (
 )
 from trueline.serving.config_places import Path, json_places, nearest, toml_places
 from trueline.serving.config_text import read_model_config_list
+from trueline.serving.traffic import Shadow, Traffic
 
 __all__ = ["read_config_file", "read_models"]
 
 _FORMAT = 1
 _AT = re.compile(r"^(?P<why>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$", re.DOTALL)
 _MODEL = ("name", "base", "source", "policy", "num_versions", "versions", "labels", "resource_preserving", "batching",
-          "logging")  # fmt: skip
+          "logging", "traffic")  # fmt: skip
 _WRITTEN = {"policy": ("num_versions", "versions", "policy"), "base": ("base", "source")}
 
 
@@ -183,6 +185,7 @@ class _Reader:
             resource_preserving=self.value(at, table, "resource_preserving", "true or false", False),
             batching=self.batching(at, table),
             logging=self.logging(at, table),
+            traffic=self.traffic(at, table),
         )
         told = {path[len(at)] for path, _ in self.found[before:] if len(path) > len(at)}
         for field, problem in model.checked() if isinstance(data, dict) else ():
@@ -235,6 +238,20 @@ class _Reader:
         rate = self.value(inner, given, "sampling_rate", "a number", 0.0)
         return RequestLogging(float(rate), self.value(inner, given, "filename_prefix", "text", ""))
 
+    def traffic(self, at: Path, table: Mapping[str, Any]) -> Traffic | None:
+        if "traffic" not in table:
+            return None
+        inner = (*at, "traffic")
+        given = self.table(inner, table["traffic"], ("split", "key_feature", "shadow"))
+        split = self.value(inner, given, "split", "a table of numbers", {})
+        shadow = None
+        if "shadow" in given:
+            below = (*inner, "shadow")
+            copied = self.table(below, given["shadow"], ("to", "fraction"))
+            fraction = self.value(below, copied, "fraction", "a number", 1.0)
+            shadow = Shadow(self.value(below, copied, "to", "text", ""), float(fraction))
+        return Traffic(split, self.value(inner, given, "key_feature", "text", ""), shadow)
+
 
 def _shown(path: Path) -> str:
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
@@ -251,5 +268,8 @@ _KINDS: dict[str, Callable[[Any], bool]] = {
     "a whole number": _whole,
     "a number": lambda value: _whole(value) or isinstance(value, float),
     "a list of whole numbers": lambda value: isinstance(value, list) and all(map(_whole, value)),
+    "a table of numbers": lambda value: (
+        isinstance(value, dict) and all(_whole(v) or isinstance(v, float) for v in value.values())
+    ),
     "a table of whole numbers": lambda value: isinstance(value, dict) and all(map(_whole, value.values())),
 }

@@ -98,7 +98,7 @@ class ModelVersions:
             if number in self.available:
                 self._assigned[label] = number
         held = {label: n for label, n in self.config.labels.items() if self._assigned.get(label) == n}
-        return routes_of(self.tracked, held)
+        return routes_of(self.tracked, held, self.config.name, self.config.traffic)
 
     @property
     def available(self) -> set[int]:

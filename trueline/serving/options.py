@@ -38,6 +38,7 @@ class ServerOptions:
         max_queue_rows: rows that may wait for one version; beyond it requests are refused with 503.
         batch_timeout_micros: how long an idle model waits for more rows; 0: not at all.
         allowed_batch_sizes: see `BatchSettings`.
+        enable_large_batch_splitting: whether a request of more rows than `max_batch_rows` is cut into pieces.
         enable_per_model_batching_parameters: whether ``batching_params.pbtxt`` in a version's folder counts.
         inline_micros: a model whose one-row run is faster than this runs on the event loop, others in a thread.
         inline_rows: batches of more rows run in a thread in any case.
@@ -73,6 +74,7 @@ class ServerOptions:
     max_queue_rows: int = 32_768
     batch_timeout_micros: int = 0
     allowed_batch_sizes: tuple[int, ...] = ()
+    enable_large_batch_splitting: bool = False
     enable_per_model_batching_parameters: bool = False
     inline_micros: float = 200.0
     inline_rows: int = 512
@@ -95,7 +97,11 @@ class ServerOptions:
     def batching(self) -> BatchSettings:
         """How requests are put together where a model says nothing of its own."""
         return BatchSettings(
-            self.max_batch_rows, self.max_queue_rows, self.batch_timeout_micros, self.allowed_batch_sizes
+            self.max_batch_rows,
+            self.max_queue_rows,
+            self.batch_timeout_micros,
+            self.allowed_batch_sizes,
+            self.enable_large_batch_splitting,
         )
 
     def __post_init__(self) -> None:

@@ -1,13 +1,12 @@
 """The server as a process: a socket, uvicorn with uvloop and httptools, events as JSON lines, an orderly end.
 
 ``python -m trueline.serving --model taxi=/models/taxi --port 8501``. Every event is one JSON line on standard output:
-``listening``, ``ready``, ``available``, ``load_failed``, ``unloaded``, ``scan_failed``, ``draining``, ``stopped``.
+``listening``, ``ready``, ``draining``, ``stopped``, and those of `ModelManager`.
 SIGTERM and SIGINT: readiness turns false, requests in flight are answered, the process ends with status 0.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import functools
 import gc
@@ -21,19 +20,21 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from trueline._core.errors import ConfigError, TruelineError
+from trueline._core.errors import ConfigError
 from trueline.serving.admin import AdminApp, is_loopback
 from trueline.serving.admin_server import AdminServer
-from trueline.serving.app import ServingApp, create_app
+from trueline.serving.app import EventSink, ServingApp, create_app
 from trueline.serving.config import ServerConfig
 from trueline.serving.front import Front, Installed
 from trueline.serving.options import ServerOptions
 from trueline.serving.protocol import limited, sweep
+from trueline.serving.reload import ConfigFile
+from trueline.serving.sources import Plugs
 
 if TYPE_CHECKING:
     from trueline.serving.grpc_server import GrpcServer
@@ -56,7 +57,9 @@ class Place:
         grpc_reload_root: folder or URL below which lie the models of a configuration that comes by gRPC
             (``HandleReloadConfigRequest``); None takes none.
         ready_file: written once every model answers: ``{"host", "port", "pid", "models"}`` as JSON, and ``grpc_port``.
-        fail_fast: end with status 1 when the first version of any model does not load.
+        fail_fast: end with status 1 when a look at any model's source leaves it without a version that answers.
+        model_config_file: a file of models that is followed; or None.
+        model_config_file_poll_wait_seconds: how often it is looked at; 0: on SIGHUP alone.
         drain_delay: seconds between SIGTERM and the end of listening, for load balancers to notice `/readyz`.
     """
 
@@ -67,6 +70,8 @@ class Place:
     grpc_reload_root: str | None = None
     ready_file: str | None = None
     fail_fast: bool = False
+    model_config_file: str | None = None
+    model_config_file_poll_wait_seconds: float = 0.0
     drain_delay: float = 0.0
 
 
@@ -165,8 +170,22 @@ def serve_models(
     place: Place,
     options: ServerOptions | None = None,
     front: Front | None = None,
+    *,
+    plugs: Plugs = MappingProxyType({}),
+    tell: EventSink = emit,
 ) -> int:
     """Serves several models until SIGTERM. Call it on the main thread.
+
+    Args:
+        models: a configuration, or base directory by model name.
+        place: where to listen.
+        options: the server's settings.
+        front: who may ask, and how.
+        plugs: further kinds of sources, by scheme.
+        tell: told every event; by default they are written to standard output.
+
+    Returns:
+        the exit status: 0 after an orderly end, 1 when `Place.fail_fast` ended it.
 
     Raises:
         ConfigError: names or options that are wrong, a port that is taken.
@@ -175,12 +194,12 @@ def serve_models(
     failed: list[str] = []
 
     def on_event(event: str, facts: Mapping[str, Any]) -> None:
-        emit(event, facts)
-        if event == "load_failed" and place.fail_fast and facts["model"] not in app.manager.table:
+        tell(event, facts)
+        if event == "no_version" and place.fail_fast:
             failed.append(facts["error"])
             server.should_exit = True
 
-    app = create_app(models, options, on_event=on_event)
+    app = create_app(models, options, on_event=on_event, plugs=plugs)
     installed = front.install(app)
     bound = _bind(place)
     config = uvicorn_config(app, options, lambda reason: app.metrics.rejected.labels(reason).inc())
@@ -207,7 +226,9 @@ async def _run(
     options: ServerOptions,
     installed: Installed,
 ) -> None:
-    installed.reloads["models"] = functools.partial(_refresh, app)
+    file, poll = place.model_config_file, place.model_config_file_poll_wait_seconds
+    followed = ConfigFile(file, app.manager, options, emit) if file is not None else None
+    installed.reloads["models"] = followed.reload if followed is not None else functools.partial(_refresh, app)
     _on_hangup(installed)
     ports = {"grpc_port": await _start_grpc(server, app, place, options, installed)}
     admin = _admin_server(app, options, installed)
@@ -220,6 +241,8 @@ async def _run(
         asyncio.ensure_future(_watch_certificates(installed)),
         asyncio.ensure_future(_announce(server, app, bound, place, ports)),
     ]
+    if followed is not None and poll > 0:
+        helpers.append(asyncio.ensure_future(followed.poll(poll)))
     try:
         await server.serve(sockets=[bound])
     finally:
@@ -334,54 +357,8 @@ def _write_whole(path: Path, text: str) -> None:
     part.replace(path)
 
 
-def _model_argument(text: str) -> tuple[str, str]:
-    name, equals, base = text.partition("=")
-    if not (name and equals and base):
-        raise argparse.ArgumentTypeError(f"expected NAME=FOLDER, got {text!r}")
-    return name, base
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m trueline.serving", description="Serve models over REST.")
-    parser.add_argument("--model", action="append", required=True, type=_model_argument, metavar="NAME=FOLDER")
-    parser.add_argument("--host", default=Place.host)
-    parser.add_argument("--port", type=int, default=Place.port, help="0 takes a free port")
-    parser.add_argument("--grpc-port", type=int, help="serve gRPC there too; 0 takes a free port")
-    parser.add_argument("--grpc-socket", metavar="PATH", help="serve gRPC on a Unix socket too")
-    parser.add_argument("--grpc-reload-root", metavar="FOLDER", help="take configurations by gRPC of models below it")
-    parser.add_argument("--ready-file", help="written as JSON once every model answers")
-    parser.add_argument("--fail-fast", action="store_true", help="end with status 1 if a model's first version fails")
-    parser.add_argument("--drain-delay", type=float, default=0.0, metavar="SECONDS")
-    parser.add_argument("--allow-host", action="append", default=[], metavar="MODULE", help="host steps that may run")
-    parser.add_argument("--cors-origins", action="append", default=[], metavar="ORIGIN", help="whose pages may read")
-    for switch in fields(Front):
-        name = f"--{switch.name.replace('_', '-')}"
-        if isinstance(switch.default, bool):
-            parser.add_argument(name, action="store_true")
-        else:
-            kind = int if switch.name == "admin_port" else float if isinstance(switch.default, float) else str
-            parser.add_argument(name, type=kind, default=switch.default)
-    for field in fields(ServerOptions):
-        if field.name not in ("allow_host", "cors_origins"):
-            kind = float if isinstance(field.default, float) else int
-            parser.add_argument(f"--{field.name.replace('_', '-')}", type=kind, default=field.default)
-    return parser
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    arguments = _parser().parse_args(argv)
-    place_values = {f.name: getattr(arguments, f.name) for f in fields(Place)}
-    front_values = {f.name: getattr(arguments, f.name) for f in fields(Front)}
-    option_values = {f.name: getattr(arguments, f.name) for f in fields(ServerOptions)}
-    for name in ("allow_host", "cors_origins"):
-        option_values[name] = tuple(option_values[name])
-    names = [name for name, _ in arguments.model]
-    try:
-        if len(set(names)) != len(names):
-            raise ConfigError(f"two models share a name: {', '.join(names)}")
-        front = Front(**front_values)
-        return serve_models(dict(arguments.model), Place(**place_values), ServerOptions(**option_values), front)
-    except TruelineError as error:
-        print(str(error), file=sys.stderr)
-        return 2
+    from trueline.serving import command  # which stands on this module
+
+    return command.main(argv)

@@ -21,9 +21,10 @@ from trueline.serving.errors import Code, RequestError, late, overloaded
 from trueline.serving.manager import ModelManager
 from trueline.serving.metrics import Metrics
 from trueline.serving.options import ServerOptions
-from trueline.serving.versions import Live, Version
+from trueline.serving.router import Router, key_in
+from trueline.serving.versions import Live, Routes, Version
 
-__all__ = ["Answered", "Call", "Given", "ModelSpec", "Observer", "Service"]
+__all__ = ["Answered", "Call", "Carrier", "Given", "ModelSpec", "Observer", "Service"]
 
 T = TypeVar("T")
 _LOG = logging.getLogger("trueline.serving")
@@ -39,6 +40,13 @@ class ModelSpec:
     label: str | None = None
 
 
+class Carrier(Protocol):
+    """What brought a request and knows its headers."""
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first header of that name, which is given in lower case."""
+
+
 @dataclass(slots=True)
 class Call:
     """One request, as every protocol has it.
@@ -50,6 +58,8 @@ class Call:
         key: what sticky routing goes by, or None.
         deadline: the event loop's clock at which nobody waits for the answer any more, or None.
         started: `time.perf_counter` when the whole request was here.
+        carrier: where a header can be looked up when traffic is split, or None.
+        router: set where the model's traffic is split or copied, and the request names neither version nor label.
     """
 
     api: str
@@ -58,6 +68,15 @@ class Call:
     key: str | None = None
     deadline: float | None = None
     started: float = field(default_factory=time.perf_counter)
+    carrier: Carrier | None = None
+    router: Router | None = None
+
+    def routing_key(self) -> str:
+        """What sticky routing goes by: the key, the header ``x-routing-key``, or the request id."""
+        if self.key is None and self.carrier is not None:
+            value = self.carrier.header(b"x-routing-key")
+            self.key = value.decode("latin-1") if value is not None else None
+        return self.key or self.request_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +135,8 @@ class Service:
     Attributes:
         observers: told of every request to a known model.
         permit: asked with the model and what is asked of it, before a version is looked for; raises RequestError.
+        on_absent: told the router and the name of a split's target that should have answered and is not available.
+        on_shadow: given requests that may be copied to a challenger, with what parses them and what answered.
     """
 
     def __init__(self, manager: ModelManager, options: ServerOptions, metrics: Metrics) -> None:
@@ -124,6 +145,8 @@ class Service:
         self.metrics = metrics
         self.observers: list[Observer] = []
         self.permit: Callable[[str, str], None] | None = None
+        self.on_absent: Callable[[Router, str], None] = lambda router, target: None
+        self.on_shadow: Callable[[Call, Callable[[Live], Given], Answered], None] = lambda call, parse, answered: None
         self._asides = 0
         self._workers = ThreadPoolExecutor(2, thread_name_prefix="trueline-codec")
 
@@ -151,8 +174,10 @@ class Service:
                         hint=f"labels of {spec.name!r}: {known}.",
                     )
                 version = routes.versions.get(routes.labels[spec.label])
+            elif spec.version is not None:
+                version = routes.versions.get(spec.version)
             else:
-                version = routes.default if spec.version is None else routes.versions.get(spec.version)
+                version = routes.default if routes.router is None or call is None else self._routed(routes, call)
         if version is None:
             number = spec.version if spec.label is None or routes is None else routes.labels[spec.label]
             asked = f"Latest({spec.name})" if number is None else f"Specific({spec.name}, {number})"
@@ -181,6 +206,8 @@ class Service:
             RequestError: the version's own, with its number as `version`.
         """
         version = self.find(spec, call)
+        if call.router is not None and call.router.feature:
+            version, parse = await self._by_feature(spec, call, version, parse, aside)
         live = version.acquire()
         try:
             live.batcher.admit()
@@ -196,7 +223,43 @@ class Service:
         self.metrics.answered(spec.name, version.number, call.api, call.entrypoint, given.rows, seconds)
         for observer in self.observers:
             observer.answered(call, answered, seconds)
+        if call.router is not None and call.router.shadow:
+            self.on_shadow(call, parse, answered)
         return encoded, answered
+
+    def _routed(self, routes: Routes, call: Call) -> Version | None:
+        """The version that a model's traffic rule chooses; the default where the key is in a request not yet parsed."""
+        router = routes.router
+        assert router is not None
+        first = call.router is None
+        call.router = router
+        if first and router.feature:
+            return routes.default
+        version, absent = router.choose(call.routing_key())
+        if absent:
+            self.on_absent(router, absent)
+        return version
+
+    async def _by_feature(
+        self, spec: ModelSpec, call: Call, version: Version, parse: Callable[[Live], Given], aside: bool
+    ) -> tuple[Version, Callable[[Live], Given]]:
+        """Parses a request as the default version reads it, for the value that its version is chosen by."""
+        router = call.router
+        assert router is not None
+        live = version.acquire()
+        try:
+            live.batcher.admit()
+            given = await self._parse_aside(parse, live, call) if aside or live.runtime.steps else parse(live)
+            with_key, key = key_in(live.runtime, given.packed, router.feature)
+        except Exception as error:
+            raise self._failed(spec, call, version.number, error) from None
+        finally:
+            version.release()
+        if not with_key:
+            self.on_absent(router, f"feature {router.feature}")
+        call.key = key or call.key
+        chosen = self.find(spec, call)
+        return chosen, (lambda again: given if again is live else parse(again))
 
     async def _parse_aside(self, parse: Callable[[Live], Given], live: Live, call: Call) -> Given:
         """Parses in a thread: as many requests may wait for one as the options say, and none that is late is parsed."""

@@ -17,6 +17,8 @@ from types import MappingProxyType
 from trueline._core.feed_blocks import Packed
 from trueline._core.runtime import ModelRuntime
 from trueline.serving.batching import Batcher
+from trueline.serving.router import Router
+from trueline.serving.traffic import Traffic
 
 __all__ = ["EMPTY_TABLE", "Live", "Routes", "State", "Table", "Version", "routes_of"]
 
@@ -115,18 +117,34 @@ class Routes:
         versions: by number.
         default: the one that answers when a request names none.
         labels: version number by label; a label stays when the version that it points at goes.
+        router: what shares requests out among versions, or None.
     """
 
     versions: Mapping[int, Version]
     default: Version | None
     labels: Mapping[str, int] = field(default_factory=dict)
+    router: Router | None = None
 
 
 Table = Mapping[str, Routes]
 EMPTY_TABLE: Table = MappingProxyType({})
 
 
-def routes_of(versions: Mapping[int, Version], labels: Mapping[str, int] = MappingProxyType({})) -> Routes:
-    """Routes over those of `versions` that are available; the largest number is the default."""
-    live = {n: v for n, v in sorted(versions.items()) if v.state is State.AVAILABLE}
-    return Routes(MappingProxyType(live), live[max(live)] if live else None, MappingProxyType(dict(labels)))
+def routes_of(
+    versions: Mapping[int, Version],
+    labels: Mapping[str, int] = MappingProxyType({}),
+    model: str = "",
+    traffic: Traffic | None = None,
+) -> Routes:
+    """Routes over those of `versions` that are available; the largest number is the default.
+
+    Args:
+        versions: by number.
+        labels: version number by label.
+        model: the model's name, for its traffic.
+        traffic: how requests are shared out, or None.
+    """
+    live = MappingProxyType({n: v for n, v in sorted(versions.items()) if v.state is State.AVAILABLE})
+    default = live[max(live)] if live else None
+    router = None if traffic is None else Router(model, traffic, live, labels, default)
+    return Routes(live, default, MappingProxyType(dict(labels)), router)
