@@ -115,6 +115,8 @@ def _call(api: str, context: Context) -> Call:
     for name, value in context.invocation_metadata() or ():
         if name == "x-request-id" and 0 < len(value) <= _ID_LENGTH and value.isascii() and value.isprintable():
             request_id = value
+        elif name == "x-routing-key" and value:
+            key = value
     remaining = context.time_remaining()
     deadline = None if remaining is None else asyncio.get_running_loop().time() + remaining
     return Call(api, "GRPC", request_id or f"{_ID_PREFIX}-{next(_ID_COUNT):x}", key, deadline)

@@ -84,7 +84,8 @@ class OpenInferenceRest:
         def parse(live: Live) -> Inference:
             return parse_inference(live, body, _header_length(header, len(body)), service.options)
 
-        call = Call("infer", "REST", request.head.request_id.decode("ascii"), deadline=request.deadline)
+        request_id = request.head.request_id.decode("ascii")
+        call = Call("infer", "REST", request_id, deadline=request.deadline, carrier=request)
         encoded, answered = await service.answer(spec, call, parse, encode_inference, aside=len(body) > _LARGE_BODY)
         data, json_bytes = encoded
         headers = [*answered.live.headers]

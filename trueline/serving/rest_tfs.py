@@ -112,7 +112,8 @@ class TensorFlowRest:
         def parse(live: Live) -> Given:
             return parse_body(live, body, options, formats)
 
-        call = Call(target.verb, "REST", request.head.request_id.decode("ascii"), deadline=request.deadline)
+        request_id = request.head.request_id.decode("ascii")
+        call = Call(target.verb, "REST", request_id, deadline=request.deadline, carrier=request)
         aside = formats is not None or len(body) > _LARGE_BODY
         encoded, answered = await service.answer(target.spec, call, parse, encode, aside=aside)
         assert isinstance(answered.given, Parsed)
