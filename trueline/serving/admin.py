@@ -17,6 +17,7 @@ scope ``admin``.
 
 from __future__ import annotations
 
+import inspect
 import ipaddress
 import logging
 import re
@@ -81,7 +82,8 @@ class AdminApp:
             self._let_in(request)
         page = self._app.pages.get(request.path)
         if page is not None and request.method in ("GET", "HEAD"):
-            return page()
+            answer = page()
+            return await answer if inspect.isawaitable(answer) else answer
         if (request.method, request.path) == ("GET", b"/admin/models"):
             return Answer(200, dump({"models": self._models()}))
         if (request.method, request.path) == ("GET", b"/admin/config"):
@@ -120,11 +122,15 @@ class AdminApp:
             await manager.apply(ServerConfig(tuple(m for m in manager.config.models if m.name != name)))
         return Answer(200, dump({"models": self._models()}))
 
+    def set_level(self, level: str) -> None:
+        """Sets the level of this process' log."""
+        _LOG.setLevel(level)
+
     def _log_level(self, asked: Any) -> Answer:
         level = asked.get("level") if isinstance(asked, dict) else None
         if level not in _LEVELS:
             raise RequestError(Code.INVALID_ARGUMENT, f"'level' is one of {', '.join(_LEVELS)}")
-        _LOG.setLevel(level)
+        self.set_level(level)
         return Answer(200, dump({"level": level}))
 
     def _models(self) -> dict[str, Any]:

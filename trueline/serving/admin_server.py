@@ -28,8 +28,16 @@ class AdminServer:
         self._state = ServerState()
         self._server: asyncio.Server | None = None
 
-    async def start(self, host: str, port: int, context: ssl.SSLContext | None = None) -> int:
+    async def start(
+        self, host: str, port: int, context: ssl.SSLContext | None = None, bound: socket.socket | None = None
+    ) -> int:
         """Begins to listen; the port is given back.
+
+        Args:
+            host: address to bind.
+            port: port to bind; 0 takes a free one.
+            context: TLS, or None.
+            bound: a socket that is bound already, instead of host and port.
 
         Raises:
             ConfigError: the port is taken or the address is not there.
@@ -44,13 +52,15 @@ class AdminServer:
         )
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            self._server = await asyncio.get_running_loop().create_server(
-                made, host, port, family=family, ssl=context, backlog=16
-            )
+            loop = asyncio.get_running_loop()
+            if bound is not None:
+                self._server = await loop.create_server(made, sock=bound, ssl=context, backlog=16)
+            else:
+                self._server = await loop.create_server(made, host, port, family=family, ssl=context, backlog=16)
         except OSError as error:
             raise ConfigError(f"cannot listen for the admin endpoints on {host} port {port}: {error}") from error
-        bound: int = self._server.sockets[0].getsockname()[1]
-        return bound
+        listens: int = self._server.sockets[0].getsockname()[1]
+        return listens
 
     async def stop(self) -> None:
         """Ends the socket and its connections."""

@@ -7,6 +7,7 @@ No framework stands between the socket and the model. Each protocol over HTTP is
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +17,7 @@ from trueline.serving.codec import dump
 from trueline.serving.config import Latest, ServerConfig
 from trueline.serving.cors import Cors, preflight
 from trueline.serving.errors import Code, RequestError
+from trueline.serving.feedback import Feedback
 from trueline.serving.manager import ModelManager
 from trueline.serving.metrics import CONTENT_TYPE, Metrics
 from trueline.serving.oip_rest import OpenInferenceRest
@@ -31,7 +33,7 @@ __all__ = ["ServingApp", "create_app"]
 
 EventSink = Callable[[str, Mapping[str, Any]], None]
 Handler = Callable[[Request], Awaitable[Answer]]
-Page = Callable[[], Answer]
+Page = Callable[[], Answer | Awaitable[Answer]]
 
 
 class ServingApp:
@@ -45,11 +47,13 @@ class ServingApp:
         options: the server's settings.
         on_event: told what happens to versions and configurations; see `ModelManager`.
         plugs: further kinds of sources, by scheme.
+        make_manager: what makes the manager, where it is not an ordinary one.
 
     Attributes:
         service: what answers requests, for other protocols beside HTTP too.
         manager: the models and their versions.
         metrics: what is counted.
+        feedback: split and shadow traffic, and the prediction log.
         handlers: by path prefix (``/v1/``), the first that fits.
         pages: by whole path, for GET and HEAD.
         doors: asked before anything of a request is read; what raises RequestError keeps it out.
@@ -62,6 +66,7 @@ class ServingApp:
         options: ServerOptions,
         on_event: EventSink,
         plugs: Plugs = MappingProxyType({}),
+        make_manager: Callable[..., ModelManager] = ModelManager,
     ) -> None:
         self.options = options
         self.metrics = Metrics()
@@ -70,8 +75,9 @@ class ServingApp:
         self.draining = False
         self._timeout = options.rest_api_timeout_in_ms / 1000
         self._on_event = on_event
-        self.manager = ModelManager(config, options, self._event, self.metrics.batch_observer, plugs)
+        self.manager = make_manager(config, options, self._event, self.metrics.batch_observer, plugs)
         self.service = Service(self.manager, options, self.metrics)
+        self.feedback = Feedback(self.service, config, options, self.metrics.registry, self._event)
         self.handlers: list[tuple[bytes, Handler]] = [(b"/v1/", TensorFlowRest(self.service))]
         self.handlers.append((b"/v2", OpenInferenceRest(self.service, lambda: self.ready)))
         self._cors = Cors(options.cors_origins) if options.cors_origins else None
@@ -94,12 +100,15 @@ class ServingApp:
 
     async def startup(self) -> None:
         """Begins to watch the base directories."""
+        self.feedback.start()
         self.manager.start()
 
     async def shutdown(self) -> None:
         """Stops watching and waits for requests in flight."""
         self.draining = True
+        await self.feedback.stop_shadows()
         await self.manager.stop()
+        await self.feedback.stop()
         self.service.close()
 
     def _event(self, name: str, facts: Mapping[str, Any]) -> None:
@@ -109,6 +118,8 @@ class ServingApp:
             self.metrics.set_available(facts["model"], facts["version"], answers)
         if name == "available":
             self._learn(facts["model"], facts["version"], facts.get("load_seconds"))
+        if name == "configured":
+            self.feedback.configured(self.manager.config)
         self._on_event(name, facts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -156,18 +167,19 @@ class ServingApp:
             for prefix, handler in self.handlers:
                 if path.startswith(prefix) or path[: len(prefix)].lower() == prefix:
                     return await handler(request)
-            return self._page(request)
+            return await self._page(request)
         except RequestError as error:
             if error.version is None:
                 self.metrics.refused.labels(str(error.status)).inc()
             return error_answer(error)
 
-    def _page(self, request: Request) -> Answer:
+    async def _page(self, request: Request) -> Answer:
         page = self.pages.get(request.path)
         if page is None:
             raise RequestError(Code.NOT_FOUND, f"there is nothing at {request.path.decode('ascii', 'replace')}")
         if request.method in ("GET", "HEAD"):
-            return page()
+            answer = page()
+            return await answer if inspect.isawaitable(answer) else answer
         text = dump({"error": f"{request.method} is not allowed here"})
         return Answer(405, text, headers=[(b"allow", b"GET, HEAD")])
 

@@ -57,7 +57,7 @@ class ModelService:
         spec = model_spec_of(request)
         if self._service.permit is not None:
             self._service.permit(spec.name, "status")
-        tracked = self._service.manager.tracked.get(spec.name, {})
+        tracked = self._service.manager.reported.get(spec.name, {})
         states = enum_numbers(_PACKAGE + "ModelVersionStatus.State")
         codes = enum_numbers("tensorflow.error.Code")
         response = message(_PACKAGE + "GetModelStatusResponse")()

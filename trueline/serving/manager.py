@@ -9,17 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
 from trueline._core.errors import did_you_mean
 from trueline.serving.change import Change, Plan
-from trueline.serving.config import ServerConfig
+from trueline.serving.config import ModelConfig, ServerConfig
 from trueline.serving.errors import Code, RequestError
 from trueline.serving.loader import Loader, ObserveBatch
 from trueline.serving.model_versions import BeforePublish, Event, ModelVersions, Surroundings, told
 from trueline.serving.options import ServerOptions
-from trueline.serving.sources import Plugs, source_of
+from trueline.serving.sources import Plugs, Source, source_of
 from trueline.serving.versions import EMPTY_TABLE, Table, Version
 
 __all__ = ["ModelManager"]
@@ -46,6 +46,7 @@ class ModelManager:
         tracked: by model every version that is known of, those of models that are gone too.
         before_publish: awaited with model and version when a version is loaded and warmed up, before the first request
             can reach it; what it raises fails the load. None by default. Several processes meet here.
+        before_commit: awaited when a new configuration is ready to be in force; what it raises refuses it.
     """
 
     def __init__(
@@ -63,13 +64,14 @@ class ModelManager:
         self._plugs = plugs
         self._loader = Loader(options, observe_batch)
         self._around = Surroundings(options, self._loader, on_event, self._publish)
-        self._models = {m.name: ModelVersions(m, source_of(m.base, plugs), self._around) for m in config.models}
+        self._models = {m.name: ModelVersions(m, self._source(m), self._around) for m in config.models}
         self.tracked: dict[str, dict[int, Version]] = {n: m.tracked for n, m in self._models.items()}
         self._watchers: dict[ModelVersions, asyncio.Task[None]] = {}
         self._old: list[ModelVersions] = []
         self._applying = asyncio.Lock()
         self._applies: set[asyncio.Task[None]] = set()
         self._stopped = False
+        self.before_commit: Callable[[], Awaitable[None]] | None = None
 
     @property
     def before_publish(self) -> BeforePublish | None:
@@ -79,6 +81,14 @@ class ModelManager:
     @before_publish.setter
     def before_publish(self, hook: BeforePublish | None) -> None:
         self._around.before_publish = hook
+
+    def _source(self, model: ModelConfig) -> Source:
+        return source_of(model.base, self._plugs)
+
+    @property
+    def reported(self) -> Mapping[str, Mapping[int, Version]]:
+        """What GetModelStatus tells: by model the versions that are known of."""
+        return self.tracked
 
     @property
     def scan_errors(self) -> Mapping[str, str]:
@@ -178,15 +188,15 @@ class ModelManager:
     async def _apply(self, config: ServerConfig) -> None:
         if self._stopped:
             raise RequestError(Code.UNAVAILABLE, "the server is stopping")
-        plan = Plan.of(
-            config, self._models, lambda model: ModelVersions(model, source_of(model.base, self._plugs), self._around)
-        )
+        plan = Plan.of(config, self._models, lambda model: ModelVersions(model, self._source(model), self._around))
         async with contextlib.AsyncExitStack() as locks:
             for old in plan.touched:
                 await locks.enter_async_context(old.lock)
             change = Change(plan, self.table, self._options)
             try:
                 await change.prepare(self._around.before_publish)
+                if self.before_commit is not None:
+                    await self.before_commit()
             except BaseException:
                 await asyncio.shield(change.rollback())
                 raise

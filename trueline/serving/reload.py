@@ -10,14 +10,29 @@ import asyncio
 import hashlib
 import time
 from pathlib import Path
+from typing import Protocol
 
 from trueline._core.errors import TruelineError
+from trueline.serving.config import ServerConfig
 from trueline.serving.config_file import read_config_file
-from trueline.serving.manager import ModelManager
 from trueline.serving.model_versions import Event, told
 from trueline.serving.options import ServerOptions
 
-__all__ = ["ConfigFile"]
+__all__ = ["ConfigFile", "Configured"]
+
+
+class Configured(Protocol):
+    """What a file of models configures: a `ModelManager`, or the supervisor of several processes."""
+
+    @property
+    def config(self) -> ServerConfig:
+        """What is in force."""
+
+    async def refresh(self, name: str) -> None:
+        """See `ModelManager.refresh`."""
+
+    async def apply(self, config: ServerConfig) -> None:
+        """See `ModelManager.apply`."""
 
 
 class ConfigFile:
@@ -30,7 +45,7 @@ class ConfigFile:
         on_event: told ``configuration_failed`` when the file cannot be read; `ModelManager.apply` tells the rest.
     """
 
-    def __init__(self, file: str, manager: ModelManager, options: ServerOptions, on_event: Event) -> None:
+    def __init__(self, file: str, manager: Configured, options: ServerOptions, on_event: Event) -> None:
         self._file = file
         self._manager = manager
         self._options = options

@@ -122,7 +122,7 @@ class TensorFlowRest:
     def _get(self, target: _Target) -> Answer:
         spec = target.spec
         if not target.metadata:  # a label is not heeded here, as in TensorFlow Serving
-            tracked = self._service.manager.tracked.get(spec.name, {})
+            tracked = self._service.manager.reported.get(spec.name, {})
             return Answer(200, dump(status(spec.name, tracked, spec.version)))
         version = self._service.find(spec)
         assert version.live is not None
