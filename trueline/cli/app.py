@@ -60,6 +60,7 @@ COMMANDS = (
     ),
     CommandEntry("export", "trueline.cli.export:export", "Write a model for the browser, a server, plain Python, ..."),
     CommandEntry("serve", "trueline.cli.serve:serve", "Serve a pushed model over REST."),
+    CommandEntry("deploy", "trueline.cli.deploy:deploy", "Write manifests for Kubernetes, or an image's recipe."),
 )
 
 _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code}  {meaning}" for code, meaning in EXIT_CODES.items())
