@@ -98,10 +98,10 @@ def test_an_alias_names_the_model(world: Real, taxi_other: Path) -> None:
     source = PipelineModels("taxi@champion", world.url)
     with pytest.raises(MetadataError, match="has no release 'champion'"):
         source.scan()
-    promote(world.store, "taxi", "1", "champion")
+    promote(world.store, "taxi", "1.0.0", alias="champion")
     assert only(source)[1] == world.uri(first["model"])
-    assert only(PipelineModels("taxi@2", world.url))[1] == world.uri(second["model"])
-    promote(world.store, "taxi", "2", "champion")
+    assert only(PipelineModels("taxi@1.0.1", world.url))[1] == world.uri(second["model"])
+    promote(world.store, "taxi", "1.0.1", alias="champion")
     assert only(source)[1] == world.uri(second["model"])
 
 

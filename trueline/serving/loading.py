@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from typing import Any
 
-from trueline._core import store
-from trueline._core.errors import ModelError
 from trueline._core.runtime import ModelRuntime
-from trueline._core.values import RawFeature
 from trueline.serving.options import ServerOptions
+from trueline.serving.warmup import synthetic_rows, warm_up, warmup_rows
 
-__all__ = ["WARMUP_NAME", "LoadedModel", "load_model", "synthetic_rows"]
+__all__ = ["LoadedModel", "load_model"]
 
-WARMUP_NAME = "warmup.json"
-_MAX_WARMUP_ROWS = 1000
 _TIMED_RUNS = 21
-_SAMPLES: dict[str, tuple[Any, ...]] = {
-    "float64": (0.0, 1.5, -3.0),
-    "float32": (0.0, 1.5, -3.0),
-    "int64": (0, 1, -7),
-    "bool": (False, True, True),
-    "utf8": ("", "a", "warm-up"),
-    "bytes": (b"", b"a", b"warm-up"),
-    "timestamp": (0, 1_000_000, 1_600_000_000_000_000),
-}
 
 
 @dataclass(frozen=True)
@@ -36,7 +22,7 @@ class LoadedModel:
     Attributes:
         runtime: the model.
         load_seconds: time to check and load it.
-        warmup_rows: rows that it answered.
+        warmup_rows: rows and recorded requests that it answered.
         one_row_micros: wall time of one run with one row, the median of several; None with host steps.
     """
 
@@ -51,54 +37,15 @@ def load_model(uri: str, options: ServerOptions) -> LoadedModel:
 
     Raises:
         TruelineError: an incomplete or changed folder, a graph that does not load, a host step that is not allowed, a
-            warm-up row that the model does not answer with as many rows.
+            warm-up row or recorded request that the model does not answer.
     """
     start = time.perf_counter()
     runtime = ModelRuntime.load(uri, allow_host=options.allow_host)
     seconds = time.perf_counter() - start
-    rows = _warmup_rows(runtime) if options.enable_model_warmup else []
-    for _ in range(options.num_request_iterations_for_warmup if rows else 0):
-        for batch in (rows[:1], rows):
-            _answer(runtime, batch)
-    one = rows[:1] or synthetic_rows(runtime.inputs)[:1]
-    return LoadedModel(runtime, seconds, len(rows), _one_row_micros(runtime, one))
-
-
-def synthetic_rows(features: tuple[RawFeature, ...]) -> list[dict[str, Any]]:
-    """A few rows that fit a signature: ordinary values, and one row with every optional value missing."""
-    rows = [{f.name: _value(f, i) for f in features} for i in range(3)]
-    rows.append({f.name: None if f.optional else _value(f, 1) for f in features})
-    return rows
-
-
-def _value(feature: RawFeature, index: int) -> Any:
-    value = _SAMPLES[feature.dtype][index]
-    if feature.kind == "scalar":
-        return value
-    return [value] * (feature.size or 0 if feature.kind == "fixed" else index)
-
-
-def _warmup_rows(runtime: ModelRuntime) -> list[dict[str, Any]]:
-    uri = store.join(runtime.uri, WARMUP_NAME)
-    if not store.exists(uri):
-        return synthetic_rows(runtime.inputs)
-    try:
-        rows = json.loads(store.read_text(uri))["rows"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(f'expected {{"rows": [...]}}: {type(error).__name__}: {error}', where=uri) from error
-    if not isinstance(rows, list) or not 0 < len(rows) <= _MAX_WARMUP_ROWS:
-        raise ModelError(f"expected a list of 1 to {_MAX_WARMUP_ROWS} rows", where=uri)
-    return rows
-
-
-def _answer(runtime: ModelRuntime, rows: list[dict[str, Any]]) -> None:
-    for name, array in runtime.predict_rows(rows).items():
-        if array.ndim == 0 or array.shape[0] != len(rows):
-            raise ModelError(
-                f"output {name!r} has shape {list(array.shape)} for {len(rows)} warm-up rows",
-                where=runtime.uri,
-                hint="the first dimension of every output must be the row.",
-            )
+    if not options.enable_model_warmup:
+        return LoadedModel(runtime, seconds, 0, _one_row_micros(runtime, synthetic_rows(runtime.inputs)[:1]))
+    answered = warm_up(runtime, options)
+    return LoadedModel(runtime, seconds, answered, _one_row_micros(runtime, warmup_rows(runtime)[:1]))
 
 
 def _one_row_micros(runtime: ModelRuntime, rows: list[dict[str, Any]]) -> float | None:
