@@ -10,7 +10,7 @@ from trueline.serving.config import BatchSettings
 __all__ = ["ServerOptions"]
 
 _TEXTS = frozenset({"allow_host", "allowed_batch_sizes", "cors_origins"})
-_UNCHECKED = frozenset({*_TEXTS, "poll_seconds", "cache_dir"})
+_UNCHECKED = frozenset({*_TEXTS, "poll_seconds", "cache_dir", "prediction_log", "prediction_log_sample"})
 _ZERO_TOO = frozenset(
     {"inline_micros", "inline_rows", "retry_seconds", "drain_seconds", "max_load_retries", "batch_timeout_micros"}
 )
@@ -57,6 +57,14 @@ class ServerOptions:
         allow_host: modules whose host steps may run.
         cors_origins: origins whose pages may read answers in a browser, ``*`` for any; none switches it off.
         try_page: whether there is a page to try the models at ``/`` and ``/try``.
+        prediction_log: the folder of the prediction log; None: only models with a place of their own are logged.
+        prediction_log_sample: the share of requests that is logged, of models that do not say it themselves.
+        prediction_log_rows: so many rows of the log make a file.
+        prediction_log_seconds: and so does this time.
+        prediction_log_queue_rows: rows of the log that may be in memory; further ones are dropped and counted.
+        shadow_queue_requests: copies for challengers that may wait; further ones are dropped and counted.
+        explain: whether ``:explain`` is answered.
+        explain_max_rows: rows that one explanation may ask the model.
     """
 
     poll_seconds: float = 1.0
@@ -92,6 +100,14 @@ class ServerOptions:
     allow_host: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     try_page: bool = True
+    prediction_log: str | None = None
+    prediction_log_sample: float = 1.0
+    prediction_log_rows: int = 50_000
+    prediction_log_seconds: float = 60.0
+    prediction_log_queue_rows: int = 100_000
+    shadow_queue_requests: int = 256
+    explain: bool = False
+    explain_max_rows: int = 4096
 
     @property
     def batching(self) -> BatchSettings:
@@ -117,6 +133,8 @@ class ServerOptions:
                     problems.append(f"{field.name}: expected 0 or more, got {value!r}")
             elif not value > 0:
                 problems.append(f"{field.name}: expected more than 0, got {value!r}")
+        if not 0 <= self.prediction_log_sample <= 1:
+            problems.append(f"prediction_log_sample: expected 0 to 1, got {self.prediction_log_sample!r}")
         problems += [p for p in self.batching.problems() if p.startswith("allowed")]
         if problems:
             raise ConfigError("the server's options are wrong", problems=problems)

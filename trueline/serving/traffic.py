@@ -32,11 +32,12 @@ def chosen(weights: Iterable[tuple[str, float]], salt: str, key: str) -> str | N
         salt: keys of different salts are shared out independently of each other.
         key: what is to go to the same target every time.
     """
-    best, name = 0.0, None
+    best = 0.0
+    name: str | None = None
     for target, weight in weights:
         if weight > 0:
             score = weight / -math.log(unit(salt, key, target))
-            if score > best:
+            if name is None or score > best:
                 best, name = score, target
     return name
 
