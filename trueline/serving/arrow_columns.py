@@ -48,7 +48,7 @@ def fitted_table(features: Sequence[RawFeature], table: pa.Table, options: Serve
     for name in table.schema.names:
         try:
             columns[name] = _cast(by_name[name], table.column(name))
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        except pa.ArrowException as error:
             target, got = arrow_type_of(by_name[name]), _shown(table.schema.field(name).type)
             problems.append(f"column {name!r}: expected {target}, got {got}: {str(error)[:200]}")
     if problems:

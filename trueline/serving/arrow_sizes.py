@@ -26,10 +26,12 @@ class IpcSize:
     Attributes:
         rows: rows of a record batch, 0 for other messages.
         unpacked: bytes of its buffers when unpacked.
+        kind: 2 for a dictionary, 3 for a batch of rows.
     """
 
     rows: int
     unpacked: int
+    kind: int
 
 
 class _Table:
@@ -93,17 +95,19 @@ def message_size(metadata: memoryview, body: memoryview) -> IpcSize:
     """
     message = _root(metadata)
     kind = message.number(1, "<B")
+    if message.number(3, "<q") != len(body):
+        raise ValueError(f"a message of {message.number(3, '<q')} bytes in a place of {len(body)}")
     header = message.table(2)
     batch = header if kind == _RECORDS else header.table(1) if kind == _DICTIONARY and header else None
     if batch is None:
-        return IpcSize(0, 0)
+        return IpcSize(0, 0, kind)
     rows = batch.number(0, "<q")
     if rows < 0:
         raise ValueError(f"a batch of {rows} rows")
     unpacked = len(body)
     if batch.table(3) is not None:
         unpacked = sum(_unpacked(body, *place) for place in batch.structs(2, _BUFFER, "<qq"))
-    return IpcSize(rows if kind == _RECORDS else 0, unpacked)
+    return IpcSize(rows if kind == _RECORDS else 0, unpacked, kind)
 
 
 def _unpacked(body: memoryview, offset: int, length: int) -> int:
@@ -132,9 +136,12 @@ def file_sizes(data: memoryview) -> Iterator[IpcSize]:
     if not 0 < length <= end:
         raise ValueError(f"a footer of {length} bytes")
     footer = _root(data[end - length : end])
-    for index in (2, 3):
+    for index, kind in ((2, _DICTIONARY), (3, _RECORDS)):
         for offset, metadata_length, body_length in footer.structs(index, _BLOCK, "<qixxxxq"):
-            yield _block_size(data, offset, metadata_length, body_length)
+            size = _block_size(data, offset, metadata_length, body_length)
+            if size.kind != kind:
+                raise ValueError(f"a message of kind {size.kind} in the place of kind {kind}")
+            yield size
 
 
 def _block_size(data: memoryview, offset: int, metadata_length: int, body_length: int) -> IpcSize:

@@ -1,25 +1,88 @@
-"""What the pages of a Parquet body declare of themselves, read before any of them is unpacked.
+"""What a Parquet body declares of itself, read before any of it is unpacked.
 
-The footer's own sums are a claim of whoever wrote it; what a reader allocates stands in the header of each page
-(``PageHeader`` of ``parquet.thrift``, Thrift's compact protocol). The headers are read here, with bounds.
+The footer's own sums are a claim of whoever wrote it; what a reader allocates stands in the header of each page. Both
+(``FileMetaData`` and ``PageHeader`` of ``parquet.thrift``) are read here, with bounds: pyarrow's view of a footer ends
+the whole process on some that are damaged, so that it is not asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["DELTA_BYTE_ARRAY", "Page", "pages"]
+from trueline.serving.thrift_compact import Compact
+
+__all__ = ["DELTA_BYTE_ARRAY", "DICTIONARY_ENCODINGS", "Chunk", "Footer", "Leaf", "Page", "pages", "read_footer"]
 
 DELTA_BYTE_ARRAY = 7
 """An encoding in which a value repeats the beginning of the one before: a few bytes for any length."""
 
+DICTIONARY_ENCODINGS = frozenset({2, 8})
+"""Encodings of a data page that name values of the column's dictionary."""
+
+_MAGIC = b"PAR1"
+_LARGEST_FOOTER = 1024 * 1024
 _DATA, _DICTIONARY, _DATA_V2 = 0, 2, 3
-_DEPTH = 16
-_TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = 1, 2, 3, 7, 8, 9, 10, 11, 12
-_INTEGERS = (4, 5, 6)
-_LONGEST_VARINT = 10
+_TEXT, _FIXED = 6, 7
+_REPEATED = 2
+_DEPTH = 32
+_PADDING = 100
+"""Bytes that a reader looks at beyond a column of old writers, which gave its length too small."""
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A column of values.
+
+    Attributes:
+        path: its names from the top, joined by points.
+        top: the name of the column that it belongs to.
+        text: whether its values are bytes of any length.
+        width: bytes of each value where that is fixed, else 0.
+        listed: whether a row may hold several values.
+    """
+
+    path: str
+    top: str
+    text: bool
+    width: int
+    listed: bool
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """The values of a column in one row group.
+
+    Attributes:
+        leaf: the column.
+        rows: rows of the row group.
+        values: how many values it holds, missing ones included.
+        start: where its first page begins.
+        end: where its last page ends.
+    """
+
+    leaf: Leaf
+    rows: int
+    values: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Footer:
+    """What the footer says.
+
+    Attributes:
+        rows: rows of the file.
+        names: the columns.
+        chunks: every column's values in every row group.
+    """
+
+    rows: int
+    names: tuple[str, ...]
+    chunks: tuple[Chunk, ...]
 
 
 @dataclass(frozen=True)
@@ -37,100 +100,110 @@ class Page:
     encoding: int
 
 
-class _Thrift:
-    """A reader of Thrift's compact protocol that keeps numbers and structs and skips the rest."""
+def read_footer(data: memoryview) -> Footer:
+    """The footer of a file.
 
-    __slots__ = ("_data", "at")
-
-    def __init__(self, data: memoryview, at: int) -> None:
-        self._data = data
-        self.at = at
-
-    def _byte(self) -> int:
-        if not 0 <= self.at < len(self._data):
-            raise ValueError("a page header that ends too early")
-        self.at += 1
-        return self._data[self.at - 1]
-
-    def _varint(self) -> int:
-        value = 0
-        for shift in range(_LONGEST_VARINT):
-            byte = self._byte()
-            value |= (byte & 0x7F) << (7 * shift)
-            if byte < 0x80:
-                return value
-        raise ValueError("a number of more than 64 bits")
-
-    def _integer(self) -> int:
-        value = self._varint()
-        return (value >> 1) ^ -(value & 1)
-
-    def struct(self, depth: int = 0) -> dict[int, Any]:
-        """The fields of a struct by number."""
-        if depth > _DEPTH:
-            raise ValueError("a page header that is nested too deeply")
-        fields: dict[int, Any] = {}
-        number = 0
-        while True:
-            head = self._byte()
-            if not head:
-                return fields
-            number = number + (head >> 4) if head >> 4 else self._integer()
-            kind = head & 0x0F
-            fields[number] = kind == _TRUE if kind in (_TRUE, _FALSE) else self._value(kind, depth)
-
-    def _value(self, kind: int, depth: int) -> Any:
-        if kind in _INTEGERS:
-            return self._integer()
-        if kind == _STRUCT:
-            return self.struct(depth + 1)
-        if kind in (_TRUE, _FALSE, _BYTE):
-            self._byte()
-        elif kind == _DOUBLE:
-            self.at += 8
-        elif kind == _BINARY:
-            length = self._varint()  # moves `at` itself
-            self.at += length
-        elif kind in (_LIST, _SET):
-            self._skip_list(depth)
-        elif kind == _MAP:
-            self._skip_map(depth)
-        else:
-            raise ValueError(f"a field of type {kind}")
-        return None
-
-    def _skip_list(self, depth: int) -> None:
-        head = self._byte()
-        count = self._varint() if head >> 4 == 15 else head >> 4
-        for _ in range(count):
-            self._value(head & 0x0F, depth + 1)
-
-    def _skip_map(self, depth: int) -> None:
-        count = self._varint()
-        kinds = self._byte() if count else 0
-        for _ in range(count):
-            self._value(kinds >> 4, depth + 1)
-            self._value(kinds & 0x0F, depth + 1)
+    Raises:
+        ValueError: a file that does not hold together.
+    """
+    if len(data) < 12 or bytes(data[:4]) != _MAGIC or bytes(data[-4:]) != _MAGIC:
+        raise ValueError("it does not begin and end with PAR1")
+    (length,) = struct.unpack_from("<I", data, len(data) - 8)
+    if length > min(len(data) - 12, _LARGEST_FOOTER):
+        raise ValueError(f"a footer of {length} bytes, in a file of {len(data)}; at most {_LARGEST_FOOTER} are read")
+    metadata = Compact(data[len(data) - 8 - length : len(data) - 8]).struct()
+    leaves = _leaves(_structs(metadata, 2))
+    chunks: list[Chunk] = []
+    for group in _structs(metadata, 4):
+        columns = _structs(group, 1)
+        if len(columns) != len(leaves):
+            raise ValueError(f"a row group of {len(columns)} columns in a file of {len(leaves)}")
+        rows = _count(group, 3)
+        chunks += [_chunk(leaf, column, rows, len(data)) for leaf, column in zip(leaves, columns, strict=True)]
+    names = tuple(dict.fromkeys(leaf.top for leaf in leaves))
+    if sum(chunk.rows for chunk in chunks if chunk.leaf is leaves[0]) != _count(metadata, 3):
+        raise ValueError("the row groups have not the file's rows")
+    return Footer(_count(metadata, 3), names, tuple(chunks))
 
 
-def pages(data: memoryview, start: int, end: int, values: int) -> Iterator[Page]:
+def _structs(fields: Mapping[int, Any], number: int) -> list[dict[int, Any]]:
+    found = fields.get(number)
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        raise ValueError("a footer without its parts")
+    return found
+
+
+def _count(fields: Mapping[int, Any], number: int) -> int:
+    found = fields.get(number)
+    if type(found) is not int or found < 0:
+        raise ValueError("a footer without its numbers")
+    return found
+
+
+def _leaves(elements: Sequence[Mapping[int, Any]]) -> list[Leaf]:
+    """The columns of values of a schema, which is written depth first."""
+    leaves: list[Leaf] = []
+    rest = iter(elements[1:])
+
+    def walk(names: tuple[str, ...], listed: bool, children: int) -> None:
+        if len(names) > _DEPTH:
+            raise ValueError("a schema that is nested too deeply")
+        for _ in range(children):
+            element = next(rest, None)
+            if element is None:
+                raise ValueError("a schema that ends too early")
+            path = (*names, _name(element))
+            repeated = listed or element.get(3) == _REPEATED
+            if below := element.get(5) or 0:
+                walk(path, repeated, below)
+            else:
+                leaves.append(_leaf(path, repeated, element))
+
+    walk((), False, _count(elements[0], 5) if elements else 0)
+    if not leaves:
+        raise ValueError("a schema without columns")
+    return leaves
+
+
+def _name(element: Mapping[int, Any]) -> str:
+    name = element.get(4)
+    if not isinstance(name, bytes):
+        raise ValueError("a column without a name")
+    return name.decode("utf-8")
+
+
+def _leaf(path: tuple[str, ...], listed: bool, element: Mapping[int, Any]) -> Leaf:
+    width = element.get(2) if element.get(1) == _FIXED else 0
+    if type(width) is not int or width < 0:
+        raise ValueError(f"column {path[0]!r} has values of {width} bytes")
+    return Leaf(".".join(path), path[0], element.get(1) == _TEXT, width, listed)
+
+
+def _chunk(leaf: Leaf, column: Mapping[int, Any], rows: int, size: int) -> Chunk:
+    metadata = column.get(3)
+    if not isinstance(metadata, dict) or column.get(1):
+        raise ValueError(f"column {leaf.path!r} is not in the file")
+    start, packed, values = _count(metadata, 9), _count(metadata, 7), _count(metadata, 5)
+    dictionary = metadata.get(11)
+    if type(dictionary) is int and 0 < dictionary < start:
+        start = dictionary
+    if not leaf.listed and values != rows:
+        raise ValueError(f"column {leaf.path!r} has {values} values in {rows} rows")
+    return Chunk(leaf, rows, values, start, min(start + packed + _PADDING, size))
+
+
+def pages(data: memoryview, chunk: Chunk) -> Iterator[Page]:
     """What each page of a column chunk declares, in the order in which a reader comes to them.
-
-    Args:
-        data: the file.
-        start: where the first page begins.
-        end: where the chunk ends.
-        values: how many values the chunk holds; a reader stops when it has them.
 
     Raises:
         ValueError: pages that do not hold together.
     """
-    if not 0 <= start <= end <= len(data):
-        raise ValueError("a column outside the file")
-    at, seen = start, 0
-    while at < end and seen < values:
-        reader = _Thrift(data, at)
+    at, seen = chunk.start, 0
+    while at < chunk.end and seen < chunk.values:
+        reader = Compact(data, at)
         page, packed = _page(reader.struct())
+        if not chunk.leaf.listed and page.values > chunk.rows:
+            raise ValueError(f"column {chunk.leaf.path!r} has a page of {page.values} values in {chunk.rows} rows")
         seen += page.values
         yield page
         at = reader.at + packed

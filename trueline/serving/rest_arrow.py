@@ -18,7 +18,7 @@ from trueline.serving.arrow_columns import fitted_table, table_of_outputs
 from trueline.serving.arrow_sizes import IpcSize, file_sizes, message_size
 from trueline.serving.errors import Code, RequestError
 from trueline.serving.options import ServerOptions
-from trueline.serving.parquet_sizes import DELTA_BYTE_ARRAY, pages
+from trueline.serving.parquet_sizes import DELTA_BYTE_ARRAY, DICTIONARY_ENCODINGS, Chunk, pages, read_footer
 from trueline.serving.predict import check_rows, refusal
 from trueline.serving.rest_formats import MEDIA_TYPES, Formats
 from trueline.serving.rest_reply import COLUMNS, Parsed, Reply
@@ -26,14 +26,11 @@ from trueline.serving.service import Answered
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
 __all__ = ["parse_table"]
 
 _MOST_PARTS = 100_000
 """Messages of an Arrow body, or pages of a Parquet one."""
-_PADDING = 100
-"""Bytes that a reader looks at beyond a column of old writers, which gave its length too small."""
 
 
 def parse_table(runtime: ModelRuntime, body: bytes, options: ServerOptions, formats: Formats) -> Parsed:
@@ -63,6 +60,7 @@ def parse_table(runtime: ModelRuntime, body: bytes, options: ServerOptions, form
         media = MEDIA_TYPES[formats.given].decode()
         raise RequestError(Code.INVALID_ARGUMENT, f"the body is not {media}: {str(error)[:300]}") from None
     check_rows(table.num_rows, options)
+    _names(runtime, table.schema.names)
     graph = runtime.graph
     try:
         arrays = graph.arrays_from_arrow(fitted_table(graph.raw.features, table, options))
@@ -147,46 +145,35 @@ def _parquet(body: bytes, runtime: ModelRuntime, options: ServerOptions) -> pa.T
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    limits = {"thrift_string_size_limit": len(body), "thrift_container_size_limit": len(body)}
-    opened = pq.ParquetFile(pa.BufferReader(body), **limits)
-    metadata = opened.metadata
-    if metadata.num_rows > options.max_rows:
-        check_rows(metadata.num_rows, options)
-    leaves = [metadata.schema.column(i) for i in range(metadata.num_columns)]
-    wanted = _names(runtime, opened.schema_arrow.names)
+    footer = read_footer(memoryview(body))
+    check_rows(footer.rows, options)
+    wanted = set(_names(runtime, footer.names))
     budget = _Budget(options)
-    below = tuple(name + "." for name in wanted)
-    read = [i for i, leaf in enumerate(leaves) if leaf.path in wanted or leaf.path.startswith(below)]
-    for group in range(metadata.num_row_groups):
-        row_group = metadata.row_group(group)
-        for i in read:
-            _spend_chunk(budget, memoryview(body), row_group.column(i), leaves[i], row_group.num_rows)
-    texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+    chunks = [chunk for chunk in footer.chunks if chunk.leaf.top in wanted]
+    folded = {chunk.leaf.path for chunk in chunks if _spend_chunk(budget, memoryview(body), chunk)}
+    limits = {"thrift_string_size_limit": len(body), "thrift_container_size_limit": len(body)}
+    texts = sorted({chunk.leaf.path for chunk in chunks if chunk.leaf.text and chunk.leaf.path in folded})
     file = pq.ParquetFile(pa.BufferReader(body), read_dictionary=texts, **limits)
-    return file.read(columns=[leaves[i].path for i in read], use_threads=False)
+    columns = [*dict.fromkeys(chunk.leaf.path for chunk in chunks)]
+    groups = range(file.num_row_groups)  # one by one: lists of folded text cannot be read in several pieces
+    return pa.concat_tables([file.read_row_group(g, columns=columns, use_threads=False) for g in groups])
 
 
-def _spend_chunk(
-    budget: _Budget, data: memoryview, chunk: pq.ColumnChunkMetaData, leaf: pq.ColumnSchema, rows: int
-) -> None:
-    start = chunk.data_page_offset
-    if chunk.has_dictionary_page and chunk.dictionary_page_offset and 0 < chunk.dictionary_page_offset < start:
-        start = chunk.dictionary_page_offset
-    end = min(start + chunk.total_compressed_size + _PADDING, len(data))
-    listed = leaf.max_repetition_level > 0
-    if not listed and chunk.num_values != rows:
-        raise ValueError(f"column {leaf.path!r} has {chunk.num_values} values in {rows} rows")
-    width = leaf.length if leaf.physical_type == "FIXED_LEN_BYTE_ARRAY" else 0
-    for page in pages(data, start, end, chunk.num_values):
+def _spend_chunk(budget: _Budget, data: memoryview, chunk: Chunk) -> bool:
+    """Counts what a column's pages declare; whether they name values of a dictionary, which is to be kept as such."""
+    folded = False
+    for page in pages(data, chunk):
+        folded = folded or page.encoding in DICTIONARY_ENCODINGS
         if page.encoding == DELTA_BYTE_ARRAY:
             raise RequestError(
                 Code.INVALID_ARGUMENT,
-                f"column {leaf.path!r} has the encoding DELTA_BYTE_ARRAY, whose size nobody can tell beforehand",
+                f"column {chunk.leaf.path!r} has the encoding DELTA_BYTE_ARRAY, whose size nobody can tell beforehand",
                 hint="write it with another encoding; the common libraries do so by default.",
             )
-        if not listed and page.values > rows:
-            raise ValueError(f"column {leaf.path!r} has a page of {page.values} values in {rows} rows")
-        budget.spend(unpacked=page.unpacked + max(width, 0) * page.values, cells=page.values if listed else 0)
+        budget.spend(
+            unpacked=page.unpacked + chunk.leaf.width * page.values, cells=page.values if chunk.leaf.listed else 0
+        )
+    return folded
 
 
 _READERS: Mapping[str, Callable[[bytes, ModelRuntime, ServerOptions], Any]] = {
