@@ -27,6 +27,7 @@ from trueline._core.errors import (
     TruelineError,
 )
 from trueline._core.lazy import lazy_names
+from trueline._core.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from trueline._core.values import RawFeature
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from trueline.runners.local import LocalRunner
     from trueline.training import FnArgs
 
-__version__ = "0.1.0"
 
 _HOMES = {
     "Accumulator": "trueline.engine",

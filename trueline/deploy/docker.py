@@ -12,9 +12,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from trueline._core.version import __version__
 from trueline._core.errors import ConfigError
-from trueline.deploy.container import CACHE, COMMAND, GRPC_PORT, MODELS, REST_PORT, USER
+from trueline._core.version import __version__
+from trueline.deploy.container import CACHE, GRPC_PORT, HOSTED, MODELS, REST_PORT, USER
 from trueline.deploy.packages import pinned_packages
 
 __all__ = ["DockerOptions", "docker_files"]
@@ -121,7 +121,7 @@ def _filled(text: str, base: str, copied: str, wheel: Path | None) -> str:
         "@MODELS@": MODELS,
         "@REST@": str(REST_PORT),
         "@GRPC@": str(GRPC_PORT),
-        "@ENTRYPOINT@": json.dumps(list(COMMAND)),
+        "@ENTRYPOINT@": json.dumps(list(HOSTED)),
         "@CMD@": json.dumps(["--host", "0.0.0.0", "--port", str(REST_PORT), "--grpc-port", str(GRPC_PORT)]),  # noqa: S104
     }
     for place, value in places.items():

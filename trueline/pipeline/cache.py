@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from trueline._core.errors import ArtifactError, ConfigError
+from trueline._core.version import __version__
 from trueline.metadata.records import Artifact, ExecutionState
 from trueline.metadata.run_records import CacheEntry
 from trueline.pipeline.artifacts import artifact_type
 from trueline.pipeline.compile import CompiledInput, CompiledNode
 from trueline.pipeline.context import ArtifactHandle
-from trueline.pipeline.handles import handle_of, trueline_version
+from trueline.pipeline.handles import handle_of
 from trueline.pipeline.packages import packages_of, python_version
 from trueline.pipeline.params import decode_params, functions_in
 from trueline.pipeline.reasons import KEY_FORMAT, differences, earlier_entry
@@ -82,7 +83,7 @@ def cache_key(
         "format": KEY_FORMAT,
         "pipeline": run.plan.name,
         "node": node.base_id,
-        "trueline": trueline_version(),
+        "trueline": __version__,
         "python": python_version(),
         **code.parts,
         "params": _nameless(params),

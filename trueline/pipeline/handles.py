@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from trueline._core import store
 from trueline._core.errors import ArtifactError
 from trueline._core.manifest import MANIFEST_NAME, Manifest, file_sha256, read_manifest
+from trueline._core.version import __version__
 from trueline.metadata.records import Artifact, ArtifactState, Event, PropertyType, TypeKind, TypeSpec
 from trueline.pipeline.artifacts import artifact_type
 from trueline.pipeline.compile import TypeRecord
@@ -26,7 +26,6 @@ __all__ = [
     "handles_of",
     "is_external",
     "outputs_by_key",
-    "trueline_version",
     "type_spec",
     "verified_fingerprint",
 ]
@@ -49,11 +48,6 @@ _KINDS: Mapping[str, PropertyType] = {
 }
 
 
-def trueline_version() -> str:
-    """The version of this package; looked up by name, because the package's face stands above this room."""
-    return str(importlib.import_module("trueline").__version__)
-
-
 def type_spec(name: str, record: TypeRecord) -> TypeSpec:
     """The artifact type as the metadata store wants it."""
     return TypeSpec(name, TypeKind.ARTIFACT, {k: _KINDS[v] for k, v in record.properties.items()}, base=record.base)
@@ -74,7 +68,7 @@ def artifact_of(
     protobuf Struct, whose numbers come back as floats).
     """
     declared: dict[str, Any] = {}
-    custom: dict[str, Any] = {FINGERPRINT: fingerprint, _VERSION: trueline_version()}
+    custom: dict[str, Any] = {FINGERPRINT: fingerprint, _VERSION: __version__}
     for name, value in handle.properties.items():
         if value is None:
             continue

@@ -21,9 +21,10 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from trueline._core import store as files
+from trueline._core.version import __version__
 from trueline.metadata.records import Artifact
 from trueline.metadata.run_records import NodeRecord, RunRecord
-from trueline.pipeline.handles import handle_of, is_external, trueline_version
+from trueline.pipeline.handles import handle_of, is_external
 
 __all__ = ["ENDINGS", "SPEC", "EventMaker", "dataset_name"]
 
@@ -142,7 +143,7 @@ class EventMaker:
         return self._facet("JobTypeJobFacet", processingType="BATCH", integration="TRUELINE", jobType=kind)
 
     def _run_facets(self, parent: tuple[str, str, str] | None) -> dict[str, Any]:
-        version = trueline_version()
+        version = __version__
         engine = {"version": version, "name": "trueline", "openlineageAdapterVersion": version}
         facets = {"processing_engine": self._facet("ProcessingEngineRunFacet", **engine)}
         if parent is not None:
@@ -189,7 +190,7 @@ class EventMaker:
 
     @property
     def _producer(self) -> str:
-        return self.producer or f"urn:trueline:{trueline_version()}"
+        return self.producer or f"urn:trueline:{__version__}"
 
     def _facet(self, facet: str, **values: Any) -> dict[str, Any]:
         url = f"{_FACETS}/{_VERSIONS[facet]}/{facet}.json#/$defs/{facet}"

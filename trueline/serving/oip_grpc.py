@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trueline import __version__
+from trueline._core.version import __version__
 from trueline.serving.grpc_calls import Method
 from trueline.serving.grpc_descriptors import Message, message
 from trueline.serving.oip_features import packed_from_tensors

@@ -7,11 +7,11 @@ has no word for it; in the binary form it is itself.
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
 
+from trueline._core.version import __version__
 from trueline.serving.asgi import Answer, Request, read_body
 from trueline.serving.codec import dump
 from trueline.serving.errors import Code, RequestError
@@ -105,9 +105,7 @@ def _header_length(header: bytes | None, size: int) -> int:
 
 
 def _server_metadata() -> Answer:
-    # Looked up by name, because the package's face stands above this room.
-    version = importlib.import_module("trueline").__version__
-    return Answer(200, dump({"name": SERVER_NAME, "version": version, "extensions": list(EXTENSIONS)}))
+    return Answer(200, dump({"name": SERVER_NAME, "version": __version__, "extensions": list(EXTENSIONS)}))
 
 
 def _not_allowed(request: Request, allowed: bytes) -> Answer:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from trueline import __version__
+from trueline._core.version import __version__
 from trueline.serving.asgi import Answer
 from trueline.serving.codec import dump
 from trueline.serving.manager import ModelManager
@@ -181,7 +181,7 @@ def _model_operations(name: str, key: str, live: Live) -> Iterator[_Operation]:
         yield _Operation(
             f"{path}/infer", "post", name, "inference (v2)",
             {_JSON: ref("InferResponse"), "application/octet-stream": {}}, _OF_RUNS,
-            {_JSON: ref("InferRequest"), "application/octet-stream": {}},
+            {_JSON: ref("InferRequest"), "application/octet-stream": ref("InferRequest")},
         )  # fmt: skip
 
 
@@ -197,7 +197,7 @@ def _schemas(key: str, live: Live, options: ServerOptions) -> dict[str, Schema]:
     }
     for signature, verb in (("classification", "classify"), ("regression", "regress")):
         if signature in signatures_of(runtime):
-            made[f"{verb}.Request"] = classify_request(runtime, options)
+            made[f"{verb}.Request"] = classify_request(runtime, signature, options)
             made[f"{verb}.Results"] = classify_response(verb)
     return {f"{key}.{part}": schema for part, schema in made.items()}
 

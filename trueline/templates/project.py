@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from trueline import __version__
 from trueline._core.errors import ConfigError
+from trueline._core.version import __version__
 from trueline.templates.naming import name_of, project_name
 from trueline.templates.sources import sources
 

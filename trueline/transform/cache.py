@@ -16,6 +16,7 @@ from typing import Any
 
 from trueline._core import store
 from trueline._core.errors import ArtifactError
+from trueline._core.version import __version__
 from trueline.engine.state import STATE_FORMAT
 from trueline.transform.accumulator import STATE_VERSION, StateKey
 from trueline.transform.graph import Graph
@@ -106,14 +107,9 @@ def phase_hash(graph: Graph, states: Sequence[StateKey]) -> str:
         "host_steps": [s.to_json() for s in graph.host_steps],
         "states": [key.text for key in states],
         "code": _code([*(k.name for k in states if ":" in k.name), *(s.function for s in graph.host_steps)]),
-        "versions": [_product_version(), STATE_VERSION, STATE_FORMAT],
+        "versions": [__version__, STATE_VERSION, STATE_FORMAT],
     }
     return hashlib.sha256(json.dumps(described, sort_keys=True, allow_nan=False).encode()).hexdigest()
-
-
-def _product_version() -> str:
-    """Looked up by name, because the package's face stands above this room."""
-    return str(importlib.import_module("trueline").__version__)
 
 
 def _code(paths: Iterable[str]) -> dict[str, str]:
