@@ -47,6 +47,8 @@ test-slow: $(VENV)/.dev ## the slow tests: installs, ML Metadata's own client, n
 	bash scripts/web_env.sh
 	bash scripts/mlmd_env.sh
 	bash scripts/serving_clients_env.sh
+	bash scripts/kserve_env.sh
+	bash scripts/schemathesis_env.sh
 	$(PYTEST) -n 2 --dist loadfile -m "slow and not exhaustive and not frameworks"
 
 test-frameworks: $(VENV)/.dev ## models of heavy frameworks down the whole line: torch, Lightning, Keras on torch, CatBoost, spaCy
