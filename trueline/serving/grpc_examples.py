@@ -6,7 +6,8 @@ feature that the model does not know is an error, and so is one that stands in t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from trueline._core.errors import FeedError, did_you_mean
@@ -58,8 +59,9 @@ def rows_of_input(features: Mapping[str, RawFeature], given: Message, options: S
     if len(examples) > options.max_rows:
         raise _bad(f"the request has {len(examples)} rows, this server takes {options.max_rows}", "send fewer.")
     problems: list[str] = []
-    shared = _row(features, listed.context, "context", problems) if kind == "example_list_with_context" else {}
-    rows = [_row(features, example, f"row {i}", problems) for i, example in enumerate(examples)]
+    plain = {f.name: _PLAIN[f.dtype] for f in features.values() if f.kind == "scalar" and f.dtype in _PLAIN}
+    shared = _row(features, plain, listed.context, "context", problems) if kind == "example_list_with_context" else {}
+    rows = [_row(features, plain, example, i, problems) for i, example in enumerate(examples)]
     if shared:
         rows = [_joined(shared, row, i, problems) for i, row in enumerate(rows)]
     if problems:
@@ -68,12 +70,34 @@ def rows_of_input(features: Mapping[str, RawFeature], given: Message, options: S
     return rows
 
 
-def _row(features: Mapping[str, RawFeature], example: Message, where: str, problems: list[str]) -> Row:
+_PLAIN = {
+    "float64": attrgetter("float_list.value"),
+    "float32": attrgetter("float_list.value"),
+    "int64": attrgetter("int64_list.value"),
+    "utf8": attrgetter("bytes_list.value"),
+}
+"""The list that a scalar feature comes in most of the time, by the feature's type."""
+Plain = Mapping[str, Callable[[Message], Any]]
+
+
+def _row(
+    features: Mapping[str, RawFeature], plain: Plain, example: Message, where: int | str, problems: list[str]
+) -> Row:
     row: Row = {}
     for name, value in example.features.feature.items():
+        read = plain.get(name)
+        if read is not None:
+            values = read(value)
+            if len(values) == 1:  # of another list it would have none: then, and for many, the rules below
+                single = values[0]
+                try:
+                    row[name] = single.decode("utf-8") if type(single) is bytes else single
+                    continue
+                except UnicodeDecodeError:
+                    pass
         feature = features.get(name)
         if feature is None:
-            problems.append(f"{where}: unknown field {name!r}")
+            problems.append(f"{_named(where)}: unknown field {name!r}")
             continue
         kind = value.WhichOneof("kind")
         if kind is None:
@@ -81,8 +105,12 @@ def _row(features: Mapping[str, RawFeature], example: Message, where: str, probl
         try:
             row[name] = feature_value(feature, kind, list(getattr(value, kind).value))
         except ValueError as error:
-            problems.append(f"{where}, field {name!r}: {error}")
+            problems.append(f"{_named(where)}, field {name!r}: {error}")
     return row
+
+
+def _named(where: int | str) -> str:
+    return where if isinstance(where, str) else f"row {where}"
 
 
 def _joined(shared: Row, row: Row, number: int, problems: list[str]) -> Row:

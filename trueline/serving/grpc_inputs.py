@@ -22,6 +22,7 @@ from trueline._core.runtime import OnnxGraph
 from trueline._core.values import PRESENT, RawFeature
 from trueline.serving.errors import Code, RequestError
 from trueline.serving.grpc_descriptors import Message
+from trueline.serving.grpc_quick import plain_lists
 from trueline.serving.grpc_tensors import TensorError, array_of
 from trueline.serving.options import ServerOptions
 from trueline.serving.service import Given
@@ -52,6 +53,9 @@ def given_of_tensors(graph: OnnxGraph, inputs: Mapping[str, Message], options: S
         ModelError: a host step of the model failed.
     """
     features = graph.raw.features if graph.steps else graph.feeds.features
+    lists = plain_lists(features, inputs, options.max_rows)
+    if lists is not None:
+        return Given(graph.packed_from_columns(lists), len(next(iter(lists.values()))))
     _check_names(features, inputs)
     problems: list[str] = []
     arrays = _decoded(inputs, options.max_cells, problems)

@@ -174,12 +174,12 @@ def _padded(values: Array, count: int) -> Array:
 
 _RAW: Mapping[str, tuple[str, bytes, str]] = MappingProxyType(
     {
-        "float32": ("DT_FLOAT", b"\x2a", "<f4"),
-        "float64": ("DT_DOUBLE", b"\x32", "<f8"),
-        "bool": ("DT_BOOL", b"\x5a", "|b1"),
+        "f": ("DT_FLOAT", b"\x2a", "<f4"),
+        "d": ("DT_DOUBLE", b"\x32", "<f8"),
+        "?": ("DT_BOOL", b"\x5a", "|b1"),
     }
 )
-"""By array type: TensorFlow's type, the tag of the packed field of its values, and numpy's name for their bytes.
+"""By numpy's letter for a type: TensorFlow's type, the tag of the packed field of its values, and the bytes' type.
 
 Packed values of these types are their bytes one after the other, so that an array's memory is the field."""
 
@@ -191,7 +191,7 @@ def fill_tensor(tensor: Message, array: Array) -> None:
         TensorError: an array that is none of float32, float64, bool, whole numbers, text and bytes.
     """
     numbers = enum_numbers("tensorflow.DataType")
-    raw = _RAW.get(array.dtype.name)
+    raw = _RAW.get(array.dtype.char)
     if raw is not None:
         content = np.ascontiguousarray(array, raw[2]).tobytes()
         if content:
