@@ -39,10 +39,16 @@ _DTYPES = {
 _MADE = {TensorProto.DOUBLE: TensorProto.FLOAT}
 
 
-def echo_model(folder: Path) -> Path:
-    """A model whose outputs are its graph's inputs: ``out_<name>``, ``:`` as ``_``, doubles as floats."""
+def echo_model(folder: Path, *, lists: bool = True) -> Path:
+    """A model whose outputs are its graph's inputs: ``out_<name>``, ``:`` as ``_``, doubles as floats.
+
+    A signature cannot describe lists that go out; without `lists` only their lengths do.
+    """
     inputs, outputs, nodes, described = [], [], [], []
     for name, kind, shape in Feeds(FEATURES).onnx_inputs():
+        if not lists and name in ("r", "n"):
+            inputs.append(helper.make_tensor_value_info(name, _TYPES[kind], shape))
+            continue
         output = "out_" + name.replace(":", "_")
         inputs.append(helper.make_tensor_value_info(name, _TYPES[kind], shape))
         made = _MADE.get(_TYPES[kind], _TYPES[kind])

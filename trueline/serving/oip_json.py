@@ -23,8 +23,6 @@ from trueline.serving.versions import Live
 
 __all__ = ["Inference", "encode_inference", "parse_inference"]
 
-_MAX_CLASSES = 1_000_000
-
 
 @dataclass(frozen=True, slots=True)
 class Inference(Given):
@@ -111,7 +109,7 @@ def _wanted(request: Mapping[str, Any]) -> tuple[Wanted, ...]:
         output, name = _named(given, f"output {i}")
         parameters = _parameters(output, f"output {name!r}")
         classes = _member(parameters, "classification", int, "a whole number")
-        if classes is not None and not 0 < classes <= _MAX_CLASSES:
+        if classes is not None and classes < 1:
             raise bad(f"output {name!r}: 'classification' must be 1 or more, got {classes}")
         wanted.append(Wanted(name, _flag(parameters, "binary_data"), classes or 0))
     return tuple(wanted)

@@ -15,6 +15,7 @@ from trueline._core.runtime import ModelRuntime
 from trueline._core.values import PRESENT, RawFeature
 from trueline.serving.oip_features import DATATYPE
 from trueline.serving.options import ServerOptions
+from trueline.serving.signatures import SERVING_DEFAULT
 
 __all__ = [
     "Schema",
@@ -136,7 +137,7 @@ def predict_request(runtime: ModelRuntime, row: Schema, options: ServerOptions) 
         alone = _maybe(runtime.inputs[0], _cell(runtime.inputs[0]))
         rows = {"anyOf": [rows, several | {"items": alone}]}
         columns = {"anyOf": [columns, several | {"items": alone}]}
-    signature = {"type": "string", "enum": ["", "serving_default"]}
+    signature = {"type": "string", "enum": ["", SERVING_DEFAULT]}
     by_rows = {"instances": rows, "signature_name": signature, "on_error": {"enum": ["request", "row"]}}
     by_columns = {"inputs": columns, "signature_name": signature, "on_error": {"const": "request"}}
     return {
@@ -230,22 +231,18 @@ def _tensors(feature: RawFeature, options: ServerOptions) -> list[Schema]:
 
 def infer_request(runtime: ModelRuntime, options: ServerOptions) -> Schema:
     """A body of ``/infer``."""
-    flags = {"binary_data": {"type": ["boolean", "null"]}, "classification": {"type": "integer", "minimum": 1}}
-    classes = [o["name"] for o in runtime.outputs if len(o.get("shape", [None])) == 2]
-    outputs = [
-        {
-            "type": "object",
-            "properties": {
-                "name": {"const": o["name"]},
-                "parameters": {
-                    "type": "object",
-                    "properties": {k: v for k, v in flags.items() if k == "binary_data" or o["name"] in classes},
-                },
-            },
-            "required": ["name"],
-        }
-        for o in runtime.outputs
-    ]
+    counted: Schema = {
+        "type": ["integer", "null"],
+        "minimum": 1,
+        "description": "how many classes, the likeliest first",
+    }
+    outputs = []
+    for output in runtime.outputs:
+        classes = counted if len(output.get("shape", [None])) == 2 else {"type": "null"}
+        flags = {"binary_data": {"type": ["boolean", "null"]}, "classification": classes}
+        parameters = {"type": "object", "properties": flags}
+        named = {"name": {"const": output["name"]}, "parameters": parameters}
+        outputs.append({"type": "object", "properties": named, "required": ["name"]})
     return {
         "type": "object",
         "properties": {
@@ -289,31 +286,35 @@ def infer_response(runtime: ModelRuntime) -> Schema:
     }
 
 
-def classify_request(runtime: ModelRuntime, options: ServerOptions) -> Schema:
-    """A body of ``:classify`` and ``:regress``: examples, and what all of them have in common."""
+def classify_request(runtime: ModelRuntime, signature: str, options: ServerOptions) -> Schema:
+    """A body of ``:classify`` and ``:regress``: examples, and what all of them have in common.
+
+    A required feature is in each example or in the context; an empty list is a missing value.
+    """
     text = {"anyOf": [{"type": "string"}, _BASE64]}
-    kinds: dict[str, Schema] = {
-        "float64": {"type": "number"},
-        "float32": {"type": "number"},
-        "int64": _INT64,
-        "bool": {"type": "boolean"},
+    number, flag, whole = {"type": ["number", "boolean"]}, {"type": "boolean"}, {"anyOf": [_INT64, {"type": "boolean"}]}
+    kinds: dict[str, Schema] = {  # an int64_list of a tf.Example stands for booleans and numbers too
+        "float64": number,
+        "float32": number,
+        "int64": whole,
+        "bool": {"anyOf": [flag, {"enum": [0, 1]}]},
         "utf8": {"type": "string"},
         "bytes": text,
-        "timestamp": _INT64,
+        "timestamp": {"anyOf": [_INT64, flag, {"type": "string", "format": "date-time"}]},
     }
     cells: dict[str, Schema] = {}
     for feature in runtime.inputs:
         value = kinds[feature.dtype]
         size = {"scalar": 1, "fixed": feature.size, "ragged": None}[feature.kind]
-        many: Schema = {"type": "array", "items": value} | (
-            {} if size is None else {"minItems": size, "maxItems": size}
-        )
+        least = 0 if feature.optional else size or 0
+        many: Schema = {"type": "array", "items": value, "minItems": least}
+        many |= {} if size is None else {"maxItems": size}
         cells[feature.name] = _maybe(feature, {"anyOf": [value, many]} if feature.kind == "scalar" else many)
     example: Schema = {"type": "object", "properties": cells, "additionalProperties": False}
     return {
         "type": "object",
         "properties": {
-            "signature_name": {"type": "string"},
+            "signature_name": {"type": "string", "enum": ["", SERVING_DEFAULT, signature]},
             "context": example | {"description": "features that every example has; none is in both"},
             "examples": {"type": "array", "items": example, "minItems": 1, "maxItems": options.max_rows},
         },
