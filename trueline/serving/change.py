@@ -12,8 +12,9 @@ from typing import Any
 
 from trueline.serving.config import ModelConfig, ServerConfig
 from trueline.serving.errors import Code, RequestError
-from trueline.serving.model_versions import BeforePublish, ModelVersions, told
+from trueline.serving.model_versions import ModelVersions
 from trueline.serving.options import ServerOptions
+from trueline.serving.surroundings import BeforePublish, told
 from trueline.serving.versions import Routes, Table, Version
 
 __all__ = ["Change", "Done", "Plan"]

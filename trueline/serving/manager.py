@@ -17,9 +17,10 @@ from trueline.serving.change import Change, Plan
 from trueline.serving.config import ModelConfig, ServerConfig
 from trueline.serving.errors import Code, RequestError
 from trueline.serving.loader import Loader, ObserveBatch
-from trueline.serving.model_versions import BeforePublish, Event, ModelVersions, Surroundings, told
+from trueline.serving.model_versions import ModelVersions
 from trueline.serving.options import ServerOptions
 from trueline.serving.sources import Plugs, Source, source_of
+from trueline.serving.surroundings import BeforePublish, Event, Surroundings, told
 from trueline.serving.versions import EMPTY_TABLE, Table, Version
 
 __all__ = ["ModelManager"]

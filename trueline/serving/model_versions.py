@@ -8,42 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from trueline._core.errors import TruelineError
 from trueline.serving.config import ModelConfig, Specific
-from trueline.serving.loader import Loader
-from trueline.serving.options import ServerOptions
 from trueline.serving.scan import Candidate
 from trueline.serving.sources import Source
+from trueline.serving.surroundings import Exits, Surroundings, told
 from trueline.serving.versions import Routes, State, Version, routes_of
 
-__all__ = ["BeforePublish", "Event", "ModelVersions", "Surroundings", "told"]
+__all__ = ["ModelVersions"]
 
-Event = Callable[[str, Mapping[str, Any]], None]
-BeforePublish = Callable[[str, int], Awaitable[None]]
 _ENDED_KEPT = 10
-
-
-@dataclass
-class Surroundings:
-    """What the models of one server share.
-
-    Attributes:
-        options: the server's settings.
-        loader: the threads for looking and loading.
-        on_event: told what happens.
-        publish: puts a model's routes into the server's table.
-        before_publish: awaited with model and version between a version's load and its first request; or None.
-    """
-
-    options: ServerOptions
-    loader: Loader
-    on_event: Event
-    publish: Callable[[ModelVersions], None]
-    before_publish: BeforePublish | None = None
 
 
 @dataclass
@@ -53,11 +30,6 @@ class _Stage:
     config: ModelConfig
     tracked: dict[int, Version]
     ready: list[tuple[Version, Mapping[str, Any]]] = field(default_factory=list)
-
-
-def told(error: BaseException) -> str:
-    """What an error says; its kind too, where it is none of ours."""
-    return str(error) if isinstance(error, TruelineError) else f"{type(error).__name__}: {error}"
 
 
 class ModelVersions:
@@ -88,7 +60,7 @@ class ModelVersions:
         self._stage: _Stage | None = None
         self._missing: tuple[int, ...] = ()
         self.silent = ""
-        self._leaving: asyncio.Task[None] | None = None
+        self._exits = Exits(around)
 
     # What answers
 
@@ -181,10 +153,10 @@ class ModelVersions:
                 await self._around.before_publish(self.config.name, version.number)
         except asyncio.CancelledError:
             self._ended(version, "the server is stopping")
-            await self._free(version)
+            await self._around.free(version)
             raise
         except Exception as error:  # whatever a broken model does, the other versions go on answering
-            await self._free(version)
+            await self._around.free(version)
             self._ended(version, told(error))
             facts = {"model": self.config.name, "version": version.number, "error": version.error}
             self._around.on_event("load_failed", facts)
@@ -200,19 +172,13 @@ class ModelVersions:
         version.failed_at = time.monotonic()
         version.state = State.END
 
-    async def _free(self, version: Version) -> None:
-        if version.live is not None:
-            live, version.live = version.live, None
-            await self._around.loader.free(live)
-
     async def _make_room(self, candidate: Candidate, usable: Mapping[int, Candidate]) -> None:
         """Lets the versions that are not wanted go before a new one is loaded, when its files are whole."""
         leavers = sorted(self.available - set(self.wanted(usable)))
         if leavers:
             await self._around.loader.check(candidate)
             self.retire(leavers)
-        if self._leaving is not None:
-            await asyncio.shield(self._leaving)
+        await self._exits.done()
 
     # Leaving
 
@@ -238,31 +204,17 @@ class ModelVersions:
         return leaving
 
     def drain(self, leaving: list[Version], *, silently: bool = False) -> None:
-        """Frees versions in the background, one after the other, each after its last request."""
-        if leaving:
-            self._leaving = asyncio.ensure_future(self._drop(leaving, self._leaving, silently))
-
-    async def _drop(self, leaving: list[Version], before: asyncio.Task[None] | None, silently: bool) -> None:
-        if before is not None:
-            await before
-        until = time.monotonic() + self._around.options.drain_seconds
-        for version in leaving:
-            drained = await version.drained(max(0.0, until - time.monotonic()))
-            await self._free(version)
-            version.state = State.END
-            if not silently:
-                facts = {"model": self.config.name, "version": version.number, "drained": drained}
-                self._around.on_event("unloaded", facts)
+        """Frees versions in the background; see `Exits`."""
+        self._exits.drain(self.config.name, leaving, silently=silently)
 
     @property
     def leaving(self) -> bool:
         """Whether versions are being freed."""
-        return self._leaving is not None and not self._leaving.done()
+        return self._exits.busy
 
     async def gone(self) -> None:
         """Waits until every version that leaves is free."""
-        if self._leaving is not None:
-            await self._leaving
+        await self._exits.done()
 
     def _forget_ended(self) -> None:
         """Keeps the status page short; a failure whose files are still there is remembered and not tried anew."""
@@ -352,4 +304,4 @@ class ModelVersions:
         self.tracked.update(stage.tracked)
         for version, _ in stage.ready:
             version.state = State.END
-            await self._free(version)
+            await self._around.free(version)

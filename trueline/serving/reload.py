@@ -15,8 +15,8 @@ from typing import Protocol
 from trueline._core.errors import TruelineError
 from trueline.serving.config import ServerConfig
 from trueline.serving.config_file import read_config_file
-from trueline.serving.model_versions import Event, told
 from trueline.serving.options import ServerOptions
+from trueline.serving.surroundings import Event, told
 
 __all__ = ["ConfigFile", "Configured"]
 
