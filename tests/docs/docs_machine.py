@@ -23,6 +23,7 @@ HEAVY = "frameworks"
 """What a block needs that is left to the group of heavy frameworks, see `Machine`."""
 
 DOCUMENTED_PORT = "8501"
+DOCUMENTED_GRPC_PORT = "8500"
 WEB_PACKAGES = ROOT / ".venvs" / "web" / "node_modules"
 """Where scripts/web_env.sh puts onnxruntime-web."""
 
@@ -54,7 +55,7 @@ class Machine:
         self._last = {"output": "", "error": ""}
         self._after_left_out = False  # then there is no output to compare
         self._servers: list[subprocess.Popen[bytes]] = []
-        self._port = DOCUMENTED_PORT
+        self._port, self._grpc_port = DOCUMENTED_PORT, DOCUMENTED_GRPC_PORT
         self._bin = folder.parent / f"{folder.name}-bin"
         self._bin.mkdir()
         for name, program in (("python", ""), ("trueline", ' -c "from trueline.cli import main; main()"')):
@@ -157,6 +158,7 @@ class Machine:
 
     def _serve(self, command: str) -> tuple[int, str]:
         command = re.sub(r"\s+#.*", "", command)
+        command = re.sub(r"--grpc-port \d+", "--grpc-port 0", command)
         log = self._bin / f"server-{len(self._servers)}.log"
         with log.open("wb") as out:
             server = subprocess.Popen(
@@ -173,6 +175,9 @@ class Machine:
             ready = re.search(r'"event": "ready", .*"port": (\d+)', text)
             if ready:
                 self._port = ready[1]
+                grpc = re.search(r'"grpc_port": (\d+)', text)
+                self._grpc_port = grpc[1] if grpc else DOCUMENTED_GRPC_PORT
+                text = text.replace(f'"grpc_port": {self._grpc_port}', f'"grpc_port": {DOCUMENTED_GRPC_PORT}')
                 return 0, re.sub(rf"\b({self._port}|0)(?=[/,])", DOCUMENTED_PORT, text)
             time.sleep(0.05)
         return 1, log.read_text()
@@ -183,7 +188,7 @@ class Machine:
         return {**kept, "PATH": place, "COLUMNS": "160", "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
 
     def _local(self, text: str) -> str:
-        return text.replace(DOCUMENTED_PORT, self._port)
+        return text.replace(DOCUMENTED_PORT, self._port).replace(DOCUMENTED_GRPC_PORT, self._grpc_port)
 
 
 def _steps(block: Block) -> list[tuple[str, str]]:
