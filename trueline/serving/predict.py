@@ -20,7 +20,7 @@ from trueline.serving.rest_reply import COLUMNS, ROWS, Parsed
 from trueline.serving.rest_rows import rows_apart
 from trueline.serving.signatures import SERVING_DEFAULT, check_signature
 
-__all__ = ["check_cells", "check_rows", "json_object", "parse_predict", "refusal"]
+__all__ = ["check_cells", "check_rows", "json_object", "named_rows", "parse_predict", "refusal", "with_texts"]
 
 
 def parse_predict(runtime: ModelRuntime, body: bytes, options: ServerOptions) -> Parsed:
@@ -39,12 +39,12 @@ def parse_predict(runtime: ModelRuntime, body: bytes, options: ServerOptions) ->
     data = _data(request, by_rows)
     try:
         if b'"b64"' in body:
-            data = _with_texts(graph.raw.features, with_bytes(data))
+            data = with_texts(graph.raw.features, with_bytes(data))
         elif graph.steps:  # bytes enter a graph only through a host step
-            data = _with_texts(graph.raw.features, data)
+            data = with_texts(graph.raw.features, data)
         if not by_rows:
             return _from_inputs(graph, data, options)
-        rows = _named_rows(graph, data, options)
+        rows = named_rows(graph, data, options)
         if "on_error" in request and request["on_error"] == "row":
             return rows_apart(graph, rows)
         return Parsed(graph.packed_from_rows(rows), len(rows), ROWS)
@@ -98,7 +98,12 @@ def _check_on_error(on_error: Any, by_rows: bool) -> None:
         raise _bad("'on_error': 'row' is for rows", "send 'instances' instead of 'inputs'.")
 
 
-def _named_rows(graph: OnnxGraph, given: Any, options: ServerOptions) -> list[Any]:
+def named_rows(graph: OnnxGraph, given: Any, options: ServerOptions) -> list[Any]:
+    """The rows of ``instances``: objects, or bare values for a model of one feature.
+
+    Raises:
+        RequestError: 400, for no list, no rows, too many rows or values.
+    """
     if not isinstance(given, list):
         raise _bad(f"Expecting 'instances' to be an list/array, got {_kind(given)}")
     instances: list[Any] = given
@@ -145,7 +150,7 @@ def _ragged(features: Iterable[RawFeature]) -> list[RawFeature]:
     return [f for f in features if f.kind == "ragged"]
 
 
-def _with_texts(features: Sequence[RawFeature], data: Any) -> Any:
+def with_texts(features: Sequence[RawFeature], data: Any) -> Any:
     """The data with text for features of text and bytes for those of bytes: JSON's strings stand for both."""
     changes = {f.name: _CHANGES[f.dtype] for f in features if f.dtype in _CHANGES}
     if isinstance(data, dict):

@@ -27,9 +27,9 @@ from trueline._core.errors import ConfigError
 from trueline._core.runtime import ModelRuntime
 from trueline.serving.errors import RequestError
 from trueline.serving.feedback_metrics import FeedbackMetrics
-from trueline.serving.model_versions import told
 from trueline.serving.prediction_rows import Record, Shape, table_of
 from trueline.serving.service import Answered, Call
+from trueline.serving.surroundings import told
 from trueline.serving.traffic import unit
 
 __all__ = ["LogPlace", "PredictionLog"]

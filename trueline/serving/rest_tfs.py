@@ -72,7 +72,13 @@ def _regress(live: Live, body: bytes, options: ServerOptions, formats: Formats |
     return parse_examples(live.runtime, body, "regress", options)
 
 
-_VERBS: dict[str, Parse] = {"predict": _predict, "classify": _classify, "regress": _regress}
+def _explain(live: Live, body: bytes, options: ServerOptions, formats: Formats | None) -> Parsed:
+    from trueline.serving.explain import parse_explain
+
+    return parse_explain(live.runtime, body, options)
+
+
+_VERBS: dict[str, Parse] = {"predict": _predict, "classify": _classify, "regress": _regress, "explain": _explain}
 
 
 class TensorFlowRest:
@@ -114,7 +120,7 @@ class TensorFlowRest:
 
         request_id = request.head.request_id.decode("ascii")
         call = Call(target.verb, "REST", request_id, deadline=request.deadline, carrier=request)
-        aside = formats is not None or len(body) > _LARGE_BODY
+        aside = formats is not None or len(body) > _LARGE_BODY or parse_body is _explain
         encoded, answered = await service.answer(target.spec, call, parse, encode, aside=aside)
         assert isinstance(answered.given, Parsed)
         return Answer(200, encoded, answered.given.reply.content_type, [*answered.live.headers])

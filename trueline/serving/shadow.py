@@ -15,8 +15,8 @@ from typing import Any
 from trueline.serving.batching import Arrays
 from trueline.serving.compare import Difference, compared, label_disagreements
 from trueline.serving.feedback_metrics import FeedbackMetrics
-from trueline.serving.model_versions import told
 from trueline.serving.service import Answered, Call, Given, Service
+from trueline.serving.surroundings import told
 from trueline.serving.versions import Live, Version
 
 __all__ = ["Shadows"]
