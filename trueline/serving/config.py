@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import pairwise
 
 from trueline._core.errors import ConfigError
-from trueline.serving.traffic import Traffic
+from trueline.serving.traffic import Shadow, Traffic
 
 __all__ = [
     "AllVersions",
@@ -20,7 +20,9 @@ __all__ = [
     "ModelConfig",
     "RequestLogging",
     "ServerConfig",
+    "Shadow",
     "Specific",
+    "Traffic",
     "VersionPolicy",
 ]
 
