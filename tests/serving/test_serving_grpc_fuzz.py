@@ -155,7 +155,7 @@ def input_of(listed: list[Any], context: Any) -> Any:
     return made
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(examples(), max_size=4), examples() | st.none())
 @example([example_of(i=1), example_of(i=2, r=["a"])], None)
 def test_any_examples_are_rows_or_an_error(asker: Asker, listed: list[Any], context: Any) -> None:

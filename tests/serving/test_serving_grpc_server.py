@@ -261,6 +261,22 @@ def test_deadlines_overload_and_the_grace_of_an_end(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_a_second_signal_ends_the_wait_for_requests_in_flight(tmp_path: Path) -> None:
+    slow_model(tmp_path / "base" / "1")
+
+    async def run() -> None:
+        async with grpc_running({"slow": tmp_path / "base"}, allow_host=("serving_helpers",)) as unit:
+            late = asyncio.ensure_future(unit.call("Predict", predict_request({"s": [1.0]}, "slow")))
+            await asyncio.sleep(0.3)
+            start, hurried = time.monotonic(), asyncio.Event()
+            asyncio.get_running_loop().call_later(0.2, hurried.set)
+            await unit.server.stop(20, hurried.is_set)
+            assert time.monotonic() - start < 0.7
+            assert (await late).code in (grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE)
+
+    asyncio.run(run())
+
+
 def test_large_requests_in_flight_are_bounded_together(base: Path) -> None:
     async def run() -> None:
         async with grpc_running({"taxi": base}, max_inflight_bytes=400_000) as unit:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["GrpcServer", "grpc_options"]
 
 _PING_MS = 5000
+_HURRY_SECONDS = 0.1
 Services = Mapping[str, Mapping[str, Method]]
 
 
@@ -125,10 +127,22 @@ class GrpcServer:
             raise ConfigError(f"cannot listen for gRPC on {place}: {error}") from error
         return bound
 
-    async def stop(self, grace: float) -> None:
-        """Takes no new requests, waits up to `grace` seconds for those in flight, and ends the rest."""
+    async def stop(self, grace: float, hurry: Callable[[], bool] = lambda: False) -> None:
+        """Takes no new requests, waits for those in flight, and ends the rest.
+
+        Args:
+            grace: the longest wait, in seconds.
+            hurry: asked while it waits; when it says so, the wait ends at once.
+        """
         self._stopping = True
-        await self._server.stop(grace)
+        stopping = asyncio.ensure_future(self._server.stop(grace))
+        while not hurry():
+            done, _ = await asyncio.wait([stopping], timeout=_HURRY_SECONDS)
+            if done:
+                break
+        else:
+            await self._server.stop(0)
+        await stopping
 
 
 def _tensorflow_services(service: Service, reload_root: str | None) -> Services:
