@@ -86,8 +86,8 @@ class ServingApp:
         self.pages: dict[bytes, Page] = {
             b"/healthz": lambda: Answer(200, b'{"status":"ok"}'),
             b"/readyz": self._readyz,
-            b"/metrics": self._metrics,
-            b"/monitoring/prometheus/metrics": self._metrics,
+            b"/metrics": self.metrics_page,
+            b"/monitoring/prometheus/metrics": self.metrics_page,
             b"/openapi.json": OpenApiPage(self.manager, options),
         }
         if options.try_page:
@@ -218,7 +218,8 @@ class ServingApp:
             if version.live is not None
         }
 
-    def _metrics(self) -> Answer:
+    def metrics_page(self) -> Answer:
+        """What this process counts."""
         return Answer(200, self.metrics.text(), CONTENT_TYPE.encode())
 
 

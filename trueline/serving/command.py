@@ -157,6 +157,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--ready-file", help="written as JSON once every model answers")
     add("--fail-fast", nargs="?", type=_switch, const=True, default=False, help="end with 1 if a model has no version")
     add("--drain-delay", type=float, default=0.0, metavar="SECONDS")
+    add("--workers", type=int, default=1, metavar="PROCESSES", help="processes that answer on the same port")
     add("--enable-batching", nargs="?", type=_switch, const=True, help="false: requests are never put together")
     add("--batching-parameters-file", metavar="FILE", help="TensorFlow Serving's BatchingParameters")
     add("--rest-api-enable-cors-support", nargs="?", type=_switch, const=True, help="the same as --cors-origins '*'")

@@ -17,7 +17,7 @@ import socket
 import ssl
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import FrameType, MappingProxyType
@@ -39,7 +39,19 @@ from trueline.serving.sources import Plugs
 if TYPE_CHECKING:
     from trueline.serving.grpc_server import GrpcServer
 
-__all__ = ["Place", "main", "serve", "serve_models", "uvicorn_config"]
+__all__ = [
+    "ModelServer",
+    "Place",
+    "bind",
+    "emit",
+    "main",
+    "serve",
+    "serve_models",
+    "start_grpc",
+    "uvicorn_config",
+    "watch_certificates",
+    "write_whole",
+]
 
 _READY_POLL = 0.02
 _TLS_POLL = 5.0
@@ -61,6 +73,7 @@ class Place:
         model_config_file: a file of models that is followed; or None.
         model_config_file_poll_wait_seconds: how often it is looked at; 0: on SIGHUP alone.
         drain_delay: seconds between SIGTERM and the end of listening, for load balancers to notice `/readyz`.
+        workers: processes that answer; with more than one, this process only looks after them.
     """
 
     host: str = "127.0.0.1"
@@ -73,6 +86,7 @@ class Place:
     model_config_file: str | None = None
     model_config_file_poll_wait_seconds: float = 0.0
     drain_delay: float = 0.0
+    workers: int = 1
 
 
 def emit(event: str, facts: Mapping[str, Any]) -> None:
@@ -80,8 +94,14 @@ def emit(event: str, facts: Mapping[str, Any]) -> None:
     print(json.dumps({"event": event, **facts}), flush=True)
 
 
-class _Server(uvicorn.Server):
-    """uvicorn's server which turns readiness off at the first signal."""
+class ModelServer(uvicorn.Server):
+    """uvicorn's server which turns readiness off at the first signal.
+
+    Args:
+        config: uvicorn's settings.
+        app: what it serves.
+        drain_delay: see `Place`.
+    """
 
     def __init__(self, config: uvicorn.Config, app: ServingApp, drain_delay: float) -> None:
         super().__init__(config)
@@ -93,7 +113,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """gRPC ends before the models do; uvicorn's own end takes them down."""
         if self.grpc is not None:
-            await self.grpc.stop(self._app.options.drain_seconds)
+            await self.grpc.stop(self._app.options.drain_seconds, lambda: self.force_exit)
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -112,7 +132,12 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def _bind(place: Place) -> socket.socket:
+def bind(place: Place) -> socket.socket:
+    """A socket on the place's address, not listening yet.
+
+    Raises:
+        ConfigError: the port is taken or the address is not there.
+    """
     family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -154,6 +179,7 @@ def serve(base_dir: str, name: str, host: str = "127.0.0.1", port: int = 8501, *
         host: address to bind.
         port: port to bind; 0 takes a free one.
         settings: fields of `ServerOptions`, `Place` and `Front`.
+
     Returns:
         the exit status: 0 after an orderly end.
     """
@@ -191,6 +217,10 @@ def serve_models(
         ConfigError: names or options that are wrong, a port that is taken.
     """
     options, front = options or ServerOptions(), front or Front()
+    if place.workers != 1:
+        from trueline.serving.workers import supervise
+
+        return supervise(models, place, options, front, plugs=plugs, tell=tell)
     failed: list[str] = []
 
     def on_event(event: str, facts: Mapping[str, Any]) -> None:
@@ -201,9 +231,9 @@ def serve_models(
 
     app = create_app(models, options, on_event=on_event, plugs=plugs)
     installed = front.install(app)
-    bound = _bind(place)
+    bound = bind(place)
     config = uvicorn_config(app, options, lambda reason: app.metrics.rejected.labels(reason).inc())
-    server = _Server(config, app, place.drain_delay)
+    server = ModelServer(config, app, place.drain_delay)
     before = {s: signal.signal(s, server.handle_exit) for s in (signal.SIGTERM, signal.SIGINT)}
     try:
         server.config.load()
@@ -219,7 +249,7 @@ def serve_models(
 
 
 async def _run(
-    server: _Server,
+    server: ModelServer,
     app: ServingApp,
     bound: socket.socket,
     place: Place,
@@ -230,7 +260,7 @@ async def _run(
     followed = ConfigFile(file, app.manager, options, emit) if file is not None else None
     installed.reloads["models"] = followed.reload if followed is not None else functools.partial(_refresh, app)
     _on_hangup(installed)
-    ports = {"grpc_port": await _start_grpc(server, app, place, options, installed)}
+    ports = {"grpc_port": await start_grpc(server, app, place, options, installed)}
     admin = _admin_server(app, options, installed)
     if admin is not None:
         ports["admin_port"] = await admin.start(
@@ -238,7 +268,7 @@ async def _run(
         )
     helpers = [
         asyncio.ensure_future(sweep(server.server_state.connections, options.read_seconds, options.write_seconds)),
-        asyncio.ensure_future(_watch_certificates(installed)),
+        asyncio.ensure_future(watch_certificates(installed, _reload)),
         asyncio.ensure_future(_announce(server, app, bound, place, ports)),
     ]
     if followed is not None and poll > 0:
@@ -283,12 +313,12 @@ def _on_hangup(installed: Installed) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hang_up)
 
 
-async def _watch_certificates(installed: Installed) -> None:
+async def watch_certificates(installed: Installed, reload: Callable[[Installed], Awaitable[object]]) -> None:
     """Takes over certificates whose files change, until it is cancelled."""
     while installed.tls is not None:
         await asyncio.sleep(_TLS_POLL)
         if installed.tls.changed:
-            await _reload(installed)
+            await reload(installed)
 
 
 def _admin_server(app: ServingApp, options: ServerOptions, installed: Installed) -> AdminServer | None:
@@ -306,9 +336,16 @@ def _admin_tls(installed: Installed) -> ssl.SSLContext | None:
     return installed.tls.context
 
 
-async def _start_grpc(
-    server: _Server, app: ServingApp, place: Place, options: ServerOptions, installed: Installed
+async def start_grpc(
+    server: ModelServer,
+    app: ServingApp,
+    place: Place,
+    options: ServerOptions,
+    installed: Installed,
+    *,
+    reuse_port: bool = False,
 ) -> int | None:
+    """Starts gRPC beside a server, where it is asked for; its port."""
     if place.grpc_port is None and place.grpc_socket is None:
         return None
     from trueline.serving.grpc_server import GrpcServer  # grpcio is loaded only where it listens
@@ -318,13 +355,15 @@ async def _start_grpc(
         from trueline.serving.grpc_guard import Guard
 
         interceptors.append(Guard(installed.auth, installed.tracing))
-    server.grpc = GrpcServer(app, options, interceptors=interceptors, reload_root=place.grpc_reload_root)
+    server.grpc = GrpcServer(
+        app, options, interceptors=interceptors, reload_root=place.grpc_reload_root, reuse_port=reuse_port
+    )
     credentials = installed.tls.grpc_credentials() if installed.tls is not None else None
     return await server.grpc.start(place.host, place.grpc_port, credentials, socket_path=place.grpc_socket)
 
 
 async def _announce(
-    server: _Server, app: ServingApp, bound: socket.socket, place: Place, ports: Mapping[str, int | None]
+    server: ModelServer, app: ServingApp, bound: socket.socket, place: Place, ports: Mapping[str, int | None]
 ) -> None:
     while not server.started:
         await asyncio.sleep(_READY_POLL)
@@ -342,7 +381,7 @@ async def _announce(
             return
         await asyncio.sleep(_READY_POLL)
     if place.ready_file is not None:
-        _write_whole(Path(place.ready_file), json.dumps(facts) + "\n")
+        write_whole(Path(place.ready_file), json.dumps(facts) + "\n")
     gc.collect()
     gc.freeze()  # what lives as long as the server is not walked by every collection
     emit("ready", facts)
@@ -351,7 +390,8 @@ async def _announce(
     emit("draining", {"pid": os.getpid()})
 
 
-def _write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file that is seen whole or not at all."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
     part.write_text(text)
     part.replace(path)
