@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test check test-all test-slow test-exhaustive test-frameworks test-ray test-tensorflow bench format clean
+.PHONY: help demo test check test-all test-slow test-exhaustive test-frameworks test-ray test-tensorflow soak bench format clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -70,6 +70,10 @@ test-tensorflow: ## the transform in TensorFlow and LiteRT, models of TensorFlow
 	bash scripts/tensorflow_env.sh
 	if [ -f .venvs/tensorflow/.made ]; then \
 	  .venvs/tensorflow/bin/python -m pytest -q -n 2 tests/tf_lowering tests/tf_models; fi
+
+SOAK ?= 10000000
+soak: $(VENV)/.dev ## ten million requests to one server: no failure, no growth; SOAK=1000000 sends fewer
+	$(BIN)/python scripts/soak.py --requests $(SOAK)
 
 bench: $(VENV)/.bench ## benchmarks: JSON on standard output
 	$(BIN)/python -P benchmarks/statistics.py
