@@ -47,7 +47,7 @@ def test_the_files_and_what_they_say(tmp_path, capsys):
     assert "ARG BASE=python:3.12-slim\n" in recipe
     assert "USER 10001:10001\n" in recipe
     entry = next(json.loads(line[11:]) for line in recipe.splitlines() if line.startswith("ENTRYPOINT "))
-    assert entry[1:] == ["-m", "trueline.serving"]
+    assert entry[1:] == ["-m", "trueline.serving.hosted"]
     assert (out / "wheels" / wheel.name).read_bytes() == b"wheel"
     constraints = (out / "constraints.txt").read_text().splitlines()
     assert "trueline==9.8" in constraints

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from trueline.components.model_card_generator import ModelCardGenerator
     from trueline.components.model_optimiser import ModelOptimiser
     from trueline.components.model_selector import ModelSelector
+    from trueline.components.push_kserve import KServe
+    from trueline.components.push_mlflow import MlflowRegistry
+    from trueline.components.push_sagemaker import SageMakerEndpoint
+    from trueline.components.push_vertex import VertexEndpoint
     from trueline.components.pusher import Pusher
     from trueline.components.schema_gen import ImportSchemaGen, SchemaGen
     from trueline.components.statistics_gen import StatisticsGen
@@ -59,6 +63,10 @@ _HOME = {
     "ModelOptimiser": "trueline.components.model_optimiser",
     "ModelSelector": "trueline.components.model_selector",
     "ParquetExampleGen": "trueline.components.example_gen",
+    "KServe": "trueline.components.push_kserve",
+    "VertexEndpoint": "trueline.components.push_vertex",
+    "SageMakerEndpoint": "trueline.components.push_sagemaker",
+    "MlflowRegistry": "trueline.components.push_mlflow",
     "Pusher": "trueline.components.pusher",
     "Resolver": "trueline.pipeline",
     "SchemaGen": "trueline.components.schema_gen",
@@ -87,18 +95,22 @@ __all__ = [
     "Importer",
     "InfraValidator",
     "JsonlExampleGen",
+    "KServe",
+    "MlflowRegistry",
     "ModelCardGenerator",
     "ModelOptimiser",
     "ModelSelector",
     "ParquetExampleGen",
     "Pusher",
     "Resolver",
+    "SageMakerEndpoint",
     "SchemaGen",
     "SqlExampleGen",
     "StatisticsGen",
     "Trainer",
     "Transform",
     "Tuner",
+    "VertexEndpoint",
     "component",
 ]
 

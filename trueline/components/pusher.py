@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from trueline._core import store
 from trueline._core.errors import ArtifactError
 from trueline._core.manifest import MANIFEST_NAME, read_manifest
+from trueline.components.push_targets import PushTarget, Version, push_to_target, ready_target, target_params
 from trueline.components.pusher_rollback import ROLLED_BACK, read_rollback, refused_models
 from trueline.components.pusher_versions import pushed_versions
 from trueline.pipeline.artifacts import InfraBlessing, Model, ModelBlessing, PushedModel
@@ -41,6 +42,8 @@ class Pusher(Component):
         push_destination: a folder or URI that servers read.
         model_blessing: the Evaluator's blessing.
         infra_blessing: the InfraValidator's blessing.
+        target: a service or registry that takes the version from there: `KServe`, `VertexEndpoint`,
+            `SageMakerEndpoint`, `MlflowRegistry`. It is asked whether it would before anything is pushed.
 
     Outputs: ``pushed_model``, with the properties ``pushed`` (1 or 0), ``pushed_destination``, ``pushed_version``.
     """
@@ -61,18 +64,21 @@ class Pusher(Component):
         push_destination: str | os.PathLike[str],
         model_blessing: Channel | None = None,
         infra_blessing: Channel | None = None,
+        target: PushTarget | None = None,
         node_id: str | None = None,
     ) -> None:
+        destination = os.fspath(push_destination)
         super().__init__(
             node_id=node_id,
             inputs={"model": model, "model_blessing": model_blessing, "infra_blessing": infra_blessing},
             params={
-                "push_destination": os.fspath(push_destination),
+                "push_destination": destination,
                 "needs": [
                     name
                     for name, channel in (("model_blessing", model_blessing), ("infra_blessing", infra_blessing))
                     if channel is not None
                 ],
+                **({} if target is None else {"target": target_params(target, destination)}),
             },
         )
 
@@ -93,8 +99,14 @@ def execute(ctx: ExecutionContext) -> None:
         out.properties[ROLLED_BACK] = 1
         _leave(ctx, f"this model was rolled back in {destination} on purpose; promote it to push it again")
         return
+    asked = ctx.params.get("target")
+    target = None if asked is None else ready_target(asked, destination)
     version, new = push_model(model.uri, destination)
     record = {"pushed": True, "destination": destination, "version": version, "model": model.fingerprint}
+    if target is not None:
+        pushed = Version(store.join(destination, str(version)), version, model.fingerprint or "")
+        record["target"] = push_to_target(target, pushed)
+        out.properties["pushed_target"] = target.KIND
     store.write_text(out.path(PUSHED_FILE), json.dumps(record, sort_keys=True))
     _tie(out.uri, store.join(destination, str(version)))
     out.properties.update(pushed=1, pushed_destination=destination, pushed_version=str(version))

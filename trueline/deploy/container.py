@@ -14,6 +14,7 @@ __all__ = [
     "CONFIG_FILE",
     "CONFIG_NAME",
     "GRPC_PORT",
+    "HOSTED",
     "MODELS",
     "REST_PORT",
     "USER",
@@ -22,6 +23,7 @@ __all__ = [
 ]
 
 COMMAND = ("/opt/serving/bin/python", "-m", "trueline.serving")
+HOSTED = (*COMMAND[:2], "trueline.serving.hosted")
 REST_PORT = 8501
 GRPC_PORT = 8500
 MODELS = "/models"
