@@ -37,9 +37,10 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., Process]]:
     """Starts servers as processes; all are ended after the test."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(base: Path, *arguments: str, name: str = "taxi", wait: bool = True) -> Process:
+    def start(base: Path | None, *arguments: str, name: str = "taxi", wait: bool = True) -> Process:
         ready, log = tmp_path / f"ready-{len(started)}.json", tmp_path / f"log-{len(started)}.txt"
-        command = [sys.executable, "-m", "trueline.serving", "--model", f"{name}={base}", "--port", "0"]
+        models = ["--model", f"{name}={base}"] if base is not None else []
+        command = [sys.executable, "-m", "trueline.serving", *models, "--port", "0"]
         with log.open("wb") as handle:
             popen = subprocess.Popen(
                 [*command, "--poll-seconds", "0.05", "--ready-file", str(ready), *arguments],

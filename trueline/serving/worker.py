@@ -39,7 +39,6 @@ HOLD_SECONDS = 1.0
 """The longest that a worker stands still before a change; longer only when its supervisor does."""
 _PUSH_SECONDS = 2.0
 _ACCEPT_PAUSE = 0.1
-_TUPLES = ("allow_host", "allowed_batch_sizes", "cors_origins")
 
 
 class _Server(ModelServer):
@@ -125,8 +124,8 @@ class Worker:
     def __init__(self, channel: Channel, start: Message) -> None:
         self.channel = channel
         self._start = start
-        self._place = Place(**start["place"])
-        self._options = ServerOptions(**{k: tuple(v) if k in _TUPLES else v for k, v in start["options"].items()})
+        self._place = Place(**_frozen(start["place"]))
+        self._options = ServerOptions(**_frozen(start["options"]))
         self._questions: dict[int, asyncio.Future[Any]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._accepted = asyncio.Event()
@@ -136,7 +135,7 @@ class Worker:
         manager = self.app.manager
         assert isinstance(manager, WorkerManager)
         self.manager = manager
-        self.installed = Front(**start["front"]).install(self.app)
+        self.installed = Front(**_frozen(start["front"])).install(self.app)
         self._shared_pages()
         refused = self.app.metrics.rejected
         config = uvicorn_config(self.app, self._options, lambda reason: refused.labels(reason).inc())
@@ -324,6 +323,11 @@ class Worker:
         admin = _Admin(self.app, settings, functools.partial(self.ask, "reload"), self.installed.auth)
         admin.tell_level = lambda level: self.channel.send({"say": "ask", "what": "log_level", "id": 0, "level": level})
         return admin
+
+
+def _frozen(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as they were before they became JSON."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 def main() -> int:

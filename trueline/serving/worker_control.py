@@ -20,6 +20,7 @@ from typing import Any
 
 from trueline._core.errors import ConfigError, TruelineError
 from trueline.serving import config as config_module
+from trueline.serving import traffic as traffic_module
 from trueline.serving.config import ServerConfig
 from trueline.serving.errors import Code, RequestError
 from trueline.serving.scan import Candidate
@@ -194,7 +195,12 @@ class Told:
         return replace(self, candidates={n: c for n, c in self.candidates.items() if n not in numbers})
 
 
-_KINDS = {name: kind for name, kind in vars(config_module).items() if isinstance(kind, type) and is_dataclass(kind)}
+_KINDS = {
+    name: kind
+    for module in (config_module, traffic_module)
+    for name, kind in vars(module).items()
+    if isinstance(kind, type) and is_dataclass(kind)
+}
 
 
 def config_to_json(value: Any) -> Any:
