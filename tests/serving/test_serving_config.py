@@ -306,6 +306,37 @@ def problems_of(read: Callable[[], ServerConfig]) -> tuple[str, ...]:
     return ()
 
 
+_EDITS = st.tuples(
+    st.integers(0, len(TEXT)),
+    st.integers(0, 5),
+    st.sampled_from(["", "{", "}", "<", ">", "[", "]", ":", ",", ";", "'a'", '"b"', "7", "-1", "0x1F", "017", "1e3",
+                     "inf", " ", "\n", "# c\n", "'\\x41'", '"\\u00e9"', "all {}", "latest { num_versions: 3 }", "config { }",
+                     "versions: [ ]", "versions: [1,]", "sampling_rate: 1f", "model_type: OTHER", "name"]),
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(edits=st.lists(_EDITS, min_size=1, max_size=3))
+def test_protobuf_accepts_the_same_texts(edits: list[tuple[int, int, str]]) -> None:
+    text_format = pytest.importorskip("google.protobuf.text_format")
+    from trueline.serving.grpc_descriptors import message
+
+    text = TEXT
+    for at, length, scrap in edits:
+        text = text[:at] + scrap + text[at + length :]
+    theirs = message("tensorflow.serving.ModelServerConfig")()
+    try:
+        text_format.Parse(text, theirs)
+    except text_format.ParseError:
+        with pytest.raises(ConfigError):
+            read_model_config_list(text)
+        return
+    for problem in problems_of(lambda: read_model_config_list(text)):  # of meaning, not of grammar
+        assert not any(
+            word in problem for word in ("expected, not", "is missing for", "takes a", "no field", "no place")
+        )
+
+
 _VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.floats(allow_nan=False) | st.text(string.printable, max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),

@@ -74,7 +74,7 @@ def _float(token: Token, minus: bool) -> float | None:
     if token.kind == "word":
         return {"inf": sign * math.inf, "infinity": sign * math.inf, "nan": math.nan}.get(text)
     text = text.removesuffix("f") if not text.startswith("0x") else text
-    if text.startswith("0x") or re.fullmatch(r"0\d+", text):
+    if text.startswith("0x") or re.match(r"0\d", text):
         return None
     return sign * float(text)
 

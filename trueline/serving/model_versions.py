@@ -2,6 +2,11 @@
 
 A look (`refresh`) loads what is new beside what answers, and only then lets the old go. `stage` does the first half for
 a configuration that is not in force yet, and `commit` or `rollback` ends it. Both hold `lock`.
+
+TensorFlow Serving's rules, but for these. A base that does not exist is an error of its own model; there it stops the
+look for all. An empty source leaves the last version answering, unless `servable_versions_always_present` is off;
+there it is the other way round. A failed load counts as ended until its next try, and an older version stands in;
+there it stays LOADING. A version that failed is tried again when its files change, too.
 """
 
 from __future__ import annotations
@@ -9,10 +14,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from trueline.serving.config import ModelConfig, Specific
+from trueline.serving.router import Router
 from trueline.serving.scan import Candidate
 from trueline.serving.sources import Source
 from trueline.serving.surroundings import Exits, Surroundings, told
@@ -70,7 +76,11 @@ class ModelVersions:
             if number in self.available:
                 self._assigned[label] = number
         held = {label: n for label, n in self.config.labels.items() if self._assigned.get(label) == n}
-        return routes_of(self.tracked, held, self.config.name, self.config.traffic)
+        routes, config = routes_of(self.tracked, held), self.config
+        if config.traffic is None:
+            return routes
+        router = Router(config.name, config.traffic, routes.versions, config.labels, routes.default)
+        return replace(routes, router=router)
 
     @property
     def available(self) -> set[int]:

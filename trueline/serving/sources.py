@@ -34,6 +34,9 @@ Plugs = Mapping[str, Callable[[str], Source]]
 """By scheme, such as ``pipeline``, what makes a source of the text behind the colon."""
 
 
+Files = dict[str, tuple[int, str]]
+
+
 @dataclass(frozen=True)
 class Directory:
     """A folder of this machine whose integer-named children are versions."""
@@ -48,7 +51,7 @@ class Directory:
 class RemoteDirectory:
     """A URL of an object store whose integer-named children are versions.
 
-    One listing for each child tells whether anything changed; only then is its manifest read. A child is a version when
+    One listing of all below it tells whether anything changed; only then is a manifest read. A child is a version when
     its manifest is there and every file that it names has its size. Loads copy it here and check the contents.
 
     Args:
@@ -65,30 +68,31 @@ class RemoteDirectory:
         Raises:
             ArtifactError: the base does not exist, or the store cannot be asked.
         """
-        names = [name for name, is_folder in store.scan(self.base) if is_folder]
-        if not names and not store.exists(self.base):
+        children: dict[str, Files] = {}
+        listed = store.files_below(self.base)
+        for path, fact in listed.items():
+            name, slash, rest = path.partition("/")
+            if slash and number_of(name) is not None:
+                children.setdefault(name, {})[rest] = fact
+        if not listed and not store.exists(self.base):
             raise ArtifactError("the base directory does not exist", where=self.base)
-        self._known = {name: self._look(name) for name in names if number_of(name) is not None}
+        self._known = {name: self._look(name, files) for name, files in sorted(children.items())}
         found: dict[int, Candidate] = {}
-        for name in sorted(self._known):
-            candidate = self._known[name][1]
+        for _, candidate in self._known.values():
             if candidate is not None:
                 found.setdefault(candidate.number, candidate)
         return found
 
-    def _look(self, name: str) -> tuple[str, Candidate | None]:
-        uri = store.join(self.base, name)
-        files = store.files_below(uri)
+    def _look(self, name: str, files: Files) -> tuple[str, Candidate | None]:
         state = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()
         known = self._known.get(name)
         if known is not None and known[0] == state:
             return known
-        number = number_of(name)
-        assert number is not None
-        return state, Candidate(number, uri, state) if _whole(uri, files) else None
+        uri = store.join(self.base, name)
+        return state, Candidate(int(name), uri, state) if _whole(uri, files) else None
 
 
-def _whole(uri: str, files: Mapping[str, tuple[int, str]]) -> bool:
+def _whole(uri: str, files: Files) -> bool:
     if MANIFEST_NAME not in files:
         return False
     try:

@@ -74,7 +74,8 @@ class Exits:
             silently: whether no event tells of it.
         """
         if leaving:
-            self._task = asyncio.ensure_future(self._drop(model, leaving, self._task, silently))
+            until = time.monotonic() + self._around.options.drain_seconds
+            self._task = asyncio.ensure_future(self._drop(model, leaving, self._task, until, silently))
 
     async def done(self) -> None:
         """Waits until every version that leaves is free."""
@@ -82,11 +83,10 @@ class Exits:
             await asyncio.shield(self._task)
 
     async def _drop(
-        self, model: str, leaving: list[Version], before: asyncio.Task[None] | None, silently: bool
+        self, model: str, leaving: list[Version], before: asyncio.Task[None] | None, until: float, silently: bool
     ) -> None:
         if before is not None:
             await before
-        until = time.monotonic() + self._around.options.drain_seconds
         for version in leaving:
             drained = await version.drained(max(0.0, until - time.monotonic()))
             await self._around.free(version)

@@ -18,7 +18,6 @@ from trueline._core.feed_blocks import Packed
 from trueline._core.runtime import ModelRuntime
 from trueline.serving.batching import Batcher
 from trueline.serving.router import Router
-from trueline.serving.traffic import Traffic
 
 __all__ = ["EMPTY_TABLE", "Live", "Routes", "State", "Table", "Version", "routes_of"]
 
@@ -102,6 +101,8 @@ class Version:
 
     async def drained(self, seconds: float) -> bool:
         """Waits until no request holds the version; False when that took longer than `seconds`."""
+        if self._idle.is_set():
+            return True
         try:
             await asyncio.wait_for(self._idle.wait(), seconds)
         except TimeoutError:
@@ -130,21 +131,7 @@ Table = Mapping[str, Routes]
 EMPTY_TABLE: Table = MappingProxyType({})
 
 
-def routes_of(
-    versions: Mapping[int, Version],
-    labels: Mapping[str, int] = MappingProxyType({}),
-    model: str = "",
-    traffic: Traffic | None = None,
-) -> Routes:
-    """Routes over those of `versions` that are available; the largest number is the default.
-
-    Args:
-        versions: by number.
-        labels: version number by label.
-        model: the model's name, for its traffic.
-        traffic: how requests are shared out, or None.
-    """
-    live = MappingProxyType({n: v for n, v in sorted(versions.items()) if v.state is State.AVAILABLE})
-    default = live[max(live)] if live else None
-    router = None if traffic is None else Router(model, traffic, live, labels, default)
-    return Routes(live, default, MappingProxyType(dict(labels)), router)
+def routes_of(versions: Mapping[int, Version], labels: Mapping[str, int] = MappingProxyType({})) -> Routes:
+    """Routes over those of `versions` that are available; the largest number is the default."""
+    live = {n: v for n, v in sorted(versions.items()) if v.state is State.AVAILABLE}
+    return Routes(MappingProxyType(live), live[max(live)] if live else None, MappingProxyType(dict(labels)))
