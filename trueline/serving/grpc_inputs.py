@@ -52,10 +52,11 @@ def given_of_tensors(graph: OnnxGraph, inputs: Mapping[str, Message], options: S
             fit, all of them by name.
         ModelError: a host step of the model failed.
     """
-    features = graph.raw.features if graph.steps else graph.feeds.features
-    lists = plain_lists(features, inputs, options.max_rows)
+    taken = graph.raw if graph.steps else graph.feeds
+    lists = plain_lists(taken.by_name, inputs, options.max_rows)
     if lists is not None:
         return Given(graph.packed_from_columns(lists), len(next(iter(lists.values()))))
+    features = taken.features
     _check_names(features, inputs)
     problems: list[str] = []
     arrays = _decoded(inputs, options.max_cells, problems)
@@ -242,7 +243,17 @@ def _strings(values: Array, present: Array | None) -> Array:
 
 
 def _texts(values: Array, present: Array | None) -> Array:
-    return _each(_strings(values, present), lambda value: value.decode("utf-8"), present, "bytes that are no UTF-8")
+    flat = _strings(values, present).ravel().tolist()
+    if present is None:
+        try:
+            texts = list(map(bytes.decode, flat))
+        except UnicodeDecodeError:
+            pass  # which one it is, is looked for below
+        else:
+            made = np.empty(len(texts), object)
+            made[:] = texts
+            return made.reshape(values.shape)
+    return _each(values, bytes.decode, present, "bytes that are no UTF-8")
 
 
 def _times(values: Array, present: Array | None) -> Array:

@@ -7,7 +7,7 @@ lists, which the feed packs by type as it does columns of JSON. Whatever is out 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -16,7 +16,7 @@ from trueline.serving.grpc_descriptors import Message, enum_numbers
 
 __all__ = ["QUICK_ROWS", "plain_lists"]
 
-QUICK_ROWS = 128
+QUICK_ROWS = 256
 """Up to here lists are the faster way; measured with 14 numbers and 6 texts."""
 Reader = Callable[[Message], list[Any]]
 _WHOLE = {"DT_INT64": "int64_val", "DT_INT32": "int_val"}
@@ -31,12 +31,12 @@ _FIELDS = {
 
 
 def plain_lists(
-    features: Sequence[RawFeature], inputs: Mapping[str, Message], most: int
+    features: Mapping[str, RawFeature], inputs: Mapping[str, Message], most: int
 ) -> dict[str, list[Any]] | None:
     """The columns of a request as lists of one length, or None when anything about it is not plain.
 
     Args:
-        features: what the model takes.
+        features: what the model takes, by name.
         inputs: the request's tensors.
         most: how many rows a request may have.
     """
@@ -44,15 +44,10 @@ def plain_lists(
     lists: dict[str, list[Any]] = {}
     rows = 0
     readers = _readers()
-    for feature in features:
-        name = feature.name
-        if name not in inputs:
-            if feature.optional:
-                continue
-            return None
-        tensor = inputs[name]
-        read = readers.get((feature.dtype, tensor.dtype))
-        if read is None or feature.kind != "scalar":
+    for name, tensor in inputs.items():
+        feature = features.get(name)
+        read = None if feature is None else readers.get((feature.dtype, tensor.dtype))
+        if feature is None or read is None or feature.kind != "scalar":
             return None
         dims = tensor.tensor_shape.dim
         if len(dims) != 1 and (len(dims) != 2 or dims[1].size != 1):
@@ -68,7 +63,8 @@ def plain_lists(
         if len(values) != size or tensor.tensor_content:
             return None
         lists[name] = values
-    return lists if lists and len(lists) == len(inputs) else None
+    complete = all(name in lists or feature.optional for name, feature in features.items())
+    return lists if lists and complete else None
 
 
 @cache
@@ -86,4 +82,4 @@ def _reader(field: str) -> Reader:
 
 
 def _texts(tensor: Message) -> list[Any]:
-    return [value.decode("utf-8") for value in tensor.string_val]
+    return list(map(bytes.decode, tensor.string_val))
