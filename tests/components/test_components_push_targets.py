@@ -469,6 +469,7 @@ def mlflow_store(tmp_path, monkeypatch):
     return MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
 
 
+@pytest.mark.slow  # MLflow makes its tables first
 @pytest.mark.filterwarnings("ignore")
 def test_mlflow_registers_the_folder_once_and_moves_the_alias(artifact, mlflow_store, tmp_path, monkeypatch):
     model = artifact("Model", {"model.onnx": b"graph", "native/trees.json": b"[]"}, 1)

@@ -14,7 +14,7 @@ import pytest
 
 from trueline._core.errors import ConfigError
 from trueline.serving import Client
-from trueline.serving.hosted import Hosting, hosting_of
+from trueline.serving.hosted import Hosting, hosting_of, main
 
 
 def test_who_started_the_container():
@@ -63,9 +63,7 @@ def test_sagemakers_two_paths_and_the_version(tmp_path, taxi):
         assert popen.wait(30) == 0
 
 
-def test_a_folder_that_is_not_there(tmp_path):
-    environment = {**os.environ, "TRUELINE_MODEL_DIR": str(tmp_path / "absent")}
-    command = [sys.executable, "-m", "trueline.serving.hosted"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 2
-    assert "the platform gave no model" in done.stderr
+def test_a_folder_that_is_not_there(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TRUELINE_MODEL_DIR", str(tmp_path / "absent"))
+    assert main([]) == 2
+    assert "the platform gave no model" in capsys.readouterr().err
