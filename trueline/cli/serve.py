@@ -11,6 +11,7 @@ import click
 
 from trueline._core.errors import ServingError
 from trueline.cli.memory import metadata_option
+from trueline.cli.serve_front import front_options
 
 if TYPE_CHECKING:
     from trueline.serving.config import ServerConfig
@@ -48,6 +49,7 @@ def serve(
     pipeline: str | None,
     name: str | None,
     host: str,
+@front_options
     port: int,
     grpc_port: int | None,
     poll_seconds: float,
@@ -63,6 +65,8 @@ def serve(
     without a pause; events are JSON lines on standard output, what goes wrong stands on standard error in words too.
     """
     if sum(given is not None for given in (directory, config_file, pipeline)) != 1:
+    front: dict[str, Any],
+    **settings: Any,
         raise click.UsageError("give one of DIRECTORY, --config FILE and --pipeline NAME.")
     from trueline.cli.serve_pipeline import plugs_of
     from trueline.serving.options import ServerOptions
@@ -71,11 +75,13 @@ def serve(
     models = _models(directory, config_file, pipeline, name)
     for model in models.models:
         base = directory or model.base
-        told = f"Serving {model.name} from {base} on http://{host}:{port}/v1/models/{model.name}:predict"
+        told = f"Serving {model.name} from {base} on {scheme}://{host}:{port}/v1/models/{model.name}:predict"
+    from trueline.serving.front import Front
         click.echo(f"{told} (Ctrl-C ends it)", err=as_json)
     if allow_host:
         # Host steps may stand beside the user's pipeline file, as they did when the line ran.
         sys.path.insert(0, str(Path.cwd()))
+    scheme = "https" if "tls_cert" in front else "http"
     place = Place(
         host,
         port,
@@ -84,8 +90,8 @@ def serve(
         model_config_file=config_file,
         model_config_file_poll_wait_seconds=config_poll_seconds,
     )
-    options = ServerOptions(poll_seconds=poll_seconds, allow_host=allow_host)
-    return serve_models(models, place, options, plugs=plugs_of(location), tell=_teller(fail_fast))
+    options = ServerOptions(poll_seconds=poll_seconds, allow_host=allow_host, **settings)
+    return serve_models(models, place, options, Front(**front), plugs=plugs_of(location), tell=_teller(fail_fast))
 
 
 def _models(directory: str | None, config_file: str | None, pipeline: str | None, name: str | None) -> ServerConfig:
