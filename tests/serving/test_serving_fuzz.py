@@ -16,6 +16,7 @@ from onnx import TensorProto, helper
 from serving_helpers import running, write_model
 
 from trueline._core.feeds import Feeds
+from trueline._core.manifest import write_manifest
 from trueline._core.values import RawFeature
 
 FEATURES = (
@@ -53,10 +54,13 @@ def all_types_model(folder: Path) -> None:
     graph = helper.make_graph(nodes, "all", inputs, outputs)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
     described = [
-        {"name": n, "dtype": d, "shape": [None], "meaning": ""}
+        {"name": n, "dtype": d, "shape": [None], "meaning": n}
         for n, d in (("prediction", "float32"), ("text", "utf8"), ("tags", "utf8"))
     ]
-    write_model(folder, model, FEATURES, described)
+    write_model(folder, model, FEATURES, described, manifest=False)
+    info_file = folder / "model.json"
+    info_file.write_text(json.dumps(json.loads(info_file.read_text()) | {"task": "regression", "classes": None}))
+    write_manifest(str(folder), "Model", 1)
 
 
 class Asker:
@@ -67,11 +71,11 @@ class Asker:
         self._context = running({"m": base}, poll_seconds=1000)
         self._app, self._client = self._runner.run(self._context.__aenter__())
 
-    def post(self, body: bytes) -> httpx.Response:
-        return self._runner.run(self._post(body))
+    def post(self, body: bytes, verb: str = "predict") -> httpx.Response:
+        return self._runner.run(self._post(body, verb))
 
-    async def _post(self, body: bytes) -> httpx.Response:
-        return await asyncio.wait_for(self._client.post("/v1/models/m:predict", content=body), 20)
+    async def _post(self, body: bytes, verb: str) -> httpx.Response:
+        return await asyncio.wait_for(self._client.post(f"/v1/models/m:{verb}", content=body), 20)
 
     def status_of(self, method: str, path: bytes) -> int:
         """The status for a path as it stands on the wire."""
@@ -122,13 +126,18 @@ REQUESTS = st.fixed_dictionaries(
     optional={
         "instances": st.lists(ROW, max_size=4) | ANY,
         "inputs": st.dictionaries(NAMES, st.lists(SCALARS, max_size=3) | ANY, max_size=4) | ANY,
-        "signature_name": ANY,
+        "signature_name": ANY | st.just("serving_default"),
+        "on_error": st.sampled_from(["row", "request", "x", 1]),
     },
+)
+EXAMPLES = st.fixed_dictionaries(
+    {"examples": st.lists(ROW, max_size=4) | ANY},
+    optional={"context": ROW | ANY, "signature_name": st.sampled_from(["regression", "classification", ""])},
 )
 
 
-def check(asker: Asker, body: bytes) -> None:
-    answer = asker.post(body)
+def check(asker: Asker, body: bytes, verb: str = "predict") -> None:
+    answer = asker.post(body, verb)
     assert answer.status_code in (200, 400, 413, 415), answer.text
     data = json.loads(answer.text)
     if answer.status_code != 200:
@@ -144,6 +153,14 @@ def check(asker: Asker, body: bytes) -> None:
 @example({"inputs": {"r": [["a"], None, ["a", "b"]], "v": [[1, 2], [3.5, None], None]}})
 def test_any_json_is_answered_or_refused(asker: Asker, request_body: Any) -> None:
     check(asker, json.dumps(request_body).encode())
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(EXAMPLES)
+@example({"examples": [{"t": "0001-01-01T00:00:00+23:59"}, {"i": [True, 2**63 - 1]}, {"v": [1.5, 2.5], "r": []}]})
+@example({"examples": [{"s": {"b64": "/w=="}}], "context": {"f": [], "b": 2}})
+def test_any_examples_are_answered_or_refused(asker: Asker, request_body: Any) -> None:
+    check(asker, json.dumps(request_body).encode(), "regress")
 
 
 @settings(max_examples=200, deadline=None)
