@@ -118,6 +118,32 @@ def test_bodies_are_taken_exactly_when_the_document_says_so(tmp_path: Path, taxi
     asyncio.run(main())
 
 
+def test_explanations_are_described_where_they_are_given(tmp_path: Path, taxi: Path) -> None:
+    """Bodies of :explain that fit are answered with what the schema says, others are refused."""
+
+    async def main() -> None:
+        async with running(served(tmp_path, taxi), explain=True) as (_, client):
+            document = (await client.get("/openapi.json")).json()
+            validate(document)
+            path = "/v1/models/taxi:explain"
+            assert path in document["paths"]
+            row = {"fare": 3.5, "company": "Flash"}
+            for body, good in (
+                ({"instances": [row]}, True),
+                ({"instances": [row], "method": "exact", "link": "log_odds", "output_class": False}, True),
+                ({"instances": [row], "method": "guess"}, False),
+                ({"instances": [row], "output_class": "no"}, False),
+                ({"instances": [row], "rows": 1}, False),
+                ({"instances": []}, False),
+            ):
+                assert checker(document, "taxi.explain.Request").is_valid(body) is good, body
+                answer = await client.post(path, json=body)
+                assert answer.status_code == (200 if good else 400), answer.text
+                checker(document, "taxi.explain.Results" if good else "Error").validate(answer.json())
+
+    asyncio.run(main())
+
+
 def test_the_document_follows_the_models(tmp_path: Path, base: Path, taxi: Path) -> None:
     """A model that comes later has paths when it answers; a name that is no name of a schema is one all the same."""
 

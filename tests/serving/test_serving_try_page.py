@@ -19,6 +19,7 @@ from serving_oip_helpers import echo_model
 
 from trueline._core.manifest import write_manifest
 from trueline._core.values import RawFeature
+from trueline.serving.front import Front
 
 CHROMIUM = Path("/usr/bin/chromium")
 EVIL = "<script>window.hit = 1</script><img src=x onerror='window.hit = 2'>"
@@ -92,6 +93,47 @@ def test_a_page_without_models_says_so(tmp_path: Path) -> None:
     assert 'id="models">[]</script>' in answer.text
 
 
+KEY = "key-of-the-taxi-alone-0123456789"
+
+
+def keys_file(folder: Path) -> Path:
+    """A file with one key, for the model taxi."""
+    digest = hashlib.sha256(KEY.encode()).hexdigest()
+    made = folder / "keys.json"
+    made.write_text(json.dumps({"keys": [{"name": "t", "sha256": digest, "scopes": ["predict:taxi"]}]}))
+    return made
+
+
+def test_with_keys_the_page_is_open_and_says_nothing_and_the_models_are_for_who_may_read_them(
+    tmp_path: Path, taxi: Path
+) -> None:
+    """The page, its models and the OpenAPI document without a key, with one, and of a model that it does not allow."""
+    publish(taxi, tmp_path / "b", 1)
+
+    async def main() -> None:
+        async with running({"taxi": tmp_path / "b", "secret": tmp_path / "b"}) as (app, client):
+            before = (await client.get("/try")).text
+            assert "secret" in before
+            assert {m["name"] for m in (await client.get("/try.json")).json()} == {"secret", "taxi"}
+            Front(api_keys_file=str(keys_file(tmp_path))).install(app)
+            page = await client.get("/try")
+            assert page.status_code == 200
+            assert 'id="models">null</script>' in page.text
+            assert "taxi" not in page.text
+            assert (await client.get("/try.json")).status_code == 401
+            assert (await client.get("/openapi.json")).status_code == 401
+            headers = {"authorization": f"Bearer {KEY}"}
+            assert [m["name"] for m in (await client.get("/try.json", headers=headers)).json()] == ["taxi"]
+            document = (await client.get("/openapi.json", headers=headers)).json()
+            assert not any("secret" in path for path in document["paths"])
+            predict = document["paths"]["/v1/models/taxi:predict"]["post"]
+            assert {"401", "403"} <= set(predict["responses"])
+            assert predict["security"] == [{"bearer": []}, {"key": []}]
+            assert "security" not in document["paths"]["/healthz"]["get"]
+
+    asyncio.run(main())
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Chromium at /usr/bin/chromium")
 def test_in_the_browser(tmp_path: Path, start_server: Callable[..., Process]) -> None:
@@ -162,3 +204,28 @@ def test_in_the_browser(tmp_path: Path, start_server: Callable[..., Process]) ->
     assert [text for text in said if text != refused] == []
     assert {httpx.URL(url).host for url in asked if not url.startswith("data:")} == {"127.0.0.1"}
     assert all(url.startswith(server.url) for url in asked if not url.startswith("data:"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Chromium at /usr/bin/chromium")
+def test_in_the_browser_with_a_key(tmp_path: Path, taxi: Path, start_server: Callable[..., Process]) -> None:
+    """A wrong key is refused in words; the right one shows the form, and goes with the prediction."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    publish(taxi, tmp_path / "taxi", 1)
+    server = start_server(tmp_path / "taxi", "--api-keys-file", str(keys_file(tmp_path)))
+    with playwright.sync_playwright() as browsers:
+        browser = browsers.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        page = browser.new_page()
+        page.goto(f"{server.url}/try")
+        page.get_by_label("API key or token").fill("wrong")
+        page.keyboard.press("Enter")
+        page.wait_for_function("document.getElementById('key-error').textContent !== ''")
+        page.get_by_label("API key or token").fill(KEY)
+        page.keyboard.press("Enter")
+        page.get_by_label("fare").fill("10")
+        page.get_by_role("button", name="Predict").click()
+        page.wait_for_selector("#answer:not([hidden])")
+        assert json.loads(page.locator("#raw").text_content())["predictions"][0]["label"] is True
+        assert KEY not in page.inner_text("#page")
+        assert "bearer=KEY" in page.inner_text("#python")
+        browser.close()

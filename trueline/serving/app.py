@@ -88,10 +88,11 @@ class ServingApp:
             b"/readyz": self._readyz,
             b"/metrics": self.metrics_page,
             b"/monitoring/prometheus/metrics": self.metrics_page,
-            b"/openapi.json": OpenApiPage(self.manager, options),
+            b"/openapi.json": OpenApiPage(self.service),
         }
         if options.try_page:
-            self.pages[b"/"] = self.pages[b"/try"] = TryPage(self.manager)
+            page = TryPage(self.service)
+            self.pages |= {b"/": page, b"/try": page, b"/try.json": page.models}
 
     @property
     def ready(self) -> bool:

@@ -27,7 +27,7 @@ from trueline.serving.tracing import Tracing, provider_for
 
 __all__ = ["Front", "Installed"]
 
-_OPEN = frozenset({b"/healthz", b"/readyz", b"/v2/health/live", b"/v2/health/ready"})
+_OPEN = frozenset({b"/healthz", b"/readyz", b"/v2/health/live", b"/v2/health/ready", b"/", b"/try"})
 _METRICS = (b"/metrics", b"/monitoring/prometheus/metrics")
 _MONITORING = Types(
     {

@@ -94,7 +94,7 @@ class OpenInferenceGrpc:
         Raises:
             RequestError: NOT_FOUND, for a model or version that the server does not know.
         """
-        spec = model_spec(self._service, request.name, request.version)
+        spec = model_spec(self._service, request.name, request.version, "metadata")
         return message(_PACKAGE + "ModelReadyResponse")(ready=is_ready(self._service, spec))
 
     async def server_metadata(self, request: Message, call: Call) -> Message:
@@ -110,8 +110,8 @@ class OpenInferenceGrpc:
         Raises:
             RequestError: NOT_FOUND, for a model or version that does not answer.
         """
-        spec = model_spec(self._service, request.name, request.version)
-        version = self._service.find(spec, call)
+        spec = model_spec(self._service, request.name, request.version, "metadata")
+        version = self._service.find(spec)
         assert version.live is not None
         available = self._service.manager.table[spec.name].versions
         return message(_PACKAGE + "ModelMetadataResponse")(**model_metadata(spec.name, available, version.live.runtime))
@@ -124,7 +124,7 @@ class OpenInferenceGrpc:
                 `Service.answer` raises.
         """
         call.api = "infer"
-        spec = model_spec(self._service, request.model_name, request.model_version)
+        spec = model_spec(self._service, request.model_name, request.model_version, "infer")
 
         def parse(live: Live) -> Given:
             wanted = _wanted(request)

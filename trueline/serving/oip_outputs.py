@@ -55,12 +55,15 @@ class Wanted:
     classes: int = 0
 
 
-def model_spec(service: Service, name: str, version: str) -> ModelSpec:
+def model_spec(service: Service, name: str, version: str, api: str) -> ModelSpec:
     """The model that a request names; its version is a number, a label, or "" for the server's choice.
 
     Raises:
-        RequestError: NOT_FOUND, for a model or label that is not there.
+        RequestError: NOT_FOUND, for a model or label that is not there; before that, PERMISSION_DENIED to a caller who
+            may not ask `api` of it.
     """
+    if service.permit is not None:
+        service.permit(name, api)
     if name not in service.manager.tracked:
         raise RequestError(Code.NOT_FOUND, f"there is no model {name!r}")
     if not version:
@@ -83,7 +86,9 @@ def is_ready(service: Service, spec: ModelSpec) -> bool:
         raise RequestError(Code.NOT_FOUND, f"there is no version {spec.version} of model {spec.name!r}")
     try:
         service.find(spec)
-    except RequestError:
+    except RequestError as error:
+        if error.code not in (Code.NOT_FOUND, Code.INVALID_ARGUMENT):
+            raise
         return False
     return True
 

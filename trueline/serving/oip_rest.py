@@ -59,7 +59,8 @@ class OpenInferenceRest:
         match = _MODEL.fullmatch(request.path)
         if match is None:
             raise RequestError(Code.NOT_FOUND, f"there is nothing at {request.path.decode('ascii', 'replace')}")
-        spec = model_spec(self._service, _text(match["name"]), _text(match["version"] or b""))
+        api = "infer" if match["verb"] == b"/infer" else "metadata"
+        spec = model_spec(self._service, _text(match["name"]), _text(match["version"] or b""), api)
         if match["verb"] == b"/infer":
             return await self._infer(spec, request) if request.method == "POST" else _not_allowed(request, b"POST")
         if request.method not in ("GET", "HEAD"):

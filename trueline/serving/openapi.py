@@ -15,12 +15,13 @@ from urllib.parse import quote
 from trueline._core.version import __version__
 from trueline.serving.asgi import Answer
 from trueline.serving.codec import dump
-from trueline.serving.manager import ModelManager
 from trueline.serving.openapi_schemas import (
     Schema,
     classify_request,
     classify_response,
     error_schema,
+    explain_request,
+    explain_response,
     infer_request,
     infer_response,
     instance,
@@ -29,7 +30,9 @@ from trueline.serving.openapi_schemas import (
 )
 from trueline.serving.options import ServerOptions
 from trueline.serving.rest_formats import MEDIA_TYPES
+from trueline.serving.service import Service
 from trueline.serving.signatures import signatures_of
+from trueline.serving.try_page import permitted_routes
 from trueline.serving.versions import Live
 
 __all__ = ["OpenApiPage", "openapi_document"]
@@ -38,6 +41,8 @@ _JSON = "application/json"
 _TEXTS = {
     200: "the answer",
     400: "the request does not fit",
+    401: "a key or token is wanted",
+    403: "the key or token does not allow it",
     404: "no such model or version",
     405: "another method is wanted",
     406: "no answer can be given in a form that is accepted",
@@ -147,7 +152,17 @@ def _server_operations(try_page: bool) -> Iterator[_Operation]:
     yield _Operation("/v2/health/ready", "get", v2, "server ready", {_JSON: _READY}, (405, 503), special={503: _READY})
 
 
-def _model_operations(name: str, key: str, live: Live) -> Iterator[_Operation]:
+_SIGNATURES = {"classify": "classification", "regress": "regression"}
+
+
+def _verbs(live: Live, options: ServerOptions) -> list[str]:
+    """What a model can be asked beside predict."""
+    known = signatures_of(live.runtime)
+    verbs = [verb for verb, signature in _SIGNATURES.items() if signature in known]
+    return verbs + (["explain"] if options.explain and verbs else [])
+
+
+def _model_operations(name: str, key: str, live: Live, options: ServerOptions) -> Iterator[_Operation]:
     def ref(part: str) -> Schema:
         return {"$ref": f"#/components/schemas/{key}.{part}"}
 
@@ -165,12 +180,11 @@ def _model_operations(name: str, key: str, live: Live) -> Iterator[_Operation]:
             f"{path}:predict", "post", name, "predict: rows or columns", {_JSON: ref("Predictions"), **tables},
             (*_OF_RUNS[:2], 406, *_OF_RUNS[3:5], 415, *_OF_RUNS[5:]), {_JSON: ref("PredictRequest"), **tables},
         )  # fmt: skip
-        for signature, verb in (("classification", "classify"), ("regression", "regress")):
-            if signature in signatures_of(live.runtime):
-                yield _Operation(
-                    f"{path}:{verb}", "post", name, f"{verb}: examples", {_JSON: ref(f"{verb}.Results")},
-                    tuple(s for s in _OF_RUNS if s != 405), {_JSON: ref(f"{verb}.Request")},
-                )  # fmt: skip
+        for verb in _verbs(live, options):
+            yield _Operation(
+                f"{path}:{verb}", "post", name, verb, {_JSON: ref(f"{verb}.Results")},
+                tuple(s for s in _OF_RUNS if s != 405), {_JSON: ref(f"{verb}.Request")},
+            )  # fmt: skip
     for place in ("", versions):
         path = v2 + place
         yield _Operation(path, "get", name, "inputs and outputs (v2)", {_JSON: _OIP_METADATA}, (404, 405))
@@ -195,28 +209,41 @@ def _schemas(key: str, live: Live, options: ServerOptions) -> dict[str, Schema]:
         "InferRequest": infer_request(runtime, options),
         "InferResponse": infer_response(runtime),
     }
-    for signature, verb in (("classification", "classify"), ("regression", "regress")):
-        if signature in signatures_of(runtime):
-            made[f"{verb}.Request"] = classify_request(runtime, signature, options)
+    for verb in _verbs(live, options):
+        if verb == "explain":
+            made[f"{verb}.Request"] = explain_request(runtime, row, options)
+            made[f"{verb}.Results"] = explain_response()
+        else:
+            made[f"{verb}.Request"] = classify_request(runtime, _SIGNATURES[verb], options)
             made[f"{verb}.Results"] = classify_response(verb)
     return {f"{key}.{part}": schema for part, schema in made.items()}
 
 
-def openapi_document(manager: ModelManager, options: ServerOptions) -> dict[str, Any]:
-    """The document for the models that answer just now; each is described as its default version."""
+_OPEN = ("/healthz", "/readyz", "/metrics", "/try", "/v2/health/live", "/v2/health/ready")
+_KEYS: dict[str, Schema] = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "an API key or a JSON Web Token"},
+    "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+}
+
+
+def openapi_document(service: Service) -> dict[str, Any]:
+    """The document for the models that answer just now and that the caller may read, each as its default version."""
+    options = service.options
     operations = list(_server_operations(options.try_page))
     schemas: dict[str, Schema] = {"Error": error_schema()}
-    for name, routes in sorted(manager.table.items()):
+    for name, routes in permitted_routes(service):
         live = None if routes.default is None else routes.default.live
         if live is not None:
             key = re.sub(r"[^A-Za-z0-9._-]", "_", name)
             key = key if f"{key}.Instance" not in schemas else f"{key}.{len(schemas)}"
-            operations += _model_operations(name, key, live)
+            operations += _model_operations(name, key, live, options)
             schemas |= _schemas(key, live, options)
     paths: dict[str, Any] = {}
     for operation in operations:
         item = paths.setdefault(operation.path, {})
         item[operation.method] = operation.document()
+        if service.permit is not None and operation.path not in _OPEN:
+            _ask_for_key(item[operation.method])
         parameters = [_parameter(part) for part in re.findall(r"\{(\w+)\}", operation.path)]
         if parameters:
             item["parameters"] = parameters
@@ -229,8 +256,15 @@ def openapi_document(manager: ModelManager, options: ServerOptions) -> dict[str,
         },
         "servers": [{"url": "/"}],
         "paths": paths,
-        "components": {"schemas": schemas},
+        "components": {"schemas": schemas} | ({} if service.permit is None else {"securitySchemes": _KEYS}),
     }
+
+
+def _ask_for_key(operation: dict[str, Any]) -> None:
+    operation["security"] = [{name: []} for name in _KEYS]
+    error = _content({_JSON: {"$ref": "#/components/schemas/Error"}})
+    for status in (401, 403):
+        operation["responses"][str(status)] = {"description": _TEXTS[status], "content": error}
 
 
 _PARAMETERS: dict[str, Schema] = {
@@ -247,19 +281,20 @@ class OpenApiPage:
     """``/openapi.json``.
 
     Args:
-        manager: the models.
-        options: the server's settings.
+        service: the models, and who may read what they are.
     """
 
-    def __init__(self, manager: ModelManager, options: ServerOptions) -> None:
-        self._manager = manager
-        self._options = options
+    def __init__(self, service: Service) -> None:
+        self._service = service
         self._made_of: Any = None
         self._text = b""
 
     def __call__(self) -> Answer:
-        """The document, made anew when the routing table is another one."""
-        if self._made_of is not self._manager.table:
-            self._made_of = self._manager.table
-            self._text = dump(openapi_document(self._manager, self._options))
+        """The document, made anew when the routing table is another one; with keys, for each caller."""
+        service = self._service
+        if service.permit is not None:
+            return Answer(200, dump(openapi_document(service)))
+        if self._made_of is not service.manager.table:
+            self._made_of = service.manager.table
+            self._text = dump(openapi_document(service))
         return Answer(200, self._text)

@@ -22,6 +22,8 @@ __all__ = [
     "classify_request",
     "classify_response",
     "error_schema",
+    "explain_request",
+    "explain_response",
     "infer_request",
     "infer_response",
     "instance",
@@ -329,3 +331,43 @@ def classify_response(verb: str) -> Schema:
     pair: Schema = {"type": "array", "items": either, "minItems": 2, "maxItems": 2, "description": "class, score"}
     item = {"type": "array", "items": pair} if verb == "classify" else score
     return {"type": "object", "properties": {"results": {"type": "array", "items": item}}, "required": ["results"]}
+
+
+def explain_request(runtime: ModelRuntime, row: Schema, options: ServerOptions) -> Schema:
+    """A body of ``:explain``; how many rows an explanation may ask the model in all is beyond JSON Schema."""
+    rows = {"type": "array", "items": row, "minItems": 1, "maxItems": options.max_rows}
+    classes: Schema = {"enum": [None, *(runtime.classes or [])]}
+    links = ["identity", "log_odds"] if runtime.classes else ["identity"]
+    required = ["instances"] + ["background"] * any(not f.optional for f in runtime.inputs)
+    return {
+        "type": "object",
+        "properties": {
+            "instances": rows,
+            "background": rows | {"description": "rows whose values stand for unknown; all missing where left out"},
+            "method": {"enum": ["ablation", "exact", "sampling"]},
+            "output_class": classes,
+            "link": {"enum": links},
+            "permutations": {"type": "integer", "minimum": 1, "maximum": options.explain_max_rows},
+            "seed": {"type": "integer", "minimum": 0, "maximum": 2**31 - 1},
+        },
+        "required": required,
+        "additionalProperties": False,
+    }
+
+
+def explain_response() -> Schema:
+    """An answer of ``:explain``: values ``[N, K, F]``, scores ``[N, K]``, base ``[K]``."""
+    number: Schema = {"type": ["number", "null"]}
+    texts: Schema = {"type": "array", "items": {"type": "string"}}
+    properties: dict[str, Schema] = {
+        "method": {"type": "string"},
+        "features": texts,
+        "outputs": texts,
+        "values": _shaped(number, [None, None, None]),
+        "scores": _shaped(number, [None, None]),
+        "base": _shaped(number, [None]),
+        "errors": {"anyOf": [_shaped(number, [None, None, None]), {"type": "null"}]},
+        "evaluations": {"type": "integer"},
+    }
+    explanation = {"type": "object", "properties": properties, "required": ["method", "features", "values", "base"]}
+    return {"type": "object", "properties": {"explanation": explanation}, "required": ["explanation"]}

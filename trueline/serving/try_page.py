@@ -16,32 +16,58 @@ from typing import Any
 
 from trueline.serving.asgi import Answer
 from trueline.serving.codec import dump
-from trueline.serving.manager import ModelManager
+from trueline.serving.errors import RequestError
+from trueline.serving.service import Service
 from trueline.serving.versions import Routes
 
-__all__ = ["TryPage"]
+__all__ = ["TryPage", "permitted_routes"]
 
 _IN_SCRIPT = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 
 
+def permitted_routes(service: Service) -> list[tuple[str, Routes]]:
+    """The models that answer and that the caller of this request may read, by name."""
+    found = []
+    for name, routes in sorted(service.manager.table.items()):
+        try:
+            if service.permit is not None:
+                service.permit(name, "metadata")
+        except RequestError:
+            continue
+        found.append((name, routes))
+    return found
+
+
 class TryPage:
-    """``/`` and ``/try``.
+    """``/`` and ``/try``, and for ``/try.json`` what the page shows of the models.
+
+    Where keys are asked for, the page itself is open and says nothing of the models: it asks for a key and then for
+    ``/try.json``.
 
     Args:
-        manager: the models.
+        service: the models, and who may read what they are.
     """
 
-    def __init__(self, manager: ModelManager) -> None:
-        self._manager = manager
+    def __init__(self, service: Service) -> None:
+        self._service = service
         self._made_of: Any = None
         self._text = b""
 
     def __call__(self) -> Answer:
         """The page, made anew when the routing table is another one."""
-        if self._made_of is not self._manager.table:
-            self._made_of = self._manager.table
-            self._text = _page(self._manager)
+        made_of = self._service.manager.table if self._service.permit is None else "keys"
+        if self._made_of is not made_of:
+            self._made_of = made_of
+            self._text = _page(None if made_of == "keys" else self._models())
         return Answer(200, self._text, b"text/html; charset=utf-8", _headers())
+
+    def models(self) -> Answer:
+        """The models that the caller may read."""
+        return Answer(200, dump(self._models()))
+
+    def _models(self) -> list[dict[str, Any]]:
+        found = (_model(name, routes) for name, routes in permitted_routes(self._service))
+        return [model for model in found if model]
 
 
 @cache
@@ -69,18 +95,16 @@ def _headers() -> list[tuple[bytes, bytes]]:
     ]
 
 
-def _page(manager: ModelManager) -> bytes:
-    models = [_model(name, routes) for name, routes in sorted(manager.table.items()) if routes.default is not None]
-    data = dump([model for model in models if model]).decode().translate(_IN_SCRIPT)
+def _page(models: list[dict[str, Any]] | None) -> bytes:
+    data = dump(models).decode().translate(_IN_SCRIPT)
     text = Template(_asset("try.html")).substitute(css=_asset("try.css"), js=_asset("try.js"), models=data)
     return text.encode()
 
 
 def _model(name: str, routes: Routes) -> dict[str, Any]:
     """What the page shows of a model; empty when it is on its way out."""
-    assert routes.default is not None
-    live = routes.default.live
-    if live is None:
+    live = None if routes.default is None else routes.default.live
+    if live is None or routes.default is None:
         return {}
     runtime = live.runtime
     examples = {i["name"]: i.get("example") for i in runtime.info["signature"]["inputs"]}

@@ -1,12 +1,12 @@
 "use strict";
 
 // What comes from models is put into the page as text alone, never as markup.
-const models = JSON.parse(document.getElementById("models").textContent);
+let models = JSON.parse(document.getElementById("models").textContent);
 const byId = (id) => document.getElementById(id);
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 const WHOLE = /^[+-]?\d+$/;
 const SHOWN_CLASSES = 20;
-let model = models[0];
+let model = null;
 let fields = [];
 
 function element(name, attributes = {}, ...content) {
@@ -182,10 +182,11 @@ function pythonCode(json) {
   const row = pythonText(json.slice('{"instances": '.length, -1));
   const version = kind === "versions" ? `, version=${value}` : "";
   const server = new URL(".", location.href).href.replace(/\/$/, "");
+  const key = byId("key").value ? ", bearer=KEY" : "";
   return [
     "from trueline.serving import Client",
     "",
-    `with Client(${JSON.stringify(server)}, ${JSON.stringify(model.name)}) as client:`,
+    `with Client(${JSON.stringify(server)}, ${JSON.stringify(model.name)}${key}) as client:`,
     `    answer = client.predict(${row}${version})`,
     "print(answer.version, answer.outputs)",
   ].join("\n");
@@ -198,7 +199,8 @@ async function showCode() {
     return;
   }
   const quoted = `'${json.replaceAll("'", "'\\''")}'`;
-  byId("curl").textContent = `curl -s '${address().replaceAll("'", "%27")}' \\\n  -d ${quoted}`;
+  const key = byId("key").value ? ' -H "authorization: Bearer $KEY"' : "";
+  byId("curl").textContent = `curl -s${key} '${address().replaceAll("'", "%27")}' \\\n  -d ${quoted}`;
   byId("python").textContent = pythonCode(json);
 }
 
@@ -252,7 +254,7 @@ async function send(event) {
   await showCode();
   if (json === null) return;
   const headers = { "content-type": "application/json" };
-  if (byId("token").value) headers.authorization = `Bearer ${byId("token").value}`;
+  if (byId("key").value) headers.authorization = `Bearer ${byId("key").value}`;
   byId("send").disabled = true;
   const began = performance.now();
   try {
@@ -326,5 +328,31 @@ function start() {
   showModel();
 }
 
-if (models.length) start();
-else byId("none").hidden = false;
+// Where the server asks for keys, the page came without the models.
+async function unlock(event) {
+  event.preventDefault();
+  byId("key-error").textContent = "";
+  try {
+    const response = await fetch("try.json", { headers: { authorization: `Bearer ${byId("key").value}` } });
+    const told = await response.json();
+    if (!response.ok) throw new Error(told.error ?? `status ${response.status}`);
+    models = told;
+    byId("locked").hidden = true;
+    begin();
+  } catch (error) {
+    byId("key-error").textContent = error.message;
+  }
+}
+
+function begin() {
+  if (models.length) start();
+  else byId("none").hidden = false;
+}
+
+if (models === null) {
+  byId("locked").hidden = false;
+  byId("locked").addEventListener("submit", unlock);
+  byId("key").focus();
+} else {
+  begin();
+}
