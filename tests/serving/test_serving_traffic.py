@@ -8,15 +8,19 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from serving_feedback_helpers import PREDICT, ROW, running_config, sample, scenario
+from serving_grpc_helpers import predict_request
 from serving_helpers import publish, until
 
 from trueline._core.errors import ConfigError
 from trueline.serving.config import AllVersions, ModelConfig, ServerConfig
 from trueline.serving.config_file import read_models
+from trueline.serving.grpc_descriptors import message
+from trueline.serving.grpc_server import GrpcServer
 from trueline.serving.traffic import Shadow, Traffic, chosen
 
 WEIGHTS = st.dictionaries(st.sampled_from("abcdef"), st.just(0.0) | st.floats(1e-3, 1e6), min_size=1, max_size=6)
@@ -67,7 +71,7 @@ def test_shares_are_as_the_weights_say_and_one_weight_moves_the_least() -> None:
 @scenario
 async def test_a_key_sticks_and_only_requests_without_version_are_split(two: Path) -> None:
     async with running_config(table(two, Traffic({"stable": 50, "canary": 50}))) as (app, client):
-        await until(lambda: len(app.manager.table["taxi"].versions) == 2)
+        assert len(app.manager.table["taxi"].versions) == 2, "ready is when both are there"
         seen: dict[str, str] = {}
         for i in range(40):
             key = f"user-{i}"
@@ -200,3 +204,24 @@ shadow = { to = "5", fraction = 0.1 }
 def test_a_wrong_rule_is_refused(traffic: Traffic, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         ServerConfig((ModelConfig("taxi", "/models", traffic=traffic),))
+
+
+async def _by_grpc(two: Path) -> None:
+    async with running_config(table(two, Traffic({"stable": 50, "canary": 50}))) as (app, client):
+        server = GrpcServer(app, app.options)
+        port = await server.start("127.0.0.1", 0)
+        request = predict_request({"fare": [3.5], "company": ["Flash"]}).SerializeToString()
+        try:
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+                predict = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+                for i in range(12):
+                    rest = await client.post(PREDICT, json=ROW, headers={"x-routing-key": f"user-{i}"})
+                    answer = await predict(request, metadata=(("x-routing-key", f"user-{i}"),))
+                    version = message("tensorflow.serving.PredictResponse").FromString(answer).model_spec.version.value
+                    assert str(version) == rest.headers["x-model-version"]
+        finally:
+            await server.stop(0)
+
+
+def test_a_key_goes_to_the_same_version_by_grpc_and_by_rest(two: Path) -> None:
+    asyncio.run(_by_grpc(two))

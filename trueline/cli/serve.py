@@ -24,6 +24,9 @@ _SENTENCES: Mapping[str, str] = {
     "load_failed": "Version {version} of {model} does not load: {error}",
     "scan_failed": "The versions of {model} cannot be looked for: {error}",
     "version_missing": "{model} is to be served in versions that are not there: {versions}",
+    "traffic_target_missing": "{target} of the traffic of {model} is not available; others answer for it.",
+    "shadow_failed": "Version {version} of {model} cannot answer copies of requests: {error}",
+    "prediction_log_failed": "The prediction log cannot be written: {error}",
     "configuration_failed": "The file of models is not applied, what was served is served on: {error}",
 }
 """What goes wrong, for people; it stands on standard error, beside the event."""
@@ -40,8 +43,13 @@ _SENTENCES: Mapping[str, str] = {
 @click.option("--poll-seconds", default=1.0, show_default=True, help="Pause between looks for versions; 0: one look.")
 @click.option("--config-poll-seconds", default=0.0, help="Pause between looks at --config; 0: on SIGHUP alone.")
 @click.option("--fail-fast", is_flag=True, help="End with exit code 1 when a model has no version that loads.")
+@click.option("--prediction-log", metavar="FOLDER", help="Log requests with their predictions there, as Parquet.")
+@click.option("--prediction-log-sample", default=1.0, show_default=True, help="The share of requests that is logged.")
+@click.option("--prediction-log-seconds", default=60.0, show_default=True, help="How often a file of the log is made.")
+@click.option("--explain", is_flag=True, help="Answer :explain too.")
 @click.option("--allow-host", multiple=True, metavar="MODULE", help="Module whose host steps may run; repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="Nothing but events on standard output, as JSON lines.")
+@front_options
 @metadata_option
 def serve(
     directory: str | None,
@@ -49,7 +57,6 @@ def serve(
     pipeline: str | None,
     name: str | None,
     host: str,
-@front_options
     port: int,
     grpc_port: int | None,
     poll_seconds: float,
@@ -58,6 +65,8 @@ def serve(
     allow_host: tuple[str, ...],
     as_json: bool,
     location: str | None,
+    front: dict[str, Any],
+    **settings: Any,
 ) -> int:
     """Serve the newest version in DIRECTORY, a folder or URL of integer-named versions as the Pusher makes them.
 
@@ -65,23 +74,21 @@ def serve(
     without a pause; events are JSON lines on standard output, what goes wrong stands on standard error in words too.
     """
     if sum(given is not None for given in (directory, config_file, pipeline)) != 1:
-    front: dict[str, Any],
-    **settings: Any,
         raise click.UsageError("give one of DIRECTORY, --config FILE and --pipeline NAME.")
     from trueline.cli.serve_pipeline import plugs_of
+    from trueline.serving.front import Front
     from trueline.serving.options import ServerOptions
     from trueline.serving.server import Place, serve_models
 
     models = _models(directory, config_file, pipeline, name)
+    scheme = "https" if "tls_cert" in front else "http"
     for model in models.models:
         base = directory or model.base
         told = f"Serving {model.name} from {base} on {scheme}://{host}:{port}/v1/models/{model.name}:predict"
-    from trueline.serving.front import Front
         click.echo(f"{told} (Ctrl-C ends it)", err=as_json)
     if allow_host:
         # Host steps may stand beside the user's pipeline file, as they did when the line ran.
         sys.path.insert(0, str(Path.cwd()))
-    scheme = "https" if "tls_cert" in front else "http"
     place = Place(
         host,
         port,

@@ -21,7 +21,7 @@ from trueline.serving.model_versions import ModelVersions
 from trueline.serving.options import ServerOptions
 from trueline.serving.sources import Plugs, Source, source_of
 from trueline.serving.surroundings import BeforePublish, Event, Surroundings, told
-from trueline.serving.versions import EMPTY_TABLE, Table, Version
+from trueline.serving.versions import EMPTY_TABLE, State, Table, Version
 
 __all__ = ["ModelManager"]
 
@@ -69,6 +69,7 @@ class ModelManager:
         self.tracked: dict[str, dict[int, Version]] = {n: m.tracked for n, m in self._models.items()}
         self._watchers: dict[ModelVersions, asyncio.Task[None]] = {}
         self._old: list[ModelVersions] = []
+        self._begun: set[str] = set()
         self._applying = asyncio.Lock()
         self._applies: set[asyncio.Task[None]] = set()
         self._stopped = False
@@ -98,8 +99,21 @@ class ModelManager:
 
     @property
     def ready(self) -> bool:
-        """Whether every model has an available version."""
-        return all(name in self.table and self.table[name].default is not None for name in self.config.by_name)
+        """Whether every model has an available version, and at first all that its traffic is split among."""
+        return all(self._is_ready(name) for name in self.config.by_name)
+
+    def _is_ready(self, name: str) -> bool:
+        """The newest version is loaded first: alone it must not get what belongs to the others."""
+        routes = self.table.get(name)
+        if routes is None or routes.default is None:
+            return False
+        if name not in self._begun:
+            missing = routes.router.missing if routes.router is not None else ()
+            coming = (self.tracked[name][n].state for n in missing if n in self.tracked[name])
+            if any(state in (State.START, State.LOADING) for state in coming):
+                return False
+            self._begun.add(name)
+        return True
 
     def silence(self, name: str) -> str:
         """Why a model has no version that answers; "" when it has one, or is not looked for yet."""

@@ -34,10 +34,22 @@ class Router:
         model: as given.
         feature: the feature that holds the sticky key, or "".
         shadow: the challenger's name in the rule, or "".
+        missing: numbers of the versions that requests are split among and that are not available.
         told: what somebody was told about already.
     """
 
-    __slots__ = ("_default", "_fraction", "_there", "_versions", "_weights", "feature", "model", "shadow", "told")
+    __slots__ = (
+        "_default",
+        "_fraction",
+        "_there",
+        "_versions",
+        "_weights",
+        "feature",
+        "missing",
+        "model",
+        "shadow",
+        "told",
+    )
 
     def __init__(
         self,
@@ -57,6 +69,7 @@ class Router:
         numbers = {target: number_of(target, labels) for target in targets}
         self._versions = {t: versions[n] for t, n in numbers.items() if n is not None and n in versions}
         self._weights = tuple(traffic.split.items())
+        self.missing = tuple(n for t, w in self._weights if w and (n := numbers[t]) is not None and n not in versions)
         self._there = tuple((t, w) for t, w in self._weights if t in self._versions)
 
     def choose(self, key: str) -> tuple[Version | None, str]:
