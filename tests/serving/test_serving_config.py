@@ -310,8 +310,8 @@ _EDITS = st.tuples(
     st.integers(0, len(TEXT)),
     st.integers(0, 5),
     st.sampled_from(["", "{", "}", "<", ">", "[", "]", ":", ",", ";", "'a'", '"b"', "7", "-1", "0x1F", "017", "1e3",
-                     "inf", " ", "\n", "# c\n", "'\\x41'", '"\\u00e9"', "all {}", "latest { num_versions: 3 }", "config { }",
-                     "versions: [ ]", "versions: [1,]", "sampling_rate: 1f", "model_type: OTHER", "name"]),
+                     "inf", " ", "\n", "# c\n", "'\\x41'", '"\\u00e9"', "all {}", "latest { num_versions: 3 }",
+                     "config { }", "versions: [ ]", "versions: [1,]", "sampling_rate: 1f", "model_type: OTHER"]),
 )  # fmt: skip
 
 
