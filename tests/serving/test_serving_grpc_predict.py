@@ -52,6 +52,9 @@ def test_predictions_are_those_of_rest_and_of_the_runtime_bit_for_bit(asker: Ask
     columns = {"fare": fares.tolist(), "company": companies.tolist()}
     own = ModelRuntime.load(str(taxi)).predict_columns(columns)
     assert {n: (a.dtype, a.tobytes()) for n, a in got.items()} == {n: (a.dtype, a.tobytes()) for n, a in own.items()}
+    as_bytes = proto("DT_DOUBLE", [rows], {"tensor_content": fares.astype("<f8").tobytes()})  # another road
+    again = outputs_of(asker.run(asker.grpc.predict({"fare": as_bytes, "company": companies}, version=1)))
+    assert {n: a.tobytes() for n, a in again.items()} == {n: a.tobytes() for n, a in got.items()}
     rest = asker.run(asker.grpc.http.post("/v1/models/taxi/versions/1:predict", json={"inputs": columns}))
     told = np.array(rest.json()["outputs"]["probabilities"], np.float32)
     assert got["probabilities"].tobytes() == told.tobytes()

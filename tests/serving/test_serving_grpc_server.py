@@ -244,6 +244,8 @@ def test_deadlines_overload_and_the_grace_of_an_end(tmp_path: Path) -> None:
             async def ask(value: float, **options: Any) -> Any:
                 return await unit.call("Predict", predict_request({"s": [value]}, "slow"), **options)
 
+            some = {"s": [0.5, 2.0], "s:present": [True, False]}  # host steps see None for what is missing
+            assert outputs_of(await unit.predict(some, "slow"))["prediction"].tolist() == [0.5, 0.0]
             start = time.monotonic()
             assert (await ask(1.0, timeout=0.2)).code is grpc.StatusCode.DEADLINE_EXCEEDED
             assert time.monotonic() - start < 0.9

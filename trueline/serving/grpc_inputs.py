@@ -8,7 +8,7 @@ names that the graph itself uses: ``<feature>:present`` (bool) tells the rows in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +17,14 @@ import numpy.typing as npt
 
 from trueline._core.errors import FeedError
 from trueline._core.feed_blocks import present_for
-from trueline._core.feed_columns import FILL, LENGTH, timestamp_micros
+from trueline._core.feed_columns import FILL, LENGTH
 from trueline._core.runtime import OnnxGraph
 from trueline._core.values import PRESENT, RawFeature
 from trueline.serving.errors import Code, RequestError
 from trueline.serving.grpc_descriptors import Message
 from trueline.serving.grpc_quick import plain_lists
 from trueline.serving.grpc_tensors import TensorError, array_of
+from trueline.serving.grpc_values import CONVERSIONS, WrongValueError, kind_of
 from trueline.serving.options import ServerOptions
 from trueline.serving.service import Given
 
@@ -31,7 +32,6 @@ __all__ = ["given_of_tensors", "wrong_inputs"]
 
 Array = npt.NDArray[Any]
 _SHOWN = 20
-_TEXT = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +146,8 @@ def _column(feature: RawFeature, arrays: Mapping[str, Array], problems: list[str
         return None
     lengths = _lengths(feature, arrays.get(feature.name + LENGTH), values.shape[-1], problems)
     try:
-        values = _CONVERSIONS[feature.dtype](values, present)
-    except _WrongValueError as error:
+        values = CONVERSIONS[feature.dtype](values, present)
+    except WrongValueError as error:
         row = f"row {error.place // (values.shape[1] if values.ndim > 1 else 1)}, " if error.place is not None else ""
         problems.append(f"{row}field {feature.name!r}: expected {feature.dtype}, got {error.got}")
     return _Column(feature, values, present, lengths) if len(problems) == before else None
@@ -174,7 +174,7 @@ def _present(feature: RawFeature, array: Array | None, problems: list[str]) -> A
     if array is None:
         return None
     if array.dtype.kind != "b" or array.size != len(array):
-        problems.append(f"{feature.name + PRESENT!r}: expected bools of shape [N], got {_kind(array)}")
+        problems.append(f"{feature.name + PRESENT!r}: expected bools of shape [N], got {kind_of(array)}")
         return None
     return array.reshape(-1)
 
@@ -184,108 +184,12 @@ def _lengths(feature: RawFeature, array: Array | None, width: int, problems: lis
         return None
     name = feature.name + LENGTH
     if array.dtype.kind not in "iu" or array.size != len(array):
-        problems.append(f"{name!r}: expected whole numbers of shape [N], got {_kind(array)}")
+        problems.append(f"{name!r}: expected whole numbers of shape [N], got {kind_of(array)}")
     elif array.min() < 0 or array.max() > width:
         problems.append(f"{name!r}: expected lengths from 0 to {width}, got {array.min()} to {array.max()}")
     else:
         return array.reshape(-1).astype(np.int64)
     return None
-
-
-class _WrongValueError(Exception):
-    """A value that a feature cannot have: what came, and its place in the flat tensor if it is one value's fault."""
-
-    def __init__(self, got: str, place: int | None = None) -> None:
-        super().__init__(got)
-        self.got = got
-        self.place = place
-
-
-def _kind(array: Array) -> str:
-    name = "strings" if array.dtype.kind == "O" else array.dtype.name
-    return f"{name} of shape {list(array.shape)}"
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _TEXT else text[: _TEXT - 3] + "..."
-
-
-def _floats(numpy_type: Any) -> Callable[[Array, Array | None], Array]:
-    def convert(values: Array, present: Array | None) -> Array:
-        if values.dtype.kind not in "fiu":
-            raise _WrongValueError(_kind(values))
-        with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, as it does from JSON
-            return values.astype(numpy_type, copy=False)
-
-    return convert
-
-
-def _whole(values: Array, present: Array | None) -> Array:
-    if values.dtype.kind not in "iu":
-        raise _WrongValueError(_kind(values))
-    if values.dtype == np.uint64 and values.size and values.max() > np.iinfo(np.int64).max:
-        place = int(values.ravel().argmax())
-        raise _WrongValueError(f"{values.ravel()[place]}, beyond 64 bits", place)
-    return values.astype(np.int64, copy=False)
-
-
-def _bools(values: Array, present: Array | None) -> Array:
-    if values.dtype.kind != "b":
-        raise _WrongValueError(_kind(values))
-    return values
-
-
-def _strings(values: Array, present: Array | None) -> Array:
-    if values.dtype.kind != "O":
-        raise _WrongValueError(_kind(values))
-    return values
-
-
-def _texts(values: Array, present: Array | None) -> Array:
-    flat = _strings(values, present).ravel().tolist()
-    if present is None:
-        try:
-            texts = list(map(bytes.decode, flat))
-        except UnicodeDecodeError:
-            pass  # which one it is, is looked for below
-        else:
-            made = np.empty(len(texts), object)
-            made[:] = texts
-            return made.reshape(values.shape)
-    return _each(values, bytes.decode, present, "bytes that are no UTF-8")
-
-
-def _times(values: Array, present: Array | None) -> Array:
-    if values.dtype.kind != "O":
-        return _whole(values, present)
-    made = _each(values, lambda value: timestamp_micros(value.decode("utf-8")), present, "text that is no ISO time")
-    return made.astype(np.int64)
-
-
-def _each(values: Array, convert: Callable[[bytes], Any], present: Array | None, wrong: str) -> Array:
-    """Every value converted; those of rows where the feature is missing are not looked at, and become 0."""
-    out = np.zeros(values.size, object)
-    width = values.shape[1] if values.ndim > 1 else 1
-    for place, value in enumerate(values.ravel().tolist()):
-        if present is not None and not present[place // width]:
-            continue
-        try:
-            out[place] = convert(value)
-        except (ValueError, OverflowError):
-            raise _WrongValueError(f"{wrong}: {_shown(value)}", place) from None
-    return out.reshape(values.shape)
-
-
-_CONVERSIONS: Mapping[str, Callable[[Array, Array | None], Array]] = {
-    "float64": _floats(np.float64),
-    "float32": _floats(np.float32),
-    "int64": _whole,
-    "bool": _bools,
-    "utf8": _texts,
-    "bytes": _strings,
-    "timestamp": _times,
-}
 
 
 def _feed(fed: dict[str, Array], feature: RawFeature, column: _Column | None, rows: int) -> None:

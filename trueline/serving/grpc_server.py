@@ -11,7 +11,7 @@ import grpc
 from trueline._core.errors import ConfigError
 from trueline.serving.errors import RequestError
 from trueline.serving.grpc_calls import Method, service_handler
-from trueline.serving.grpc_health import health_handler
+from trueline.serving.grpc_health import Health
 from trueline.serving.grpc_model_service import ModelService
 from trueline.serving.grpc_prediction import PredictionService
 from trueline.serving.oip_grpc import OpenInferenceGrpc
@@ -81,7 +81,7 @@ class GrpcServer:
             **(services or {}),
         }
         handlers = [service_handler(name, methods, self._refused, app.bodies) for name, methods in offered.items()]
-        self._server.add_generic_rpc_handlers((*handlers, health_handler(offered, self._serving, self._ending)))
+        self._server.add_generic_rpc_handlers((*handlers, Health(offered, self._serving, self._ending).handler))
 
     def _serving(self) -> bool:
         return self._app.ready and not self._stopping
