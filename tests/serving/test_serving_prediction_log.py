@@ -90,6 +90,26 @@ async def test_rows_come_back_in_the_training_schema_and_validate_against_it(tmp
 
 
 @scenario
+async def test_raw_columns_of_host_steps_are_logged_too(tmp_path: Path) -> None:
+    step = {"output": "size", "inputs": ["note"], "function": "serving_helpers:lengths", "dtype": "int64"}
+    raw = (*FEATURES, RawFeature("note", "utf8"))
+    model = write_model(
+        tmp_path / "m", taxi_graph(), raw, steps=[step], feeds=(*FEATURES, RawFeature("host:size", "int64"))
+    )
+    publish(model, tmp_path / "base", 1)
+    notes = ["long", None, ""]
+    settings = {"prediction_log": str(tmp_path / "log"), "allow_host": ("serving_helpers",)}
+    async with running_config(config(tmp_path / "base"), **settings) as (_, client):
+        rows = [{"fare": 1.0, "company": "x", "note": note} for note in notes]
+        await client.post(PREDICT, json={"instances": rows})
+        await client.post(PREDICT, json={"inputs": {"note": ["column"], "fare": [2.0]}})
+    found = logged(tmp_path / "log")
+    assert found["note"].to_pylist() == [*notes, "column"]
+    assert found["fare"].to_pylist() == [1.0, 1.0, 1.0, 2.0]
+    assert "host:size" not in found.schema.names
+
+
+@scenario
 async def test_the_sample_goes_by_the_request_id(base: Path, tmp_path: Path) -> None:
     async with running_config(config(base), prediction_log=str(tmp_path / "log"), prediction_log_sample=0.3) as (
         app,

@@ -39,12 +39,15 @@ class Packed:
         blocks: one array ``[F, rows]`` for each type of scalar feature, in the plan's order.
         present: for each block a bool array ``[F, rows]``, or None where no value is missing.
         lists: arrays of fixed and ragged features by input name.
+        unread: arrays of raw columns that host steps alone read, by input name; None where there are none. They are
+            for who keeps what was asked, and are not merged.
     """
 
     rows: int
     blocks: tuple[npt.NDArray[Any], ...]
     present: tuple[npt.NDArray[np.bool_] | None, ...]
     lists: Arrays = field(default_factory=dict)
+    unread: Arrays | None = None
 
 
 def present_for(rows: int, value: bool) -> npt.NDArray[np.bool_]:

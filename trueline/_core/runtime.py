@@ -8,6 +8,7 @@ Python models are functions of installed modules, named by the directory and run
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
@@ -114,14 +115,25 @@ class OnnxGraph:
         """As `arrays_from_rows`, in the compact form for `run_packed`."""
         if not self.steps:
             return self.feeds.pack_rows(rows)
-        return self.feeds.pack_arrays(self.arrays_from_rows(rows), len(rows))
+        given = self.raw.from_rows(rows)
+        return self._packed(self._with_host(given, self._lists_of(rows), len(rows)), given, len(rows))
 
     def packed_from_columns(self, columns: Mapping[str, Any]) -> Packed:
         """As `arrays_from_columns`, in the compact form for `run_packed`."""
         if not self.steps:
             return self.feeds.pack_columns(columns)
-        arrays = self.arrays_from_columns(columns)
-        return self.feeds.pack_arrays(arrays, max(map(len, arrays.values()), default=0))
+        given = self.raw.from_columns(columns)
+        lists = {n: v.tolist() if isinstance(v, np.ndarray) else list(v) for n, v in columns.items()}
+        arrays = self._with_host(given, lists, len(next(iter(lists.values()), [])))
+        return self._packed(arrays, given, max(map(len, arrays.values()), default=0))
+
+    def _packed(self, arrays: Arrays, given: Arrays, rows: int) -> Packed:
+        packed = self.feeds.pack_arrays(arrays, rows)
+        unread = {n: array for n, array in given.items() if n not in self._declared}
+        return replace(packed, unread=unread) if unread else packed
+
+    def _lists_of(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+        return {f.name: [row.get(f.name) for row in rows] for f in self.raw.features}
 
     def predict_rows(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, npt.NDArray[Any]]:
         """Predictions for rows of named values; see `Feeds.from_rows` for the rules and errors."""
@@ -132,7 +144,7 @@ class OnnxGraph:
         if not self.steps:
             return self.feeds.from_rows(rows)
         given = self.raw.from_rows(rows)
-        return self._with_host(given, {f.name: [r.get(f.name) for r in rows] for f in self.raw.features}, len(rows))
+        return self._with_host(given, self._lists_of(rows), len(rows))
 
     def predict_columns(self, columns: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]]:
         """Predictions for columns of Python values; see `Feeds.from_columns`."""

@@ -119,6 +119,10 @@ class PredictionLog:
         if self._ending.is_set() or self._in_memory + rows > self._queue_rows:
             self._metrics.lost.labels(answered.name, "stopped" if self._ending.is_set() else "queue").inc(rows)
             return
+        shape = self._shape(answered.live.runtime)
+        if not shape.whole(answered.given.packed):
+            self._metrics.lost.labels(answered.name, "host_columns").inc(rows)
+            return
         record = Record(
             call.request_id,
             answered.name,
@@ -127,7 +131,7 @@ class PredictionLog:
             role,
             call.api,
             place.folder,
-            self._shape(answered.live.runtime),
+            shape,
             answered.given.packed,
             {name: np.array(values) for name, values in answered.outputs.items()},  # a copy: they are cuts of a batch
         )

@@ -43,6 +43,11 @@ class Shape:
     features: tuple[RawFeature, ...]
     outputs: Sequence[Mapping[str, Any]]
 
+    def whole(self, packed: Packed) -> bool:
+        """Whether the packed rows hold every raw column: those that host steps alone read are not always kept."""
+        kept = packed.unread or {}
+        return all(f.name in self.feeds.by_name or f.name in kept for f in self.features)
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -103,7 +108,13 @@ def _table(records: Sequence[Record]) -> pa.Table:
     shape = records[0].shape
     arrays = shape.feeds.unpack(merge_packed([record.packed for record in records]))
     counts = [record.packed.rows for record in records]
-    columns = {feature.name: _feature(feature, arrays, sum(counts)) for feature in shape.features}
+    columns = {}
+    for feature in shape.features:
+        if feature.name in shape.feeds.by_name:
+            columns[feature.name] = _feature(feature, arrays, sum(counts))
+        else:  # host steps alone read it
+            parts = [_feature(feature, r.packed.unread or {}, r.packed.rows) for r in records]
+            columns[feature.name] = pa.concat_arrays(parts)
     columns["__tracking_id"] = pa.array(_each(records, counts, "tracking_id"), pa.string())
     columns["__place"] = pa.array(np.concatenate([np.arange(n) for n in counts]), pa.int64())
     columns["__model"] = pa.array(_each(records, counts, "model"), pa.string())
@@ -125,12 +136,9 @@ def _each(records: Sequence[Record], counts: Sequence[int], name: str) -> list[A
 
 
 def _feature(feature: RawFeature, arrays: Mapping[str, Array], rows: int) -> pa.Array:
-    import pyarrow as pa
 
     kind = arrow_type_of(feature)
-    values = arrays.get(feature.name)
-    if values is None:
-        return pa.nulls(rows, kind)
+    values = arrays[feature.name]
     present = arrays.get(feature.name + PRESENT)
     absent = None if present is None else ~np.asarray(present, bool)
     if feature.kind == "scalar":
