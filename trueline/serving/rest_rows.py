@@ -1,8 +1,9 @@
 """Rows on their own: what is wrong with one row of a request leaves the others their predictions.
 
 A request in row form with ``"on_error": "row"`` is answered with ``{"predictions": [..., null, ...], "errors":
-[{"row": 1, "error": "..."}]}``. Rows are checked together, and halved where something is wrong, so that a request
-without errors costs what it always does. A request without one good row is refused as a whole.
+[{"row": 1, "error": "..."}]}``. Rows are checked together, so that a request without errors costs what it always does,
+and one by one where something is wrong; host steps, which may be slow, see the good ones together, halved where one of
+them fails. A request without one good row is refused as a whole.
 """
 
 from __future__ import annotations
@@ -33,9 +34,13 @@ def rows_apart(graph: OnnxGraph, rows: Sequence[Any]) -> Parsed:
         RequestError: 400, when no row is good or more than `MOST_ERRORS` are not.
     """
     errors: dict[int, Problem] = {}
-    packed = _packed(graph, rows, 0, errors)
-    if packed is None and len(errors) < len(rows):
-        packed = graph.packed_from_rows([row for i, row in enumerate(rows) if i not in errors])
+    packed = _whole(graph, rows)
+    if packed is None:
+        good = _checked(graph, rows, errors)
+        packed = _packed(graph, rows, good, errors) if graph.steps and good else None
+        good = [i for i in good if i not in errors]
+        if packed is None and good:
+            packed = graph.packed_from_rows([rows[i] for i in good])
     told = [{"row": i, "error": _told(error)} for i, error in sorted(errors.items())]
     if packed is None:
         problems = [f"row {e['row']}: {e['error']}" for e in told[:20]]
@@ -49,24 +54,48 @@ def rows_apart(graph: OnnxGraph, rows: Sequence[Any]) -> Parsed:
     return Parsed(packed, packed.rows, Reply(encode))
 
 
-def _packed(graph: OnnxGraph, rows: Sequence[Any], start: int, errors: dict[int, Problem]) -> Packed | None:
-    """The rows' data; None where some are wrong, which are then in `errors`."""
+def _whole(graph: OnnxGraph, rows: Sequence[Any]) -> Packed | None:
     try:
         return graph.packed_from_rows(rows)
+    except (FeedError, ModelError):
+        return None
+
+
+def _checked(graph: OnnxGraph, rows: Sequence[Any], errors: dict[int, Problem]) -> list[int]:
+    """The places of the rows that fit the signature; the others are then in `errors`."""
+    good = []
+    for i, row in enumerate(rows):
+        try:
+            graph.raw.pack_rows([row])
+        except FeedError as error:
+            _note(errors, i, error)
+        else:
+            good.append(i)
+    return good
+
+
+def _packed(graph: OnnxGraph, rows: Sequence[Any], places: Sequence[int], errors: dict[int, Problem]) -> Packed | None:
+    """The data of the rows at these places; None where some of them fail, which are then in `errors`."""
+    try:
+        return graph.packed_from_rows([rows[i] for i in places])
     except (FeedError, ModelError) as error:
-        if len(rows) == 1:
-            errors[start] = error
-            if len(errors) > MOST_ERRORS:
-                raise RequestError(
-                    Code.INVALID_ARGUMENT,
-                    f"more than {MOST_ERRORS} rows do not fit the model's signature",
-                    problems=[f"row {i}: {_told(e)}" for i, e in list(errors.items())[:20]],
-                ) from None
+        if len(places) == 1:
+            _note(errors, places[0], error)
             return None
-    middle = len(rows) // 2
-    _packed(graph, rows[:middle], start, errors)
-    _packed(graph, rows[middle:], start + middle, errors)
+    middle = len(places) // 2
+    _packed(graph, rows, places[:middle], errors)
+    _packed(graph, rows, places[middle:], errors)
     return None
+
+
+def _note(errors: dict[int, Problem], place: int, error: Problem) -> None:
+    errors[place] = error
+    if len(errors) > MOST_ERRORS:
+        raise RequestError(
+            Code.INVALID_ARGUMENT,
+            f"more than {MOST_ERRORS} rows do not fit the model's signature",
+            problems=[f"row {i}: {_told(e)}" for i, e in list(errors.items())[:20]],
+        ) from None
 
 
 def _told(error: Problem) -> str:

@@ -34,6 +34,7 @@ _PATH = re.compile(
 )
 _NAMELESS = re.compile(rb"/v1/models(?:/versions/\d+|/labels/[^/:]+)?(?:/metadata)?", re.IGNORECASE)
 _LARGE_BODY = 64 * 1024
+_SMALL_BODY = 1024
 _CACHED_PATH = 256
 _METADATA = b"/metadata"
 
@@ -120,7 +121,7 @@ class TensorFlowRest:
 
         request_id = request.head.request_id.decode("ascii")
         call = Call(target.verb, "REST", request_id, deadline=request.deadline, carrier=request)
-        aside = formats is not None or len(body) > _LARGE_BODY or parse_body is _explain
+        aside = formats is not None or parse_body is _explain or _is_long(target, body)
         encoded, answered = await service.answer(target.spec, call, parse, encode, aside=aside)
         assert isinstance(answered.given, Parsed)
         return Answer(200, encoded, answered.given.reply.content_type, [*answered.live.headers])
@@ -133,6 +134,12 @@ class TensorFlowRest:
         version = self._service.find(spec)
         assert version.live is not None
         return Answer(200, dump(metadata(spec.name, version.number, version.live.runtime)))
+
+
+def _is_long(target: _Target, body: bytes) -> bool:
+    """Whether a body takes too long for the event loop: examples and wrong rows are looked at one by one."""
+    size = len(body)
+    return size > _LARGE_BODY or (size > _SMALL_BODY and target.verb != "predict") or b'"on_error"' in body
 
 
 @lru_cache(512)
