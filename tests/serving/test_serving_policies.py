@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -261,3 +262,25 @@ def test_the_silence_of_a_model_is_told_once_with_its_reason(base: Path, tmp_pat
     assert len(told) == 2
     assert "there is no complete version in" in told[0]
     assert told[1].startswith("version 3: ")
+
+
+def test_every_version_that_leaves_has_the_whole_drain_time_and_a_stop_waits_no_longer(base: Path, taxi: Path) -> None:
+    publish(taxi, base, 2)
+    events: Events = []
+
+    async def main() -> None:
+        manager = manager_of(base, events, {"policy": Latest(2)}, drain_seconds=0.3)
+        await manager.refresh("taxi")
+        versions = [manager.table["taxi"].versions[n] for n in (1, 2)]
+        for version in versions:
+            version.acquire()  # requests that never end
+        for number in (3, 4):
+            publish(taxi, base, number)
+        started = time.monotonic()
+        await manager.refresh("taxi")
+        await until(lambda: len([1 for name, _ in events if name == "unloaded"]) == 2)
+        assert 0.25 < time.monotonic() - started < 5
+        assert [facts["drained"] for name, facts in events if name == "unloaded"] == [False, False]
+        await manager.stop()
+
+    asyncio.run(main())

@@ -166,6 +166,32 @@ os.kill(os.getpid(), 9)
     assert os.listdir(tmp_path) == []
 
 
+def test_a_full_disk_keeps_the_old_version_and_leaves_no_half_copy(tmp_path: Path, taxi: Path) -> None:
+    code = """
+import asyncio, resource, sys
+from trueline._core import store
+from trueline.serving.config import ServerConfig
+from trueline.serving.manager import ModelManager
+from trueline.serving.options import ServerOptions
+async def main(model, cache):
+    options = ServerOptions(poll_seconds=-1, cache_dir=cache)
+    manager = ModelManager(ServerConfig.of({"taxi": "memory://m/taxi"}), options)
+    store.copy_tree(model, "memory://m/taxi/1")
+    await manager.refresh("taxi")
+    store.copy_tree(model, "memory://m/taxi/2")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+    await manager.refresh("taxi")
+    print(sorted(manager.table["taxi"].versions), "cannot be copied here" in manager.tracked["taxi"][2].error)
+    answer = manager.table["taxi"].default.live.runtime.predict_rows([{}])
+    print(answer["label"].tolist())
+asyncio.run(main(*sys.argv[1:]))
+"""
+    words = [sys.executable, "-c", code, str(taxi), str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "[1] True\n[False]\n", done.stdout + done.stderr
+    assert copies_in(tmp_path) == ["1"]
+
+
 def test_a_plug_brings_versions_from_anywhere(taxi: Path, taxi_other: Path) -> None:
     class Chosen:
         """One version at a time, whatever its number."""
