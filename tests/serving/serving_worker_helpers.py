@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -9,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 from serving_helpers import Process
 
-from trueline.serving import Client, Retries
+from trueline.serving import Client, Prediction, Retries
 
 
 def alive(pid: int) -> bool:
@@ -41,6 +43,22 @@ def told(server: Process, event: str, **facts: Any) -> list[dict[str, Any]]:
     return [e for e in server.events() if e["event"] == event and facts.items() <= e.items()]
 
 
+class PlainClient:
+    """httpx as it is: a request whose connection is cut has failed."""
+
+    def __init__(self, url: str) -> None:
+        self._http = httpx.Client(base_url=url, timeout=20.0)
+
+    def predict(self, rows: Any) -> Prediction:
+        """One prediction."""
+        answer = self._http.post("/v1/models/taxi:predict", json={"instances": rows}).raise_for_status()
+        return Prediction({}, int(answer.headers["x-model-version"]), "")
+
+    def close(self) -> None:
+        """Ends the connections."""
+        self._http.close()
+
+
 class Load:
     """Threads that ask without pause. Notes failures, and answers by an older version than was seen before asking.
 
@@ -49,15 +67,18 @@ class Load:
         threads: how many ask.
         retries: how a client asks again.
         fresh: whether each request has a connection of its own.
+        plain: ask with httpx, which never asks again.
     """
 
-    def __init__(self, url: str, threads: int = 8, retries: Retries | None = None, *, fresh: bool = False) -> None:
+    def __init__(
+        self, url: str, threads: int = 8, retries: Retries | None = None, *, fresh: bool = False, plain: bool = False
+    ) -> None:
         self.failures: list[str] = []
         self.backwards: list[tuple[int, int]] = []
         self.answers = 0
         self.newest = 0
         self.seen: set[int] = set()
-        self._url, self._fresh = url, fresh
+        self._url, self._fresh, self._plain = url, fresh, plain
         self._retries = retries if retries is not None else Retries()
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -73,7 +94,9 @@ class Load:
         for thread in self._threads:
             thread.join(30)
 
-    def _client(self) -> Client:
+    def _client(self) -> Client | PlainClient:
+        if self._plain:
+            return PlainClient(self._url)
         return Client(self._url, "taxi", retries=self._retries, timeout=20.0)
 
     def _ask(self) -> None:
@@ -100,4 +123,5 @@ class Load:
 
 def kill(pid: int) -> None:
     """kill -9 of one process that a test's own server started."""
-    os.kill(pid, 9)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, 9)

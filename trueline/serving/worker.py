@@ -16,7 +16,6 @@ import socket
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from types import FrameType
 from typing import Any
 
 from trueline._core.errors import TruelineError
@@ -29,78 +28,16 @@ from trueline.serving.front import Front, Installed
 from trueline.serving.metrics import CONTENT_TYPE
 from trueline.serving.options import ServerOptions
 from trueline.serving.protocol import sweep
-from trueline.serving.server import ModelServer, Place, start_grpc, uvicorn_config, watch_certificates
+from trueline.serving.server import Place, start_grpc, uvicorn_config, watch_certificates
 from trueline.serving.worker_control import Channel, Message, Told, config_of, error_of, error_to_json
 from trueline.serving.worker_manager import WorkerManager
+from trueline.serving.worker_server import SharedServer
 
 __all__ = ["HOLD_SECONDS", "Worker", "main"]
 
 HOLD_SECONDS = 1.0
 """The longest that a worker stands still before a change; longer only when its supervisor does."""
 _PUSH_SECONDS = 2.0
-_ACCEPT_PAUSE = 0.1
-
-
-class _Server(ModelServer):
-    """A server on a listening socket that other processes share.
-
-    It takes one connection at a time: asyncio and libuv take all that wait, so that a burst of clients ends up in one
-    process.
-    """
-
-    listener: socket.socket
-    _retry: asyncio.TimerHandle | None = None
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """uvicorn's start without sockets of its own."""
-        await super().startup(sockets=[])
-        self._loop = asyncio.get_running_loop()
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._loop.add_reader(self.listener, self._accept)
-
-    def _accept(self) -> None:
-        try:
-            connection, _ = self.listener.accept()
-        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return  # another process took it, or the client went away
-        except OSError:  # no file descriptors left: the clients wait
-            self._loop.remove_reader(self.listener)
-            self._retry = self._loop.call_later(_ACCEPT_PAUSE, self._loop.add_reader, self.listener, self._accept)
-            return
-        connection.setblocking(False)
-        if connection.family != socket.AF_UNIX:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        task = self._loop.create_task(self._serve_one(connection))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _serve_one(self, connection: socket.socket) -> None:
-        protocol: Any = functools.partial(
-            self.config.http_protocol_class,  # type: ignore[call-arg]
-            config=self.config,
-            server_state=self.server_state,
-            app_state=self.lifespan.state,
-        )
-        try:
-            await self._loop.connect_accepted_socket(protocol, connection, ssl=self.config.ssl)
-        except (OSError, asyncio.CancelledError):
-            connection.close()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Takes no more connections: the other processes go on, or the supervisor closes the socket."""
-        if self._retry is not None:
-            self._retry.cancel()
-        self._loop.remove_reader(self.listener)
-        self.listener.close()
-        await super().shutdown(sockets)
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """One drain, however often it is asked for; Ctrl-C is the supervisor's, and haste comes from there alone."""
-        if sig != signal.SIGINT and not self._app.draining:
-            super().handle_exit(sig, frame)
-            self.on_draining()
-
-    on_draining: Callable[[], None]
 
 
 class _Admin(AdminApp):
@@ -139,7 +76,7 @@ class Worker:
         self._shared_pages()
         refused = self.app.metrics.rejected
         config = uvicorn_config(self.app, self._options, lambda reason: refused.labels(reason).inc())
-        self.server = _Server(config, self.app, self._place.drain_delay)
+        self.server = SharedServer(config, self.app, self._place.drain_delay)
         self.server.listener = socket.socket(fileno=start["listen"])
         self.server.on_draining = lambda: self.channel.send({"say": "draining"})
         self._main: asyncio.Task[None] | None = None
@@ -166,7 +103,7 @@ class Worker:
         """From the start to the orderly end."""
         self._main = asyncio.current_task()
         self.channel.on_message = lambda message: self._orders[message["do"]](message)
-        self.channel.on_closed = lambda: self._drain(force=False, at_once=True)
+        self.channel.on_closed = self._left_alone
         self.server.config.ssl = self.installed.tls.context if self.installed.tls is not None else None
         self._admin = self._make_admin()
         self.channel.start()
@@ -214,6 +151,13 @@ class Worker:
         while True:
             await asyncio.sleep(_PUSH_SECONDS)
             self._say_metrics(None)
+
+    def _left_alone(self) -> None:
+        """The supervisor is gone: nobody answers questions, and what is begun is ended."""
+        for future in self._questions.values():
+            if not future.done():
+                future.set_exception(RequestError(Code.UNAVAILABLE, "the server is stopping"))
+        self._drain(force=False, at_once=True)
 
     def _drain(self, *, force: bool, at_once: bool = False) -> None:
         if not self._accepted.is_set():

@@ -135,7 +135,12 @@ class Pool:
     async def _keep(self, index: int) -> None:
         """One place: always one process, until the end."""
         while not self._stopping:
-            member = await self._spawn(index)
+            try:
+                member = await self._spawn(index)
+            except OSError as error:  # no memory, no process, no file descriptor left
+                self._tell("worker_failed", {"worker": index, "error": str(error)})
+                await asyncio.sleep(_LONGEST_PAUSE)
+                continue
             status = await member.process.wait()
             self._left(member)
             if self._stopping:
