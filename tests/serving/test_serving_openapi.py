@@ -49,7 +49,8 @@ def test_the_document_is_openapi_and_names_every_path(document: Document) -> Non
     validate(document)
     assert document["openapi"] == "3.1.0"
     model = ["", "/versions/{version}"]
-    paths = {"/healthz", "/readyz", "/metrics", "/openapi.json", "/try", "/v2", "/v2/health/live", "/v2/health/ready"}
+    paths = {"/healthz", "/readyz", "/metrics", "/openapi.json", "/try", "/try.json"}
+    paths |= {"/v2", "/v2/health/live", "/v2/health/ready"}
     for name in ("taxi", "echo"):
         paths |= {f"/v1/models/{name}{p}" for p in model}
         paths |= {

@@ -53,6 +53,9 @@ def packed_from_tensors(graph: OnnxGraph, tensors: Sequence[Tensor], options: Se
             values, too many rows.
         ModelError: a host step of the model failed.
     """
+    quick = _as_columns(graph, tensors, options)
+    if quick is not None:
+        return quick
     by_name = {tensor.name: tensor for tensor in tensors}
     rows = _rows(graph, tensors, by_name, options)
     problems: list[str] = []
@@ -66,6 +69,33 @@ def packed_from_tensors(graph: OnnxGraph, tensors: Sequence[Tensor], options: Se
         listed = problems[:_MAX_PROBLEMS] + ([f"and {more} more"] if more > 0 else [])
         raise bad("the tensors do not fit the model's signature", problems=listed)
     return (_through_steps if graph.steps else _directly)(graph, columns, rows), rows
+
+
+_LISTED = {kind: name for kind, name in DATATYPE.items() if kind not in ("bytes", "float32")}
+
+
+def _as_columns(graph: OnnxGraph, tensors: Sequence[Tensor], options: ServerOptions) -> tuple[Packed, int] | None:
+    """The ordinary case by the road of the column form: lists of scalars in their own datatypes; None for others.
+
+    What is wrong is None too: the other road looks for every problem at leisure.
+    """
+    features = graph.raw.by_name
+    columns: dict[str, Any] = {}
+    rows = 0
+    for tensor in tensors:
+        feature, shape = features.get(tensor.name), tensor.shape
+        if feature is None or feature.kind != "scalar" or type(tensor.values) is not list or not shape:
+            return None
+        if _LISTED.get(feature.dtype) != tensor.datatype or shape[1:] not in ((), (1,)) or rows not in (0, shape[0]):
+            return None
+        rows = shape[0]
+        columns[tensor.name] = tensor.values
+    if not 0 < rows <= options.max_rows or len(columns) != len(tensors):
+        return None
+    try:
+        return graph.packed_from_columns(columns), rows
+    except FeedError:
+        return None
 
 
 def _rows(graph: OnnxGraph, tensors: Sequence[Tensor], by_name: Mapping[str, Tensor], options: ServerOptions) -> int:
@@ -123,7 +153,7 @@ def _column(
     if len(problems) > before:
         return None
     width = 1 if feature.kind == "scalar" else tensor.shape[1]
-    values = _values(feature, tensor, np.repeat(present, width), width, problems)
+    values = _values(feature, tensor, present if width == 1 else np.repeat(present, width), width, problems)
     if len(problems) > before:
         return None
     if feature.kind == "scalar":
@@ -155,7 +185,7 @@ def _present(feature: RawFeature, given: Mapping[str, Tensor], rows: int, proble
     if tensor.datatype != "BOOL" or len(tensor.values) != rows:
         problems.append(f"input {tensor.name!r}: expected BOOL [{rows}], got {tensor.datatype} {list(tensor.shape)}")
         return np.ones(rows, bool)
-    return np.asarray(tensor.values, bool)
+    return np.asarray(tensor.array(), bool)
 
 
 def _padded(
@@ -170,11 +200,12 @@ def _padded(
     tensor = given.get(feature.name + LENGTH)
     lengths = np.full(rows, width, np.int64)
     if tensor is not None:
-        fits = tensor.datatype in _WHOLE and len(tensor.values) == rows
-        if not fits or (tensor.values > width).any() or (tensor.values < 0).any():
+        told = tensor.array()
+        fits = tensor.datatype in _WHOLE and len(told) == rows
+        if not fits or (told > width).any() or (told < 0).any():
             problems.append(f"input {tensor.name!r}: expected INT64 [{rows}] of 0 to {width}")
             return None
-        lengths = tensor.values.astype(np.int64)
+        lengths = told.astype(np.int64)
     lengths = np.where(present, lengths, 0)
     longest = int(lengths.max())
     fill = FILL[feature.dtype][0]
@@ -187,7 +218,7 @@ def _values(
 ) -> npt.NDArray[Any]:
     """The flat values in the feature's type, filled where they are missing."""
     fill, kind = FILL[feature.dtype]
-    values = tensor.values
+    values = tensor.array()
     if tensor.datatype == "BYTES":
         return _each(feature, values, present, width, problems)
     if kind is np.int64 and values.dtype == np.uint64:
@@ -210,6 +241,12 @@ def _each(
     fill, kind = FILL[feature.dtype]
     convert = _FROM_BYTES[feature.dtype]
     out = np.full(len(values), fill, kind)
+    if present.all():
+        try:
+            out[:] = list(map(convert, values.tolist()))
+            return out
+        except (ValueError, OverflowError):
+            pass  # one by one, for row and value
     for i, (value, there) in enumerate(zip(values.tolist(), present.tolist(), strict=True)):
         if there:
             try:

@@ -99,6 +99,8 @@ def check_wanted(live: Live, wanted: Sequence[Wanted]) -> None:
     Raises:
         RequestError: INVALID_ARGUMENT, for an unknown or doubled output, or classes of one that has none.
     """
+    if not wanted:
+        return
     names = live.runtime.graph.output_names
     shapes = {output["name"]: output.get("shape", [None]) for output in live.runtime.outputs}
     problems = [f"there is no output {w.name!r}. {did_you_mean(w.name, names)}" for w in wanted if w.name not in names]

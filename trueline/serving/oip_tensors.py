@@ -55,6 +55,7 @@ _JSON_TYPES: dict[str, tuple[frozenset[type], str]] = {
     "f": (frozenset({int, float}), "numbers"),
     "O": (frozenset({str, bytes}), "strings"),
 }
+_AS_THEY_ARE = frozenset({"BOOL", "INT64", "FP64", "BYTES"})
 _LENGTH_BYTES = 4
 
 
@@ -66,13 +67,24 @@ class Tensor:
         name: its name.
         datatype: a key of `DATATYPES`.
         shape: its dimensions.
-        values: all values in row-major order, one dimension, as many as the shape says.
+        values: all values in row-major order, one dimension, as many as the shape says; out of JSON a list, where
+            Python's types hold them as they are.
     """
 
     name: str
     datatype: str
     shape: tuple[int, ...]
-    values: npt.NDArray[Any]
+    values: npt.NDArray[Any] | list[Any]
+
+    def array(self) -> npt.NDArray[Any]:
+        """The values in the datatype's array.
+
+        Raises:
+            RequestError: INVALID_ARGUMENT, for a value beyond the datatype's range.
+        """
+        if isinstance(self.values, list):
+            return _array(self.name, self.datatype, np.dtype(DATATYPES[self.datatype]), self.values)
+        return self.values
 
 
 def bad(message: str, hint: str | None = None, problems: Sequence[str] = ()) -> RequestError:
@@ -122,7 +134,9 @@ def tensor_from_list(name: str, datatype: str, shape: Sequence[int], data: list[
             if value is None
             else None,
         )
-    return Tensor(name, datatype, tuple(shape), _array(name, datatype, kind, flat))
+    return Tensor(
+        name, datatype, tuple(shape), flat if datatype in _AS_THEY_ARE else _array(name, datatype, kind, flat)
+    )
 
 
 def _flat(name: str, shape: Sequence[int], data: list[Any]) -> list[Any]:

@@ -145,6 +145,7 @@ def _server_operations(try_page: bool) -> Iterator[_Operation]:
     yield _Operation("/openapi.json", "get", "server", "this document", {_JSON: {"type": "object"}}, pages)
     if try_page:
         yield _Operation("/try", "get", "server", "a page to try the models", {"text/html": _TEXT}, pages)
+        yield _Operation("/try.json", "get", "server", "what that page shows", {_JSON: _LIST}, pages)
     about = _object(name=_TEXT, version=_TEXT, extensions={"type": "array", "items": _TEXT})
     v2 = "Open Inference Protocol"
     yield _Operation("/v2", "get", v2, "server metadata", {_JSON: about}, pages)
