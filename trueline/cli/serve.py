@@ -40,6 +40,7 @@ _SENTENCES: Mapping[str, str] = {
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8501, show_default=True, type=_PORT, help="REST port; 0: any.")
 @click.option("--grpc-port", type=_PORT, help="Serve gRPC there too; 0: any.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes that answer.")
 @click.option("--poll-seconds", default=1.0, show_default=True, help="Pause between looks for versions; 0: one look.")
 @click.option("--config-poll-seconds", default=0.0, help="Pause between looks at --config; 0: on SIGHUP alone.")
 @click.option("--fail-fast", is_flag=True, help="End with exit code 1 when a model has no version that loads.")
@@ -59,6 +60,7 @@ def serve(
     host: str,
     port: int,
     grpc_port: int | None,
+    workers: int,
     poll_seconds: float,
     config_poll_seconds: float,
     fail_fast: bool,
@@ -93,6 +95,7 @@ def serve(
         host,
         port,
         grpc_port=grpc_port,
+        workers=workers,
         fail_fast=fail_fast,
         model_config_file=config_file,
         model_config_file_poll_wait_seconds=config_poll_seconds,
