@@ -210,6 +210,20 @@ async def test_a_folder_that_cannot_be_made_loses_the_rows_at_the_end_and_says_s
 
 
 @scenario
+async def test_a_new_configuration_switches_it_on_and_off(base: Path, tmp_path: Path) -> None:
+    events: list[tuple[str, dict[str, Any]]] = []
+    async with running_config(config(base), lambda n, f: events.append((n, dict(f)))) as (app, client):
+        for i, log in enumerate([None, RequestLogging(1.0, str(tmp_path / "log")), RequestLogging(0.0), None]):
+            await app.manager.apply(config(base, log))
+            assert (await client.post(PREDICT, json=ROW, headers={"x-request-id": f"turn-{i}"})).status_code == 200
+        await app.manager.apply(config(base, RequestLogging(0.5)))
+        assert (await client.post(PREDICT, json=ROW)).status_code == 200, "a wrong place stops no answer"
+    assert logged(tmp_path / "log")["__tracking_id"].to_pylist() == ["turn-1"]
+    [told] = [facts for name, facts in events if name == "prediction_log_failed"]
+    assert "no folder is named" in told["error"]
+
+
+@scenario
 async def test_a_name_of_a_model_stays_in_its_folder(base: Path, tmp_path: Path) -> None:
     models = ServerConfig((ModelConfig("..", str(base)), ModelConfig("a b\\c", str(base))))
     async with running_config(models, prediction_log=str(tmp_path / "log")) as (_, client):

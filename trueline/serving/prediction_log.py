@@ -37,6 +37,7 @@ __all__ = ["LogPlace", "PredictionLog"]
 _LOG_IDS = itertools.count(1)
 _LEFT_SECONDS = 3600.0
 _RETRY_SECONDS = 1.0
+_MAX_BYTES = 256 * 1024 * 1024
 Key = tuple[str, str, int, int]
 
 
@@ -87,6 +88,7 @@ class PredictionLog:
         self._records: list[Record] = []
         self._held: dict[Key, list[Record]] = {}
         self._in_memory = 0
+        self._bytes = 0
         self._fresh = 0
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -135,8 +137,13 @@ class PredictionLog:
             answered.given.packed,
             {name: np.array(values) for name, values in answered.outputs.items()},  # a copy: they are cuts of a batch
         )
+        size = record.size
+        if self._bytes + size > _MAX_BYTES:
+            self._metrics.lost.labels(answered.name, "queue").inc(rows)
+            return
         with self._lock:
             self._records.append(record)
+            self._bytes += size
             self._in_memory += rows
             self._fresh += rows
         if self._fresh >= self._rows:
@@ -239,6 +246,7 @@ class PredictionLog:
     def _forget(self, records: Sequence[Record]) -> None:
         with self._lock:
             self._in_memory -= sum(record.packed.rows for record in records)
+            self._bytes -= sum(record.size for record in records)
 
     def _tell(self, error: str, folder: str) -> None:
         if error != self._error:

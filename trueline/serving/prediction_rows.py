@@ -77,6 +77,13 @@ class Record:
     packed: Packed
     outputs: Mapping[str, Array]
 
+    @property
+    def size(self) -> int:
+        """Bytes of its arrays; texts are counted as references."""
+        packed = self.packed
+        arrays = [*packed.blocks, *packed.lists.values(), *(packed.unread or {}).values(), *self.outputs.values()]
+        return sum(array.nbytes for array in arrays)
+
 
 def table_of(records: Sequence[Record]) -> pa.Table:
     """Records of one model, version and shape as a table: a row for each row that was asked.
