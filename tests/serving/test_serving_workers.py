@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -33,6 +35,20 @@ def counted(server: Process, name: str) -> float:
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.split("{")[0].split(" ")[0] == name)
 
 
+def spread(port: int, pids: list[int], connections: int = 40) -> list[int]:
+    """How many of so many connections that come at once each process takes."""
+
+    def sockets(pid: int) -> int:
+        return sum(link.readlink().name.startswith("socket:") for link in Path(f"/proc/{pid}/fd").iterdir())
+
+    before = [sockets(pid) for pid in pids]
+    with contextlib.ExitStack() as stack:
+        for _ in range(connections):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        wait_for(lambda: sum(map(sockets, pids)) - sum(before) == connections)
+        return [sockets(pid) - old for pid, old in zip(pids, before, strict=True)]
+
+
 def test_two_workers_start_answer_change_together_and_stop(
     base: Path, taxi: Path, taxi_other: Path, start_server: Start, tmp_path: Path
 ) -> None:
@@ -42,6 +58,7 @@ def test_two_workers_start_answer_change_together_and_stop(
     assert (ready["pid"], ready["workers"], ready["port"]) == (server.popen.pid, 2, server.port)
     pids = worker_pids(server)
     assert len(set(pids.values()) | {server.popen.pid}) == 3
+    assert min(spread(server.port, list(pids.values()))) >= 4
     with Load(server.url, 4) as load, Load(server.url, 2, fresh=True) as fresh:
         wait_for(lambda: load.answers > 20)
         write_model(base / "2", b"no graph")

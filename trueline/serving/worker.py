@@ -32,6 +32,7 @@ from trueline.serving.server import Place, start_grpc, uvicorn_config, watch_cer
 from trueline.serving.worker_control import Channel, Message, Told, config_of, error_of, error_to_json
 from trueline.serving.worker_manager import WorkerManager
 from trueline.serving.worker_server import SharedServer
+from trueline.serving.worker_sockets import shared_counts
 
 __all__ = ["HOLD_SECONDS", "Worker", "main"]
 
@@ -78,6 +79,8 @@ class Worker:
         config = uvicorn_config(self.app, self._options, lambda reason: refused.labels(reason).inc())
         self.server = SharedServer(config, self.app, self._place.drain_delay)
         self.server.listener = socket.socket(fileno=start["listen"])
+        self.server.counts = shared_counts(start["counts"], start["workers"])
+        self.server.index = start["worker"]
         self.server.on_draining = lambda: self.channel.send({"say": "draining"})
         self._main: asyncio.Task[None] | None = None
         self._orders: Mapping[str, Callable[[Message], None]] = {

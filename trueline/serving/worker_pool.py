@@ -64,7 +64,7 @@ class Pool:
 
     Args:
         count: how many.
-        sockets: what they inherit.
+        descriptors: what they inherit.
         start_message: the first message to a process, by its place.
         on_message: told what a worker says.
         on_left: told that a worker is gone, once for each.
@@ -79,7 +79,7 @@ class Pool:
     def __init__(
         self,
         count: int,
-        sockets: Sequence[socket.socket],
+        descriptors: Sequence[int],
         start_message: Callable[[int], Message],
         on_message: Callable[[Member, Message], None],
         on_left: Callable[[Member], None],
@@ -89,7 +89,7 @@ class Pool:
         self.restarts = 0
         self.given_up = asyncio.Event()
         self._count = count
-        self._sockets = sockets
+        self._descriptors = descriptors
         self._start_message = start_message
         self._on_message = on_message
         self._on_left = on_left
@@ -171,7 +171,7 @@ class Pool:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-m", "trueline.serving.worker", str(theirs.fileno())),
                 stdin=DEVNULL,
-                pass_fds=[theirs.fileno(), *(s.fileno() for s in self._sockets)],
+                pass_fds=[theirs.fileno(), *self._descriptors],
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
             )
         member = Member(index, process, Channel(ours))

@@ -11,24 +11,30 @@ from types import FrameType
 from typing import Any
 
 from trueline.serving.server import ModelServer
+from trueline.serving.worker_sockets import ABSENT
 
 __all__ = ["SharedServer"]
 
 _ACCEPT_PAUSE = 0.1
+_TURN = 0.002
 
 
 class SharedServer(ModelServer):
     """A server on a listening socket that other processes share.
 
-    It takes one connection at a time: asyncio and libuv take all that wait, so that a burst of clients ends up in one
-    process.
+    asyncio and libuv take all connections that wait, so that a burst of clients, or all clients of an idle server, end
+    up in one process. Here a process takes one at a time, and when another one has fewer it lets a moment pass first.
 
     Attributes:
         listener: the socket, listening.
+        counts: the connections of every process, in memory that they share; see `Sockets`.
+        index: which of them are this one's.
         on_draining: called when it begins to end.
     """
 
     listener: socket.socket
+    counts: memoryview[int]
+    index: int
     on_draining: Callable[[], None]
     _retry: asyncio.TimerHandle | None = None
 
@@ -40,6 +46,26 @@ class SharedServer(ModelServer):
         self._loop.add_reader(self.listener, self._accept)
 
     def _accept(self) -> None:
+        if self._count() > min(self.counts):
+            self._loop.remove_reader(self.listener)
+            self._retry = self._loop.call_later(_TURN, self._after_others)
+        else:
+            self._accept_one()
+
+    def _after_others(self) -> None:
+        self._loop.add_reader(self.listener, self._accept)
+        self._accept_one()
+
+    def _count(self) -> int:
+        own = self.counts[self.index] = len(self.server_state.connections) + len(self._tasks)
+        return own
+
+    async def on_tick(self, counter: int) -> bool:
+        """uvicorn's tick, ten times a second: connections that ended are not counted any more."""
+        self._count()
+        return await super().on_tick(counter)
+
+    def _accept_one(self) -> None:
         try:
             connection, _ = self.listener.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -73,6 +99,7 @@ class SharedServer(ModelServer):
             self._retry.cancel()
         self._loop.remove_reader(self.listener)
         self.listener.close()
+        self.counts[self.index] = ABSENT
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 import socket
+import tempfile
 
 from trueline._core.errors import ConfigError
 from trueline.serving.front import Front
 from trueline.serving.server import Place, bind
 
-__all__ = ["Sockets"]
+__all__ = ["ABSENT", "Sockets", "shared_counts"]
 
 _BACKLOG = 2048
+ABSENT = 2**62
+"""The count of a process that takes no connections."""
+
+
+def shared_counts(descriptor: int, workers: int) -> memoryview[int]:
+    """A number for each worker, in a file's pages that all processes see."""
+    return memoryview(mmap.mmap(descriptor, 8 * workers)).cast("q")
 
 
 class Sockets:
@@ -30,6 +39,7 @@ class Sockets:
         port: its port.
         admin: listens for the admin endpoints, or None.
         grpc_port: the port for gRPC, or None.
+        counts: how many connections each worker has, `ABSENT` for one that takes none.
 
     Raises:
         ConfigError: a port is taken or an address is not there.
@@ -40,6 +50,11 @@ class Sockets:
         self.rest.listen(_BACKLOG)
         self.rest.setblocking(False)
         self.port: int = self.rest.getsockname()[1]
+        self._pages = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
+        self._pages.truncate(8 * place.workers)
+        self.counts = shared_counts(self._pages.fileno(), place.workers)
+        for index in range(place.workers):
+            self.counts[index] = ABSENT
         self.admin: socket.socket | None = None
         if front.admin_port is not None:
             self.admin = stack.enter_context(bind(Place(front.admin_host, front.admin_port)))
@@ -58,6 +73,11 @@ class Sockets:
             self.grpc_port = held.getsockname()[1]
 
     @property
-    def inherited(self) -> list[socket.socket]:
-        """What workers get."""
-        return [self.rest, *([self.admin] if self.admin is not None else [])]
+    def pages(self) -> int:
+        """The file descriptor of `counts`."""
+        return self._pages.fileno()
+
+    @property
+    def inherited(self) -> list[int]:
+        """The file descriptors that workers get."""
+        return [self.rest.fileno(), self.pages, *([self.admin.fileno()] if self.admin is not None else [])]

@@ -26,7 +26,7 @@ from trueline.serving.worker_control import Message
 from trueline.serving.worker_models import SharedModels
 from trueline.serving.worker_pool import Member, Pool
 from trueline.serving.worker_rounds import Rounds
-from trueline.serving.worker_sockets import Sockets
+from trueline.serving.worker_sockets import ABSENT, Sockets
 
 __all__ = ["Supervisor"]
 
@@ -182,6 +182,8 @@ class Supervisor:
             "do": "start",
             "worker": index,
             "listen": self._sockets.rest.fileno(),
+            "counts": self._sockets.pages,
+            "workers": self._place.workers,
             "admin": admin.fileno() if admin is not None else None,
             "options": asdict(self._options),
             "place": asdict(replace(self._place, ready_file=None, model_config_file=None)),
@@ -202,6 +204,7 @@ class Supervisor:
 
     def _left(self, member: Member) -> None:
         self.answers.left(member)
+        self._sockets.counts[member.index] = ABSENT
         self.rounds.left(member)
         self._changed()
 
