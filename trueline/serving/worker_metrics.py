@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 __all__ = ["MetricsText", "added"]
 
 _GAUGES: Mapping[str, Callable[[list[float]], float]] = {
+    "trueline_shadow_largest_difference": max,
     "trueline_model_available": min,
     "trueline_load_seconds": max,
     "process_start_time_seconds": min,
