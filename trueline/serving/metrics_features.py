@@ -1,7 +1,7 @@
-"""Missing values and values outside the vocabulary, counted by feature, some hundred requests at a time.
+"""Missing values and values outside the vocabulary, counted by feature, after a run has answered.
 
-A run of the model only keeps references to what it was fed. When enough has come together, or when somebody reads,
-presence and texts are joined and counted in one go: that is a fraction of a microsecond for each request.
+Marks of presence are kept, some hundred requests long, and counted in one go; where no value is missing there are none.
+Texts are looked up at once: to hold them would keep memory from being used again, which costs more than the look-up.
 
 Counted are the columns that the graph is fed. Of a model with host steps these are the host steps' results beside the
 raw columns that the graph reads itself. What lies outside a vocabulary is known where the graph looks a text feature
@@ -23,19 +23,19 @@ from trueline._core.values import PRESENT
 
 __all__ = ["FeatureCounts"]
 
-_REQUESTS = 256
-_ROWS = 4096
+_KEPT = 256
+_KEPT_ROWS = 4096
 
 
 class FeatureCounts:
     """Counts of one model version. Call it on one thread."""
 
     def __init__(self) -> None:
-        self._pending: list[Packed] = []
+        self._marks: list[tuple[int, npt.NDArray[np.bool_]]] = []
         self._rows = 0
         self._names: list[list[str]] = []
-        self._marks: list[str] = []
-        self._vocabularies: list[tuple[int, int, str, frozenset[str]]] = []
+        self._lists: list[str] = []
+        self._vocabularies: list[tuple[int, list[tuple[int, str, frozenset[str]]]]] = []
         self._missing: dict[str, int] = {}
         self._unknown: dict[str, int] = {}
 
@@ -47,21 +47,25 @@ class FeatureCounts:
             vocabularies: by text feature the values that it knows.
         """
         self._names = _block_names(graph.feeds)
-        self._marks = [f.name for f in graph.feeds.features if f.kind != "scalar" and f.optional]
+        self._lists = [f.name for f in graph.feeds.features if f.kind != "scalar" and f.optional]
         self._missing = {f.name: 0 for f in graph.feeds.features if f.optional} | self._missing
-        self._vocabularies = [
-            (i, j, name, known)
-            for i, names in enumerate(self._names)
-            for j, name in enumerate(names)
-            if (known := (vocabularies or {}).get(name)) is not None
-        ]
-        self._unknown = {name: 0 for _, _, name, _ in self._vocabularies} | self._unknown
+        known = vocabularies or {}
+        found = [[(j, n, known[n]) for j, n in enumerate(names) if n in known] for names in self._names]
+        self._vocabularies = [(i, features) for i, features in enumerate(found) if features]
+        self._unknown = {name: 0 for _, features in self._vocabularies for _, name, _ in features} | self._unknown
 
     def observe(self, data: Sequence[Packed], rows: int) -> None:
         """What one run was fed."""
-        self._pending += data
-        self._rows += rows
-        if self._rows >= _ROWS or len(self._pending) >= _REQUESTS:
+        for part in data:
+            for i, marks in enumerate(part.present):
+                if marks is not None:
+                    self._marks.append((i, marks))
+                    self._rows += part.rows
+            for i, features in self._vocabularies:
+                self._look_up(part.blocks[i].tolist(), part.present[i], features)
+            if part.lists:
+                self._count_lists(part)
+        if self._rows >= _KEPT_ROWS or len(self._marks) >= _KEPT:
             self.flush()
 
     def missing(self) -> dict[str, int]:
@@ -71,36 +75,42 @@ class FeatureCounts:
 
     def unknown(self) -> dict[str, int]:
         """By feature with a known vocabulary the values that are not in it; missing ones are not counted."""
-        self.flush()
         return self._unknown
 
     def flush(self) -> None:
-        """Counts what has come together."""
-        pending, self._pending, self._rows = self._pending, [], 0
+        """Counts the marks that have come together."""
+        kept, self._marks, self._rows = self._marks, [], 0
         for i, names in enumerate(self._names):
-            marks = [p.present[i] for p in pending if p.present[i] is not None]
-            if marks:
-                self._add(names, _absent(marks))
-        for name in self._marks:
-            flags = [p.lists[name + PRESENT] for p in pending if name + PRESENT in p.lists]
-            self._missing[name] += sum(len(f) - int(np.count_nonzero(f)) for f in flags)
-        if pending and self._vocabularies:
-            self._count_unknown(pending)
+            marks = [m for block, m in kept if block == i]
+            if not marks:
+                continue
+            absent = _absent(marks)
+            for j in np.flatnonzero(absent).tolist():
+                if names[j] in self._missing:
+                    self._missing[names[j]] += int(absent[j])
 
-    def _add(self, names: Sequence[str], absent: npt.NDArray[np.int64]) -> None:
-        for j in np.flatnonzero(absent).tolist():
-            name = names[j]
-            if name in self._missing:
-                self._missing[name] += int(absent[j])
+    def _look_up(
+        self,
+        columns: list[list[str]],
+        present: npt.NDArray[np.bool_] | None,
+        features: Sequence[tuple[int, str, frozenset[str]]],
+    ) -> None:
+        unknown = self._unknown
+        for j, name, known in features:
+            values = columns[j]
+            if present is not None:
+                values = [v for v, there in zip(values, present[j].tolist(), strict=True) if there]
+            if len(values) == 1:
+                if values[0] not in known:
+                    unknown[name] += 1
+            else:
+                unknown[name] += len(values) - sum(map(known.__contains__, values))
 
-    def _count_unknown(self, pending: Sequence[Packed]) -> None:
-        joined: dict[int, tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None]] = {}
-        for i, j, name, known in self._vocabularies:
-            if i not in joined:
-                joined[i] = _joined(pending, i)
-            values, present = joined[i]
-            column = values[j] if present is None else values[j][present[j]]
-            self._unknown[name] += len(column) - sum(map(known.__contains__, column.tolist()))
+    def _count_lists(self, part: Packed) -> None:
+        for name in self._lists:
+            flags = part.lists.get(name + PRESENT)
+            if flags is not None:
+                self._missing[name] += len(flags) - int(np.count_nonzero(flags))
 
 
 def _block_names(feeds: Feeds) -> list[list[str]]:
@@ -116,12 +126,3 @@ def _absent(marks: Sequence[Any]) -> npt.NDArray[np.int64]:
     together: npt.NDArray[np.bool_] = marks[0] if len(marks) == 1 else np.concatenate(marks, axis=1)
     absent: npt.NDArray[np.int64] = together.shape[1] - np.count_nonzero(together, axis=1)
     return absent
-
-
-def _joined(pending: Sequence[Packed], block: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None]:
-    values = np.concatenate([p.blocks[block] for p in pending], axis=1)
-    if all(p.present[block] is None for p in pending):
-        return values, None
-    marks = [p.present[block] for p in pending]
-    flags = [np.ones(p.blocks[block].shape, bool) if m is None else m for p, m in zip(pending, marks, strict=True)]
-    return values, np.concatenate(flags, axis=1)
