@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from serving_helpers import publish, running, write_model
 
+from trueline._core.manifest import write_manifest
 from trueline._core.runtime import ModelRuntime
 from trueline._core.values import RawFeature
 from trueline.serving import ServerOptions, create_app
@@ -159,6 +160,52 @@ def test_bytes_come_as_base64_whether_they_are_text_or_not(tmp_path: Path) -> No
     failed = answers[7].json()
     assert failed["predictions"] == [None, 1.0]
     assert failed["errors"][0]["row"] == 0
+
+
+TASKS = {
+    "regression": ("prediction", [None], ["serving_default", "regression"]),
+    "ranking": ("score", [None], ["serving_default", "regression"]),
+    "embedding": ("embedding", [None, 2], ["serving_default"]),
+    "multiclass": ("class_probabilities", [None, 2], ["serving_default", "classification"]),
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_model_has_the_signatures_of_its_task_and_answers_their_verbs_alone(task: str, tmp_path: Path) -> None:
+    meaning, shape, names = TASKS[task]
+    info = helper.make_tensor_value_info
+    nodes = [helper.make_node("Cast", ["x"], ["out"], to=TensorProto.FLOAT)]
+    feature = RawFeature("x", "float64", "fixed", 2, optional=False) if shape[1:] else RawFeature("x", "float64")
+    inputs = [info("x", TensorProto.DOUBLE, ["N", 2] if shape[1:] else ["N"])]
+    if feature.optional:
+        inputs.append(info("x:present", TensorProto.BOOL, ["N"]))
+    graph = helper.make_graph(nodes, "g", inputs, [info("out", TensorProto.FLOAT, ["N", *shape[1:]])])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+    outputs = [{"name": "out", "dtype": "float32", "shape": shape, "meaning": meaning}]
+    folder = write_model(tmp_path / "base" / "1", model, [feature], outputs, manifest=False)
+    described = folder / "model.json"
+    classes = ["cat", "dog"] if task == "multiclass" else None
+    described.write_text(json.dumps(json.loads(described.read_text()) | {"task": task, "classes": classes}))
+    write_manifest(str(folder), "Model", 1)
+    value = [0.25, 0.75] if shape[1:] else 0.25
+    example = {"examples": [{"x": value}]}
+    metadata, predicted, classified, regressed = ask(
+        tmp_path / "base",
+        [
+            ("GET", "/v1/models/m/metadata", {}),
+            ("predict", {"instances": [value]}, {}),
+            ("classify", example, {}),
+            ("regress", example, {}),
+        ],
+    )
+    assert list(metadata.json()["metadata"]["signature_def"]["signature_def"]) == names
+    assert predicted.json() == {"predictions": [value]}
+    assert classified.status_code == (200 if "classification" in names else 400)
+    assert regressed.status_code == (200 if "regression" in names else 400)
+    if task == "multiclass":
+        assert classified.json() == {"results": [[["cat", 0.25], ["dog", 0.75]]]}
+    if "regression" in names:
+        assert regressed.json() == {"results": [0.25]}
 
 
 def test_only_named_origins_may_read(base: Path) -> None:
