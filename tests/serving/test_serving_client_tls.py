@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import ipaddress
+import json
 import ssl
 from pathlib import Path
 
@@ -92,3 +94,23 @@ def test_files_that_are_no_certificates_are_named(files, tmp_path):
     ):
         with pytest.raises(ConfigError, match="pem"):
             asked("sync", "https://127.0.0.1:1", [ROW], tls=tls)
+
+
+def test_the_real_server_with_mutual_tls_and_an_api_key(files, base, start_server, tmp_path):
+    keys = tmp_path / "keys.json"
+    digest = hashlib.sha256(b"right").hexdigest()
+    keys.write_text(json.dumps({"keys": [{"name": "ci", "sha256": digest, "scopes": ["predict:taxi"]}]}))
+    paths = {name: str(files / f"{name}.pem") for name in ("server", "authority", "client")}
+    server = start_server(base, "--tls-cert", paths["server"], "--tls-key", str(files / "server.key"),
+                          "--tls-client-ca", paths["authority"], "--api-keys-file", str(keys))  # fmt: skip
+    url = server.url.replace("http://", "https://")
+    tls = ClientTls(paths["authority"], paths["client"], str(files / "client.key"))
+    for kind in ("sync", "async"):
+        assert asked(kind, url, [ROW], tls=tls, api_key="right").version == 1
+        assert asked(kind, url, [ROW], tls=tls, bearer="right").version == 1
+        with pytest.raises(RequestError) as caught:
+            asked(kind, url, [ROW], tls=tls, api_key="wrong")
+        assert caught.value.code is Code.UNAUTHENTICATED
+        with pytest.raises(RequestError) as caught:
+            asked(kind, url, [ROW], tls=ClientTls(paths["authority"]), api_key="right")
+        assert caught.value.code is Code.UNAVAILABLE
