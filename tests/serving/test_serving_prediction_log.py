@@ -13,18 +13,23 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from serving_feedback_helpers import PREDICT, ROW, logged, mounted, running_config, sample, scenario
 from serving_helpers import FEATURES, Process, publish, taxi_graph, until, write_model
 
 from trueline._core.errors import ConfigError
+from trueline._core.feeds import Feeds
 from trueline._core.values import RawFeature, arrow_type_of
 from trueline.data_validation import generate_statistics_from_parquet, infer_schema, validate_statistics
 from trueline.serving import ServerOptions, create_app
 from trueline.serving.config import ModelConfig, RequestLogging, ServerConfig
 from trueline.serving.feedback import log_places
+from trueline.serving.prediction_rows import Record, Shape, table_of
 from trueline.serving.traffic import unit
 
 EVERY = (
@@ -87,6 +92,39 @@ async def test_rows_come_back_in_the_training_schema_and_validate_against_it(tmp
     statistics = generate_statistics_from_parquet(folder / "taxi" / "4")
     assert {f.path.step[0] for f in statistics.datasets[0].features} == set(raw), "only the raw columns are features"
     assert not validate_statistics(statistics, schema).anomaly_info
+
+
+def _values(feature: RawFeature) -> st.SearchStrategy[Any]:
+    whole = st.integers(-(2**63), 2**63 - 1)
+    numbers = st.floats(allow_nan=False)
+    times = st.integers(-(2**55), 2**55)
+    one = {"float64": numbers, "utf8": st.text(), "int64": whole, "bool": st.booleans(), "timestamp": times}[
+        feature.dtype
+    ]
+    if feature.kind != "scalar":
+        one = st.lists(one, min_size=feature.size or 0, max_size=feature.size or 4)
+    return st.none() | one if feature.optional else one
+
+
+EVERY_ROW = st.fixed_dictionaries({feature.name: _values(feature) for feature in EVERY})
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(EVERY_ROW, min_size=1, max_size=4), min_size=1, max_size=4))
+def test_whatever_was_asked_is_logged_as_it_was(requests: list[list[dict[str, Any]]]) -> None:
+    feeds = Feeds(EVERY)
+    shape = Shape(feeds, EVERY, [{"name": "p", "dtype": "float32", "shape": [None], "meaning": "prediction"}])
+    records = []
+    for i, rows in enumerate(requests):
+        outputs = {"p": np.arange(len(rows), dtype=np.float32)}
+        records.append(
+            Record(f"id-{i}", "m", 1, 0, "champion", "predict", "log", shape, feeds.pack_rows(rows), outputs)
+        )
+    found = table_of(records)
+    wanted = training([row for rows in requests for row in rows])
+    assert found.select(wanted.schema.names).equals(wanted)
+    assert found["__prediction:p"].to_pylist() == found["__place"].to_pylist()
+    assert found["__tracking_id"].to_pylist() == [f"id-{i}" for i, rows in enumerate(requests) for _ in rows]
 
 
 @scenario

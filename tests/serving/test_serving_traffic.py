@@ -38,7 +38,7 @@ def two(base: Path, taxi_other: Path) -> Path:
     return base
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(WEIGHTS, WEIGHTS, st.text(max_size=20))
 def test_a_key_moves_only_to_where_the_ratio_grew(before: dict[str, float], after: dict[str, float], key: str) -> None:
     old, new = chosen(before.items(), "m", key), chosen(after.items(), "m", key)

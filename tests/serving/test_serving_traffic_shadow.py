@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from serving_feedback_helpers import PREDICT, ROW, logged, running_config, sample, scenario
@@ -29,6 +29,7 @@ def shadowed(base: Path, fraction: float = 1.0, split: dict[str, float] | None =
     return ServerConfig((ModelConfig("taxi", str(base), AllVersions(), traffic=traffic),))
 
 
+@settings(max_examples=60, deadline=None)
 @given(FLOATS, st.data())
 def test_a_difference_is_the_largest_and_equal_rows_are_equal(one: Any, data: st.DataObject) -> None:
     other = data.draw(st.just(one.copy()) | hnp.arrays(np.float32, one.shape))
