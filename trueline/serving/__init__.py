@@ -12,10 +12,10 @@ from trueline._core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from trueline.serving.app import ServingApp, create_app
-    from trueline.serving.client import Client, Prediction
+    from trueline.serving.client import Client
     from trueline.serving.client_async import AsyncClient
-    from trueline.serving.client_common import Classification, Regression, TablePrediction
     from trueline.serving.client_options import ClientTls, Retries
+    from trueline.serving.client_results import Classification, Prediction, Regression, TablePrediction
     from trueline.serving.config import AllVersions, BatchSettings, Latest, ModelConfig, ServerConfig, Specific
     from trueline.serving.config_file import read_config_file
     from trueline.serving.errors import RequestError
@@ -52,21 +52,21 @@ _HOMES = {
     "AllVersions": "config",
     "AsyncClient": "client_async",
     "BatchSettings": "config",
-    "Classification": "client_common",
+    "Classification": "client_results",
     "Client": "client",
     "ClientTls": "client_options",
     "InfraReport": "infra",
     "Latest": "config",
     "ModelConfig": "config",
-    "Prediction": "client",
-    "Regression": "client_common",
+    "Prediction": "client_results",
+    "Regression": "client_results",
     "RequestError": "errors",
     "Retries": "client_options",
     "ServerConfig": "config",
     "ServerOptions": "options",
     "ServingApp": "app",
     "Specific": "config",
-    "TablePrediction": "client_common",
+    "TablePrediction": "client_results",
     "create_app": "app",
     "read_config_file": "config_file",
     "serve": "server",

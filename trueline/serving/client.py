@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import select
 import socket
 import threading
 import time
@@ -14,11 +13,7 @@ from trueline._core.errors import ServingError
 from trueline.serving.client_calls import BROKEN, BrokenError, Caller, again_after
 from trueline.serving.client_common import (
     Call,
-    Classification,
-    Prediction,
-    Regression,
     Rows,
-    TablePrediction,
     available_versions,
     classify_call,
     late_error,
@@ -31,6 +26,8 @@ from trueline.serving.client_common import (
 )
 from trueline.serving.client_http import Answer, Reply
 from trueline.serving.client_options import RETRIES, Attempts, ClientTls, Retries
+from trueline.serving.client_results import Classification, Prediction, Regression, TablePrediction
+from trueline.serving.client_sockets import exchange, left_of, readable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["Client", "Prediction"]
 
 T = TypeVar("T")
-_READ = 256 * 1024
 _POLL = 0.05
 
 
@@ -238,7 +234,7 @@ class Client:
         try:
             if connection is None:
                 connection = self._connect(attempts)
-            _exchange(connection, data, answer, attempts)
+            exchange(connection, data, answer, attempts)
         except BROKEN as error:
             if connection is not None:
                 connection.close()
@@ -253,12 +249,12 @@ class Client:
 
     def _connect(self, attempts: Attempts) -> socket.socket:
         caller = self._caller
-        connection = socket.create_connection((caller.place.host, caller.place.port), timeout=_left(attempts))
+        connection = socket.create_connection((caller.place.host, caller.place.port), timeout=left_of(attempts))
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if caller.tls is None:
                 return connection
-            connection.settimeout(_left(attempts))
+            connection.settimeout(left_of(attempts))
             return caller.tls.wrap_socket(connection, server_hostname=caller.server_name)
         except BaseException:
             connection.close()
@@ -271,7 +267,7 @@ class Client:
                 if not self._idle:
                     return None
                 found = self._idle.pop()
-            if not _readable(found):  # bytes that nobody asked for, or the connection's end
+            if not readable(found):  # bytes that nobody asked for, or the connection's end
                 return found
             found.close()
 
@@ -282,40 +278,3 @@ class Client:
                 self._idle.append(connection)
         if not keep:
             connection.close()
-
-
-def _left(attempts: Attempts) -> float:
-    left = attempts.left
-    if left <= 0:
-        raise TimeoutError("timed out")
-    return left
-
-
-def _exchange(connection: socket.socket, data: bytes, answer: Answer, attempts: Attempts) -> None:
-    refused: OSError | None = None
-    try:
-        connection.settimeout(_left(attempts))
-        connection.sendall(data)
-    except (BrokenPipeError, ConnectionResetError) as error:
-        refused = error  # the server may have answered before it took everything, such as 413
-    while not answer.done:
-        try:
-            connection.settimeout(_left(attempts))
-            part = connection.recv(_READ)
-        except OSError as error:
-            raise refused or error from None
-        if not part and not answer.begun:
-            raise refused or ConnectionResetError("the connection was closed")
-        answer.feed(part)
-
-
-def _readable(connection: socket.socket) -> bool:
-    try:
-        poll = select.poll()
-        poll.register(connection, select.POLLIN | select.POLLHUP | select.POLLERR)
-        return bool(poll.poll(0))
-    except (AttributeError, ValueError, OSError):  # no poll on this system, or a socket that is closed
-        try:
-            return bool(select.select([connection], [], [], 0)[0])
-        except (ValueError, OSError):
-            return True

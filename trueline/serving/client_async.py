@@ -14,11 +14,7 @@ from trueline._core.errors import ServingError
 from trueline.serving.client_calls import BROKEN, BrokenError, Caller, again_after
 from trueline.serving.client_common import (
     Call,
-    Classification,
-    Prediction,
-    Regression,
     Rows,
-    TablePrediction,
     available_versions,
     classify_call,
     late_error,
@@ -31,6 +27,7 @@ from trueline.serving.client_common import (
 )
 from trueline.serving.client_http import Answer, Reply
 from trueline.serving.client_options import RETRIES, Attempts, ClientTls, Retries
+from trueline.serving.client_results import Classification, Prediction, Regression, TablePrediction
 
 if TYPE_CHECKING:
     import pyarrow as pa

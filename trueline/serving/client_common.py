@@ -5,14 +5,24 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from trueline._core.errors import ConfigError
 from trueline._core.extras import missing_extra_hint
 from trueline.serving.client_http import Reply
+from trueline.serving.client_results import (
+    Classification,
+    Prediction,
+    Regression,
+    TablePrediction,
+    classification_of,
+    prediction_of,
+    regression_of,
+    table_prediction_of,
+)
 from trueline.serving.errors import Code, RequestError, code_of
 
 if TYPE_CHECKING:
@@ -20,11 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Call",
-    "Classification",
-    "Prediction",
-    "Regression",
     "Rows",
-    "TablePrediction",
     "available_versions",
     "classify_call",
     "late_error",
@@ -40,68 +46,6 @@ T = TypeVar("T")
 Rows = Sequence[Mapping[str, Any]]
 _ARROW = "application/vnd.apache.arrow.stream"
 _JSON = "application/json"
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """One answer.
-
-    Attributes:
-        outputs: one list of values a row, by output name.
-        version: the version that answered.
-        request_id: the id of the request, in the server's log too.
-        errors: with ``on_error="row"``, by number of the row what is wrong with it; its outputs are None.
-    """
-
-    outputs: dict[str, list[Any]]
-    version: int
-    request_id: str
-    errors: Mapping[int, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class TablePrediction:
-    """The answer to a table.
-
-    Attributes:
-        table: one column an output, one row a row.
-        version: the version that answered.
-        request_id: the id of the request.
-    """
-
-    table: pa.Table
-    version: int
-    request_id: str
-
-
-@dataclass(frozen=True)
-class Classification:
-    """Classes and scores.
-
-    Attributes:
-        results: one list a row, of pairs of class and score.
-        version: the version that answered.
-        request_id: the id of the request.
-    """
-
-    results: list[list[tuple[str, float]]]
-    version: int
-    request_id: str
-
-
-@dataclass(frozen=True)
-class Regression:
-    """Values of a regression.
-
-    Attributes:
-        values: one a row.
-        version: the version that answered.
-        request_id: the id of the request.
-    """
-
-    values: list[float]
-    version: int
-    request_id: str
 
 
 @dataclass(frozen=True)
@@ -203,13 +147,13 @@ def predict_call(
         body: dict[str, Any] = {"instances": list(rows), "on_error": "row"}
     else:
         body = _body(rows, columns)
-    return Call("POST", f"{_place(model, version, label)}:predict", _prediction, _dumped(body))
+    return Call("POST", f"{_place(model, version, label)}:predict", prediction_of, _dumped(body))
 
 
 def predict_table_call(model: str, table: pa.Table, version: int | None, label: str | None) -> Call[TablePrediction]:
     """A prediction of an Arrow table, answered with one."""
     path = f"{_place(model, version, label)}:predict"
-    return Call("POST", path, _table_prediction, _arrow_bytes(table), _ARROW, _ARROW)
+    return Call("POST", path, table_prediction_of, _arrow_bytes(table), _ARROW, _ARROW)
 
 
 def classify_call(
@@ -217,14 +161,14 @@ def classify_call(
 ) -> Call[Classification]:
     """Classes and scores of rows; `context` is in every row."""
     body = _examples(rows, context)
-    return Call("POST", f"{_place(model, version, label)}:classify", _classification, body)
+    return Call("POST", f"{_place(model, version, label)}:classify", classification_of, body)
 
 
 def regress_call(
     model: str, rows: Rows, context: Mapping[str, Any] | None, version: int | None, label: str | None
 ) -> Call[Regression]:
     """Values of rows; `context` is in every row."""
-    return Call("POST", f"{_place(model, version, label)}:regress", _regression, _examples(rows, context))
+    return Call("POST", f"{_place(model, version, label)}:regress", regression_of, _examples(rows, context))
 
 
 def status_call(model: str, version: int | None) -> Call[list[dict[str, Any]]]:
@@ -250,45 +194,6 @@ def metadata_call(model: str, version: int | None, label: str | None) -> Call[di
 def available_versions(states: Sequence[Mapping[str, Any]]) -> list[int]:
     """The versions that answer, of what `status_call` gave."""
     return [int(state["version"]) for state in states if state["state"] == "AVAILABLE"]
-
-
-def _told(reply: Reply) -> tuple[int, str]:
-    return int(reply.headers["x-model-version"]), reply.headers["x-request-id"]
-
-
-def _prediction(reply: Reply) -> Prediction:
-    data = json.loads(reply.body)
-    errors = {int(e["row"]): str(e["error"]) for e in data.get("errors", ())}
-    outputs = data["outputs"] if "outputs" in data else _of_rows(data["predictions"])
-    if not isinstance(outputs, dict):
-        outputs = {unquote(reply.headers["x-model-outputs"]): outputs}
-    version, request_id = _told(reply)
-    return Prediction(outputs, version, request_id, errors)
-
-
-def _of_rows(rows: list[Any]) -> Any:
-    first = next((row for row in rows if row is not None), None)
-    if not isinstance(first, Mapping):
-        return rows
-    return {name: [None if row is None else row[name] for row in rows] for name in first}
-
-
-def _table_prediction(reply: Reply) -> TablePrediction:
-    import pyarrow as pa
-
-    with pa.ipc.open_stream(pa.py_buffer(reply.body)) as reader:
-        table = reader.read_all()
-    table.validate(full=True)
-    return TablePrediction(table, *_told(reply))
-
-
-def _classification(reply: Reply) -> Classification:
-    results = [[(str(name), float(score)) for name, score in row] for row in json.loads(reply.body)["results"]]
-    return Classification(results, *_told(reply))
-
-
-def _regression(reply: Reply) -> Regression:
-    return Regression([float(value) for value in json.loads(reply.body)["results"]], *_told(reply))
 
 
 def _arrow_bytes(table: pa.Table) -> bytes:
