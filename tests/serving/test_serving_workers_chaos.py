@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
+import signal
+import ssl
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
+from front_helpers import Authority
 from serving_helpers import Process, publish, taxi_graph, write_model
 from serving_worker_helpers import Load, kill, told, wait_for, worker_pids
 
@@ -156,6 +161,46 @@ def test_a_version_that_ends_its_process_takes_one_worker_at_a_time(
     assert load.failures == []
     assert load.newest == 1
     assert server.stop() == 0
+
+
+def test_a_worker_that_is_told_to_end_answers_first_and_is_replaced(base: Path, start_server: Start) -> None:
+    """SIGTERM of one worker, as an operator may send it: nothing fails, not even without asking again."""
+    server = start_server(base, "--workers", "2")
+    with Load(server.url, 3) as load, Load(server.url, 3, plain=True, fresh=True) as fresh:
+        wait_for(lambda: load.answers > 20)
+        os.kill(worker_pids(server)[0], signal.SIGTERM)
+        wait_for(lambda: told(server, "worker_ended", worker=0, status=0))
+        wait_for(lambda: "trueline_workers 2" in metrics(server))
+    assert load.failures == fresh.failures == []
+    assert server.stop() == 0
+
+
+def test_sigterm_answers_what_is_in_flight_in_every_worker(
+    tmp_path: Path, start_server: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests of a second, over TLS, begun in both workers; then the end, and certificates that were read by both."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    hosted_model(tmp_path / "slow" / "1", "serving_helpers:sleep_for")
+    authority = Authority()
+    cert, key = authority.issue(tmp_path / "tls", "server")
+    trusted = ssl.create_default_context(cadata=authority.pem())
+    arguments = ("--workers", "2", "--allow-host", "serving_helpers", "--tls-cert", cert, "--tls-key", key)
+    server = start_server(tmp_path / "slow", *arguments)
+    url = server.url.replace("http:", "https:") + "/v1/models/taxi:predict"
+    answers: list[int] = []
+
+    def ask() -> None:
+        answers.append(httpx.post(url, json={"instances": [{"fare": 1.0}]}, verify=trusted, timeout=20).status_code)
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.6)
+    server.popen.send_signal(signal.SIGTERM)
+    for thread in threads:
+        thread.join(30)
+    assert answers == [200] * 6
+    assert server.popen.wait(20) == 0
 
 
 def test_workers_that_cannot_start_end_the_server_after_a_while(base: Path, start_server: Start) -> None:

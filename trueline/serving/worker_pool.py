@@ -24,7 +24,7 @@ __all__ = ["START_LIMIT", "Member", "Pool"]
 START_LIMIT = 8
 _SETTLED_SECONDS = 1.0
 _LONGEST_PAUSE = 10.0
-_STUCK_SECONDS = 60.0
+_STUCK_SECONDS = 30.0
 
 
 @dataclass(eq=False)
@@ -143,7 +143,7 @@ class Pool:
                 continue
             status = await member.process.wait()
             self._left(member)
-            if self._stopping:
+            if self._ending():
                 return
             pause = self._pause_after(member)
             lived = round(time.monotonic() - member.since, 3) if member.since else 0.0
@@ -156,6 +156,9 @@ class Pool:
                 return
             await asyncio.sleep(pause)
             self.restarts += 1
+
+    def _ending(self) -> bool:
+        return self._stopping
 
     def _settled(self, member: Member) -> bool:
         return member.since > 0 and time.monotonic() - member.since >= _SETTLED_SECONDS
