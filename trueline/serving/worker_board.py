@@ -6,9 +6,10 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from trueline.serving.config import ServerConfig
+from trueline.serving.config import ModelConfig, ServerConfig
 from trueline.serving.options import ServerOptions
 from trueline.serving.scan import Candidate
+from trueline.serving.traffic import number_of
 from trueline.serving.worker_control import Message, Told, config_to_json
 
 __all__ = ["Board", "View"]
@@ -56,8 +57,14 @@ class Board:
 
     @property
     def ready(self) -> bool:
-        """Whether every model has a version that answers."""
-        return all(self.committed.get(name) for name in self.config.by_name)
+        """Whether every model has a version that answers, and after its first round all that share its traffic."""
+        return all(self._is_ready(model) for model in self.config.models)
+
+    def _is_ready(self, model: ModelConfig) -> bool:
+        there = self.committed.get(model.name, {})
+        split = model.traffic.split if model.traffic is not None else {}
+        targets = {number_of(target, model.labels) for target, weight in split.items() if weight}
+        return bool(there) and not (self.loading.get(model.name, set()) - there.keys()) & targets
 
     def start_facts(self) -> Message:
         """What a new worker begins with."""
