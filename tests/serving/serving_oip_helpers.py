@@ -62,6 +62,17 @@ def echo_model(folder: Path, *, lists: bool = True) -> Path:
     return write_model(folder, model, FEATURES, described)
 
 
+def one_feature_model(folder: Path) -> Path:
+    """The prediction is the one feature."""
+    names = [("x", TensorProto.DOUBLE), ("x:present", TensorProto.BOOL)]
+    inputs = [helper.make_tensor_value_info(name, kind, ["N"]) for name, kind in names]
+    output = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N"])
+    graph = helper.make_graph([helper.make_node("Cast", ["x"], ["y"], to=TensorProto.FLOAT)], "one", inputs, [output])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+    described = [{"name": "y", "dtype": "float32", "shape": [None], "meaning": "prediction"}]
+    return write_model(folder, model, [RawFeature("x", "float64")], described)
+
+
 def tensor(name: str, datatype: str, shape: Sequence[int], data: Any) -> dict[str, Any]:
     """A tensor as JSON has it."""
     return {"name": name, "datatype": datatype, "shape": list(shape), "data": data}
@@ -87,3 +98,23 @@ def binary_body(
 def outputs_of(answer: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
     """The outputs of a JSON answer as arrays of their shapes."""
     return {o["name"]: np.array(o["data"], object).reshape(o["shape"]) for o in answer["outputs"]}
+
+
+def sizes(images: list[bytes | None], tags: list[list[str] | None]) -> list[int | None]:
+    """A host step: 100 for each byte and 1 for each tag; missing where there is no image."""
+    return [None if i is None else 100 * len(i) + len(t or ()) for i, t in zip(images, tags, strict=True)]
+
+
+def sizes_model(folder: Path) -> Path:
+    """A model over bytes and a list by way of `sizes`."""
+    names = [("host:size", TensorProto.INT64), ("host:size:present", TensorProto.BOOL)]
+    inputs = [helper.make_tensor_value_info(name, kind, ["N"]) for name, kind in names]
+    outputs = [helper.make_tensor_value_info(out, kind, ["N"]) for out, (_, kind) in zip("ap", names, strict=True)]
+    nodes = [helper.make_node("Identity", [name], [out]) for out, (name, _) in zip("ap", names, strict=True)]
+    graph = helper.make_graph(nodes, "sizes", inputs, outputs)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+    function = "serving_oip_helpers:sizes"
+    step = {"output": "size", "inputs": ["image", "tags"], "function": function, "dtype": "int64"}
+    raw = [RawFeature("image", "bytes"), RawFeature("tags", "utf8", "ragged")]
+    described = [{"name": n, "dtype": d, "shape": [None], "meaning": ""} for n, d in (("a", "int64"), ("p", "bool"))]
+    return write_model(folder, model, raw, described, steps=[step], feeds=[RawFeature("host:size", "int64")])

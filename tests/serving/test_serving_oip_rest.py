@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gzip
 import json
 from collections.abc import Iterator
@@ -15,8 +16,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from serving_helpers import publish, running, taxi_graph, write_model
-from serving_oip_helpers import binary_body, echo_model, outputs_of, raw_bytes, tensor
+from serving_helpers import publish, running, taxi_graph, until, write_model
+from serving_oip_helpers import binary_body, echo_model, outputs_of, raw_bytes, sizes_model, tensor
+
+from trueline.serving import ServerOptions, create_app
+from trueline.serving.config import AllVersions, ModelConfig, ServerConfig
 
 CASES = json.loads((Path(__file__).parent / "conformance_oip" / "rest.json").read_text(encoding="utf-8"))["cases"]
 INFER = "/v2/models/taxi/infer"
@@ -352,3 +356,50 @@ def test_any_binary_data_is_answered_or_refused(ask: Asker, raw: bytes, datatype
             [("i", "INT64", [count], bytes(8 * count)), (name, datatype, [count], raw)][-1 if name == "i" else -2 :]
         )
         assert ask("POST", "/v2/models/echo/infer", content=body, headers=headers).status_code in (200, 400)
+
+
+def test_bytes_and_lists_reach_host_steps(tmp_path: Path) -> None:
+    """Bytes in binary form or as text, lists with lengths, missing rows: the answers of the v1 API's columns."""
+    publish(sizes_model(tmp_path / "m"), tmp_path / "sizes", 1)
+    images, tags = [b"\xff\x00", b"", "Zürich".encode()], [["a"], ["b", "c"], []]
+    with asking({"sizes": tmp_path / "sizes"}, allow_host=("serving_oip_helpers",)) as ask:
+        padded = [b"a", b"", b"b", b"c", b"", b""]
+        inputs = [
+            ("image", "BYTES", [3, 1], raw_bytes(images)),
+            ("image:present", "BOOL", [3], b"\x01\x00\x01"),
+            ("tags", "BYTES", [3, 2], raw_bytes(padded)),
+            ("tags:length", "INT64", [3], np.array([1, 2, 0]).tobytes()),
+        ]
+        body, headers = binary_body(inputs)
+        told = outputs_of(ask("POST", "/v2/models/sizes/infer", content=body, headers=headers).json())
+        coded = [{"b64": base64.b64encode(images[0]).decode()}, None, {"b64": base64.b64encode(images[2]).decode()}]
+        v1 = ask("POST", "/v1/models/sizes:predict", json={"inputs": {"image": coded, "tags": tags}}).json()["outputs"]
+        assert (
+            {name: array.tolist() for name, array in told.items()}
+            == v1
+            == {"a": [201, 0, 700], "p": [True, False, True]}
+        )
+        text = {"inputs": [tensor("image", "BYTES", [1], ["Zürich"]), tensor("tags", "BYTES", [1, 1], [["x"]])]}
+        assert outputs_of(ask("POST", "/v2/models/sizes/infer", json=text).json())["a"].tolist() == [701]
+
+
+def test_a_version_may_be_a_label(base: Path, taxi_other: Path) -> None:
+    """Labels in the place of a version's number: inference, metadata, readiness; one that is not there is 404."""
+
+    async def main() -> None:
+        publish(taxi_other, base, 2)
+        model = ModelConfig("taxi", str(base), AllVersions(), {"stable": 1})
+        app = create_app(ServerConfig((model,)), ServerOptions(poll_seconds=0.05))
+        await app.startup()
+        await until(lambda: len(app.manager.table["taxi"].versions) == 2 if "taxi" in app.manager.table else False)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test") as client:
+            body = {"inputs": [tensor("fare", "FP64", [1], [0])]}
+            for version, number in (("/versions/stable", "1"), ("/versions/2", "2"), ("", "2")):
+                path = f"/v2/models/taxi{version}"
+                assert (await client.post(f"{path}/infer", json=body)).json()["model_version"] == number
+                assert (await client.get(f"{path}/ready")).status_code == 200
+                assert (await client.get(path)).json()["versions"] == ["1", "2"]
+            assert (await client.post("/v2/models/taxi/versions/canary/infer", json=body)).status_code == 404
+        await app.shutdown()
+
+    asyncio.run(main())

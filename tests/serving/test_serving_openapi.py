@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 from openapi_spec_validator import validate
 from serving_helpers import Process, publish, running, until
-from serving_oip_helpers import echo_model, tensor
+from serving_oip_helpers import echo_model, one_feature_model, tensor
 
 from trueline.serving.codec import decode
 
@@ -115,6 +115,31 @@ def test_bodies_are_taken_exactly_when_the_document_says_so(tmp_path: Path, taxi
                     answer = await client.post(path, json=body)
                     assert answer.status_code == (200 if good else 400), (body, answer.text)
                     checker(document, response if good else "Error").validate(answer.json())
+
+    asyncio.run(main())
+
+
+def test_a_model_of_one_feature_takes_its_values_alone(tmp_path: Path) -> None:
+    """Values without names in rows and columns, and one value as a column; schema and server agree."""
+    publish(one_feature_model(tmp_path / "m"), tmp_path / "one", 1)
+
+    async def main() -> None:
+        async with running({"one": tmp_path / "one"}) as (_, client):
+            document = (await client.get("/openapi.json")).json()
+            for body, good in (
+                ({"instances": [1.5, None, [2]]}, True),
+                ({"instances": [{"x": 1.5}]}, True),
+                ({"inputs": [1.5, None]}, True),
+                ({"inputs": {"x": [1.5]}}, True),
+                ({"inputs": 1.5}, True),
+                ({"inputs": None}, False),
+                ({"inputs": "1.5"}, False),
+                ({"instances": 1.5}, False),
+            ):
+                assert checker(document, "one.PredictRequest").is_valid(body) is good, body
+                answer = await client.post("/v1/models/one:predict", json=body)
+                assert answer.status_code == (200 if good else 400), answer.text
+                checker(document, "one.Predictions" if good else "Error").validate(answer.json())
 
     asyncio.run(main())
 

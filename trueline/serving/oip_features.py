@@ -8,7 +8,7 @@ how many values of each padded row of a list count: the names under which the mo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,11 @@ import numpy.typing as npt
 
 from trueline._core.errors import FeedError, did_you_mean
 from trueline._core.feed_blocks import Packed
-from trueline._core.feed_columns import FILL, LENGTH, Column, timestamp_micros
+from trueline._core.feed_columns import FILL, LENGTH, Column
 from trueline._core.runtime import OnnxGraph
 from trueline._core.values import PRESENT, RawFeature
 from trueline.serving.oip_tensors import Tensor, bad
+from trueline.serving.oip_values import feature_values
 from trueline.serving.options import ServerOptions
 
 __all__ = ["ACCEPTED_DATATYPES", "DATATYPE", "packed_from_tensors"]
@@ -41,7 +42,6 @@ ACCEPTED_DATATYPES: dict[str, tuple[str, ...]] = {
 DATATYPE: dict[str, str] = {kind: accepted[0] for kind, accepted in ACCEPTED_DATATYPES.items()} | {"float32": "FP32"}
 """By a feature's or output's type the datatype that the model's metadata names."""
 
-_LARGEST = 2**63 - 1
 _MAX_PROBLEMS = 20
 
 
@@ -153,7 +153,7 @@ def _column(
     if len(problems) > before:
         return None
     width = 1 if feature.kind == "scalar" else tensor.shape[1]
-    values = _values(feature, tensor, present if width == 1 else np.repeat(present, width), width, problems)
+    values = feature_values(feature, tensor, present if width == 1 else np.repeat(present, width), width, problems)
     if len(problems) > before:
         return None
     if feature.kind == "scalar":
@@ -211,64 +211,6 @@ def _padded(
     fill = FILL[feature.dtype][0]
     kept = np.where(np.arange(longest)[None, :] < lengths[:, None], values[:, :longest], fill)
     return Column(kept.astype(values.dtype), present, lengths)
-
-
-def _values(
-    feature: RawFeature, tensor: Tensor, present: npt.NDArray[np.bool_], width: int, problems: list[str]
-) -> npt.NDArray[Any]:
-    """The flat values in the feature's type, filled where they are missing."""
-    fill, kind = FILL[feature.dtype]
-    values = tensor.array()
-    if tensor.datatype == "BYTES":
-        return _each(feature, values, present, width, problems)
-    if kind is np.int64 and values.dtype == np.uint64:
-        wrong = np.flatnonzero((values > _LARGEST) & present)
-        problems += [
-            _wrong(feature, int(i) // width, int(values[i]), ", beyond 64 bits") for i in wrong[:_MAX_PROBLEMS]
-        ]
-    with np.errstate(over="ignore"):
-        converted = values.astype(kind)
-    return converted if present.all() else np.where(present, converted, np.array(fill, kind))
-
-
-def _each(
-    feature: RawFeature,
-    values: npt.NDArray[Any],
-    present: npt.NDArray[np.bool_],
-    width: int,
-    problems: list[str],
-) -> npt.NDArray[Any]:
-    fill, kind = FILL[feature.dtype]
-    convert = _FROM_BYTES[feature.dtype]
-    out = np.full(len(values), fill, kind)
-    if present.all():
-        try:
-            out[:] = list(map(convert, values.tolist()))
-            return out
-        except (ValueError, OverflowError):
-            pass  # one by one, for row and value
-    for i, (value, there) in enumerate(zip(values.tolist(), present.tolist(), strict=True)):
-        if there:
-            try:
-                out[i] = convert(value)
-            except (ValueError, OverflowError) as error:
-                problems.append(_wrong(feature, i // width, value, f": {error}"))
-    return out
-
-
-def _text(value: bytes | str) -> str:
-    return value if isinstance(value, str) else value.decode("utf-8")
-
-
-_FROM_BYTES: dict[str, Callable[[bytes | str], Any]] = {
-    "utf8": _text,
-    "bytes": lambda value: value if isinstance(value, bytes) else value.encode("utf-8"),
-    "timestamp": lambda value: timestamp_micros(_text(value)),
-}
-
-
-def _wrong(feature: RawFeature, row: int, value: Any, why: str) -> str:
-    return f"row {row}, input {feature.name!r}: expected {feature.dtype}, got {value!r:.60}{why:.120}"
 
 
 def _directly(graph: OnnxGraph, columns: Mapping[str, Column], rows: int) -> Packed:

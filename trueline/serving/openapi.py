@@ -22,12 +22,11 @@ from trueline.serving.openapi_schemas import (
     error_schema,
     explain_request,
     explain_response,
-    infer_request,
-    infer_response,
     instance,
     predict_request,
     predict_response,
 )
+from trueline.serving.openapi_tensors import infer_request, infer_response
 from trueline.serving.options import ServerOptions
 from trueline.serving.rest_formats import MEDIA_TYPES
 from trueline.serving.service import Service

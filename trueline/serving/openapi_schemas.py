@@ -10,22 +10,19 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from trueline._core.feed_columns import LENGTH
 from trueline._core.runtime import ModelRuntime
-from trueline._core.values import PRESENT, RawFeature
-from trueline.serving.oip_features import DATATYPE
+from trueline._core.values import RawFeature
 from trueline.serving.options import ServerOptions
 from trueline.serving.signatures import SERVING_DEFAULT
 
 __all__ = [
+    "INT64",
     "Schema",
     "classify_request",
     "classify_response",
     "error_schema",
     "explain_request",
     "explain_response",
-    "infer_request",
-    "infer_response",
     "instance",
     "predict_request",
     "predict_response",
@@ -33,7 +30,7 @@ __all__ = [
 
 Schema = dict[str, Any]
 
-_INT64: Schema = {"type": "integer", "format": "int64", "minimum": -(2**63), "maximum": 2**63 - 1}
+INT64: Schema = {"type": "integer", "format": "int64", "minimum": -(2**63), "maximum": 2**63 - 1}
 _BASE64_TEXT = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 _BASE64: Schema = {
     "type": "object",
@@ -46,13 +43,13 @@ _VALUE: Mapping[str, Schema] = MappingProxyType(
     {
         "float64": {"type": "number"},
         "float32": {"type": "number"},
-        "int64": _INT64,
+        "int64": INT64,
         "bool": {"type": "boolean"},
         "utf8": {"type": "string"},
         "bytes": {"anyOf": [{"type": "string"}, _BASE64]},
         "timestamp": {
             "description": "microseconds since 1970-01-01 UTC, or ISO 8601 text",
-            "anyOf": [_INT64, {"type": "string", "format": "date-time"}],
+            "anyOf": [INT64, {"type": "string", "format": "date-time"}],
         },
     }
 )
@@ -65,15 +62,6 @@ _OUTPUT: Mapping[str, Schema] = MappingProxyType(
         "utf8": {"type": ["string", "object"]},
         "bytes": {"type": ["string", "object"]},
         "timestamp": {"type": "integer"},
-    }
-)
-_TENSOR_VALUES: Mapping[str, Schema] = MappingProxyType(
-    {
-        "BOOL": {"type": "boolean"},
-        "INT64": _INT64,
-        "FP32": {"type": "number", "minimum": -3.4e38, "maximum": 3.4e38},
-        "FP64": {"type": "number"},
-        "BYTES": {"type": "string"},
     }
 )
 
@@ -124,42 +112,41 @@ def predict_request(runtime: ModelRuntime, row: Schema, options: ServerOptions) 
         row: a reference to the schema of `instance`.
         options: how many rows are taken.
     """
-    several = {"type": "array", "minItems": 1, "maxItems": options.max_rows}
+    rows: Schema = _several(row, options)
+    if len(runtime.inputs) == 1:
+        only = runtime.inputs[0]
+        rows = {"anyOf": [rows, _several(_maybe(only, _cell(only)), options)]}
+    signature = {"type": "string", "enum": ["", SERVING_DEFAULT]}
+    by_rows = {"instances": rows, "signature_name": signature, "on_error": {"enum": ["request", "row"]}}
+    by_columns = {"inputs": _columns(runtime, options), "signature_name": signature, "on_error": {"const": "request"}}
+    forms = (("rows", by_rows, "instances", "inputs"), ("columns", by_columns, "inputs", "instances"))
+    return {
+        "anyOf": [
+            {"title": title, "type": "object", "properties": has, "required": [key], "not": {"required": [other]}}
+            for title, has, key, other in forms
+        ]
+    }
+
+
+def _several(schema: Schema, options: ServerOptions) -> Schema:
+    return {"type": "array", "items": schema, "minItems": 1, "maxItems": options.max_rows}
+
+
+def _columns(runtime: ModelRuntime, options: ServerOptions) -> Schema:
+    required = [f.name for f in runtime.inputs if not f.optional]
     columns: Schema = {
         "type": "object",
         "description": "all columns are of one length",
-        "properties": {f.name: several | {"items": _maybe(f, _cell(f))} for f in runtime.inputs},
+        "properties": {f.name: _several(_maybe(f, _cell(f)), options) for f in runtime.inputs},
         "additionalProperties": False,
         "minProperties": 1,
     }
-    required = [f.name for f in runtime.inputs if not f.optional]
     columns |= {"required": required} if required else {}
-    rows: Schema = several | {"items": row}
-    if len(runtime.inputs) == 1:
-        alone = _maybe(runtime.inputs[0], _cell(runtime.inputs[0]))
-        rows = {"anyOf": [rows, several | {"items": alone}]}
-        columns = {"anyOf": [columns, several | {"items": alone}]}
-    signature = {"type": "string", "enum": ["", SERVING_DEFAULT]}
-    by_rows = {"instances": rows, "signature_name": signature, "on_error": {"enum": ["request", "row"]}}
-    by_columns = {"inputs": columns, "signature_name": signature, "on_error": {"const": "request"}}
-    return {
-        "anyOf": [
-            {
-                "title": "rows",
-                "type": "object",
-                "properties": by_rows,
-                "required": ["instances"],
-                "not": {"required": ["inputs"]},
-            },
-            {
-                "title": "columns",
-                "type": "object",
-                "properties": by_columns,
-                "required": ["inputs"],
-                "not": {"required": ["instances"]},
-            },
-        ]
-    }
+    if len(runtime.inputs) > 1:
+        return columns
+    only = runtime.inputs[0]
+    forms = [columns, _several(_maybe(only, _cell(only)), options)]
+    return {"anyOf": [*forms, _VALUE[only.dtype]] if only.kind == "scalar" else forms}
 
 
 def _shaped(value: Schema, shape: Sequence[Any]) -> Schema:
@@ -196,105 +183,13 @@ def predict_response(runtime: ModelRuntime) -> Schema:
     }
 
 
-def _tensor(name: str, datatype: str, shape: Sequence[Schema]) -> Schema:
-    value = _TENSOR_VALUES[datatype]
-    nested: Schema = {"type": "array", "items": {"type": "array", "items": value}}
-    data = {"type": "array", "items": value}
-    size = {"type": "integer", "minimum": 0, "description": "bytes of binary data behind the JSON, instead of data"}
-    return {
-        "type": "object",
-        "properties": {
-            "name": {"const": name},
-            "datatype": {"const": datatype},
-            "shape": {"type": "array", "prefixItems": list(shape), "minItems": len(shape), "maxItems": len(shape)},
-            "parameters": {"type": "object", "properties": {"binary_data_size": size}},
-            "data": {"anyOf": [data, nested]} if len(shape) > 1 else data,
-        },
-        "required": ["name", "shape", "datatype"],
-        "title": f"{name} as {datatype}",
-    }
-
-
-def _tensors(feature: RawFeature, options: ServerOptions) -> list[Schema]:
-    """The tensors that a feature comes as: in the datatype of the model's metadata; others that fit are taken too."""
-    rows: Schema = {"type": "integer", "minimum": 1, "maximum": options.max_rows}
-    shape = {
-        "scalar": [rows],
-        "fixed": [rows, {"const": feature.size}],
-        "ragged": [rows, {"type": "integer", "minimum": 0}],
-    }
-    made = [_tensor(feature.name, DATATYPE[feature.dtype], shape[feature.kind])]
-    if feature.optional:
-        made.append(_tensor(feature.name + PRESENT, "BOOL", [rows]))
-    if feature.kind == "ragged":
-        made.append(_tensor(feature.name + LENGTH, "INT64", [rows]))
-    return made
-
-
-def infer_request(runtime: ModelRuntime, options: ServerOptions) -> Schema:
-    """A body of ``/infer``."""
-    counted: Schema = {
-        "type": ["integer", "null"],
-        "minimum": 1,
-        "description": "how many classes, the likeliest first",
-    }
-    outputs = []
-    for output in runtime.outputs:
-        classes = counted if len(output.get("shape", [None])) == 2 else {"type": "null"}
-        flags = {"binary_data": {"type": ["boolean", "null"]}, "classification": classes}
-        parameters = {"type": "object", "properties": flags}
-        named = {"name": {"const": output["name"]}, "parameters": parameters}
-        outputs.append({"type": "object", "properties": named, "required": ["name"]})
-    return {
-        "type": "object",
-        "properties": {
-            "id": {"type": "string"},
-            "parameters": {"type": "object", "properties": {"binary_data_output": {"type": "boolean"}}},
-            "inputs": {
-                "type": "array",
-                "minItems": 1,
-                "description": "one tensor for each feature, their first dimension the rows",
-                "items": {"anyOf": [tensor for f in runtime.inputs for tensor in _tensors(f, options)]},
-            },
-            "outputs": {"type": "array", "items": {"anyOf": outputs}, "uniqueItems": True},
-        },
-        "required": ["inputs"],
-    }
-
-
-def infer_response(runtime: ModelRuntime) -> Schema:
-    """An answer of ``/infer``."""
-    size = {"type": "integer", "description": "bytes of binary data behind the JSON"}
-    tensor: Schema = {
-        "type": "object",
-        "properties": {
-            "name": {"enum": [o["name"] for o in runtime.outputs]},
-            "datatype": {"enum": sorted({DATATYPE[o["dtype"]] for o in runtime.outputs} | {"BYTES"})},
-            "shape": {"type": "array", "items": {"type": "integer"}},
-            "parameters": {"type": "object", "properties": {"binary_data_size": size}},
-            "data": {"type": "array", "items": {"type": ["number", "boolean", "string", "null"]}},
-        },
-        "required": ["name", "datatype", "shape"],
-    }
-    return {
-        "type": "object",
-        "properties": {
-            "model_name": {"type": "string"},
-            "model_version": {"type": "string"},
-            "id": {"type": "string"},
-            "outputs": {"type": "array", "items": tensor},
-        },
-        "required": ["model_name", "model_version", "outputs"],
-    }
-
-
 def classify_request(runtime: ModelRuntime, signature: str, options: ServerOptions) -> Schema:
     """A body of ``:classify`` and ``:regress``: examples, and what all of them have in common.
 
     A required feature is in each example or in the context; an empty list is a missing value.
     """
     text = {"anyOf": [{"type": "string"}, _BASE64]}
-    number, flag, whole = {"type": ["number", "boolean"]}, {"type": "boolean"}, {"anyOf": [_INT64, {"type": "boolean"}]}
+    number, flag, whole = {"type": ["number", "boolean"]}, {"type": "boolean"}, {"anyOf": [INT64, {"type": "boolean"}]}
     kinds: dict[str, Schema] = {  # an int64_list of a tf.Example stands for booleans and numbers too
         "float64": number,
         "float32": number,
@@ -302,7 +197,7 @@ def classify_request(runtime: ModelRuntime, signature: str, options: ServerOptio
         "bool": {"anyOf": [flag, {"enum": [0, 1]}]},
         "utf8": {"type": "string"},
         "bytes": text,
-        "timestamp": {"anyOf": [_INT64, flag, {"type": "string", "format": "date-time"}]},
+        "timestamp": {"anyOf": [INT64, flag, {"type": "string", "format": "date-time"}]},
     }
     cells: dict[str, Schema] = {}
     for feature in runtime.inputs:
