@@ -61,6 +61,7 @@ def admin(port: int, path: str, body: dict[str, Any] | None = None) -> Any:
         return json.loads(answer.read())
 
 
+@pytest.mark.slow
 def test_a_configuration_is_in_force_in_all_workers_or_in_none(
     tmp_path: Path, base: Path, taxi_other: Path, start_server: Start
 ) -> None:
