@@ -53,9 +53,9 @@ def rows_of_input(features: Mapping[str, RawFeature], given: Message, options: S
     """
     kind = given.WhichOneof("kind")
     listed = getattr(given, kind) if kind else None
-    examples = listed.examples if listed is not None else ()
-    if not examples:
+    if listed is None or not listed.examples:
         raise _bad("Input is empty.", "send at least one tf.Example.")
+    examples = listed.examples
     if len(examples) > options.max_rows:
         raise _bad(f"the request has {len(examples)} rows, this server takes {options.max_rows}", "send fewer.")
     problems: list[str] = []
