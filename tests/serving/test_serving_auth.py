@@ -17,7 +17,7 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from front_helpers import PATH, ROW, events_named, keys_file
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from serving_helpers import Process, running
 
@@ -123,6 +123,7 @@ def test_metrics_may_be_closed_too_and_who_slips_past_the_door_is_stopped_at_the
     asyncio.run(main())
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1), st.text(min_size=1))
 def test_a_key_lets_in_itself_alone(key: str, shown: str) -> None:
     auth = Auth(

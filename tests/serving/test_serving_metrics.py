@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import pytest
 from front_helpers import PATH, ROW
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from prometheus_client.parser import text_string_to_metric_families
@@ -135,8 +135,22 @@ def test_what_the_models_vocabulary_does_not_hold_is_counted(tmp_path: Path) -> 
                 assert (await client.post(PATH, json={"instances": rows})).status_code == 200
             found = await scrape(client)
             assert found["trueline_feature_out_of_vocabulary_total"] == {(("feature", "company"), *TAXI): 4}
+            assert found["trueline_feature_looked_up_total"] == {(("feature", "company"), *TAXI): 6}
 
     asyncio.run(main())
+
+
+def test_after_the_first_runs_a_share_is_looked_up_and_the_ratio_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trueline.serving.metrics_features._ALL_RUNS", 10)
+    counts = FeatureCounts()
+    counts.read_by(type("Graph", (), {"feeds": COUNTED})(), {"s": frozenset({"x"})})
+    half = COUNTED.pack_rows([{"s": "x"}, {"s": "y"}, {"s": None}])
+    for _ in range(4010):
+        counts.observe([half], 3)
+    looked_up = counts.looked_up()["s"]
+    assert counts.missing()["s"] == 4010
+    assert 2 * (10 + 350) < looked_up < 2 * (10 + 650)
+    assert counts.unknown()["s"] * 2 == looked_up
 
 
 def test_vocabularies_come_from_lookups_of_the_text_as_it_came() -> None:
@@ -149,6 +163,7 @@ def test_vocabularies_come_from_lookups_of_the_text_as_it_came() -> None:
     assert vocabularies_of(lookup_graph().SerializeToString(), {"fare": "float64"}) == {}
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.integers(0, 150))
 def test_bytes_that_are_no_graph_raise_one_error(noise: bytes, cut: int) -> None:
     for data in (noise, lookup_graph().SerializeToString()[:cut] + noise):
@@ -162,6 +177,7 @@ COUNTED = Feeds([RawFeature("a", "float64"), RawFeature("s", "utf8"), RawFeature
 CELL = st.none() | st.sampled_from(["x", "y", "z"])
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.tuples(st.none() | st.floats(0, 1), CELL, st.none() | st.just(["t"])), min_size=1)))
 def test_counts_do_not_depend_on_how_requests_came_together(
     requests: list[list[tuple[float | None, str | None, list[str] | None]]],
@@ -176,6 +192,7 @@ def test_counts_do_not_depend_on_how_requests_came_together(
     assert counts.unknown() == {"s": sum(r["s"] in ("y", "z") for r in rows)}
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 100)))
 def test_the_buckets_of_both_families_count_exactly(seconds: list[float]) -> None:
     metrics = Metrics()

@@ -104,9 +104,9 @@ class Runs:
 
     def observe(self, data: Sequence[Packed], rows: int, waited: float, ran: float) -> None:
         """One run, as a batcher tells of it."""
-        self.rows.observe(rows)
-        self.seconds.observe(ran)
-        self.waited.observe(waited)
+        for tally, value in ((self.rows, rows), (self.seconds, ran), (self.waited, waited)):
+            tally.counts[bisect_left(tally.bounds, value)] += 1
+            tally.sum += value
         self.features.observe(data, rows)
 
 
@@ -251,13 +251,17 @@ class Metrics(Collector):
         missing = CounterMetricFamily("trueline_feature_missing", "Rows without a value.", labels=labels)
         text = "Values that the model's vocabulary of that feature does not hold."
         unknown = CounterMetricFamily("trueline_feature_out_of_vocabulary", text, labels=labels)
+        text = "Values that were looked up in the vocabulary: all of the first runs, then a sample."
+        looked_up = CounterMetricFamily("trueline_feature_looked_up", text, labels=labels)
         for (model, version), runs in self.runs.items():
             for name, count in runs.features.missing().items():
                 missing.add_metric((model, str(version), name), count)
             for name, count in runs.features.unknown().items():
                 unknown.add_metric((model, str(version), name), count)
+                looked_up.add_metric((model, str(version), name), runs.features.looked_up()[name])
         yield missing
         yield unknown
+        yield looked_up
 
     def _gauges(self) -> Iterator[Metric]:
         queue = GaugeMetricFamily("trueline_queue_rows", "Rows that wait for a run.", labels=_VERSION)
