@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import hashlib
 import json
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -22,7 +23,7 @@ from hypothesis import strategies as st
 from serving_helpers import Process, running
 
 from trueline._core.errors import ConfigError
-from trueline.serving import ServingApp
+from trueline.serving import ServingApp, create_app
 from trueline.serving.auth import ApiKey, Auth, read_keys
 from trueline.serving.errors import Code, RequestError
 from trueline.serving.front import Front
@@ -229,6 +230,15 @@ def test_tokens_are_taken_and_refused_with_the_reason_alone(tmp_path: Path) -> N
         assert refused is not None, attack
         assert refused.message in (f"token refused: {reason}", "token refused: malformed"), (attack, refused.message)
         assert attack not in str(refused)
+
+
+def test_an_extra_that_is_not_there_is_told_with_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jwt", None)
+    path = tmp_path / "jwks.json"
+    path.write_text(json.dumps({"keys": [{"kty": "oct", "k": "A" * 60}]}))
+    with pytest.raises(ConfigError) as caught:
+        Front(jwks_file=str(path), jwt_audience="a", jwt_issuer="b").install(create_app({"taxi": str(tmp_path)}))
+    assert "trueline[serving-auth]" in str(caught.value)
 
 
 def test_weak_or_odd_keys_for_tokens_are_not_taken(tmp_path: Path) -> None:

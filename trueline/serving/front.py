@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from trueline._core.errors import ConfigError, TruelineError
+from trueline._core.extras import missing_extra_hint
 from trueline._core.proto_text import Field, Types, read_text
 from trueline.serving.access_log import AccessLog, writer_to
 from trueline.serving.admin import is_loopback
@@ -84,9 +85,14 @@ class Front:
         """Puts all of it around an app.
 
         Raises:
-            ConfigError: what is wrong or does not go together.
-            ModuleNotFoundError: an extra is not installed.
+            ConfigError: what is wrong or does not go together, an extra that is not installed.
         """
+        try:
+            return self._install(app)
+        except ModuleNotFoundError as error:
+            raise ConfigError(f"tokens or traces need a package: {error}", hint=missing_extra_hint(error)) from error
+
+    def _install(self, app: ServingApp) -> Installed:
         tls = Tls.of(self.tls_cert, self.tls_key, self.tls_client_ca, self.ssl_config_file)
         auth = self._auth()
         if self.admin_port is not None and auth is None and not is_loopback(self.admin_host):
