@@ -112,7 +112,8 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from conformance_models import conformance_config
 from trueline.serving.options import ServerOptions
-from trueline.serving.server import Place, serve_models
+from trueline.serving.place import Place
+from trueline.serving.server import serve_models
 place = Place(port=0, ready_file=sys.argv[3])
 options = ServerOptions(cors_origins=("*",), allow_version_labels_for_unavailable_models=True)
 raise SystemExit(serve_models(conformance_config(Path(sys.argv[2])), place, options))

@@ -18,7 +18,8 @@ from serving_worker_helpers import Load, alive, kill, told, wait_for, worker_pid
 
 from trueline._core.errors import ConfigError
 from trueline.serving.command import asked
-from trueline.serving.server import Place, serve_models
+from trueline.serving.place import Place
+from trueline.serving.server import serve_models
 
 Start = Callable[..., Process]
 

@@ -80,7 +80,8 @@ def serve(
     from trueline.cli.serve_pipeline import plugs_of
     from trueline.serving.front import Front
     from trueline.serving.options import ServerOptions
-    from trueline.serving.server import Place, serve_models
+    from trueline.serving.place import Place
+    from trueline.serving.server import serve_models
 
     models = _models(directory, config_file, pipeline, name)
     scheme = "https" if "tls_cert" in front else "http"
@@ -130,7 +131,7 @@ def _models(directory: str | None, config_file: str | None, pipeline: str | None
 
 def _teller(fail_fast: bool) -> Callable[[str, Mapping[str, Any]], None]:
     """Writes every event to standard output, and what goes wrong to standard error in words."""
-    from trueline.serving.server import emit
+    from trueline.serving.place import emit
 
     def tell(event: str, facts: Mapping[str, Any]) -> None:
         emit(event, facts)

@@ -20,7 +20,8 @@ from trueline.serving.config import Latest, ModelConfig, ServerConfig
 from trueline.serving.config_file import read_config_file
 from trueline.serving.front import Front
 from trueline.serving.options import ServerOptions
-from trueline.serving.server import Place, emit, serve_models
+from trueline.serving.place import Place, emit
+from trueline.serving.server import serve_models
 
 __all__ = ["Asked", "asked", "main"]
 

@@ -15,159 +15,28 @@ import os
 import signal
 import socket
 import ssl
-import sys
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
-from types import FrameType, MappingProxyType
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import Any
 
-import uvicorn
-
-from trueline._core.errors import ConfigError
 from trueline.serving.admin import AdminApp, is_loopback
 from trueline.serving.admin_server import AdminServer
 from trueline.serving.app import EventSink, ServingApp, create_app
 from trueline.serving.config import ServerConfig
 from trueline.serving.front import Front, Installed
+from trueline.serving.http_server import ModelServer, uvicorn_config
 from trueline.serving.options import ServerOptions
-from trueline.serving.protocol import limited, sweep
+from trueline.serving.place import Place, bind, emit, write_whole
+from trueline.serving.protocol import sweep
 from trueline.serving.reload import ConfigFile
 from trueline.serving.sources import Plugs
 
-if TYPE_CHECKING:
-    from trueline.serving.grpc_server import GrpcServer
-
-__all__ = [
-    "ModelServer",
-    "Place",
-    "bind",
-    "emit",
-    "main",
-    "serve",
-    "serve_models",
-    "start_grpc",
-    "uvicorn_config",
-    "watch_certificates",
-    "write_whole",
-]
+__all__ = ["main", "serve", "serve_models", "start_grpc", "watch_certificates"]
 
 _READY_POLL = 0.02
 _TLS_POLL = 5.0
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a server listens and how it tells so.
-
-    Attributes:
-        host: address to bind.
-        port: port to bind; 0 takes a free one.
-        grpc_port: port for gRPC; 0 takes a free one, None leaves gRPC out.
-        grpc_socket: path of a Unix socket for gRPC, with or without a port.
-        grpc_reload_root: folder or URL below which lie the models of a configuration that comes by gRPC
-            (``HandleReloadConfigRequest``); None takes none.
-        ready_file: written once every model answers: ``{"host", "port", "pid", "models"}`` as JSON, and ``grpc_port``.
-        fail_fast: end with status 1 when a look at any model's source leaves it without a version that answers.
-        model_config_file: a file of models that is followed; or None.
-        model_config_file_poll_wait_seconds: how often it is looked at; 0: on SIGHUP alone.
-        drain_delay: seconds between SIGTERM and the end of listening, for load balancers to notice `/readyz`.
-        workers: processes that answer; with more than one, this process only looks after them.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 8501
-    grpc_port: int | None = None
-    grpc_socket: str | None = None
-    grpc_reload_root: str | None = None
-    ready_file: str | None = None
-    fail_fast: bool = False
-    model_config_file: str | None = None
-    model_config_file_poll_wait_seconds: float = 0.0
-    drain_delay: float = 0.0
-    workers: int = 1
-
-
-def emit(event: str, facts: Mapping[str, Any]) -> None:
-    """One event as one JSON line on standard output."""
-    print(json.dumps({"event": event, **facts}), flush=True)
-
-
-class ModelServer(uvicorn.Server):
-    """uvicorn's server which turns readiness off at the first signal.
-
-    Args:
-        config: uvicorn's settings.
-        app: what it serves.
-        drain_delay: see `Place`.
-    """
-
-    def __init__(self, config: uvicorn.Config, app: ServingApp, drain_delay: float) -> None:
-        super().__init__(config)
-        self._app = app
-        self._drain_delay = drain_delay
-        self._exit_at: float | None = None
-        self.grpc: GrpcServer | None = None
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """gRPC ends before the models do; uvicorn's own end takes them down."""
-        if self.grpc is not None:
-            await self.grpc.stop(self._app.options.drain_seconds, lambda: self.force_exit)
-        await super().shutdown(sockets)
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """First signal: drain; second: end without waiting for requests in flight."""
-        if self._app.draining:
-            self.should_exit = self.force_exit = True
-        self._app.draining = True
-        if self._exit_at is None:
-            self._exit_at = time.monotonic() + self._drain_delay
-        self.should_exit = self.should_exit or not self._drain_delay
-
-    async def on_tick(self, counter: int) -> bool:
-        """uvicorn's tick, which also ends the drain delay."""
-        if self._exit_at is not None and time.monotonic() >= self._exit_at:
-            self.should_exit = True
-        return await super().on_tick(counter)
-
-
-def bind(place: Place) -> socket.socket:
-    """A socket on the place's address, not listening yet.
-
-    Raises:
-        ConfigError: the port is taken or the address is not there.
-    """
-    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((place.host, place.port))
-    except OSError as error:
-        bound.close()
-        raise ConfigError(f"cannot listen on {place.host} port {place.port}: {error}") from error
-    return bound
-
-
-def uvicorn_config(
-    app: Any, options: ServerOptions, on_refused: Callable[[str], None] = lambda reason: None
-) -> uvicorn.Config:
-    """The settings of uvicorn that every server of this room runs on, for any ASGI app."""
-    uvloop_there = sys.platform != "win32"
-    return uvicorn.Config(
-        app,
-        loop="uvloop" if uvloop_there else "asyncio",
-        http=limited(options.max_connections, options.max_header_bytes, on_refused),
-        ws="none",
-        lifespan="on",
-        access_log=False,
-        log_level="error",
-        server_header=False,
-        proxy_headers=False,  # nothing here asks for the client's address
-        backlog=2048,
-        timeout_keep_alive=max(1, round(options.keep_alive_seconds)),
-        timeout_graceful_shutdown=max(1, round(options.drain_seconds)),
-    )
 
 
 def serve(base_dir: str, name: str, host: str = "127.0.0.1", port: int = 8501, **settings: Any) -> int:
@@ -388,13 +257,6 @@ async def _announce(
     while not app.draining:
         await asyncio.sleep(5 * _READY_POLL)
     emit("draining", {"pid": os.getpid()})
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Writes a file that is seen whole or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(text)
-    part.replace(path)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

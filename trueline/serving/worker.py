@@ -25,10 +25,12 @@ from trueline.serving.app import ServingApp
 from trueline.serving.asgi import Answer
 from trueline.serving.errors import Code, RequestError
 from trueline.serving.front import Front, Installed
+from trueline.serving.http_server import uvicorn_config
 from trueline.serving.metrics import CONTENT_TYPE
 from trueline.serving.options import ServerOptions
+from trueline.serving.place import Place
 from trueline.serving.protocol import sweep
-from trueline.serving.server import Place, start_grpc, uvicorn_config, watch_certificates
+from trueline.serving.server import start_grpc, watch_certificates
 from trueline.serving.worker_control import Channel, Message, Told, config_of, error_of, error_to_json
 from trueline.serving.worker_manager import WorkerManager
 from trueline.serving.worker_server import SharedServer

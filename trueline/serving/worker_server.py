@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from trueline.serving.server import ModelServer
+from trueline.serving.http_server import ModelServer
 from trueline.serving.worker_sockets import ABSENT
 
 __all__ = ["SharedServer"]

@@ -9,7 +9,7 @@ import tempfile
 
 from trueline._core.errors import ConfigError
 from trueline.serving.front import Front
-from trueline.serving.server import Place, bind
+from trueline.serving.place import Place, bind
 
 __all__ = ["ABSENT", "Sockets", "shared_counts"]
 

@@ -16,8 +16,8 @@ from typing import Any
 from trueline.serving.config import ServerConfig
 from trueline.serving.front import Front
 from trueline.serving.options import ServerOptions
+from trueline.serving.place import Place, write_whole
 from trueline.serving.reload import ConfigFile
-from trueline.serving.server import Place, write_whole
 from trueline.serving.sources import Plugs
 from trueline.serving.surroundings import Event
 from trueline.serving.worker_answers import Answers

@@ -20,7 +20,7 @@ from trueline.serving.app import create_app
 from trueline.serving.config import ServerConfig
 from trueline.serving.front import Front
 from trueline.serving.options import ServerOptions
-from trueline.serving.server import Place
+from trueline.serving.place import Place
 from trueline.serving.sources import Plugs
 from trueline.serving.surroundings import Event
 from trueline.serving.worker_sockets import Sockets
