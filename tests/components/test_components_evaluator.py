@@ -208,7 +208,7 @@ def test_a_first_model_is_blessed_on_value_thresholds_and_says_so(evaluating):
     evidence = read_evidence(ctx.output("blessing").uri)
     assert (evidence["blessed"], evidence["first_model"], evidence["baseline"]) == (True, True, None)
     note = (
-        "There was no baseline, so this first model passes on value thresholds alone: 1 threshold on a change was not "
+        "There was no other model to compare with, so this one passes on value thresholds alone: 1 threshold on a change was not "
         "applied (auc)."
     )
     assert evidence["notes"] == [note]
@@ -219,22 +219,23 @@ def test_a_first_model_is_blessed_on_value_thresholds_and_says_so(evaluating):
 def test_values_alone_say_so_too(evaluating):
     metric = MetricConfig("AUC", threshold=MetricThreshold(GenericValueThreshold(0.5)))
     ctx = evaluating(EvalConfig([MetricsSpec([metric])]), "x")
-    assert "this first model was judged by value thresholds alone" in ctx.output("blessing").properties["note"]
+    assert "this one was judged by value thresholds alone" in ctx.output("blessing").properties["note"]
 
 
-def test_a_model_that_is_its_own_baseline_is_no_first_model(evaluating, context):
-    context.left_out = ("baseline_model",)
+def test_a_model_that_is_its_own_baseline_is_judged_alone_and_the_run_says_so(evaluating, context):
+    """What is published does not say what stood there: equal inputs give equal artifacts, also from the cache."""
     metric = MetricConfig("AUC", threshold=MetricThreshold(GenericValueThreshold(0.4)))
     for config in (gated(lower=0.4), EvalConfig([MetricsSpec([metric])])):
+        context.left_out = ()
+        alone = evaluating(config, "x")
+        context.left_out = ("baseline_model",)
         ctx = evaluating(config, "x")
-        evidence = read_evidence(ctx.output("blessing").uri)
-        assert evidence["first_model"] is False
-        (note,) = evidence["notes"]
-        assert note.startswith("The baseline is this very model (the same contents), so it ")
-        assert ctx.output("blessing").properties["note"] == note
-        page = Path(ctx.output("evaluation").path("evaluation.html")).read_text()
-        assert "this first model" not in page
-        assert "there was no baseline" not in page
+        assert ctx.found["baseline"] == "this very model: it has the same contents"
+        assert "baseline" not in alone.found
+        assert read_evidence(ctx.output("blessing").uri) == read_evidence(alone.output("blessing").uri)
+        (note,) = read_evidence(ctx.output("blessing").uri)["notes"]
+        assert note.startswith("There was no other model to compare with")
+        assert "first model" not in Path(ctx.output("evaluation").path("evaluation.html")).read_text()
 
 
 def test_a_sampled_run_blesses_nothing_and_closes_nothing(evaluating, context):

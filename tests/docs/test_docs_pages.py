@@ -14,8 +14,11 @@ from docs_machine import HEAVY, Machine, installed
 
 PAGES = [page for page in pages() if page not in ("README.md", "docs/reference.md")]
 SLOW = frozenset(
-    {"docs/tutorial.md", "docs/howto/batch_inference.md", "docs/howto/component.md"}
-)  # whole lines, more than once
+    {
+        "docs/tutorial.md", "docs/howto/batch_inference.md", "docs/howto/component.md", "docs/howto/registry.md",
+        "docs/howto/running.md", "docs/howto/train.md", "docs/howto/validate.md",
+    }
+)  # whole lines, more than once  # fmt: skip
 MARKED = [pytest.param(page, marks=pytest.mark.slow) if page in SLOW else page for page in PAGES]
 NEEDED = {"import torch": "torch", "RayEngine(": "ray"}
 HEAVY_PAGES = [page for page in PAGES if any(HEAVY in block.needs for block in blocks_of(page))]

@@ -149,6 +149,7 @@ def test_rates_of_groups_are_those_of_fairlearns_metric_frame(table: pa.Table) -
 row = st.tuples(st.sampled_from("FMX"), st.integers(0, 1), st.integers(0, 10).map(lambda i: i / 10), st.integers(1, 4))
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.lists(row, min_size=4, max_size=40))
 def test_any_small_table_agrees_with_fairlearn_wherever_rates_are_defined(rows: list[Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,7 +57,8 @@ def deploy() -> None:
 @click.option("--ingress-class", help="The Ingress's class.")
 @click.option("--ingress-tls-secret", help="Secret with the Ingress's certificate.")
 @click.option("-o", "--out", metavar="FILE", help="Standard output by default.")
-def k8s(models: tuple[str, ...], file: str | None, out: str | None, **settings: Any) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the objects, or what was written, as JSON.")
+def k8s(models: tuple[str, ...], file: str | None, out: str | None, as_json: bool, **settings: Any) -> None:
     """Write manifests for Kubernetes as one YAML file.
 
     Deployment, Service and the models' ConfigMap; with more than one pod an autoscaler and a disruption budget; a
@@ -65,14 +67,15 @@ def k8s(models: tuple[str, ...], file: str | None, out: str | None, **settings: 
     from trueline.deploy import KubernetesOptions, manifests, yaml_text
 
     options = KubernetesOptions(**{f.name: settings[f.name] for f in fields(KubernetesOptions)})
-    text = yaml_text(manifests(_config(models, file), options))
+    objects = manifests(_config(models, file), options)
+    told = {"out": out, "objects": objects}
     if out is None:
-        click.echo(text, nl=False)
+        click.echo(json.dumps(told) if as_json else yaml_text(objects), nl=as_json)
         return
     from trueline._core import store
 
-    store.write_text(out, text)
-    click.echo(f"Wrote {out}: {text.count('apiVersion:') - text.count('    apiVersion:')} objects")
+    store.write_text(out, yaml_text(objects))
+    click.echo(json.dumps(told) if as_json else f"Wrote {out}: {len(objects)} objects")
 
 
 @deploy.command(
@@ -83,7 +86,8 @@ def k8s(models: tuple[str, ...], file: str | None, out: str | None, **settings: 
 @click.option("--base", help="The image to start from; by default the slim one of this Python.")
 @click.option("--with", "additions", multiple=True, metavar="PACKAGE", help="Added, such as s3fs; repeatable.")
 @click.option("--wheel", metavar="FILE", help="Trueline's own wheel; by default it comes from the index.")
-def docker(out: str, base: str | None, additions: tuple[str, ...], wheel: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
+def docker(out: str, base: str | None, additions: tuple[str, ...], wheel: str | None, as_json: bool) -> None:
     """Write the recipe of the server's image: a Dockerfile and its exact packages.
 
     Versions are those that are installed here.
@@ -98,7 +102,8 @@ def docker(out: str, base: str | None, additions: tuple[str, ...], wheel: str | 
     files = docker_files(DockerOptions(**given, additions=additions, wheel=wheel))
     for name, data in files.items():
         store.write_bytes(str(folder / name), data)
-    click.echo(f"Wrote {', '.join(files)} to {out}")
+    told = {"out": out, "files": list(files)}
+    click.echo(json.dumps(told) if as_json else f"Wrote {', '.join(files)} to {out}")
 
 
 def _config(models: tuple[str, ...], file: str | None) -> ServerConfig:

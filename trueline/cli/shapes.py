@@ -104,6 +104,8 @@ SHAPES: Mapping[str, Shape] = {
         about="findings: severity, owner, feature, type, short, description, how_to_accept, changes.",
     ),
     "predict": Shape(("model", "out", "rows")),
+    "deploy docker": Shape(("out", "files")),
+    "deploy k8s": Shape(("out", "objects")),
     "export": Shape(("model", "to", "out", "facts")),
     "evaluate": Shape(
         ("rows", "missing_labels", "split", "slices", "ok", "validation", "found_slices", "written"),

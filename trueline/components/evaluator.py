@@ -11,7 +11,7 @@ from trueline._core import store
 from trueline._core.errors import ConfigError
 from trueline.components.common import dataset_of, wanted_splits
 from trueline.components.evaluator_config import read_eval_config
-from trueline.components.evaluator_evidence import compared_with_itself, evidence_of, write_evidence
+from trueline.components.evaluator_evidence import evidence_of, write_evidence
 from trueline.components.evaluator_more import Answer, Judged, ask, question_params
 from trueline.components.evaluator_sections import saved_sections
 from trueline.components.schema_gen import SCHEMA_FILE
@@ -135,9 +135,6 @@ def execute(ctx: ExecutionContext) -> None:
         ctx.engine,
     )
     result = evaluate(of.model, of.dataset, config, baseline=of.baseline, engine=ctx.engine)
-    itself = "baseline_model" in ctx.left_out
-    if itself:
-        result = replace(result, validation_result=compared_with_itself(result.validation_result))
     warned = split_warning(of.model.info, splits)
     if warned:
         result = _with(result, (), notes=(warned,))
@@ -148,7 +145,7 @@ def execute(ctx: ExecutionContext) -> None:
         lasting = _with(lasting, answer.lasting, answer.checks, answer.notes)
         told = _with(told, answer.failures, answer.checks, answer.notes)
     _save(ctx, lasting, answers)
-    evidence = evidence_of(lasting.validation_result, config, candidate, baseline, source, splits, itself=itself)
+    evidence = evidence_of(lasting.validation_result, config, candidate, baseline, source, splits)
     write_evidence(ctx.output("blessing"), evidence)
     ctx.report(**{name: answer.report for name, answer in answers.items() if answer.report})
     _bless(ctx, told, lasting, candidate, baseline, " ".join(evidence["notes"]))
@@ -208,6 +205,10 @@ def _bless(
     if baseline is not None:
         blessing.properties.update(baseline_model=baseline.uri, baseline_model_id=baseline.id)
     ctx.report(blessed=blessed, compared_with_baseline=baseline is not None, metrics=_overall(told))
+    if (
+        "baseline_model" in ctx.left_out
+    ):  # no artifact says it: equal inputs give equal artifacts
+        ctx.report(baseline="this very model: it has the same contents")
     if ctx.sample is not None:
         ctx.report(sample=ctx.sample, thresholds_met=judged and verdict.ok)
     elif judged and not blessed:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from trueline._core import store
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = [
     "EVIDENCE_FILE",
     "EVIDENCE_FORMAT",
-    "compared_with_itself",
     "evidence_of",
     "first_model_note",
     "read_evidence",
@@ -33,7 +31,6 @@ __all__ = [
 
 EVIDENCE_FILE = "evidence.json"
 EVIDENCE_FORMAT = 1
-_ITSELF = "The baseline is this very model (the same contents), so it"
 
 
 def evidence_of(
@@ -43,8 +40,6 @@ def evidence_of(
     baseline: ArtifactHandle | None,
     examples: ArtifactHandle,
     splits: Sequence[str],
-    *,
-    itself: bool = False,
 ) -> dict[str, Any]:
     """The evidence as JSON values.
 
@@ -55,15 +50,14 @@ def evidence_of(
         baseline: the model it was compared with; None for a first model, and where that is the candidate itself.
         examples: the rows it was judged on.
         splits: their splits.
-        itself: whether the baseline is the candidate itself.
     """
     found = verdict.to_dict()
     checks = found.pop("judged", [])
     return {
         "format": EVIDENCE_FORMAT,
         "blessed": verdict.ok and not verdict.missing_thresholds,
-        "first_model": baseline is None and not itself,
-        "notes": [*verdict.notes, *first_model_note(verdict, baseline, itself=itself)],
+        "first_model": baseline is None,
+        "notes": [*verdict.notes, *first_model_note(verdict, baseline)],
         "candidate": _identity(candidate),
         "baseline": _identity(baseline) if baseline is not None else None,
         "examples": {**_identity(examples), "splits": list(splits)},
@@ -73,20 +67,11 @@ def evidence_of(
     }
 
 
-def first_model_note(verdict: ValidationResult, baseline: ArtifactHandle | None, *, itself: bool = False) -> list[str]:
-    """That there was no baseline, or none but the candidate, where the verdict itself had no reason to say so."""
+def first_model_note(verdict: ValidationResult, baseline: ArtifactHandle | None) -> list[str]:
+    """That there was no other model to compare with, where the verdict itself had no reason to say so."""
     if baseline is not None or verdict.rubber_stamp:
         return []
-    if itself:
-        return [f"{_ITSELF} was judged by value thresholds alone."]
-    return ["There was no baseline model: this first model was judged by value thresholds alone."]
-
-
-def compared_with_itself(verdict: ValidationResult) -> ValidationResult:
-    """The verdict of a model whose baseline is the model itself: what it says of a first model is said of that."""
-    from trueline.model_analysis.gates import FIRST_MODEL
-
-    return replace(verdict, notes=tuple(note.replace(FIRST_MODEL, _ITSELF) for note in verdict.notes))
+    return ["There was no other model to compare with: this one was judged by value thresholds alone."]
 
 
 def _identity(artifact: ArtifactHandle) -> dict[str, Any]:

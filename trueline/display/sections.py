@@ -137,9 +137,7 @@ def evaluation_view(
         if failures:
             parts.append(tag("ul", *failures))
         if validation.get("rubber_stamp"):
-            parts.append(
-                tag("p", "There was no other blessed model: value thresholds alone decided.", class_="soft")
-            )
+            parts.append(tag("p", "There was no other blessed model: value thresholds alone decided.", class_="soft"))
     names: dict[str, None] = {}
     for _, metrics in slicing_metrics:
         names.update(dict.fromkeys(metrics))

@@ -36,9 +36,9 @@ from trueline.model_analysis.multiplicity import adjusted_p_values
 from trueline.model_analysis.slices import slice_name
 from trueline.model_analysis.validation import GateCheck, GateFailure, SlicingDetail, ValidationResult
 
-__all__ = ["FIRST_MODEL", "validate_metrics"]
+__all__ = ["validate_metrics"]
 
-FIRST_MODEL = "There was no baseline, so this first model"
+_ALONE = "There was no other model to compare with, so this one"
 """How the note on thresholds that were not applied begins."""
 
 
@@ -224,7 +224,7 @@ def _notes(left_out: Sequence[GateRule], ok: bool, valued: bool) -> tuple[str, .
     alone = "on value thresholds alone" if valued else "with no threshold on a value at all"
     verdict = f"passes {alone}" if ok else f"was judged {alone}"
     many = "1 threshold on a change was" if len(left_out) == 1 else f"{len(left_out)} thresholds on changes were"
-    return (f"{FIRST_MODEL} {verdict}: {many} not applied ({names}).",)
+    return (f"{_ALONE} {verdict}: {many} not applied ({names}).",)
 
 
 def _places(failures: Sequence[GateFailure], kind: str) -> tuple[str, ...]:
