@@ -4,6 +4,9 @@
 run. The load comes from wrk where it is installed, else from a process of this file that keeps a number of connections
 busy. CPU time is the server process's own (``/proc/<pid>/stat``), so other load
 on the machine changes the wall clock and hardly these figures; the ratio to the empty app is the one to compare.
+
+Three models: `raw` of 14 numbers and 6 texts, `dense` of one list of 20 numbers, and `big`, whose weights are read from
+memory in every run, so that runs of several requests pay (``batching_gain``: against a server that puts none together).
 """
 
 from __future__ import annotations
@@ -28,11 +31,17 @@ from typing import Any
 
 FLOATS, STRINGS, HIDDEN, WORDS = 14, 6, 64, 50
 NAME = "bench"
+WIDTH = 20
+LAYERS = {"dense": (128, 64), "big": (1024, 1024)}
+"""Hidden units of the models that take one list of `WIDTH` numbers."""
 CASES = (
-    ("rows_1", "instances", 1),
-    ("columns_1", "inputs", 1),
-    ("rows_32", "instances", 32),
-    ("columns_256", "inputs", 256),
+    ("rows_1", "raw", "instances", 1),
+    ("columns_1", "raw", "inputs", 1),
+    ("rows_32", "raw", "instances", 32),
+    ("columns_256", "raw", "inputs", 256),
+    ("dense_1", "dense", "instances", 1),
+    ("dense_256", "dense", "instances", 256),
+    ("big_1", "big", "instances", 1),
 )
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -52,6 +61,54 @@ def make_model(folder: Path) -> None:
     (folder / "model.json").write_text(json.dumps(_described(feeds)))
     (folder / "host.json").write_text(json.dumps({"steps": []}))
     write_manifest(str(folder), "Model", 1)
+
+
+def make_dense_model(folder: Path, hidden: tuple[int, ...]) -> None:
+    """A list of 20 numbers, scaled -> MLP -> probabilities, label."""
+    from trueline._core.feeds import Feeds
+    from trueline._core.manifest import write_manifest
+    from trueline._core.values import RawFeature
+
+    feeds = Feeds([RawFeature("x", "float32", "fixed", WIDTH, optional=False)])
+    folder.mkdir(parents=True)
+    (folder / "model.onnx").write_bytes(_dense_onnx(feeds.onnx_inputs(), hidden))
+    (folder / "model.json").write_text(json.dumps(_described(feeds)))
+    (folder / "host.json").write_text(json.dumps({"steps": []}))
+    write_manifest(str(folder), "Model", 1)
+
+
+def _dense_onnx(inputs: list[tuple[str, str, list[str | int]]], hidden: tuple[int, ...]) -> bytes:
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper
+
+    rng = np.random.default_rng(0)
+    sizes = (WIDTH, *hidden, 2)
+    weights = {"mean": rng.normal(size=WIDTH).astype(np.float32), "scale": np.full(WIDTH, 2, np.float32)}
+    nodes = [helper.make_node("Sub", ["x", "mean"], ["c"]), helper.make_node("Div", ["c", "scale"], ["a0"])]
+    for i, (wide, out) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        weights[f"w{i}"] = rng.normal(size=(wide, out)).astype(np.float32) / np.float32(wide**0.5)
+        weights[f"b{i}"] = np.zeros(out, np.float32)
+        nodes.append(helper.make_node("Gemm", [f"a{i}", f"w{i}", f"b{i}"], [f"h{i}"]))
+        nodes.append(helper.make_node("Relu", [f"h{i}"], [f"a{i + 1}"]))
+    last = f"h{len(hidden)}"
+    nodes[-1] = helper.make_node("Softmax", [last], ["probabilities"], axis=1)
+    nodes.append(helper.make_node("ArgMax", [last], ["label"], axis=1, keepdims=0))
+    given = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, _, shape in inputs]
+    constants = [numpy_helper.from_array(value, name) for name, value in weights.items()]
+    graph = helper.make_graph(nodes, "bench", given, _outputs(), constants)
+    model: bytes = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9
+    ).SerializeToString()
+    return model
+
+
+def _outputs() -> list[Any]:
+    from onnx import TensorProto, helper
+
+    return [
+        helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", 2]),
+        helper.make_tensor_value_info("label", TensorProto.INT64, ["N"]),
+    ]
 
 
 def _weights() -> dict[str, Any]:
@@ -116,12 +173,8 @@ def _onnx_model(inputs: list[tuple[str, str, list[str | int]]], numbers: list[st
         helper.make_node("Softmax", ["o"], ["probabilities"], axis=1),
         helper.make_node("ArgMax", ["o"], ["label"], axis=1, keepdims=0),
     ]
-    outputs = [
-        helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", 2]),
-        helper.make_tensor_value_info("label", TensorProto.INT64, ["N"]),
-    ]
     weights = [numpy_helper.from_array(value, name) for name, value in _weights().items()]
-    graph = helper.make_graph(nodes, "bench", given, outputs, weights)
+    graph = helper.make_graph(nodes, "bench", given, _outputs(), weights)
     opsets = [helper.make_opsetid("", 20), helper.make_opsetid("ai.onnx.ml", 3)]
     model: bytes = helper.make_model(graph, opset_imports=opsets, ir_version=9).SerializeToString()
     return model
@@ -148,9 +201,12 @@ def _described(feeds: Any) -> dict[str, Any]:
     }
 
 
-def make_body(form: str, rows: int) -> bytes:
+def make_body(form: str, rows: int, model: str = "raw") -> bytes:
     """A request of `rows` rows, the same for every run."""
     rng = random.Random(rows)
+    if model in LAYERS:
+        lists = [[round(rng.gauss(0, 1), 4) for _ in range(WIDTH)] for _ in range(rows)]
+        return json.dumps({form: lists}).encode()
     data: list[dict[str, Any]] = []
     for _ in range(rows):
         row: dict[str, Any] = {f"n{i}": round(rng.gauss(0, 1), 4) for i in range(FLOATS)}
@@ -159,6 +215,19 @@ def make_body(form: str, rows: int) -> bytes:
     if form == "instances":
         return json.dumps({"instances": data}).encode()
     return json.dumps({"inputs": {k: [r[k] for r in data] for k in data[0]}}).encode()
+
+
+def decode_micros(body: bytes) -> float:
+    """CPU time to read a body of lists with orjson and to make a float32 array of it: the least that is possible."""
+    import numpy as np
+    import orjson
+
+    found = []
+    for _ in range(50):
+        before = time.thread_time()
+        np.array(orjson.loads(body)["instances"], np.float32)
+        found.append((time.thread_time() - before) * 1e6)
+    return median(found)
 
 
 def serve_nothing(port_file: str) -> None:
@@ -282,14 +351,20 @@ def median(values: list[float]) -> float:
 def measure(servers: dict[str, tuple[int, int, str]], folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     """CPU of every case and server: the median over shuffled rounds, and the empty app's of the same run."""
     cases = [case for case in CASES if case[0] in arguments.cases]
-    found: dict[str, dict[str, list[float]]] = {name: {s: [] for s in servers} for name, _, _ in cases}
-    total: dict[str, dict[str, float]] = {name: dict.fromkeys(servers, 0.0) for name, _, _ in cases}
-    jobs = [(case, server) for case in cases for server in servers] * arguments.rounds
+    asked = {case[0]: [s for s in servers if s != "unbatched" or case[1] == "big"] for case in cases}
+    found: dict[str, dict[str, list[float]]] = {name: {s: [] for s in names} for name, names in asked.items()}
+    total: dict[str, dict[str, float]] = {name: dict.fromkeys(names, 0.0) for name, names in asked.items()}
+    decoding: dict[str, list[float]] = {case[0]: [] for case in cases}
+    jobs = [(case, server) for case in cases for server in asked[case[0]]] * arguments.rounds
     random.Random(0).shuffle(jobs)
-    for (name, form, rows), server in jobs:
+    for (name, model, form, rows), server in jobs:
         body_file = folder / f"{name}.json"
-        body_file.write_bytes(make_body(form, rows))
+        body = make_body(form, rows, model)
+        body_file.write_bytes(body)
         pid, port, path = servers[server]
+        path = path.replace("MODEL", model)
+        if name == "dense_256":
+            decoding[name].append(decode_micros(body))
         before = cpu_seconds(pid)
         counts = run_load(port, path, body_file, arguments.connections, arguments.seconds)
         if counts["failed"] or not counts["ok"]:
@@ -298,37 +373,49 @@ def measure(servers: dict[str, tuple[int, int, str]], folder: Path, arguments: a
         total[name][server] += used
         found[name][server].append(used * 1e6 / counts["ok"])
     report: dict[str, Any] = {}
-    for name, _, rows in cases:
+    for name, _, _, rows in cases:
         micros = {server: max(median(values), 1.0) for server, values in found[name].items()}
         report[name] = {
             server: {
                 "rows_per_request": rows,
                 "cpu_seconds": round(total[name][server], 2),
                 "cpu_us_per_request": round(micros[server], 1),
+                "cpu_us_range": [round(min(found[name][server]), 1), round(max(found[name][server]), 1)],
                 "rows_per_cpu_second": round(rows * 1e6 / micros[server]),
                 "ratio_to_empty_app": round(micros[server] / micros["empty_app"], 2),
             }
-            for server in servers
+            for server in asked[name]
         }
+        if decoding[name]:
+            report[name]["server"]["ratio_to_decoding"] = round(micros["server"] / median(decoding[name]), 2)
+        if "unbatched" in micros:
+            report[name]["server"]["batching_gain"] = round(micros["unbatched"] / micros["server"], 2)
     return report
 
 
 def run_servers(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     """Starts every server, measures them in one run and ends them."""
-    make_model(folder / "base" / "1")
-    command = [sys.executable, "-P", "-m", "trueline.serving", "--model", f"{NAME}={folder / 'base'}", "--port", "0"]
+    make_model(folder / "raw" / "1")
+    for name, hidden in LAYERS.items():
+        make_dense_model(folder / name / "1", hidden)
+    command = [sys.executable, "-P", "-m", "trueline.serving", "--port", "0"]
+    for name in ("raw", *LAYERS):
+        command += ["--model", f"{name}={folder / name}"]
     if arguments.inline_micros is not None:
         command += ["--inline-micros", str(arguments.inline_micros)]
     trees: dict[str, str | None] = {"server": None}
     if arguments.before:
         trees["before"] = str(Path(arguments.before).resolve())
+    if any(case[1] == "big" for case in CASES if case[0] in arguments.cases):
+        trees["unbatched"] = None
     started: dict[str, subprocess.Popen[bytes]] = {}
     servers = {}
     try:
         for name, tree in trees.items():
             ready = folder / f"{name}.ready"
-            started[name], port = start([*command, "--ready-file", str(ready)], ready, tree)
-            servers[name] = (started[name].pid, port, f"/v1/models/{NAME}:predict")
+            alone = ["--max-batch-rows", "1"] if name == "unbatched" else []
+            started[name], port = start([*command, *alone, "--ready-file", str(ready)], ready, tree)
+            servers[name] = (started[name].pid, port, "/v1/models/MODEL:predict")
         nothing = folder / "nothing.json"
         started["empty_app"], port = start([sys.executable, __file__, "--nothing", str(nothing)], nothing)
         servers["empty_app"] = (started["empty_app"].pid, port, "/")

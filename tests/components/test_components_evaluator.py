@@ -208,8 +208,8 @@ def test_a_first_model_is_blessed_on_value_thresholds_and_says_so(evaluating):
     evidence = read_evidence(ctx.output("blessing").uri)
     assert (evidence["blessed"], evidence["first_model"], evidence["baseline"]) == (True, True, None)
     note = (
-        "There was no other model to compare with, so this one passes on value thresholds alone: 1 threshold on a change was not "
-        "applied (auc)."
+        "There was no other model to compare with, so this one passes on value thresholds alone: "
+        "1 threshold on a change was not applied (auc)."
     )
     assert evidence["notes"] == [note]
     properties = ctx.output("blessing").properties

@@ -140,8 +140,8 @@ def test_a_first_model_has_no_difference_and_says_so() -> None:
     verdict = flips(0.5, value(None, 0.02), has_baseline=False)
     assert (verdict.ok, verdict.rubber_stamp, verdict.judged) == (True, True, ())
     assert verdict.notes == (
-        "There was no other model to compare with, so this one passes with no threshold on a value at all: 1 threshold on a "
-        "change was not applied (symmetric_flip_rate).",
+        "There was no other model to compare with, so this one passes with no threshold on a value at all: "
+        "1 threshold on a change was not applied (symmetric_flip_rate).",
     )
 
 

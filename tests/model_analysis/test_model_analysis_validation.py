@@ -79,8 +79,8 @@ def test_a_first_model_says_that_value_thresholds_alone_judged_it(now: float, ok
     verdict = judge(gated(both), one_slice(m0=(now, None, None)), has_baseline=False)
     assert (verdict.ok, verdict.rubber_stamp) == (ok, True)
     assert verdict.notes == (
-        f"There was no other model to compare with, so this one {said} thresholds alone: 1 threshold on a change was not applied "
-        "(m0).",
+        f"There was no other model to compare with, so this one {said} thresholds alone: "
+        "1 threshold on a change was not applied (m0).",
     )
     assert judge(gated(both), one_slice(m0=(0.8, 0.8, 0.1))).notes == ()
 

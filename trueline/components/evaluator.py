@@ -205,9 +205,7 @@ def _bless(
     if baseline is not None:
         blessing.properties.update(baseline_model=baseline.uri, baseline_model_id=baseline.id)
     ctx.report(blessed=blessed, compared_with_baseline=baseline is not None, metrics=_overall(told))
-    if (
-        "baseline_model" in ctx.left_out
-    ):  # no artifact says it: equal inputs give equal artifacts
+    if "baseline_model" in ctx.left_out:  # no artifact says it: equal inputs give equal artifacts
         ctx.report(baseline="this very model: it has the same contents")
     if ctx.sample is not None:
         ctx.report(sample=ctx.sample, thresholds_met=judged and verdict.ok)
