@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from trueline.serving.at_once import sent_at_once
 from trueline.serving.errors import Code, RequestError, overloaded, too_large
 
 __all__ = [
@@ -247,5 +248,7 @@ async def send_answer(send: Send, answer: Answer, request_id: bytes) -> None:
         (b"x-request-id", request_id),
         *answer.headers,
     ]
+    if answer.status == 200 and sent_at_once(send, headers, answer.body):
+        return
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})
