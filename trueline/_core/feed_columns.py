@@ -8,9 +8,11 @@ of TensorFlow Serving send it.
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -74,6 +76,8 @@ ACCEPTED: dict[str, frozenset[type]] = {
 """The Python types that are taken as they are, by dtype; exactly these, so that true is no int."""
 _CONVERT: dict[str, Callable[[Any], Any]] = {"timestamp": timestamp_micros}
 _NONE = type(None)
+_BUFFERS = {"float64": "d", "float32": "d", "int64": "q", "timestamp": "q"}
+_BUFFER_TYPES = {"d": np.float64, "q": np.int64}
 
 
 def _wrong(feature: RawFeature, row: int, value: Any, why: str = "") -> str:
@@ -130,9 +134,9 @@ def _array(dtype: str, values: list[Any]) -> tuple[npt.NDArray[Any], npt.NDArray
     else:
         present = np.ones(count, bool)
     if numpy_type is object:
-        array = np.empty(count, object)
-        array[:] = values
-        return array, present
+        texts = np.empty(count, object)
+        texts[:] = values
+        return texts, present
     return np.array(values, numpy_type), present
 
 
@@ -140,9 +144,26 @@ def column_from_list(feature: RawFeature, values: list[Any]) -> tuple[Column, li
     """The column that `values` (None = missing) make, and every problem by row and field."""
     if feature.kind == "scalar":
         checked, problems = _checked(feature, values, lambda i: i)
-        array, present = _array(feature.dtype, checked)
-        return Column(array, present), problems
-    return _lists(feature, values)
+        made, present = _array(feature.dtype, checked)
+        return Column(made, present), problems
+    quick = _fixed_quickly(feature, values) if feature.kind == "fixed" else None
+    return _lists(feature, values) if quick is None else (quick, [])
+
+
+def _fixed_quickly(feature: RawFeature, values: list[Any]) -> Column | None:
+    """The column of lists that are all there, of the right length and types; None for anything else."""
+    if set(map(type, values)) != {list} or set(map(len, values)) != {feature.size}:
+        return None
+    flat: list[Any] = values[0] if len(values) == 1 else list(chain.from_iterable(values))
+    if not flat or not set(map(type, flat)) <= ACCEPTED[feature.dtype]:
+        return None
+    code, numpy_type = _BUFFERS.get(feature.dtype), FILL[feature.dtype][1]
+    try:
+        made = np.frombuffer(array(code, flat), _BUFFER_TYPES[code]) if code else _array(feature.dtype, flat)[0]
+    except OverflowError:
+        return None
+    out = made.astype(numpy_type, copy=False).reshape(len(values), -1)
+    return Column(out, np.ones(len(values), bool))
 
 
 def _lists(feature: RawFeature, values: list[Any]) -> tuple[Column, list[str]]:
