@@ -163,7 +163,12 @@ class BlockPlan:
             known = self._known | extra if extra else self._known
             if not all(row.keys() <= known for row in rows):
                 return None
-        flat = picked[0] if len(rows) == 1 else list(chain.from_iterable(zip(*picked, strict=True)))
+        if len(rows) == 1:
+            flat: Sequence[Any] = picked[0]
+        elif len(self.names) == 1:
+            flat = list(chain.from_iterable(picked))
+        else:
+            flat = list(chain.from_iterable(zip(*picked, strict=True)))
         return self._pack(flat, len(rows))
 
     def pack_lists(self, lists: Mapping[str, list[Any]], rows: int) -> Packed | None:

@@ -19,11 +19,12 @@ import orjson
 
 from trueline.serving.errors import Code, RequestError
 
-__all__ = ["columns_of", "decode", "dump", "dump_outputs", "rows_of", "with_bytes"]
+__all__ = ["columns_of", "decode", "dump", "dump_outputs", "dump_rows", "rows_of", "with_bytes"]
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 _TOKENS = (b"NaN", b"Infinity")
 _BYTES_SUFFIX = "_bytes"
+_FEW_ROWS = 8
 
 
 def decode(body: bytes) -> Any:
@@ -125,6 +126,34 @@ def rows_of(outputs: dict[str, npt.NDArray[Any]]) -> list[Any]:
     if len(columns) == 1:
         return list(columns[0])
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def dump_rows(outputs: dict[str, npt.NDArray[Any]]) -> bytes:
+    """The body ``{"predictions": [...]}``: that of `dump_outputs` and `rows_of`.
+
+    Several outputs of numbers are written output by output and put together as text: an object for each row costs
+    more than the numbers.
+    """
+    rows = len(next(iter(outputs.values())))
+    if len(outputs) < 2 or rows < _FEW_ROWS or not all(_is_plain(array, rows) for array in outputs.values()):
+        return dump_outputs("predictions", rows_of(outputs))
+    texts = [dump(np.ascontiguousarray(array)) for array in outputs.values()]
+    if any(b"null" in text for text in texts):
+        return dump_outputs("predictions", rows_of(outputs))
+    names = [dump(name).replace(b"%", b"%%") for name in outputs]
+    lists = [array.ndim == 2 for array in outputs.values()]
+    fields = [b"%b:[%%b]" % name if many else b"%b:%%b" % name for name, many in zip(names, lists, strict=True)]
+    row = b"{%b}" % b",".join(fields)
+    columns = [
+        text[2:-2].split(b"],[") if many else text[1:-1].split(b",") for text, many in zip(texts, lists, strict=True)
+    ]
+    return b'{"predictions":[%b]}' % b",".join(map(row.__mod__, zip(*columns, strict=True)))
+
+
+def _is_plain(array: npt.NDArray[Any], rows: int) -> bool:
+    if array.dtype.kind not in "fiub" or array.dtype == np.float16 or len(array) != rows:
+        return False
+    return array.ndim == 1 or (array.ndim == 2 and array.size > 0)
 
 
 def _first(name: str, array: npt.NDArray[Any]) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from trueline.serving.asgi import JSON_TYPE
-from trueline.serving.codec import columns_of, dump_outputs, rows_of
+from trueline.serving.codec import columns_of, dump_outputs, dump_rows
 from trueline.serving.service import Answered, Given
 
 __all__ = ["COLUMNS", "ROWS", "Parsed", "Reply", "encode"]
@@ -44,7 +44,7 @@ def encode(answered: Answered) -> bytes:
 
 
 def _rows(answered: Answered) -> bytes:
-    return dump_outputs("predictions", rows_of(answered.outputs))
+    return dump_rows(answered.outputs)
 
 
 def _columns(answered: Answered) -> bytes:
