@@ -18,6 +18,7 @@ if sys.path and sys.path[0].endswith("benchmarks"):
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import random
@@ -85,7 +86,7 @@ def _dense_onnx(inputs: list[tuple[str, str, list[str | int]]], hidden: tuple[in
     sizes = (WIDTH, *hidden, 2)
     weights = {"mean": rng.normal(size=WIDTH).astype(np.float32), "scale": np.full(WIDTH, 2, np.float32)}
     nodes = [helper.make_node("Sub", ["x", "mean"], ["c"]), helper.make_node("Div", ["c", "scale"], ["a0"])]
-    for i, (wide, out) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for i, (wide, out) in enumerate(itertools.pairwise(sizes)):
         weights[f"w{i}"] = rng.normal(size=(wide, out)).astype(np.float32) / np.float32(wide**0.5)
         weights[f"b{i}"] = np.zeros(out, np.float32)
         nodes.append(helper.make_node("Gemm", [f"a{i}", f"w{i}", f"b{i}"], [f"h{i}"]))

@@ -54,6 +54,15 @@ def test_serving_compares_with_an_app_that_does_nothing() -> None:
         assert report["cases"][case]["server"]["ratio_to_empty_app"] > 1
 
 
+def test_serving_measures_models_of_one_vector() -> None:
+    report = run("serving.py", "--seconds", "0.3", "--rounds", "1", "--cases", "dense_256", "big_1")
+    cases = report["cases"]
+    check(cases["big_1"]["unbatched"])
+    assert cases["big_1"]["server"]["batching_gain"] > 0
+    assert cases["dense_256"]["server"]["ratio_to_decoding"] > 0.5
+    assert "unbatched" not in cases["dense_256"]
+
+
 def test_statistics_compares_with_reading_alone() -> None:
     report = run("statistics.py", "--rows", "2000", "--rounds", "1")
     for name in ("trueline", "decode"):
