@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -101,6 +103,15 @@ def test_paths_of_events_keep_their_order(anywhere: MetadataStore) -> None:
     events = anywhere.events(execution_ids=[made[0]])
     assert [(e.type, e.path) for e in events] == [(EventType.OUTPUT, path), (EventType.INPUT, path[::-1])]
     assert [a.id for a in anywhere.artifacts(context=made[2][0], newest_first=True, limit=2)] == made[1][::-1]
+
+
+def test_a_new_database_is_made_once_by_all_who_open_it_at_once(store_url: str) -> None:
+    def opened(_: int) -> int:
+        with closing(MetadataStore(store_url)) as store:
+            return len(store.get_artifact_types())
+
+    with ThreadPoolExecutor(6) as several:
+        assert len(set(several.map(opened, range(6)))) == 1
 
 
 def test_builtin_types_come_first(anywhere: MetadataStore) -> None:

@@ -30,8 +30,8 @@ def test_a_mix_of_good_and_bad_requests_is_answered_as_it_should_be() -> None:
 
 
 @pytest.mark.slow
-def test_memory_is_flat_over_two_hundred_thousand_requests() -> None:
-    assert soaked(200_000)["holds"]
+def test_memory_is_flat_over_fifty_thousand_requests() -> None:
+    assert soaked(50_000)["holds"]
 
 
 @pytest.mark.exhaustive

@@ -169,9 +169,16 @@ class Database:
             yield
             return
         # MySQL ends a transaction at each change of tables, and with it a transaction's locks.
-        connection.execute(sa.text("SELECT GET_LOCK(CONCAT('trueline ', MD5(DATABASE())), 60)"))
+        if connection.scalar(sa.text("SELECT GET_LOCK(CONCAT('trueline ', MD5(DATABASE())), 60)")) != 1:
+            raise MetadataError(
+                "another process has been making or upgrading the tables for a minute",
+                where=self.place,
+                hint="try again when it has finished.",
+                code="ABORTED",
+            )
         try:
             yield
+            connection.exec_driver_sql("COMMIT")  # who comes next must see the rows too
         finally:
             connection.execute(sa.text("SELECT RELEASE_LOCK(CONCAT('trueline ', MD5(DATABASE())))"))
 
