@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -17,7 +19,6 @@ pytestmark = pytest.mark.frameworks
 CODE = """
 import os
 import time
-from pathlib import Path
 
 def run_fn(fn_args):
     import torch
@@ -42,7 +43,7 @@ def run_fn(fn_args):
             fn_args.log("loss", loss.item(), step)
             if step % 5 == 4:
                 fn_args.checkpoints.save_torch(step, model=net, optimizer=adam, state=loader.state())
-            with open(Path(__file__).with_name("steps.txt"), "a") as noted:
+            with open(os.environ["NOTED"], "a") as noted:  # a file that code names is part of the cache's key
                 noted.write(f"{step} {loss.item()!r}\\n")
             time.sleep(float(os.environ.get("PACE", "0")))
             bar.update()
@@ -59,9 +60,14 @@ def _steps(home: Path) -> list[int]:
     return [int(line.split()[0]) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+def _begun(home: Path) -> subprocess.Popen[str]:
+    os.environ["NOTED"] = str(home / "steps.txt")
+    return apart(home, train_steps=STEPS, seed=5)
+
+
 def _end(home: Path) -> Path:
     """Runs to the end; the model's folder."""
-    process = apart(home, train_steps=STEPS, seed=5)
+    process = _begun(home)
     said, _ = process.communicate(timeout=300)
     _, state, uri = said.splitlines()[-1].split()
     assert state == "COMPLETE", said
@@ -77,7 +83,7 @@ def test_a_killed_training_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert _steps(whole) == list(range(STEPS))
 
     monkeypatch.setenv("PACE", "0.1")
-    process = apart(parted, train_steps=STEPS, seed=5)
+    process = _begun(parted)
     deadline = time.monotonic() + 120
     while len(_steps(parted)) < 23 and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.02)

@@ -177,7 +177,7 @@ def _users_errors(file: str) -> Iterator[None]:
 
 
 def _forget_modules() -> None:
-    for name, module in list(sys.modules.items()):
+    for name, module in sys.modules.copy().items():
         home = getattr(module, "__file__", None)
         if home and str(Path(home).parent) in _loaded_folders:
             del sys.modules[name]

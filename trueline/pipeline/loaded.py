@@ -26,7 +26,7 @@ _digests: weakref.WeakKeyDictionary[ModuleType, tuple[Path, str] | None] = weakr
 
 def remember_loaded() -> None:
     """Notes the contents of the files of all modules of the user that were loaded since the last call."""
-    for name, module in list(sys.modules.items()):
+    for name, module in sys.modules.copy().items():
         if type(module) not in _FORGOTTEN and isinstance(module, ModuleType) and module not in _digests:
             try:
                 _digests[module] = None if name.startswith(ALONE) else _digest(module)
@@ -39,7 +39,7 @@ def remember_loaded() -> None:
 def edited_since_loading() -> list[Path]:
     """Files of loaded modules that are no longer what was loaded: those of the user by their contents, those of
     packages by the versions that cache keys speak of."""
-    current = {id(module) for module in list(sys.modules.values())}
+    current = {id(module) for module in sys.modules.copy().values()}
     noted = [found for module, found in list(_digests.items()) if found is not None and id(module) in current]
     edited = sorted(path for path, digest in noted if path.is_file() and _sha256(path) != digest)
     return [*edited, *replaced_since_loading()]
