@@ -10,12 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
-
-__all__ = ["sent_at_once"]
+__all__ = ["knows", "sent_at_once"]
 
 _OK = b"HTTP/1.1 200 OK\r\n"
 _LARGEST = 64 * 1024
+_known: set[type] = set()
+
+
+def knows(cycle: type) -> None:
+    """Names uvicorn's class of one request and its answer; it is not imported here, for the app runs elsewhere too."""
+    _known.add(cycle)
 
 
 def sent_at_once(send: Any, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
@@ -29,8 +33,8 @@ def sent_at_once(send: Any, headers: Sequence[tuple[bytes, bytes]], body: bytes)
     Returns:
         whether it was sent.
     """
-    cycle = getattr(send, "__self__", None)
-    if type(cycle) is not RequestResponseCycle or len(body) > _LARGEST or not _ordinary(cycle):
+    cycle: Any = getattr(send, "__self__", None)
+    if type(cycle) not in _known or len(body) > _LARGEST or not _ordinary(cycle):
         return False
     lines = [_OK]
     for name, value in (*cycle.default_headers, *headers):
@@ -47,6 +51,7 @@ def sent_at_once(send: Any, headers: Sequence[tuple[bytes, bytes]], body: bytes)
     return True
 
 
-def _ordinary(cycle: RequestResponseCycle) -> bool:
+def _ordinary(cycle: Any) -> bool:
     started = cycle.response_started or cycle.disconnected or cycle.access_log
-    return not started and cycle.keep_alive and not cycle.flow.write_paused and cycle.scope["method"] != "HEAD"
+    open_ = cycle.keep_alive and not cycle.flow.write_paused
+    return not started and open_ and cycle.scope["method"] != "HEAD"

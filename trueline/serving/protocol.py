@@ -16,7 +16,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from trueline.serving.at_once import knows
 
 __all__ = ["TimedProtocol", "limited", "sweep"]
 
@@ -178,6 +180,7 @@ def limited(
     max_connections: int, max_head_bytes: int, on_refused: Callable[[str], None] = lambda reason: None
 ) -> type[TimedProtocol]:
     """The protocol with the limits of one server."""
+    knows(RequestResponseCycle)
     members = {
         "max_connections": max_connections,
         "max_head_bytes": max_head_bytes,
